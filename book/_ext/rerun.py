@@ -1,0 +1,38 @@
+"""Run the notebooks again when the package has changed.
+
+jupyter-cache keys a notebook's outputs on its own code cells, so a change in rlbook/ alone would leave the
+page with yesterday's numbers. This extension keeps a hash of the package and of the pinned requirements beside
+the cache; when it no longer matches, it empties the cache and declares every notebook outdated.
+"""
+
+import hashlib
+import shutil
+from pathlib import Path
+
+PACKAGE = ("rlbook/**/*.py", "rlbook/*.mplstyle", "rlbook/widgets/static/*", "requirements.txt")
+
+
+def fingerprint(root):
+    """One hash over the names and contents of all that a notebook's outputs depend on besides its cells."""
+    digest = hashlib.sha256()
+    for pattern in PACKAGE:
+        for path in sorted(Path(root).glob(pattern)):
+            digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def forget_stale_outputs(app, env, added, changed, removed):
+    cache = Path(app.config.nb_execution_cache_path or Path(app.outdir).parent / ".jupyter_cache")
+    stamp = cache / "rlbook.sha256"
+    now = fingerprint(app.srcdir)
+    if stamp.exists() and stamp.read_text() == now:
+        return []
+    shutil.rmtree(cache, ignore_errors=True)
+    cache.mkdir(parents=True)
+    stamp.write_text(now)
+    return [name for name in env.found_docs if str(env.doc2path(name)).endswith(".ipynb")]
+
+
+def setup(app):
+    app.connect("env-get-outdated", forget_stale_outputs)
+    return {"version": "1", "parallel_read_safe": True}

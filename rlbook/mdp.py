@@ -1,0 +1,349 @@
+"""Finite Markov decision processes: the one noun that every chapter shares.
+
+A finite MDP is a tuple (P, r, γ, ρ₀): transition probabilities P(s'|s,a), expected rewards r(s,a), a
+discount 0 ≤ γ < 1 and a start distribution ρ₀. All of the book's tabular mathematics is written with two
+linear maps of it, adjoint to each other:
+
+    expect:  v ↦ Σ_s' P(s'|s,a) v(s')        looks one step ahead,          (S,)  → (S,A)
+    flow:    ρ ↦ Σ_{s,a} P(s'|s,a) ρ(s,a)    pushes mass one step forward,  (S,A) → (S,)
+
+Inside, P is kept action-major, as one (A·S, S) matrix: a maximum over actions then runs over a leading axis,
+which is much cheaper than over a short trailing one, and dense and sparse transitions share every line.
+Outside, everything is (S, A).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+ROW_SUM_TOLERANCE = 1e-8
+MOVES = ((-1, 0), (0, 1), (1, 0), (0, -1))  # up, right, down, left as (row, column) steps
+SPARSE_FROM = 400  # states; a gridworld this large or larger keeps its transitions sparse
+
+
+class TabularMDP:
+    """A finite MDP with its arrays checked once, frozen, and shared by every chapter.
+
+    Parameters
+    ----------
+    P : (S, A, S) array, or (S·A, S) scipy sparse matrix whose row s·A + a is P(·|s,a)
+        Transition probabilities.
+    r : (S, A) array
+        Expected reward of taking action a in state s.
+    gamma : float in [0, 1)
+        Discount.
+    rho0 : (S,) array
+        Distribution of the first state.
+    cells : (S, 2) integer array, optional
+        Row and column of each state, where states are cells of a map (see `gridworld`).
+
+    Raises
+    ------
+    ValueError
+        A shape that does not fit, a number that is not finite, a negative probability, a row of P or ρ₀ that
+        does not sum to 1 within 1e-8, γ outside [0, 1). The message names the first bad entry.
+    """
+
+    def __init__(self, P, r, gamma, rho0, *, cells=None):
+        r = _real_array("r", r, ndim=2)
+        n_states, n_actions = r.shape
+        if n_states == 0 or n_actions == 0:
+            raise ValueError(f"r must have at least one state and one action, got shape {r.shape}")
+        _check_finite("r", r)
+
+        self.n_states, self.n_actions = n_states, n_actions
+        self._P = _action_major(P, n_states, n_actions)
+        self.r = _frozen(r)
+        self.gamma = _check_discount(gamma)
+        self.rho0 = _check_distribution("rho0", rho0, n_states)
+        self.cells = None if cells is None else _frozen(np.array(cells, dtype=int))
+        if self.cells is not None and self.cells.shape != (n_states, 2):
+            raise ValueError(f"cells must have shape {(n_states, 2)}, got {self.cells.shape}")
+
+    @property
+    def P(self):
+        """Transition probabilities: an (S, A, S) array, or (S·A, S) sparse with row s·A + a."""
+        S, A = self.n_states, self.n_actions
+        if sp.issparse(self._P):
+            return self._P[np.arange(A * S).reshape(A, S).T.ravel()]
+        return self._P.reshape(A, S, S).transpose(1, 0, 2)
+
+    @property
+    def is_sparse(self):
+        """Whether the transitions are stored as a sparse matrix."""
+        return sp.issparse(self._P)
+
+    def expect(self, v):
+        """Expected value at the next state, E[v(s') | s, a] = Σ_s' P(s'|s,a) v(s').
+
+        v is (S,), giving (S, A); or (S, k) for k functions at once, giving (S, A, k).
+        """
+        v = np.asarray(v)
+        if v.ndim not in (1, 2) or len(v) != self.n_states:
+            raise ValueError(f"v must have shape ({self.n_states},) or ({self.n_states}, k), got {v.shape}")
+        ahead = (self._P @ v).reshape(self.n_actions, self.n_states, *v.shape[1:])
+        return ahead.swapaxes(0, 1)
+
+    def flow(self, rho):
+        """Mass at the next state, Σ_{s,a} P(s'|s,a) ρ(s,a): the adjoint of `expect`, Σ ρ·expect(v) = flow(ρ)·v.
+
+        rho is (S, A), giving (S,); or (S, A, k) for k measures at once, giving (S, k).
+        """
+        rho = np.asarray(rho)
+        S, A = self.n_states, self.n_actions
+        if rho.ndim not in (2, 3) or rho.shape[:2] != (S, A):
+            raise ValueError(f"rho must have shape ({S}, {A}) or ({S}, {A}, k), got {rho.shape}")
+        return self._P.T @ rho.swapaxes(0, 1).reshape(A * S, *rho.shape[2:])
+
+    def __repr__(self):
+        kind = "sparse" if self.is_sparse else "dense"
+        return f"TabularMDP({self.n_states} states, {self.n_actions} actions, gamma={self.gamma:g}, {kind})"
+
+    @classmethod
+    def from_gymnasium(cls, env, gamma):
+        """The MDP behind a Gymnasium environment that publishes its transition table (`env.unwrapped.P`).
+
+        FrozenLake, CliffWalking and Taxi do. A state in which an episode ends becomes absorbing with zero
+        reward, whatever its own row of the table says, because the environment never plays that row. ρ₀ is
+        the environment's own start distribution, and r(s,a) the expectation of the table's rewards over s'.
+
+        Raises
+        ------
+        ValueError
+            If the environment has no such table, or if one state, reachable from the start, is entered both
+            with and without the episode's ending: such a table needs a copy of that state, which is the
+            caller's to make.
+        """
+        base = getattr(env, "unwrapped", env)
+        table, rho0 = getattr(base, "P", None), getattr(base, "initial_state_distrib", None)
+        if not isinstance(table, dict) or rho0 is None:
+            raise ValueError(
+                f"env must publish a transition table P and initial_state_distrib, as FrozenLake does; "
+                f"{type(base).__name__} does not"
+            )
+        S, A = len(table), len(table[0])
+        s, a, p, s_next, reward, ends = (
+            np.array(column)
+            for column in zip(
+                *(
+                    (s, a, p, s_next, reward, ends)
+                    for s in range(S)
+                    for a in range(A)
+                    for p, s_next, reward, ends in table[s][a]
+                ),
+                strict=True,
+            )
+        )
+        ends = ends.astype(bool)
+        terminal = _terminal_states(s, s_next, p, ends, np.asarray(rho0) > 0)
+
+        live = ~terminal[s]
+        stays = np.repeat(np.flatnonzero(terminal), A)
+        rows = np.concatenate([(s * A + a)[live], stays * A + np.tile(np.arange(A), terminal.sum())])
+        columns = np.concatenate([s_next[live], stays])
+        weights = np.concatenate([p[live], np.ones(len(stays))])
+        P = sp.csr_array((weights, (rows, columns)), shape=(S * A, S))
+        r = np.bincount((s * A + a)[live], (p * reward)[live], minlength=S * A).reshape(S, A)
+        return cls(P if S >= SPARSE_FROM else P.toarray().reshape(S, A, S), r, gamma, rho0)
+
+
+def gridworld(rows, *, gamma, slip=0.0, step_reward=0.0, goal_reward=1.0, pit_reward=-1.0):
+    """A gridworld drawn as text, one string a row.
+
+    `.` is a free cell, `#` a wall, `G` a goal, `P` a pit, `S` a start (several starts share ρ₀ equally; with
+    none, every free cell does). The actions are up, right, down, left. With probability `slip` the step goes
+    to one of the two sides instead, each equally likely; a step into a wall or off the map stays put. Every
+    step earns `step_reward`, and entering a goal or a pit earns that cell's reward besides; goals and pits
+    are absorbing, with zero reward from then on. From 400 states on, the transitions are sparse.
+
+    Returns a `TabularMDP` whose `cells` holds each state's row and column, in reading order.
+
+    Raises `ValueError` for rows of unequal length, an unknown character (named with its place), a map with no
+    cell to start from, or a slip outside [0, 1].
+    """
+    rows = [rows] if isinstance(rows, str) else list(rows)
+    if not rows or not all(isinstance(row, str) for row in rows) or not rows[0]:
+        raise ValueError("rows must be a non-empty sequence of non-empty strings")
+    for i, row in enumerate(rows):
+        if len(row) != len(rows[0]):
+            raise ValueError(f"rows[{i}] has {len(row)} cells, rows[0] has {len(rows[0])}")
+        for j, character in enumerate(row):
+            if character not in ".#GPS":
+                raise ValueError(f"rows[{i}][{j}] is {character!r}, not one of . # G P S")
+    if not 0 <= slip <= 1:
+        raise ValueError(f"slip must be in [0, 1], got {slip}")
+
+    grid = np.array([list(row) for row in rows])
+    cells = np.argwhere(grid != "#")
+    kind = grid[tuple(cells.T)]
+    starts = kind == "S" if (kind == "S").any() else kind == "."
+    if not starts.any():
+        raise ValueError("rows must have a start 'S' or a free cell '.' to start from")
+
+    S, A = len(cells), len(MOVES)
+    state_at = np.full(grid.shape, -1)
+    state_at[tuple(cells.T)] = np.arange(S)
+    state_at = np.pad(state_at, 1, constant_values=-1)
+    absorbing = (kind == "G") | (kind == "P")
+
+    # landing[m, s]: the state one move m away from s, which is s itself at a wall and in an absorbing cell.
+    landing = np.array([state_at[cells[:, 0] + 1 + dy, cells[:, 1] + 1 + dx] for dy, dx in MOVES])
+    landing = np.where((landing < 0) | absorbing, np.arange(S), landing)
+
+    chance = np.zeros((A, A))  # chance[a, m]: that intending a moves along m
+    for a in range(A):
+        chance[a, a] += 1 - slip
+        chance[a, [(a - 1) % A, (a + 1) % A]] += slip / 2
+    intended, moved = np.nonzero(chance)
+    row_index = np.arange(S) * A + intended[:, None]
+    P = sp.coo_array(
+        (np.repeat(chance[intended, moved], S), (row_index.ravel(), landing[moved].ravel())), shape=(S * A, S)
+    ).tocsr()
+
+    entering = np.select([kind == "G", kind == "P"], [goal_reward, pit_reward], 0.0)
+    r = (P @ entering).reshape(S, A) + step_reward
+    r[absorbing] = 0.0
+    return TabularMDP(
+        P if S >= SPARSE_FROM else P.toarray().reshape(S, A, S), r, gamma, starts / starts.sum(), cells=cells
+    )
+
+
+def garnet(n_states, n_actions, branching, *, gamma, rng, sparse=False):
+    """A random MDP (Archibald, McKinnon and Thomas 1995): each (s,a) leads to `branching` states.
+
+    The successors are drawn without replacement, their probabilities are the gaps of sorted uniform cuts,
+    rewards are standard normal, and ρ₀ is uniform. `rng` is a `numpy.random.Generator`. With `sparse=True`
+    the transitions are a sparse matrix, for state spaces too large for an (S, A, S) array.
+
+    Raises `ValueError` for a count that is not a positive integer, or branching above n_states.
+    """
+    counts = {"n_states": n_states, "n_actions": n_actions, "branching": branching}
+    for name, count in counts.items():
+        if not isinstance(count, (int, np.integer)) or count < 1:
+            raise ValueError(f"{name} must be a positive integer, got {count!r}")
+    if branching > n_states:
+        raise ValueError(f"branching must be at most n_states = {n_states}, got {branching}")
+    n_rows = n_states * n_actions
+    successors = np.array([rng.choice(n_states, branching, replace=False, shuffle=False) for _ in range(n_rows)])
+    cuts = np.sort(rng.random((n_rows, branching - 1)), axis=1)
+    weights = np.diff(cuts, axis=1, prepend=0.0, append=1.0)
+    rows = np.repeat(np.arange(n_rows), branching)
+    P = sp.csr_array((weights.ravel(), (rows, successors.ravel())), shape=(n_rows, n_states))
+    r = rng.standard_normal((n_states, n_actions))
+    rho0 = np.full(n_states, 1 / n_states)
+    return TabularMDP(P if sparse else P.toarray().reshape(n_states, n_actions, n_states), r, gamma, rho0)
+
+
+def check_policy(mdp, pi):
+    """`pi` as a float (S, A) array whose rows are distributions; `ValueError` names the first bad place."""
+    pi = _real_array("pi", pi, ndim=2)
+    if pi.shape != mdp.r.shape:
+        raise ValueError(f"pi must have shape {mdp.r.shape}, one row a state, got {pi.shape}")
+    _check_finite("pi", pi)
+    _check_rows("pi", pi)
+    return pi
+
+
+def _terminal_states(s, s_next, p, ends, started):
+    """Which states end an episode, among those reachable from the start; see `from_gymnasium`."""
+    terminal = np.zeros(len(started), dtype=bool)
+    reached, size = started.copy(), -1
+    while reached.sum() != size:  # breadth-first: one sweep of the table a layer
+        size = reached.sum()
+        entered = (p > 0) & reached[s] & ~terminal[s]
+        terminal[s_next[entered & ends]] = True
+        reached[s_next[entered]] = True
+    passed_through = (p > 0) & reached[s] & ~terminal[s] & ~ends & terminal[s_next]
+    if passed_through.any():
+        i = np.flatnonzero(passed_through)[0]
+        raise ValueError(
+            f"env.P enters state {s_next[i]} from state {s[i]} without ending the episode, and from another "
+            f"state ending it"
+        )
+    return terminal
+
+
+def _action_major(P, S, A):
+    """P, checked, as a frozen (A·S, S) matrix with row a·S + s, dense or CSR."""
+    if sp.issparse(P):
+        if P.shape != (S * A, S):
+            raise ValueError(f"a sparse P must have shape (S·A, S) = {(S * A, S)} to go with r, got {P.shape}")
+        P = sp.csr_array(P, dtype=float, copy=True)
+        P.sum_duplicates()
+        _check_rows("P", P, pairs=A)
+        P = P[np.arange(S * A).reshape(S, A).T.ravel()]
+        for array in (P.data, P.indices, P.indptr):
+            _frozen(array)
+        return P
+    P = _real_array("P", P, ndim=3)
+    if P.shape != (S, A, S):
+        raise ValueError(f"P must have shape (S, A, S) = {(S, A, S)} to go with r, got {P.shape}")
+    _check_finite("P", P)
+    _check_rows("P", P)
+    return _frozen(P.transpose(1, 0, 2).reshape(A * S, S))
+
+
+def _check_rows(name, rows, pairs=None):
+    """Raise unless every row is a distribution. `pairs=A` says that sparse row s·A + a stands for [s, a]."""
+    if sp.issparse(rows):
+        bad = np.flatnonzero(~np.isfinite(rows.data) | (rows.data < 0))
+        if len(bad):
+            row = np.searchsorted(rows.indptr, bad[0], side="right") - 1
+            place = (*divmod(int(row), pairs), int(rows.indices[bad[0]]))
+            raise ValueError(f"{name}[{_at(place)}] is {rows.data[bad[0]]:g}, not a probability")
+    elif (rows < 0).any():
+        place = tuple(np.argwhere(rows < 0)[0])
+        raise ValueError(f"{name}[{_at(place)}] is {rows[place]:g}, not a probability")
+    sums = np.asarray(rows.sum(axis=-1))
+    off = np.argwhere(abs(sums - 1) > ROW_SUM_TOLERANCE)
+    if len(off):
+        place = tuple(off[0])
+        shown = divmod(int(place[0]), pairs) if pairs else place
+        raise ValueError(f"{name}[{_at(shown)}] sums to {sums[place]:.10g}, not 1")
+
+
+def _check_distribution(name, p, size):
+    p = _real_array(name, p, ndim=1)
+    if p.shape != (size,):
+        raise ValueError(f"{name} must have shape ({size},), one entry a state, got {p.shape}")
+    _check_finite(name, p)
+    if (p < 0).any():
+        raise ValueError(f"{name}[{np.flatnonzero(p < 0)[0]}] is {p.min():g}, not a probability")
+    if abs(p.sum() - 1) > ROW_SUM_TOLERANCE:
+        raise ValueError(f"{name} sums to {p.sum():.10g}, not 1")
+    return _frozen(p)
+
+
+def _check_discount(gamma: Any) -> float:
+    if not isinstance(gamma, (int, float, np.number)) or isinstance(gamma, bool) or not 0 <= gamma < 1:
+        raise ValueError(f"gamma must be a number in [0, 1), got {gamma!r}")
+    return float(gamma)
+
+
+def _check_finite(name, array):
+    bad = np.argwhere(~np.isfinite(array))
+    if len(bad):
+        raise ValueError(f"{name}[{_at(bad[0])}] is {array[tuple(bad[0])]}, not a finite number")
+
+
+def _real_array(name, values, ndim):
+    """A float64 copy of `values`, so that freezing it does not freeze the caller's."""
+    try:
+        array = np.array(values, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must be an array of real numbers: {error}") from None
+    if array.ndim != ndim:
+        raise ValueError(f"{name} must have {ndim} axes, got shape {array.shape}")
+    return array
+
+
+def _frozen(array):
+    array.flags.writeable = False
+    return array
+
+
+def _at(place):
+    return ", ".join(str(int(i)) for i in place)

@@ -1,0 +1,406 @@
+"""Chapter 1: the policy gradient, its estimators, and the exact mean and covariance of each of them.
+
+Episodes have a fixed horizon T; the objective is η(θ) = E Σ_{t<T} γᵗ r_t, with G_t = Σ_{k≥t} γ^{k−t} r_k. Write
+ψ_t = ∇_θ log π(a_t|s_t) for the score. Every estimator of the chapter is one member of a family:
+
+    ĝ(κ, b) = Σ_t [ κ·Σ_{k<t} γᵏ r_k + γᵗ (G_t − b_t(s_t)) ] ψ_t.                             (eq-family)
+
+κ = 1, b = 0 is REINFORCE with the full return; κ = 0 is reward-to-go; b is any baseline that knows the time
+and the state. `per_trajectory_gradients` evaluates it on samples; `exact_moments` gives its mean and covariance
+without any.
+
+Policies are softmax policies: tabular, with one parameter θ(s,a) a pair, or log-linear, π(a|s) ∝ exp(φ(s,a)·θ),
+where `features` holds φ as an (S, A, n) array. A function called without `features` means the tabular policy.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+
+from rlbook.bellman import evaluate_policy
+from rlbook.mdp import check_policy
+from rlbook.occupancy import occupancy
+
+BLOCK = 8192  # trajectories sampled together: small enough that a step's arrays stay in the processor's cache
+
+
+class Trajectories(NamedTuple):
+    """N episodes of T steps: `states` and `actions` are (N, T) integers, `rewards` is (N, T)."""
+
+    states: np.ndarray
+    actions: np.ndarray
+    rewards: np.ndarray
+
+
+class GradientMoments(NamedTuple):
+    """Exact joint moments of the three parts (past, future, baseline) that make up ĝ(κ, b), by `exact_moments`.
+
+    `mean` is (3, n) and `covariance` (3, n, 3, n). With u = (κ, 1, −β), ĝ = Σ_i u_i part_i has mean u·mean and
+    covariance Σ_ij u_i u_j covariance[i, :, j, :].
+    """
+
+    mean: np.ndarray
+    covariance: np.ndarray
+
+    def estimator(self, *, past=0.0, beta=0.0):
+        """Mean (n,) and covariance (n, n) of ĝ = past·(past part) + (future part) − beta·(baseline part)."""
+        u = np.array([past, 1.0, -beta])
+        return u @ self.mean, np.einsum("i,ikjl,j->kl", u, self.covariance, u)
+
+    def variance(self, *, past=0.0, beta=0.0):
+        """Total variance tr Cov ĝ = E‖ĝ − E ĝ‖² of the same estimator."""
+        u = np.array([past, 1.0, -beta])
+        return float(u @ self.total @ u)
+
+    @property
+    def total(self):
+        """The (3, 3) matrix C with total variance uᵀCu (eq-bowl)."""
+        return np.einsum("ikjk->ij", self.covariance)
+
+
+def softmax_policy(theta, features=None):
+    """The softmax policy π(a|s) ∝ exp θ(s,a), or ∝ exp(φ(s,a)·θ) where features are given.
+
+    theta is (S, A), or (n,) to go with (S, A, n) features. Returns pi, (S, A). Raises `ValueError` for shapes
+    that do not fit or numbers that are not finite.
+    """
+    theta = np.asarray(theta, dtype=float)
+    if features is None:
+        if theta.ndim != 2:
+            raise ValueError(f"theta must have shape (S, A), got {theta.shape}")
+        logits = theta
+    else:
+        features = _check_features(features)
+        if theta.shape != features.shape[2:]:
+            raise ValueError(f"theta must have shape {features.shape[2:]} to go with features, got {theta.shape}")
+        logits = features @ theta
+    if not np.isfinite(logits).all():
+        raise ValueError(f"theta gives a logit at {tuple(np.argwhere(~np.isfinite(logits))[0])} that is not finite")
+    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return weights / weights.sum(axis=1, keepdims=True)
+
+
+def score_table(pi, features=None):
+    """The scores ψ(s,a) = ∇_θ log π(a|s) = φ(s,a) − Σ_a' π(a'|s) φ(s,a') as an (S, A, n) array (eq-softmax-score).
+
+    The tabular policy's features are the indicators of the pairs, so there n = S·A, in row-major order.
+    """
+    pi = np.asarray(pi, dtype=float)
+    if features is None:
+        features = np.eye(pi.size).reshape(*pi.shape, pi.size)
+    else:
+        features = _check_features(features, pi.shape)
+    return features - np.einsum("sa,san->sn", pi, features)[:, None, :]
+
+
+def finite_horizon_values(mdp, pi, horizon):
+    """Values V_t(s) = E[G_t | s_t=s], (T, S), and Q_t(s,a) = E[G_t | s_t=s, a_t=a], (T, S, A), by backward induction."""
+    pi, horizon = check_policy(mdp, pi), _check_count("horizon", horizon)
+    V = np.zeros((horizon + 1, mdp.n_states))
+    Q = np.zeros((horizon, *mdp.r.shape))
+    for t in reversed(range(horizon)):
+        Q[t] = mdp.r + mdp.gamma * mdp.expect(V[t + 1])
+        V[t] = (pi * Q[t]).sum(axis=1)
+    return V[:horizon], Q
+
+
+def exact_gradient(mdp, theta, *, features=None, horizon=None):
+    """The exact policy gradient ∇η = Σ_s ρ_π(s) Σ_a ∇π(a|s) Q^π(s,a) (thm-policy-gradient), shaped like theta.
+
+    With a `horizon` T it is the gradient of the T-step objective, Σ_t Σ_{s,a} γᵗ P(s_t=s) π(a|s) Q_t(s,a) ψ(s,a);
+    without one, of the infinite-horizon return. Source: Sutton, McAllester, Singh and Mansour (1999), Theorem 1.
+    """
+    pi = softmax_policy(theta, features)
+    if horizon is None:
+        weight = occupancy(mdp, pi) * evaluate_policy(mdp, pi).Q
+    else:
+        _, Q = finite_horizon_values(mdp, pi, horizon)
+        discounts = mdp.gamma ** np.arange(horizon)
+        weight = np.einsum("t,ts,sa,tsa->sa", discounts, state_distributions(mdp, pi, horizon), pi, Q)
+    return _pair_weights_to_gradient(weight[None], pi, features)[0]
+
+
+def state_distributions(mdp, pi, horizon):
+    """P(s_t = s) for t < T, as a (T, S) array."""
+    pi, horizon = check_policy(mdp, pi), _check_count("horizon", horizon)
+    p = np.empty((horizon, mdp.n_states))
+    p[0] = mdp.rho0
+    for t in range(1, horizon):
+        p[t] = mdp.flow(p[t - 1][:, None] * pi)
+    return p
+
+
+# Sampling ------------------------------------------------------------------------------------------------------
+
+
+def sample_trajectories(mdp, pi, n, horizon, rng):
+    """n episodes of `horizon` steps under pi, as `Trajectories` with (n, horizon) arrays.
+
+    A step draws action and next state together from one alias table (Walker 1977; Vose 1991) over the pairs
+    (a, s') that have positive probability: one uniform number a step, whatever the number of outcomes. Rewards
+    are r(s_t, a_t). `rng` is a `numpy.random.Generator`.
+    """
+    pi = check_policy(mdp, pi)
+    n, horizon = _check_count("n", n), _check_count("horizon", horizon)
+    threshold, action_of, next_of, width = _joint_alias_tables(mdp, pi)
+    start = np.cumsum(mdp.rho0)
+    states = np.empty((horizon, n), dtype=np.int32)
+    actions = np.empty((horizon, n), dtype=np.int32)
+    for begin in range(0, n, BLOCK):
+        block = slice(begin, min(begin + BLOCK, n))
+        size = block.stop - begin
+        first = np.searchsorted(start, rng.random(size) * start[-1], side="right")
+        state = first.astype(np.intp)
+        u, slot = np.empty(size), np.empty(size, dtype=np.intp)
+        bar, missed = np.empty(size), np.empty(size, dtype=bool)
+        for t in range(horizon):
+            states[t, block] = state
+            rng.random(out=u)
+            u *= width  # its whole part picks a slot, its fraction decides between the slot's two outcomes
+            np.copyto(slot, u, casting="unsafe")
+            u -= slot
+            state *= width
+            slot += state
+            np.take(threshold, slot, out=bar, mode="clip")
+            np.greater_equal(u, bar, out=missed)
+            slot *= 2
+            slot += missed
+            np.take(action_of, slot, out=actions[t, block], mode="clip")
+            np.take(next_of, slot, out=state, mode="clip")
+    return Trajectories(states.T, actions.T, mdp.r[states, actions].T)
+
+
+def returns(rewards, gamma):
+    """The returns G_t = Σ_{k≥t} γ^{k−t} r_k of (N, T) rewards, as an (N, T) array."""
+    rewards = np.asarray(rewards, dtype=float)
+    G = np.empty(rewards.shape[::-1])  # time-major: each step of the recursion reads and writes one row
+    later = np.zeros(rewards.shape[0])
+    for t in reversed(range(rewards.shape[1])):
+        later = rewards[:, t] + gamma * later
+        G[t] = later
+    return G.T
+
+
+def per_trajectory_gradients(batch, pi, gamma, *, features=None, past=0.0, baseline=None, discount=True):
+    """ĝ(κ, b) of each trajectory (eq-family): (N, S, A) for the tabular policy, (N, n) with features.
+
+    `past` is κ: 1 for the full return, 0 for reward-to-go. `baseline` is b, as an (S,) or (T, S) array, or None
+    for no baseline. `discount=False` drops the factor γᵗ in front of G_t − b, as much code does; the result is
+    then no estimate of ∇η (eq-dropped-discount).
+    """
+    pi = np.asarray(pi, dtype=float)
+    S, A = pi.shape
+    N, T = batch.states.shape
+    b = _check_baseline(baseline, T, S)
+    G = returns(batch.rewards, gamma)
+    powers = gamma ** np.arange(T)
+    weight = G - b[np.arange(T), batch.states] if baseline is not None else G
+    weight = weight * powers if discount else weight
+    if past:
+        so_far = np.zeros((N, T))
+        np.cumsum((powers * batch.rewards)[:, :-1], axis=1, out=so_far[:, 1:])
+        weight = weight + past * so_far
+    # ĝ is linear in the weights that a trajectory lays on each pair (s, a); collect those first.
+    pair = batch.states * A + batch.actions
+    pair = pair + (np.arange(N) * (S * A))[:, None]
+    weights = np.bincount(pair.ravel(), weight.ravel(), minlength=N * S * A).reshape(N, S, A)
+    return _pair_weights_to_gradient(weights, pi, features)
+
+
+# Baselines -----------------------------------------------------------------------------------------------------
+
+
+def per_step_baseline(mdp, pi, horizon, *, features=None):
+    """b_t(s) = E[‖ψ_t‖² G_t | s_t=s] / E[‖ψ_t‖² | s_t=s]: the best baseline for each step on its own, (T, S).
+
+    0 where the score is 0, for there no baseline matters. Source: Greensmith, Bartlett and Baxter (2004).
+    """
+    pi = check_policy(mdp, pi)
+    _, Q = finite_horizon_values(mdp, pi, horizon)
+    weight = pi * (score_table(pi, features) ** 2).sum(axis=-1)
+    return _ratio((weight * Q).sum(axis=-1), weight.sum(axis=-1))
+
+
+def optimal_baseline(mdp, pi, horizon, *, features=None):
+    """The state baseline with the smallest total variance (thm-optimal-baseline), (T, S):
+
+        b*_t(s) = E[⟨ψ_t, ĝ⟩ | s_t=s] / (γᵗ E[‖ψ_t‖² | s_t=s]),     ĝ the reward-to-go gradient.
+
+    Unlike `per_step_baseline` it counts the products of scores at different times. 0 where the score is 0;
+    where s cannot be reached at time t, what the earlier scores would add is taken as 0.
+    """
+    pi = check_policy(mdp, pi)
+    gamma, score = mdp.gamma, score_table(pi, features)
+    _, Q = finite_horizon_values(mdp, pi, horizon)
+
+    # after[t, s] = E[Σ_{k≥t} γ^{k−t} G_k ψ_k | s_t=s], from the last step back
+    S, n = mdp.n_states, score.shape[-1]
+    after = np.zeros((horizon + 1, S, n))
+    for t in reversed(range(horizon)):
+        after[t] = np.einsum("sa,san->sn", pi * Q[t], score)
+        after[t] += gamma * np.einsum("sa,san->sn", pi, mdp.expect(after[t + 1]))
+
+    # before[t, s] = E[Σ_{k<t} ψ_k · 1{s_t=s}], from the first step on
+    p = state_distributions(mdp, pi, horizon)
+    before = np.zeros((horizon, S, n))
+    for t in range(1, horizon):
+        before[t] = mdp.flow(pi[..., None] * (before[t - 1][:, None] + p[t - 1][:, None, None] * score))
+
+    numerator = np.empty((horizon, S))
+    size = (score**2).sum(axis=-1)
+    for t in range(horizon):
+        own = (pi * size * Q[t]).sum(axis=1)
+        earlier = _ratio(before[t], p[t][:, None])
+        with_earlier = np.einsum("sa,san,sn->s", pi * Q[t], score, earlier)
+        with_later = gamma * np.einsum("sa,san,san->s", pi, score, mdp.expect(after[t + 1]))
+        numerator[t] = own + with_earlier + with_later
+    return _ratio(numerator, (pi * size).sum(axis=1))
+
+
+# Exact moments -------------------------------------------------------------------------------------------------
+
+
+def exact_moments(mdp, pi, horizon, *, features=None, baseline=None, discount=True):
+    """Exact mean and covariance of every estimator ĝ(κ, βb) at once, as `GradientMoments` (thm-exact-moments).
+
+    Seen from time t, the vector X = (1, G, Ψ, F, B, K) of constant, return, score sum, future part, baseline
+    part and past part is linear in its own value one step later, X = M(s,a) X'. Its second moments
+    Λ_t(s) = E[XXᵀ | s_t=s] therefore obey a backward recursion,
+
+        Λ_t(s) = Σ_a π(a|s) M(s,a) E[Λ_{t+1}(s') | s,a] M(s,a)ᵀ,                             (eq-moment-recursion)
+
+    which is dynamic programming: no sampling, no enumeration, T·S·A products of (2+4n)-square matrices.
+    `baseline` and `discount` are those of `per_trajectory_gradients`.
+    """
+    pi, horizon = check_policy(mdp, pi), _check_count("horizon", horizon)
+    gamma, score = mdp.gamma, score_table(pi, features)
+    S, A, n = score.shape
+    b = _check_baseline(baseline, horizon, S)
+    decay = gamma if discount else 1.0
+    one, G, Psi, F, B, K = 0, 1, *(slice(2 + i * n, 2 + (i + 1) * n) for i in range(4))
+    d = 2 + 4 * n
+    identity = np.eye(n)
+
+    M = np.zeros((S, A, d, d))
+    M[..., one, one] = 1  # the constant
+    M[..., G, one], M[..., G, G] = mdp.r, gamma  # G = r + γG'
+    M[..., Psi, one], M[..., Psi, Psi] = score, identity  # Ψ = ψ + Ψ'
+    M[..., F, one], M[..., F, G], M[..., F, F] = mdp.r[..., None] * score, gamma * score, decay * identity
+    M[..., B, B] = decay * identity  # F = (r + γG')ψ + γF';  B = b_t(s)ψ + γB', its first term set below
+    M[..., K, Psi], M[..., K, K] = mdp.r[..., None, None] * identity, gamma * identity  # K = rΨ' + γK'
+
+    Lambda = np.zeros((S, d, d))
+    Lambda[:, one, one] = 1
+    for t in reversed(range(horizon)):
+        M[..., B, one] = b[t][:, None, None] * score
+        ahead = mdp.expect(Lambda.reshape(S, d * d)).reshape(S, A, d, d)
+        Lambda = np.einsum("sa,saij->sij", pi, M @ ahead @ M.swapaxes(-1, -2))
+
+    second = np.einsum("s,sij->ij", mdp.rho0, Lambda)
+    parts = np.r_[K, F, B]
+    mean = second[one, parts]
+    covariance = second[np.ix_(parts, parts)] - np.outer(mean, mean)
+    return GradientMoments(mean.reshape(3, n), covariance.reshape(3, n, 3, n))
+
+
+def variance_against_horizon(mdp, pi, horizons, *, features=None):
+    """The matrix C of the total variance uᵀCu, u = (κ, 1, −β), at each horizon: (len(horizons), 3, 3) (eq-bowl).
+
+    The baseline part is that of the horizon's own values V_t.
+    """
+    totals = []
+    for horizon in horizons:
+        V, _ = finite_horizon_values(mdp, pi, horizon)
+        totals.append(exact_moments(mdp, pi, horizon, features=features, baseline=V).total)
+    return np.array(totals)
+
+
+# Helpers -------------------------------------------------------------------------------------------------------
+
+
+def _pair_weights_to_gradient(weights, pi, features):
+    """Σ_{s,a} weights[i,s,a] ψ(s,a) for each i: (N, S, A), or (N, n) with features."""
+    if features is None:  # ψ is an indicator less π, so nothing of size S·A squared is ever needed
+        return weights - weights.sum(axis=2, keepdims=True) * pi
+    return weights.reshape(len(weights), -1) @ score_table(pi, features).reshape(pi.size, -1)
+
+
+def _joint_alias_tables(mdp, pi):
+    """Vose's alias tables of P(a, s' | s), one a state, each padded to the same number of slots.
+
+    Slot k of state s sits at s·width + k. It gives its own outcome with probability threshold, else another's:
+    outcome 2·slot + (1 if missed) of `action_of` and `next_of`.
+    """
+    S, A = mdp.r.shape
+    joint = sp.csr_array(mdp.P.reshape(S * A, S) if not mdp.is_sparse else mdp.P)
+    pair, next_state = joint.nonzero()
+    p = pi.ravel()[pair] * np.asarray(joint[pair, next_state]).ravel()
+    keep = p > 0
+    pair, next_state, p = pair[keep], next_state[keep], p[keep]
+    state, action = np.divmod(pair, A)
+    counts = np.bincount(state, minlength=S)
+    width = int(counts.max())
+
+    threshold = np.ones((S, width))
+    action_of = np.zeros((S, width, 2), dtype=np.int32)
+    next_of = np.zeros((S, width, 2), dtype=np.intp)
+    begin = np.concatenate([[0], np.cumsum(counts)])
+    for s in range(S):
+        outcomes = slice(begin[s], begin[s + 1])
+        own = np.zeros(width, dtype=int)
+        own[: counts[s]] = np.arange(counts[s])
+        share = np.zeros(width)
+        share[: counts[s]] = p[outcomes] * (width / p[outcomes].sum())
+        bar, alias = _vose(share)
+        threshold[s] = bar
+        for column, chosen in enumerate((own, own[alias])):
+            action_of[s, :, column] = action[outcomes][chosen]
+            next_of[s, :, column] = next_state[outcomes][chosen]
+    return threshold.ravel(), action_of.ravel(), next_of.ravel(), width
+
+
+def _vose(share):
+    """Thresholds and aliases of weights that sum to their number (Vose 1991)."""
+    share = share.copy()
+    bar, alias = np.ones(len(share)), np.arange(len(share))
+    small = list(np.flatnonzero(share < 1))
+    large = list(np.flatnonzero(share >= 1))
+    while small and large:
+        low, high = small.pop(), large.pop()
+        bar[low], alias[low] = share[low], high
+        share[high] -= 1 - share[low]
+        (small if share[high] < 1 else large).append(high)
+    return bar, alias  # what is left over weighs 1 up to rounding and keeps its own outcome
+
+
+def _ratio(numerator, denominator):
+    """numerator / denominator, and 0 where the denominator is 0."""
+    numerator, denominator = np.broadcast_arrays(numerator, denominator)
+    return np.divide(numerator, denominator, out=np.zeros(numerator.shape), where=denominator != 0)
+
+
+def _check_features(features, shape=None):
+    features = np.asarray(features, dtype=float)
+    if features.ndim != 3 or (shape is not None and features.shape[:2] != shape):
+        expected = "(S, A, n)" if shape is None else f"({shape[0]}, {shape[1]}, n)"
+        raise ValueError(f"features must have shape {expected}, got {features.shape}")
+    return features
+
+
+def _check_baseline(baseline, horizon, n_states):
+    """The baseline as a (T, S) array."""
+    b = np.zeros(n_states) if baseline is None else np.asarray(baseline, dtype=float)
+    if b.shape not in ((n_states,), (horizon, n_states)):
+        raise ValueError(f"baseline must have shape ({n_states},) or ({horizon}, {n_states}), got {b.shape}")
+    if not np.isfinite(b).all():
+        raise ValueError(f"baseline[{tuple(map(int, np.argwhere(~np.isfinite(b))[0]))}] is not a finite number")
+    return np.broadcast_to(b, (horizon, n_states))
+
+
+def _check_count(name, value):
+    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{name} must be a positive integer, got {value!r}")
+    return int(value)
