@@ -1,0 +1,205 @@
+"""The ledger: beside every numbered statement of the book, the test that checks it.
+
+A statement is a labelled theorem, lemma, proposition, corollary, definition or displayed equation. A test says
+which statements it checks with `@pytest.mark.proves("thm-reinforce", ...)`. This extension reads the markers from
+the tests' source, writes "checked by …" beside each statement, and fills the `{ledger}` directive with the list
+of them all. tests/test_ledger.py uses the same two readers, `labels_in` and `markers_in`, to fail on a statement
+that nothing checks and on a marker that names no statement.
+"""
+
+import ast
+import os
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import nbformat
+from docutils import nodes
+from sphinx.util.docutils import SphinxDirective
+from sphinx_proof.nodes import NODE_TYPES
+
+KINDS = ("theorem", "lemma", "proposition", "corollary", "definition")
+
+
+class Check(NamedTuple):
+    """A test that proves a statement."""
+
+    file: str
+    name: str
+    line: int
+
+
+def markers_in(folder):
+    """The tests of a folder by the label that they prove: {label: [Check, ...]}."""
+    found = {}
+    for path in sorted(Path(folder).glob("test_*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.FunctionDef):
+                continue
+            for mark in node.decorator_list:
+                if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "pytest.mark.proves":
+                    for label in mark.args:
+                        check = Check(path.name, node.name, node.lineno)
+                        found.setdefault(ast.literal_eval(label), []).append(check)
+    return found
+
+
+def labels_in(page):
+    """The labels of the numbered statements in a notebook or Markdown page, in order."""
+    page = Path(page)
+    if page.suffix == ".ipynb":
+        cells = nbformat.read(page, as_version=4).cells
+        text = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    else:
+        text = page.read_text(encoding="utf-8")
+    directive = rf"\{{(?:prf:(?:{'|'.join(KINDS)})|math)\}}[^\n]*\n(?::(?!label)[^\n]*\n)*:label:\s*([\w-]+)"
+    equation = r"\$\$\s*\(([\w-]+)\)"
+    matches = re.finditer(f"{directive}|{equation}", text)
+    return [match.group(1) or match.group(2) for match in matches]
+
+
+class LedgerNode(nodes.General, nodes.Element):
+    """Stands where the list of all statements will be, until every page has been read."""
+
+
+class Ledger(SphinxDirective):
+    """`{ledger}`: the list of all statements with the tests that check them."""
+
+    def run(self):
+        return [LedgerNode()]
+
+
+def collect(app, doctree):
+    """Note the statements of a page as it is read."""
+    statements = []
+    for node in doctree.findall():
+        if isinstance(node, tuple(NODE_TYPES.values())) and node["realtype"] in KINDS:
+            statements.append((node["label"], node["realtype"], node["ids"][0], node["title"].strip(" ()")))
+        elif isinstance(node, nodes.math_block) and node.get("label"):
+            statements.append((node["label"], "equation", f"equation-{node['label']}", ""))
+    app.env.book_statements[app.env.docname] = statements
+
+
+def annotate(app, doctree, docname):
+    """Put "checked by" beside each statement and fill the ledger."""
+    checks = app.env.book_checks
+    for node in list(doctree.findall()):
+        if isinstance(node, tuple(NODE_TYPES.values())) and node["realtype"] in KINDS:
+            node.append(checked_by(app, docname, node["label"], checks))
+        elif isinstance(node, nodes.math_block) and node.get("label"):
+            # the equation's number belongs to its target paragraph, so the note goes right after the block
+            node.parent.insert(node.parent.index(node) + 1, checked_by(app, docname, node["label"], checks))
+    for node in list(doctree.findall(LedgerNode)):
+        node.replace_self(ledger_table(app, docname))
+    # sphinx-proof gives every theorem's body the id "proof-content" and every proof the id "proof"; ids must
+    # be unique on a page, and nothing needs these once the sections are numbered.
+    for node in doctree.findall(nodes.Element):
+        if node.get("ids") in (["proof-content"], ["proof"]):
+            node["ids"] = []
+
+
+def checked_by(app, docname, label, checks):
+    """The paragraph "checked by test_x, test_y", each name a link to its line in the ledger."""
+    note = nodes.paragraph(classes=["checked-by"])
+    names = checks.get(label, [])
+    if not names:
+        return note
+    note += nodes.Text("checked by ")
+    for i, check in enumerate(names):
+        if i:
+            note += nodes.Text(", ")
+        target = app.builder.get_relative_uri(docname, app.config.ledger_page) + f"#checks-{label}"
+        note += nodes.reference("", "", nodes.literal("", check.name), refuri=target, internal=True)
+    return note
+
+
+def ledger_table(app, docname):
+    """Every statement in the book's order, with its number, its page and its tests."""
+    table = nodes.table(classes=["ledger"])
+    group = nodes.tgroup(cols=2)
+    table += group
+    group += [nodes.colspec(colwidth=55), nodes.colspec(colwidth=45)]
+    head, body = nodes.thead(), nodes.tbody()
+    group += [head, body]
+    head += row([nodes.Text("Statement")], [nodes.Text("Checked by")])
+    source = source_url()
+    for page in reading_order(app.env):
+        for label, kind, anchor, title in app.env.book_statements.get(page, []):
+            numbers = app.env.toc_fignumbers.get(page, {})
+            key = "displaymath" if kind == "equation" else app.config.prf_realtyp_to_countertyp.get(kind, kind)
+            number = ".".join(map(str, numbers.get(key, {}).get(anchor, ())))
+            text = f"({number})" if kind == "equation" else f"{kind.title()} {number}"
+            uri = app.builder.get_relative_uri(docname, page) + f"#{anchor}"
+            what = [nodes.reference("", text, refuri=uri, internal=True)]
+            if title:
+                what.append(nodes.Text(f" {title}"))
+            what += [nodes.Text(" "), nodes.literal("", label, classes=["label"])]
+            tests = nodes.paragraph()
+            for i, check in enumerate(app.env.book_checks.get(label, [])):
+                if i:
+                    tests += nodes.Text(", ")
+                name = nodes.literal("", f"{check.file}::{check.name}")
+                link = f"{source}/tests/{check.file}#L{check.line}" if source else None
+                tests += nodes.reference("", "", name, refuri=link, internal=False) if link else name
+            line = row(what, tests.children)
+            line["ids"].append(f"checks-{label}")
+            body += line
+    return table
+
+
+def row(*columns):
+    """A table row whose cells hold one paragraph each."""
+    line = nodes.row()
+    for column in columns:
+        entry, paragraph = nodes.entry(), nodes.paragraph()
+        paragraph.extend(column)
+        entry += paragraph
+        line += entry
+    return line
+
+
+def reading_order(env):
+    """Page names in the order of the table of contents."""
+    order, waiting = [], [env.config.root_doc]
+    while waiting:
+        page = waiting.pop(0)
+        order.append(page)
+        waiting = env.toctree_includes.get(page, []) + waiting
+    return order
+
+
+def source_url():
+    """Where this commit's files can be read, where the build runs in a repository that says so."""
+    server, name, commit = (os.environ.get(f"GITHUB_{key}") for key in ("SERVER_URL", "REPOSITORY", "SHA"))
+    return f"{server}/{name}/blob/{commit}" if server and name and commit else None
+
+
+def read_markers(app):
+    """At the start of a build: what the tests prove. A page is written anew when that has changed."""
+    checks = markers_in(Path(app.srcdir) / "tests")
+    if not hasattr(app.env, "book_statements"):
+        app.env.book_statements = {}
+    app.env.book_checks_changed = getattr(app.env, "book_checks", None) != checks
+    app.env.book_checks = checks
+
+
+def pages_to_write(app, env):
+    """The ledger whenever anything was read; every page with statements when the tests have changed."""
+    changed = [page for page, found in env.book_statements.items() if found] if env.book_checks_changed else []
+    return [app.config.ledger_page, *changed]
+
+
+def forget(app, env, docname):
+    env.book_statements.pop(docname, None)
+
+
+def setup(app):
+    app.add_config_value("ledger_page", "book/ledger", "env")
+    app.add_node(LedgerNode)
+    app.add_directive("ledger", Ledger)
+    app.connect("builder-inited", read_markers)
+    app.connect("env-purge-doc", forget)
+    app.connect("doctree-read", collect)
+    app.connect("env-updated", pages_to_write)
+    app.connect("doctree-resolved", annotate)
+    return {"version": "1", "parallel_read_safe": False}
