@@ -24,7 +24,11 @@ from rlbook.bellman import evaluate_policy
 from rlbook.mdp import check_policy
 from rlbook.occupancy import occupancy
 
-BLOCK = 8192  # trajectories sampled together: small enough that a step's arrays stay in the processor's cache
+# Trajectories handled together: enough to hide the cost of a call, few enough for the processor's cache.
+SAMPLED_TOGETHER = 16_384
+WEIGHED_TOGETHER = 1024
+
+STEP = np.dtype([("state", np.int32), ("action", np.int32), ("reward", float)])
 
 
 class Trajectories(NamedTuple):
@@ -140,37 +144,40 @@ def sample_trajectories(mdp, pi, n, horizon, rng):
     """n episodes of `horizon` steps under pi, as `Trajectories` with (n, horizon) arrays.
 
     A step draws action and next state together from one alias table (Walker 1977; Vose 1991) over the pairs
-    (a, s') that have positive probability: one uniform number a step, whatever the number of outcomes. Rewards
-    are r(s_t, a_t). `rng` is a `numpy.random.Generator`.
+    (a, s') that have positive probability: one uniform number a step, whatever the number of outcomes.
+    Rewards are r(s_t, a_t). `rng` is a `numpy.random.Generator`.
     """
     pi = check_policy(mdp, pi)
     n, horizon = _check_count("n", n), _check_count("horizon", horizon)
     threshold, action_of, next_of, width = _joint_alias_tables(mdp, pi)
+    S = mdp.n_states
+    threshold = threshold + np.tile(np.arange(width), S)  # counted from its state's first slot
+    first_slot_of = next_of * width
+    step_of = np.empty(len(action_of), STEP)  # an outcome tells the whole step, so one look-up fetches it
+    step_of["state"] = np.repeat(np.arange(S), 2 * width)
+    step_of["action"] = action_of
+    step_of["reward"] = mdp.r[step_of["state"], action_of]
+
+    steps = np.empty((horizon, n), STEP)
     start = np.cumsum(mdp.rho0)
-    states = np.empty((horizon, n), dtype=np.int32)
-    actions = np.empty((horizon, n), dtype=np.int32)
-    for begin in range(0, n, BLOCK):
-        block = slice(begin, min(begin + BLOCK, n))
+    for begin in range(0, n, SAMPLED_TOGETHER):
+        block = slice(begin, min(begin + SAMPLED_TOGETHER, n))
         size = block.stop - begin
-        first = np.searchsorted(start, rng.random(size) * start[-1], side="right")
-        state = first.astype(np.intp)
-        u, slot = np.empty(size), np.empty(size, dtype=np.intp)
-        bar, missed = np.empty(size), np.empty(size, dtype=bool)
+        first_slot = width * np.searchsorted(start, rng.random(size) * start[-1], side="right")
+        u, bar = np.empty((2, size))
+        chosen, missed = np.empty(size, dtype=np.intp), np.empty(size, dtype=bool)
         for t in range(horizon):
-            states[t, block] = state
             rng.random(out=u)
             u *= width  # its whole part picks a slot, its fraction decides between the slot's two outcomes
-            np.copyto(slot, u, casting="unsafe")
-            u -= slot
-            state *= width
-            slot += state
-            np.take(threshold, slot, out=bar, mode="clip")
+            np.copyto(chosen, u, casting="unsafe")
+            chosen += first_slot
+            threshold.take(chosen, out=bar, mode="clip")  # no index is out of range; "clip" spares the check
             np.greater_equal(u, bar, out=missed)
-            slot *= 2
-            slot += missed
-            np.take(action_of, slot, out=actions[t, block], mode="clip")
-            np.take(next_of, slot, out=state, mode="clip")
-    return Trajectories(states.T, actions.T, mdp.r[states, actions].T)
+            chosen *= 2
+            chosen += missed
+            step_of.take(chosen, out=steps[t, block], mode="clip")
+            first_slot_of.take(chosen, out=first_slot, mode="clip")
+    return Trajectories(steps["state"].T, steps["action"].T, steps["reward"].T)
 
 
 def returns(rewards, gamma):
@@ -179,35 +186,40 @@ def returns(rewards, gamma):
     G = np.empty(rewards.shape[::-1])  # time-major: each step of the recursion reads and writes one row
     later = np.zeros(rewards.shape[0])
     for t in reversed(range(rewards.shape[1])):
-        later = rewards[:, t] + gamma * later
-        G[t] = later
+        later = np.add(rewards[:, t], gamma * later, out=G[t])
     return G.T
 
 
 def per_trajectory_gradients(batch, pi, gamma, *, features=None, past=0.0, baseline=None, discount=True):
     """ĝ(κ, b) of each trajectory (eq-family): (N, S, A) for the tabular policy, (N, n) with features.
 
-    `past` is κ: 1 for the full return, 0 for reward-to-go. `baseline` is b, as an (S,) or (T, S) array, or None
-    for no baseline. `discount=False` drops the factor γᵗ in front of G_t − b, as much code does; the result is
-    then no estimate of ∇η (eq-dropped-discount).
+    `past` is κ: 1 for the full return, 0 for reward-to-go. `baseline` is b, as an (S,) or (T, S) array, or
+    None for no baseline. `discount=False` drops the factor γᵗ in front of G_t − b, as much code does; the
+    result is then no estimate of ∇η (eq-dropped-discount).
     """
     pi = np.asarray(pi, dtype=float)
     S, A = pi.shape
     N, T = batch.states.shape
     b = _check_baseline(baseline, T, S)
-    G = returns(batch.rewards, gamma)
-    powers = gamma ** np.arange(T)
-    weight = G - b[np.arange(T), batch.states] if baseline is not None else G
-    weight = weight * powers if discount else weight
-    if past:
-        so_far = np.zeros((N, T))
-        np.cumsum((powers * batch.rewards)[:, :-1], axis=1, out=so_far[:, 1:])
-        weight = weight + past * so_far
-    # ĝ is linear in the weights that a trajectory lays on each pair (s, a); collect those first.
-    pair = batch.states * A + batch.actions
-    pair = pair + (np.arange(N) * (S * A))[:, None]
-    weights = np.bincount(pair.ravel(), weight.ravel(), minlength=N * S * A).reshape(N, S, A)
-    return _pair_weights_to_gradient(weights, pi, features)
+    steps, powers = np.arange(T)[:, None], gamma ** np.arange(T)[:, None]
+    g_hat = np.empty((N, *(pi.shape if features is None else np.shape(features)[2:])))
+    for begin in range(0, N, WEIGHED_TOGETHER):
+        block = slice(begin, begin + WEIGHED_TOGETHER)
+        states, actions, rewards = (x[block].T for x in batch)  # time-major
+        weight = returns(rewards.T, gamma).T
+        if baseline is not None:
+            weight -= b[steps, states]
+        if discount:
+            weight *= powers
+        if past:
+            weight[1:] += past * np.cumsum((powers * rewards)[:-1], axis=0)
+        # ĝ is linear in the weights that a trajectory lays on each pair (s, a); collect those first.
+        pair = (states * A + actions).astype(np.intp)
+        n = pair.shape[1]
+        pair += S * A * np.arange(n)
+        weights = np.bincount(pair.ravel(), weight.ravel(), minlength=n * S * A).reshape(n, S, A)
+        g_hat[block] = _pair_weights_to_gradient(weights, pi, features)
+    return g_hat
 
 
 # Baselines -----------------------------------------------------------------------------------------------------
@@ -324,15 +336,18 @@ def variance_against_horizon(mdp, pi, horizons, *, features=None):
 def _pair_weights_to_gradient(weights, pi, features):
     """Σ_{s,a} weights[i,s,a] ψ(s,a) for each i: (N, S, A), or (N, n) with features."""
     if features is None:  # ψ is an indicator less π, so nothing of size S·A squared is ever needed
-        return weights - weights.sum(axis=2, keepdims=True) * pi
+        A = weights.shape[2]
+        totals = weights @ np.ones((A, A))  # one copy an action: broadcasting along so short an axis is slow
+        totals *= pi
+        return np.subtract(weights, totals, out=totals)
     return weights.reshape(len(weights), -1) @ score_table(pi, features).reshape(pi.size, -1)
 
 
 def _joint_alias_tables(mdp, pi):
     """Vose's alias tables of P(a, s' | s), one a state, each padded to the same number of slots.
 
-    Slot k of state s sits at s·width + k. It gives its own outcome with probability threshold, else another's:
-    outcome 2·slot + (1 if missed) of `action_of` and `next_of`.
+    Slot k of state s sits at s·width + k. It gives its own outcome with probability threshold, else
+    another's: outcome 2·slot + (1 if missed) of `action_of` and `next_of`.
     """
     S, A = mdp.r.shape
     joint = sp.csr_array(mdp.P.reshape(S * A, S) if not mdp.is_sparse else mdp.P)
