@@ -1,0 +1,38 @@
+# make book · make test · make lab · make bench: each sets up what it needs.
+
+PYTHON ?= python3
+BIN := .venv/bin
+SHELL := bash
+
+# Whatever the pages are made of; tests too, since the ledger is read from them.
+SOURCES := _config.yml _toc.yml $(shell find book rlbook tests -type f \
+	-not -path '*/node_modules/*' -not -path '*/__pycache__/*' -not -path '*/.ipynb_checkpoints/*')
+
+.PHONY: book test lab bench
+
+book: _build/html/.built
+	@echo
+	@echo "The book is built. Open file://$(CURDIR)/_build/html/index.html"
+
+_build/html/.built: .venv/.ready $(SOURCES)
+	@echo "Building the book; each notebook that has to run says so and how long it took."
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter-book build . -n -W --keep-going
+	@touch $@
+
+test: .venv/.ready
+	@$(BIN)/python -m tests.browser
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest
+
+lab: .venv/.ready
+	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/book/01-reinforce.ipynb
+
+bench: book
+	@$(BIN)/python -m tests.browser
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m benchmarks
+
+.venv/.ready: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("rlbook needs Python 3.11 or later, and $(PYTHON) is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing the requirements into .venv; the first time takes some minutes."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@

@@ -1,0 +1,59 @@
+"""Settings that every test shares."""
+
+import functools
+import http.server
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+ROOT = Path(__file__).parent.parent
+
+# Derandomised, so that a run today and a run tomorrow test the same; no deadline, for machines differ.
+settings.register_profile(
+    "book",
+    derandomize=True,
+    deadline=None,
+    max_examples=40,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.load_profile("book")
+
+
+@pytest.fixture(scope="session")
+def site():
+    """The folder of the built book. Building it runs every notebook that has changed, so each runs once."""
+    result = subprocess.run(["make", "book"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if result.returncode:
+        pytest.fail("make book failed:\n" + (result.stdout + result.stderr)[-6000:], pytrace=False)
+    return ROOT / "_build" / "html"
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture(scope="session")
+def address(site):
+    """The built book, served on this machine: the address of its folder."""
+    handler = functools.partial(QuietHandler, directory=site)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """One headless Chromium for all browser tests, that can reach nothing but this machine."""
+    from playwright.sync_api import sync_playwright  # here, so that the numerical tests need no browser
+
+    from tests.browser import launch
+
+    with sync_playwright() as playwright:
+        chromium = launch(playwright)
+        yield chromium
+        chromium.close()

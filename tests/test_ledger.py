@@ -1,0 +1,76 @@
+"""Every numbered statement is named by a test, and every name is a statement's."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from bs4 import BeautifulSoup
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "book" / "_ext"))
+
+from claims import labels_in, markers_in  # noqa: E402
+
+
+def pages():
+    """The files of the table of contents."""
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    names = [toc["root"]] + [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
+    return [next(path for path in ROOT.glob(f"{name}.*") if path.suffix in (".md", ".ipynb")) for name in names]
+
+
+def test_every_statement_is_proved_and_every_marker_names_a_statement():
+    stated = [label for page in pages() for label in labels_in(page)]
+    proved = markers_in(ROOT / "tests")
+    assert stated, "no labelled statement was found in the book"
+    assert not [label for label in stated if stated.count(label) > 1], "labels must be unique"
+    assert not sorted(set(stated) - set(proved)), "statements that no test proves"
+    assert not sorted(set(proved) - set(stated)), "markers that name no statement"
+
+
+def test_the_readers_find_what_they_should(tmp_path):
+    """The two readers on a page and a test file that hold one of everything."""
+    (tmp_path / "page.md").write_text(
+        "```{prf:theorem} A title\n:class: tip\n:label: thm-a\n$$x$$ (eq-inside)\n```\n"
+        "```{prf:remark}\n:label: rem-b\nfree\n```\n"
+        "$$\ny\n$$ (eq-c)\n\n```{math}\n:label: eq-d\nz\n```\n$$unlabelled$$\n```{exercise}\n:label: ex-e\n```\n"
+    )
+    (tmp_path / "test_page.py").write_text(
+        "import pytest\n\n@pytest.mark.proves('thm-a', 'eq-c')\ndef test_one():\n    pass\n\n"
+        "@pytest.mark.slow\ndef test_two():\n    pass\n"
+    )
+    assert labels_in(tmp_path / "page.md") == ["thm-a", "eq-inside", "eq-c", "eq-d"]
+    markers = markers_in(tmp_path)
+    assert {label: [check.name for check in checks] for label, checks in markers.items()} == {
+        "thm-a": ["test_one"],
+        "eq-c": ["test_one"],
+    }
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.stem)
+def test_the_built_page_shows_its_checks(page, site):
+    """Beside each statement stands "checked by", and every name there is a test that exists."""
+    built = site / page.relative_to(ROOT).with_suffix(".html")
+    html = BeautifulSoup(built.read_text(encoding="utf-8"), "html.parser")
+    notes = html.select(".checked-by")
+    assert len(notes) == len(labels_in(page))
+    tests = {check.name for checks in markers_in(ROOT / "tests").values() for check in checks}
+    for note in notes:
+        names = [code.get_text() for code in note.select("code")]
+        assert names
+        assert set(names) <= tests
+
+
+def test_the_ledger_lists_every_statement_with_its_tests(site):
+    html = BeautifulSoup((site / "book/ledger.html").read_text(encoding="utf-8"), "html.parser")
+    proved = markers_in(ROOT / "tests")
+    rows = {row["id"].removeprefix("checks-"): row for row in html.select("table.ledger tbody tr")}
+    assert list(rows) == [label for page in pages() for label in labels_in(page)]
+    for label, row in rows.items():
+        link = row.select_one("a")["href"]
+        target, anchor = link.split("#")
+        page = BeautifulSoup((site / "book" / target).read_text(encoding="utf-8"), "html.parser")
+        assert page.find(id=anchor), f"{link} leads nowhere"
+        listed = [code.get_text() for code in row.select("td:last-child code")]
+        assert listed == [f"{check.file}::{check.name}" for check in proved[label]]
