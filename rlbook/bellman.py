@@ -1,4 +1,4 @@
-"""Chapter 2: Bellman operators. So far the one thing that chapter 1 needs of it: the exact value of a policy."""
+"""Chapter 2: Bellman operators. So far what chapter 1 needs of it: the exact value of a policy."""
 
 from __future__ import annotations
 

@@ -59,9 +59,7 @@ class TabularMDP:
         self.r = _frozen(r)
         self.gamma = _check_discount(gamma)
         self.rho0 = _check_distribution("rho0", rho0, n_states)
-        self.cells = None if cells is None else _frozen(np.array(cells, dtype=int))
-        if self.cells is not None and self.cells.shape != (n_states, 2):
-            raise ValueError(f"cells must have shape {(n_states, 2)}, got {self.cells.shape}")
+        self.cells = None if cells is None else _check_cells(cells, n_states)
 
     @property
     def P(self):
@@ -88,8 +86,9 @@ class TabularMDP:
         return ahead.swapaxes(0, 1)
 
     def flow(self, rho):
-        """Mass at the next state, Σ_{s,a} P(s'|s,a) ρ(s,a): the adjoint of `expect`, Σ ρ·expect(v) = flow(ρ)·v.
+        """Mass at the next state, Σ_{s,a} P(s'|s,a) ρ(s,a): the adjoint of `expect`.
 
+        Adjoint means Σ ρ·expect(v) = flow(ρ)·v.
         rho is (S, A), giving (S,); or (S, A, k) for k measures at once, giving (S, k).
         """
         rho = np.asarray(rho)
@@ -113,9 +112,9 @@ class TabularMDP:
         Raises
         ------
         ValueError
-            If the environment has no such table, or if one state, reachable from the start, is entered both
-            with and without the episode's ending: such a table needs a copy of that state, which is the
-            caller's to make.
+            If the environment has no such table, or does not keep to it (Taxi's fickle passenger), or if one
+            state, reachable from the start, is entered (a reset included) both with and without the episode's
+            ending: such a table needs a copy of that state, which is the caller's to make.
         """
         base = getattr(env, "unwrapped", env)
         table, rho0 = getattr(base, "P", None), getattr(base, "initial_state_distrib", None)
@@ -124,6 +123,8 @@ class TabularMDP:
                 f"env must publish a transition table P and initial_state_distrib, as FrozenLake does; "
                 f"{type(base).__name__} does not"
             )
+        if getattr(base, "fickle_passenger", False):
+            raise ValueError("env changes the destination outside its table P when fickle_passenger is set")
         S, A = len(table), len(table[0])
         s, a, p, s_next, reward, ends = (
             np.array(column)
@@ -162,9 +163,9 @@ def gridworld(rows, *, gamma, slip=0.0, step_reward=0.0, goal_reward=1.0, pit_re
     Returns a `TabularMDP` whose `cells` holds each state's row and column, in reading order.
 
     Raises `ValueError` for rows of unequal length, an unknown character (named with its place), a map with no
-    cell to start from, or a slip outside [0, 1].
+    cell to start from, a slip outside [0, 1], or a reward that is not a finite number.
     """
-    rows = [rows] if isinstance(rows, str) else list(rows)
+    rows = [rows] if isinstance(rows, str) else list(rows) if np.iterable(rows) else []
     if not rows or not all(isinstance(row, str) for row in rows) or not rows[0]:
         raise ValueError("rows must be a non-empty sequence of non-empty strings")
     for i, row in enumerate(rows):
@@ -173,8 +174,12 @@ def gridworld(rows, *, gamma, slip=0.0, step_reward=0.0, goal_reward=1.0, pit_re
         for j, character in enumerate(row):
             if character not in ".#GPS":
                 raise ValueError(f"rows[{i}][{j}] is {character!r}, not one of . # G P S")
-    if not 0 <= slip <= 1:
-        raise ValueError(f"slip must be in [0, 1], got {slip}")
+    if not _is_real(slip) or not 0 <= slip <= 1:
+        raise ValueError(f"slip must be in [0, 1], got {slip!r}")
+    rewards = {"step_reward": step_reward, "goal_reward": goal_reward, "pit_reward": pit_reward}
+    for name, reward in rewards.items():
+        if not _is_real(reward):
+            raise ValueError(f"{name} must be a finite number, got {reward!r}")
 
     grid = np.array([list(row) for row in rows])
     cells = np.argwhere(grid != "#")
@@ -218,16 +223,21 @@ def garnet(n_states, n_actions, branching, *, gamma, rng, sparse=False):
     rewards are standard normal, and ρ₀ is uniform. `rng` is a `numpy.random.Generator`. With `sparse=True`
     the transitions are a sparse matrix, for state spaces too large for an (S, A, S) array.
 
-    Raises `ValueError` for a count that is not a positive integer, or branching above n_states.
+    Raises `ValueError` for a count that is not a positive integer, branching above n_states, or an `rng` of
+    another kind.
     """
     counts = {"n_states": n_states, "n_actions": n_actions, "branching": branching}
     for name, count in counts.items():
-        if not isinstance(count, (int, np.integer)) or count < 1:
+        if not isinstance(count, (int, np.integer)) or isinstance(count, bool) or count < 1:
             raise ValueError(f"{name} must be a positive integer, got {count!r}")
     if branching > n_states:
         raise ValueError(f"branching must be at most n_states = {n_states}, got {branching}")
+    if not isinstance(rng, np.random.Generator):
+        raise ValueError(f"rng must be a numpy.random.Generator, got {rng!r}")
     n_rows = n_states * n_actions
-    successors = np.array([rng.choice(n_states, branching, replace=False, shuffle=False) for _ in range(n_rows)])
+    successors = np.array(
+        [rng.choice(n_states, branching, replace=False, shuffle=False) for _ in range(n_rows)]
+    )
     cuts = np.sort(rng.random((n_rows, branching - 1)), axis=1)
     weights = np.diff(cuts, axis=1, prepend=0.0, append=1.0)
     rows = np.repeat(np.arange(n_rows), branching)
@@ -256,6 +266,10 @@ def _terminal_states(s, s_next, p, ends, started):
         entered = (p > 0) & reached[s] & ~terminal[s]
         terminal[s_next[entered & ends]] = True
         reached[s_next[entered]] = True
+    if (terminal & started).any():
+        raise ValueError(
+            f"env.P ends an episode in state {np.flatnonzero(terminal & started)[0]}, in which others start"
+        )
     passed_through = (p > 0) & reached[s] & ~terminal[s] & ~ends & terminal[s_next]
     if passed_through.any():
         i = np.flatnonzero(passed_through)[0]
@@ -270,7 +284,9 @@ def _action_major(P, S, A):
     """P, checked, as a frozen (A·S, S) matrix with row a·S + s, dense or CSR."""
     if sp.issparse(P):
         if P.shape != (S * A, S):
-            raise ValueError(f"a sparse P must have shape (S·A, S) = {(S * A, S)} to go with r, got {P.shape}")
+            raise ValueError(f"a sparse P must have shape (S·A, S) = {(S * A, S)} as r has, got {P.shape}")
+        if P.dtype.kind not in "buif":
+            raise ValueError(f"P must hold real numbers, got a sparse matrix of {P.dtype}")
         P = sp.csr_array(P, dtype=float, copy=True)
         P.sum_duplicates()
         _check_rows("P", P, pairs=A)
@@ -311,16 +327,32 @@ def _check_distribution(name, p, size):
         raise ValueError(f"{name} must have shape ({size},), one entry a state, got {p.shape}")
     _check_finite(name, p)
     if (p < 0).any():
-        raise ValueError(f"{name}[{np.flatnonzero(p < 0)[0]}] is {p.min():g}, not a probability")
+        i = np.flatnonzero(p < 0)[0]
+        raise ValueError(f"{name}[{i}] is {p[i]:g}, not a probability")
     if abs(p.sum() - 1) > ROW_SUM_TOLERANCE:
         raise ValueError(f"{name} sums to {p.sum():.10g}, not 1")
     return _frozen(p)
 
 
+def _check_cells(cells, n_states):
+    places = _real_array("cells", cells, ndim=2)
+    if places.shape != (n_states, 2):
+        raise ValueError(f"cells must have shape {(n_states, 2)}, got {places.shape}")
+    if (places % 1 != 0).any():
+        raise ValueError(f"cells[{_at(np.argwhere(places % 1 != 0)[0])}] is not a whole number")
+    return _frozen(places.astype(int))
+
+
 def _check_discount(gamma: Any) -> float:
-    if not isinstance(gamma, (int, float, np.number)) or isinstance(gamma, bool) or not 0 <= gamma < 1:
+    if not _is_real(gamma) or not 0 <= gamma < 1:
         raise ValueError(f"gamma must be a number in [0, 1), got {gamma!r}")
     return float(gamma)
+
+
+def _is_real(value):
+    """Whether `value` is one finite real number; a truth value is none."""
+    kinds = (int, float, np.integer, np.floating)
+    return isinstance(value, kinds) and not isinstance(value, bool) and bool(np.isfinite(value))
 
 
 def _check_finite(name, array):
@@ -332,7 +364,10 @@ def _check_finite(name, array):
 def _real_array(name, values, ndim):
     """A float64 copy of `values`, so that freezing it does not freeze the caller's."""
     try:
-        array = np.array(values, dtype=float)
+        array = np.asarray(values)
+        if array.dtype.kind in "cSUmM":  # NumPy would drop an imaginary part, and read numbers out of text
+            raise TypeError(f"its entries are {array.dtype}")
+        array = np.array(array, dtype=float)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name} must be an array of real numbers: {error}") from None
     if array.ndim != ndim:

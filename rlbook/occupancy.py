@@ -11,9 +11,9 @@ from rlbook.mdp import check_policy
 
 
 def occupancy(mdp, pi):
-    """The occupancy measure ρ_π(s,a) = Σ_t γᵗ P(s_t=s, a_t=a), (S, A), by one linear solve; it sums to 1/(1−γ).
+    """The occupancy measure ρ_π(s,a) = Σ_t γᵗ P(s_t=s, a_t=a), (S, A), by one linear solve.
 
-    Raises `ValueError` where pi is not an (S, A) array of distributions.
+    It sums to 1/(1−γ). Raises `ValueError` where pi is not an (S, A) array of distributions.
     """
     pi = check_policy(mdp, pi)
     P_pi = transition_matrix(mdp, pi)

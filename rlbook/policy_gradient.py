@@ -1,16 +1,17 @@
 """Chapter 1: the policy gradient, its estimators, and the exact mean and covariance of each of them.
 
-Episodes have a fixed horizon T; the objective is η(θ) = E Σ_{t<T} γᵗ r_t, with G_t = Σ_{k≥t} γ^{k−t} r_k. Write
-ψ_t = ∇_θ log π(a_t|s_t) for the score. Every estimator of the chapter is one member of a family:
+Episodes have a fixed horizon T; the objective is η(θ) = E Σ_{t<T} γᵗ r_t, with G_t = Σ_{k≥t} γ^{k−t} r_k.
+Write ψ_t = ∇_θ log π(a_t|s_t) for the score. Every estimator of the chapter is one member of a family:
 
     ĝ(κ, b) = Σ_t [ κ·Σ_{k<t} γᵏ r_k + γᵗ (G_t − b_t(s_t)) ] ψ_t.                             (eq-family)
 
 κ = 1, b = 0 is REINFORCE with the full return; κ = 0 is reward-to-go; b is any baseline that knows the time
-and the state. `per_trajectory_gradients` evaluates it on samples; `exact_moments` gives its mean and covariance
-without any.
+and the state. `per_trajectory_gradients` evaluates it on samples; `exact_moments` gives its mean and
+covariance without any.
 
-Policies are softmax policies: tabular, with one parameter θ(s,a) a pair, or log-linear, π(a|s) ∝ exp(φ(s,a)·θ),
-where `features` holds φ as an (S, A, n) array. A function called without `features` means the tabular policy.
+Policies are softmax policies: tabular, with one parameter θ(s,a) a pair, or log-linear,
+π(a|s) ∝ exp(φ(s,a)·θ), where `features` holds φ as an (S, A, n) array. A function called without `features`
+means the tabular policy.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from rlbook.bellman import evaluate_policy
-from rlbook.mdp import check_policy
+from rlbook.mdp import _at, _check_finite, _real_array, check_policy
 from rlbook.occupancy import occupancy
 
 # Trajectories handled together: enough to hide the cost of a call, few enough for the processor's cache.
@@ -40,10 +41,10 @@ class Trajectories(NamedTuple):
 
 
 class GradientMoments(NamedTuple):
-    """Exact joint moments of the three parts (past, future, baseline) that make up ĝ(κ, b), by `exact_moments`.
+    """Exact joint moments of the parts (past, future, baseline) that make up ĝ(κ, b), by `exact_moments`.
 
-    `mean` is (3, n) and `covariance` (3, n, 3, n). With u = (κ, 1, −β), ĝ = Σ_i u_i part_i has mean u·mean and
-    covariance Σ_ij u_i u_j covariance[i, :, j, :].
+    `mean` is (3, n) and `covariance` (3, n, 3, n). With u = (κ, 1, −β), ĝ = Σ_i u_i part_i has mean u·mean
+    and covariance Σ_ij u_i u_j covariance[i, :, j, :].
     """
 
     mean: np.ndarray
@@ -71,37 +72,40 @@ def softmax_policy(theta, features=None):
     theta is (S, A), or (n,) to go with (S, A, n) features. Returns pi, (S, A). Raises `ValueError` for shapes
     that do not fit or numbers that are not finite.
     """
-    theta = np.asarray(theta, dtype=float)
     if features is None:
-        if theta.ndim != 2:
-            raise ValueError(f"theta must have shape (S, A), got {theta.shape}")
-        logits = theta
+        logits = theta = _real_array("theta", theta, ndim=2)
     else:
+        theta = _real_array("theta", theta, ndim=1)
         features = _check_features(features)
         if theta.shape != features.shape[2:]:
-            raise ValueError(f"theta must have shape {features.shape[2:]} to go with features, got {theta.shape}")
+            raise ValueError(f"theta must have shape {features.shape[2:]} to fit features, got {theta.shape}")
         logits = features @ theta
-    if not np.isfinite(logits).all():
-        raise ValueError(f"theta gives a logit at {tuple(np.argwhere(~np.isfinite(logits))[0])} that is not finite")
+    bad = np.argwhere(~np.isfinite(logits))
+    if len(bad):
+        raise ValueError(f"theta gives the pair [{_at(bad[0])}] a logit that is not finite")
     weights = np.exp(logits - logits.max(axis=1, keepdims=True))
     return weights / weights.sum(axis=1, keepdims=True)
 
 
 def score_table(pi, features=None):
-    """The scores ψ(s,a) = ∇_θ log π(a|s) = φ(s,a) − Σ_a' π(a'|s) φ(s,a') as an (S, A, n) array (eq-softmax-score).
+    """The scores ψ(s,a) = ∇_θ log π(a|s) = φ(s,a) − Σ_a' π(a'|s) φ(s,a') (eq-softmax-score), (S, A, n).
 
     The tabular policy's features are the indicators of the pairs, so there n = S·A, in row-major order.
     """
-    pi = np.asarray(pi, dtype=float)
+    pi = _real_array("pi", pi, ndim=2)
     if features is None:
-        features = np.eye(pi.size).reshape(*pi.shape, pi.size)
-    else:
-        features = _check_features(features, pi.shape)
-    return features - np.einsum("sa,san->sn", pi, features)[:, None, :]
+        score = np.eye(pi.size).reshape(*pi.shape, pi.size)
+        return score - np.einsum("sa,san->sn", pi, score)[:, None, :]
+    features = _check_features(features, pi.shape)
+    score = features - features[:, :1]  # a shift changes no score, and equal features become zeros
+    score = score - np.einsum("sa,san->sn", pi, score)[:, None, :]
+    # What is left of a score of 0 is rounding. A baseline divides by ‖ψ‖², so it must not pass for a score.
+    rounding = pi.shape[1] * np.finfo(float).eps * abs(features).max(axis=1, keepdims=True)
+    return np.where(abs(score) > rounding, score, 0.0)
 
 
 def finite_horizon_values(mdp, pi, horizon):
-    """Values V_t(s) = E[G_t | s_t=s], (T, S), and Q_t(s,a) = E[G_t | s_t=s, a_t=a], (T, S, A), by backward induction."""
+    """V_t(s) = E[G_t | s_t=s], (T, S), and Q_t(s,a) = E[G_t | s_t=s, a_t=a], (T, S, A)."""
     pi, horizon = check_policy(mdp, pi), _check_count("horizon", horizon)
     V = np.zeros((horizon + 1, mdp.n_states))
     Q = np.zeros((horizon, *mdp.r.shape))
@@ -112,12 +116,16 @@ def finite_horizon_values(mdp, pi, horizon):
 
 
 def exact_gradient(mdp, theta, *, features=None, horizon=None):
-    """The exact policy gradient ∇η = Σ_s ρ_π(s) Σ_a ∇π(a|s) Q^π(s,a) (thm-policy-gradient), shaped like theta.
+    """The exact policy gradient ∇η = Σ_s ρ_π(s) Σ_a ∇π(a|s) Q^π(s,a) (thm-policy-gradient), as theta shaped.
 
-    With a `horizon` T it is the gradient of the T-step objective, Σ_t Σ_{s,a} γᵗ P(s_t=s) π(a|s) Q_t(s,a) ψ(s,a);
-    without one, of the infinite-horizon return. Source: Sutton, McAllester, Singh and Mansour (1999), Theorem 1.
+    With a `horizon` T it is the gradient of the T-step objective, Σ_t Σ_{s,a} γᵗ P(s_t=s) π(a|s) Q_t(s,a)
+    ψ(s,a); without one, of the infinite-horizon return. Source: Sutton, McAllester, Singh and Mansour (1999),
+    Theorem 1.
     """
     pi = softmax_policy(theta, features)
+    if pi.shape != mdp.r.shape:
+        name = "theta" if features is None else "features"
+        raise ValueError(f"{name} must have one row a state, {mdp.r.shape}, got {pi.shape}")
     if horizon is None:
         weight = occupancy(mdp, pi) * evaluate_policy(mdp, pi).Q
     else:
@@ -137,7 +145,7 @@ def state_distributions(mdp, pi, horizon):
     return p
 
 
-# Sampling ------------------------------------------------------------------------------------------------------
+# Sampling ---------------------------------------------------------------------------------------------------
 
 
 def sample_trajectories(mdp, pi, n, horizon, rng):
@@ -195,7 +203,7 @@ def per_trajectory_gradients(batch, pi, gamma, *, features=None, past=0.0, basel
 
     `past` is κ: 1 for the full return, 0 for reward-to-go. `baseline` is b, as an (S,) or (T, S) array, or
     None for no baseline. `discount=False` drops the factor γᵗ in front of G_t − b, as much code does; the
-    result is then no estimate of ∇η (eq-dropped-discount).
+    result is then no estimate of ∇η (prop-dropped-discount).
     """
     pi = np.asarray(pi, dtype=float)
     S, A = pi.shape
@@ -222,7 +230,7 @@ def per_trajectory_gradients(batch, pi, gamma, *, features=None, past=0.0, basel
     return g_hat
 
 
-# Baselines -----------------------------------------------------------------------------------------------------
+# Baselines --------------------------------------------------------------------------------------------------
 
 
 def per_step_baseline(mdp, pi, horizon, *, features=None):
@@ -272,17 +280,17 @@ def optimal_baseline(mdp, pi, horizon, *, features=None):
     return _ratio(numerator, (pi * size).sum(axis=1))
 
 
-# Exact moments -------------------------------------------------------------------------------------------------
+# Exact moments ----------------------------------------------------------------------------------------------
 
 
 def exact_moments(mdp, pi, horizon, *, features=None, baseline=None, discount=True):
-    """Exact mean and covariance of every estimator ĝ(κ, βb) at once, as `GradientMoments` (thm-exact-moments).
+    """Exact mean and covariance of all estimators ĝ(κ, βb) at once, as `GradientMoments` (thm-exact-moments).
 
     Seen from time t, the vector X = (1, G, Ψ, F, B, K) of constant, return, score sum, future part, baseline
     part and past part is linear in its own value one step later, X = M(s,a) X'. Its second moments
     Λ_t(s) = E[XXᵀ | s_t=s] therefore obey a backward recursion,
 
-        Λ_t(s) = Σ_a π(a|s) M(s,a) E[Λ_{t+1}(s') | s,a] M(s,a)ᵀ,                             (eq-moment-recursion)
+        Λ_t(s) = Σ_a π(a|s) M(s,a) E[Λ_{t+1}(s') | s,a] M(s,a)ᵀ,                        (eq-moment-recursion)
 
     which is dynamic programming: no sampling, no enumeration, T·S·A products of (2+4n)-square matrices.
     `baseline` and `discount` are those of `per_trajectory_gradients`.
@@ -319,7 +327,7 @@ def exact_moments(mdp, pi, horizon, *, features=None, baseline=None, discount=Tr
 
 
 def variance_against_horizon(mdp, pi, horizons, *, features=None):
-    """The matrix C of the total variance uᵀCu, u = (κ, 1, −β), at each horizon: (len(horizons), 3, 3) (eq-bowl).
+    """The matrix C of the total variance uᵀCu, u = (κ, 1, −β) (eq-bowl), at each of H horizons: (H, 3, 3).
 
     The baseline part is that of the horizon's own values V_t.
     """
@@ -330,7 +338,7 @@ def variance_against_horizon(mdp, pi, horizons, *, features=None):
     return np.array(totals)
 
 
-# Helpers -------------------------------------------------------------------------------------------------------
+# Helpers ----------------------------------------------------------------------------------------------------
 
 
 def _pair_weights_to_gradient(weights, pi, features):
@@ -398,20 +406,21 @@ def _ratio(numerator, denominator):
 
 
 def _check_features(features, shape=None):
-    features = np.asarray(features, dtype=float)
-    if features.ndim != 3 or (shape is not None and features.shape[:2] != shape):
-        expected = "(S, A, n)" if shape is None else f"({shape[0]}, {shape[1]}, n)"
-        raise ValueError(f"features must have shape {expected}, got {features.shape}")
+    features = _real_array("features", features, ndim=3)
+    if shape is not None and features.shape[:2] != shape:
+        raise ValueError(f"features must have shape ({shape[0]}, {shape[1]}, n), got {features.shape}")
+    _check_finite("features", features)
     return features
 
 
 def _check_baseline(baseline, horizon, n_states):
     """The baseline as a (T, S) array."""
-    b = np.zeros(n_states) if baseline is None else np.asarray(baseline, dtype=float)
+    if baseline is None:
+        return np.broadcast_to(0.0, (horizon, n_states))
+    b = _real_array("baseline", baseline, ndim=np.ndim(baseline))
     if b.shape not in ((n_states,), (horizon, n_states)):
         raise ValueError(f"baseline must have shape ({n_states},) or ({horizon}, {n_states}), got {b.shape}")
-    if not np.isfinite(b).all():
-        raise ValueError(f"baseline[{tuple(map(int, np.argwhere(~np.isfinite(b))[0]))}] is not a finite number")
+    _check_finite("baseline", b)
     return np.broadcast_to(b, (horizon, n_states))
 
 

@@ -1,0 +1,185 @@
+"""What the book's numerics are held to: brute force, written from the definitions alone, without rlbook.
+
+An MDP is passed as its plain arrays, always in the order P (S, A, S), r (S, A), gamma, rho0 (S,), then the
+policy pi (S, A). Everything here walks over whole trajectories in Python loops, one at a time, and is as slow
+as it looks: it is meant for MDPs of two or three states and a handful of steps.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Trajectory(NamedTuple):
+    """One trajectory s_0, a_0, …, s_{T−1}, a_{T−1} with its rewards and its probability."""
+
+    states: tuple
+    actions: tuple
+    rewards: tuple
+    probability: float
+
+
+def trajectories(P, r, gamma, rho0, pi, horizon):
+    """All trajectories with p(τ) = ρ₀(s_0) Π_t π(a_t|s_t) Π_{t<T−1} P(s_{t+1}|s_t, a_t) > 0."""
+    S, A = r.shape
+
+    def extend(states, actions, probability):
+        if probability == 0:
+            return
+        s = states[-1]
+        for a in range(A):
+            p = probability * pi[s, a]
+            if p == 0:
+                continue
+            if len(states) == horizon:
+                taken = (*actions, a)
+                rewards = tuple(float(r[x, y]) for x, y in zip(states, taken, strict=True))
+                yield Trajectory(states, taken, rewards, p)
+            else:
+                for s_next in range(S):
+                    yield from extend((*states, s_next), (*actions, a), p * P[s, a, s_next])
+
+    for s in range(S):
+        yield from extend((s,), (), float(rho0[s]))
+
+
+def mean(f, mdp, pi, horizon):
+    """E f(τ), by the sum over all trajectories; `mdp` is the tuple (P, r, gamma, rho0)."""
+    return sum(tau.probability * np.asarray(f(tau), dtype=float) for tau in trajectories(*mdp, pi, horizon))
+
+
+def mean_and_covariance(f, mdp, pi, horizon):
+    """E f(τ) and Cov f(τ) of a function that gives a number or an array; the covariance of its ravel."""
+    pairs = [(tau.probability, np.ravel(f(tau)).astype(float)) for tau in trajectories(*mdp, pi, horizon)]
+    average = sum(p * value for p, value in pairs)
+    covariance = sum(p * np.outer(value - average, value - average) for p, value in pairs)
+    return average, covariance
+
+
+def total_variance(f, mdp, pi, horizon):
+    """E‖f(τ) − E f‖², which is the trace of the covariance."""
+    return float(np.trace(mean_and_covariance(f, mdp, pi, horizon)[1]))
+
+
+def conditional_mean(f, given, mdp, pi, horizon):
+    """E[f(τ) | given(τ) = x] as a dictionary over the values x that have positive probability."""
+    mass, weighted = {}, {}
+    for tau in trajectories(*mdp, pi, horizon):
+        x = given(tau)
+        mass[x] = mass.get(x, 0.0) + tau.probability
+        weighted[x] = weighted.get(x, 0.0) + tau.probability * np.asarray(f(tau), dtype=float)
+    return {x: weighted[x] / mass[x] for x in mass}
+
+
+def reward_sum(rewards, gamma, start=0, stop=None):
+    """Σ_{start ≤ k < stop} γᵏ r_k: discounted from time 0, whatever the start."""
+    stop = len(rewards) if stop is None else stop
+    return sum(gamma**k * rewards[k] for k in range(start, stop))
+
+
+def return_from(rewards, gamma, t):
+    """G_t = Σ_{k≥t} γ^{k−t} r_k, by its definition."""
+    return sum(gamma ** (k - t) * rewards[k] for k in range(t, len(rewards)))
+
+
+def softmax(theta, features=None):
+    """π(a|s) ∝ exp θ(s,a), or exp φ(s,a)·θ, entry by entry."""
+    theta = np.asarray(theta, dtype=float)
+    S, A = theta.shape if features is None else features.shape[:2]
+    pi = np.empty((S, A))
+    for s in range(S):
+        logits = [float(theta[s, a]) if features is None else float(features[s, a] @ theta) for a in range(A)]
+        weights = [np.exp(x - max(logits)) for x in logits]
+        for a in range(A):
+            pi[s, a] = weights[a] / sum(weights)
+    return pi
+
+
+def tabular_features(S, A):
+    """The features of the tabular policy: φ(s,a) is the indicator of the pair (s,a), in row-major order."""
+    features = np.zeros((S, A, S * A))
+    for s in range(S):
+        for a in range(A):
+            features[s, a, s * A + a] = 1.0
+    return features
+
+
+def scores(pi, features=None):
+    """ψ(s,a) = φ(s,a) − Σ_a' π(a'|s) φ(s,a'), as an (S, A, n) array."""
+    S, A = pi.shape
+    features = tabular_features(S, A) if features is None else features
+    psi = np.empty(features.shape)
+    for s in range(S):
+        average = sum(pi[s, a] * features[s, a] for a in range(A))
+        for a in range(A):
+            psi[s, a] = features[s, a] - average
+    return psi
+
+
+def g_hat(tau, psi, gamma, *, past=0.0, baseline=None, discount=True):
+    """ĝ(κ, b) = Σ_t [κ Σ_{k<t} γᵏ r_k + γᵗ (G_t − b_t(s_t))] ψ_t of one trajectory, an (n,) array.
+
+    `baseline` is (T, S) or None. `discount=False` leaves out the factor γᵗ.
+    """
+    total = np.zeros(psi.shape[-1])
+    for t, (s, a) in enumerate(zip(tau.states, tau.actions, strict=True)):
+        b = 0.0 if baseline is None else baseline[t, s]
+        weight = (gamma**t if discount else 1.0) * (return_from(tau.rewards, gamma, t) - b)
+        total += (past * reward_sum(tau.rewards, gamma, stop=t) + weight) * psi[s, a]
+    return total
+
+
+def parts(tau, psi, gamma, *, baseline=None, discount=True):
+    """The parts (past, future, baseline) with ĝ(κ, βb) = κ·past + future − β·baseline, a (3, n) array."""
+    future = g_hat(tau, psi, gamma, discount=discount)
+    past = g_hat(tau, psi, gamma, past=1.0, discount=discount) - future
+    return np.array([past, future, future - g_hat(tau, psi, gamma, baseline=baseline, discount=discount)])
+
+
+def expected_return(P, r, gamma, rho0, pi, horizon):
+    """η_T = E Σ_{t<T} γᵗ r_t, by enumeration."""
+    return float(mean(lambda tau: reward_sum(tau.rewards, gamma), (P, r, gamma, rho0), pi, horizon))
+
+
+def finite_difference(f, x, step=1e-5):
+    """The gradient of f at x by central differences, shaped like x; f may give a number or an array.
+
+    The error is O(step²) from the formula and O(1e-16 / step) from rounding: some 1e-10 for values of size 1.
+    """
+    x = np.asarray(x, dtype=float)
+    slopes = []
+    for i in range(x.size):
+        nudge = np.zeros(x.size)
+        nudge[i] = step
+        nudge = nudge.reshape(x.shape)
+        slopes.append((np.asarray(f(x + nudge)) - np.asarray(f(x - nudge))) / (2 * step))
+    return np.moveaxis(np.array(slopes), 0, -1).reshape(*np.shape(slopes[0]), *x.shape)
+
+
+def return_gradient(mdp, theta, horizon, features=None):
+    """∇η_T at theta: finite differences of the enumerated return."""
+    return finite_difference(lambda x: expected_return(*mdp, softmax(x, features), horizon), theta)
+
+
+def visits(P, r, gamma, rho0, pi, horizon):
+    """P(s_t = s) for t < T by enumeration, a (T, S) array."""
+    p = np.zeros((horizon, len(rho0)))
+    for tau in trajectories(P, r, gamma, rho0, pi, horizon):
+        for t, s in enumerate(tau.states):
+            p[t, s] += tau.probability
+    return p
+
+
+def power_series(P, r, gamma, rho0, pi, tolerance=1e-13):
+    """V^π and ρ_π(s) as the sums Σ_k γᵏ P_πᵏ r_π and Σ_k γᵏ (P_πᵀ)ᵏ ρ₀, up to a tolerance."""
+    S, A = r.shape
+    P_pi = np.array([[sum(pi[s, a] * P[s, a, x] for a in range(A)) for x in range(S)] for s in range(S)])
+    r_pi = np.array([sum(pi[s, a] * r[s, a] for a in range(A)) for s in range(S)])
+    V, rho_s = np.zeros(S), np.zeros(S)
+    reward, mass, scale = r_pi, np.array(rho0, dtype=float), 1.0
+    while scale > tolerance * (1 - gamma):
+        V, rho_s = V + scale * reward, rho_s + scale * mass
+        reward, mass, scale = P_pi @ reward, P_pi.T @ mass, scale * gamma
+    return V, rho_s
