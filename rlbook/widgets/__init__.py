@@ -1,0 +1,5 @@
+"""The book's widgets: the same objects in JupyterLab, on the rendered page and, as a picture, on paper."""
+
+from rlbook.widgets.variance_reduction import VarianceReduction
+
+__all__ = ["VarianceReduction"]

@@ -1,0 +1,95 @@
+"""The look of the book's figures: one palette, one style file, and the pictures that stand in for widgets.
+
+One colour has one meaning through the whole book, here and in the widgets (frontend/src/style.css).
+"""
+
+import re
+from io import StringIO
+from pathlib import Path
+
+import matplotlib.style
+import numpy as np
+from matplotlib.figure import Figure
+
+STYLE = Path(__file__).with_name("book.mplstyle")
+
+INK = "#1b1b1b"  # exact truth
+SAMPLES = "#E69F00"  # samples, drawn translucent
+PLAIN = "#D55E00"  # plain, Euclidean, full return
+IMPROVED = "#0072B2"  # natural, improved
+BASELINE = "#009E73"  # baselines and control variates
+OTHER = "#CC79A7"  # the other policy π'
+BOUND = "#767676"  # bounds, drawn dashed
+
+
+def use():
+    """Make the book's style the session's style; a chapter's first cell calls it."""
+    matplotlib.style.use(STYLE)
+
+
+def style():
+    """The book's style as a context, for a library function that must not change the session's."""
+    return matplotlib.style.context(STYLE)
+
+
+def row(columns, *, width=7.6, height=2.7):
+    """A figure with a row of axes, outside pyplot's registry: (Figure, array of Axes)."""
+    fig = Figure(figsize=(width, height))
+    return fig, fig.subplots(1, columns, squeeze=False)[0]
+
+
+def to_svg(fig):
+    """The figure as a compact, reproducible SVG string: text stays text, numbers keep two decimals."""
+    out = StringIO()
+    with style():
+        fig.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    svg = out.getvalue()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"-?\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), svg)
+    return re.sub(r"\s*\n\s*", " ", svg)
+
+
+# Pictures of VarianceReduction -----------------------------------------------------------------------------------
+
+
+def draw_cloud(ax, dots, mean, ellipses, half_widths, labels):
+    """The cloud of ĝ: (M, 2) dots, the exact mean (2,), and (name, colour, (K, 2) outline) of each ellipse."""
+    ax.plot(*np.transpose(dots), "o", ms=3, color=SAMPLES, alpha=0.5, mew=0)
+    for _, colour, outline in ellipses:
+        ax.plot(*np.transpose([*outline, outline[0]]), color=colour, lw=1.3)
+    ax.plot(*mean, "+", color=INK, ms=11, mew=1.8)
+    ax.set(
+        title="The cloud of ĝ",
+        xlim=(mean[0] - half_widths[0], mean[0] + half_widths[0]),
+        ylim=(mean[1] - half_widths[1], mean[1] + half_widths[1]),
+        xlabel=labels[0],
+        ylabel=labels[1],
+    )
+
+
+def draw_bowl(ax, x, variance, marks, point, top, label):
+    """The variance along a line: curve, (name, x, variance) marks, the current (x, variance) point."""
+    ax.plot(x, variance, color=INK)
+    for name, at, value in marks:
+        ax.plot(at, value, "o", ms=4.5, color=BASELINE)
+        ax.annotate(
+            f"{name} {value:.3g}", (at, value), (4, 5), textcoords="offset points", fontsize=8, color="#00694c"
+        )
+    ax.plot(*point, "o", ms=8, color=INK)
+    ax.set(title="Its total variance", xlim=(x[0], x[-1]), ylim=(0, top), xlabel=label, ylabel="tr Cov ĝ")
+
+
+def draw_horizon(ax, horizons, curves, point):
+    """Total variance against the horizon: (name, colour, values) curves and the current (T, variance) point."""
+    smallest = min(values[values > 1e-9].min(initial=1.0) for _, _, values in curves)
+    for name, colour, values in curves:
+        ax.plot(horizons, values, color=colour, lw=2 if name == "now" else 1.2)
+        ax.annotate(
+            name, (horizons[-1], values[-1]), (3, 0), textcoords="offset points", va="center", fontsize=8
+        )
+    ax.plot(*point, "o", ms=6, color=INK)
+    ax.set_xscale("log")
+    ax.set_yscale("symlog", linthresh=smallest)
+    ax.set(title="Against the horizon", xlabel="T (steps)", ylabel="tr Cov ĝ")
+    ax.set_ylim(bottom=0)

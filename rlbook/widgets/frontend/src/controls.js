@@ -1,0 +1,109 @@
+// Native inputs, built alike for every widget, and the small things every view needs.
+
+// element("p", { class: "x" }, "text", child): attributes that start with "on" are listeners.
+export function element(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else if (value === true) node.setAttribute(name, "");
+    else if (value !== false && value != null) node.setAttribute(name, value);
+  }
+  node.append(...children);
+  return node;
+}
+
+export function svgElement(tag, attributes = {}) {
+  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  return node;
+}
+
+let count = 0;
+// An id that no other element has: several widgets, or several views of one, may share a page.
+export const uniqueId = () => `rl-${++count}`;
+
+// A number for reading: three significant digits, a true minus sign, and 0 for what is 0 but for rounding.
+export function format(x) {
+  if (!Number.isFinite(x)) return "–";
+  if (Math.abs(x) < 1e-9) return "0";
+  const digits = Math.abs(x) >= 1000 ? x.toFixed(0) : String(Number(x.toPrecision(3)));
+  return digits.replace("-", "−");
+}
+
+// A labelled slider with a number that can be typed. `toSlider` and `fromSlider` map a value to the slider's
+// position and back; `change` gets the value, already inside the limits.
+export function slider({ label, min, max, step, change, toSlider = (x) => x, fromSlider = (x) => x, clean = (x) => x }) {
+  const id = uniqueId();
+  let limits = [min, max];
+  const range = element("input", { type: "range", id, min: toSlider(min), max: toSlider(max), step });
+  const number = element("input", { type: "number", min, max, step: "any", "aria-label": `${label}, as a number` });
+  const name = element("label", { for: id }, label);
+  const take = (value) => change(clean(Math.min(limits[1], Math.max(limits[0], value))));
+  range.addEventListener("input", () => take(fromSlider(range.valueAsNumber)));
+  // While it is typed in, the field is left as it is; on leaving it, it shows what was understood.
+  number.addEventListener("input", () => Number.isFinite(number.valueAsNumber) && take(number.valueAsNumber));
+  const node = element("div", { class: "rl-slider" }, name, range, number);
+  let shown;
+  const show = (value) => {
+    shown = value;
+    range.value = toSlider(value);
+    if (document.activeElement !== number) number.value = Number.isFinite(value) ? Number(value.toFixed(4)) : "";
+  };
+  number.addEventListener("blur", () => show(shown));
+  return {
+    node,
+    show,
+    rename(text) {
+      if (name.textContent === text) return;
+      name.textContent = text;
+      number.setAttribute("aria-label", `${text}, as a number`);
+    },
+    limit(low, high) {
+      limits = [low, high];
+      for (const input of [range, number]) Object.assign(input, { min: low, max: high });
+    },
+    enable(yes) {
+      range.disabled = number.disabled = !yes;
+    },
+  };
+}
+
+// Buttons of which one is pressed: choices is [[value, text], …].
+export function chips(label, choices, choose) {
+  const buttons = new Map(
+    choices.map(([value, text]) => [
+      value,
+      element("button", { type: "button", class: "rl-chip", "data-value": value, onclick: () => choose(value) }, text),
+    ]),
+  );
+  const node = element("div", { class: "rl-chips", role: "group", "aria-label": label }, ...buttons.values());
+  const show = (value) => buttons.forEach((button, key) => button.setAttribute("aria-pressed", key === value));
+  return { node, show };
+}
+
+// Calls of the returned function within one frame draw once.
+export function onFrame(draw) {
+  let frame = 0;
+  const request = () => {
+    frame ||= requestAnimationFrame(() => {
+      frame = 0;
+      draw();
+    });
+  };
+  request.cancel = () => cancelAnimationFrame(frame);
+  return request;
+}
+
+// Says a sentence to screen readers once it has stopped changing.
+export function announcer() {
+  const node = element("p", { class: "rl-hidden", role: "status", "aria-live": "polite" });
+  let timer = 0;
+  return {
+    node,
+    say(sentence) {
+      clearTimeout(timer);
+      timer = setTimeout(() => node.textContent !== sentence && (node.textContent = sentence), 600);
+    },
+    stop: () => clearTimeout(timer),
+  };
+}

@@ -1,0 +1,80 @@
+// The page's host: the part of the Jupyter widget model's interface that a view uses, over state that stands in
+// the page. With it the same view runs without a kernel.
+
+const same = (a, b) => a === b || JSON.stringify(a) === JSON.stringify(b);
+
+// A model with Backbone's semantics: `set` fires change:name (model, value), then change (model), at once, and
+// only for a value that differs. There is no kernel to save to, so save_changes has nothing to do.
+export class Model {
+  constructor(state) {
+    this.state = { ...state };
+    this.listeners = new Map();
+  }
+  get(name) {
+    return this.state[name];
+  }
+  set(name, value) {
+    const entries = Object.entries(typeof name === "object" ? name : { [name]: value });
+    const changed = entries.filter(([key, next]) => !same(this.state[key], next));
+    for (const [key, next] of changed) this.state[key] = next;
+    for (const [key, next] of changed) this.emit(`change:${key}`, next);
+    if (changed.length) this.emit("change");
+  }
+  save_changes() {}
+  on(names, callback) {
+    for (const name of names.split(/\s+/)) {
+      this.listeners.set(name, [...(this.listeners.get(name) ?? []), callback]);
+    }
+  }
+  // Without a callback every listener of those events goes; without names, every listener of that callback.
+  off(names, callback) {
+    for (const name of names ? names.split(/\s+/) : [...this.listeners.keys()]) {
+      const kept = callback ? (this.listeners.get(name) ?? []).filter((known) => known !== callback) : [];
+      this.listeners.set(name, kept);
+    }
+  }
+  emit(name, ...values) {
+    for (const callback of [...(this.listeners.get(name) ?? [])]) callback(this, ...values);
+  }
+}
+
+// The settings that the address asks for: #w=<id>&kappa=0.3 means only the widget with that id.
+function asked(id) {
+  const settings = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
+  return settings.w === id ? settings : null;
+}
+
+// Bring one container to life. Its state is the JSON inside it; `views` maps state._view to a view.
+export async function mount(container, views) {
+  if (container.classList.contains("is-live")) return;
+  container.classList.add("is-live");
+  const state = JSON.parse(container.querySelector(':scope > script[type="application/json"]').textContent);
+  const view = views[state._view];
+  const model = new Model(state);
+  const follow = () => {
+    const settings = asked(container.id);
+    if (settings) view.restore(model, settings);
+  };
+  follow();
+  window.addEventListener("hashchange", follow);
+  const el = document.createElement("div");
+  container.append(el);
+  // Writes the state into the address, copies it, and says whether the clipboard took it.
+  const link = async (settings) => {
+    const hash = `#${new URLSearchParams({ w: container.id, ...settings })}`;
+    history.replaceState(null, "", hash);
+    try {
+      await navigator.clipboard.writeText(location.href);
+      return true;
+    } catch {
+      return false; // no permission, or a page opened from disk
+    }
+  };
+  const stop = await view.render({ model, el, link });
+  return () => {
+    window.removeEventListener("hashchange", follow);
+    stop?.();
+    el.remove();
+    container.classList.remove("is-live");
+  };
+}

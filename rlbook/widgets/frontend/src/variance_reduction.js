@@ -1,0 +1,596 @@
+// VarianceReduction: the cloud of ĝ(κ, βb), the bowl of its variance, its growth with the horizon.
+import { announcer, chips, element, format, onFrame, slider, svgElement } from "./controls.js";
+import * as numerics from "./numerics.js";
+import { axisX, axisY, gridX, gridY, line, plot, ruleX } from "./plot.js";
+
+const SETTINGS = ["preset", "kappa", "beta", "baseline", "step", "state", "batch"];
+const MOST = 32; // the largest batch
+const DECADES = Array.from({ length: 16 }, (_, i) => 10 ** (i - 6));
+const ROW = 14; // height of one row of flags above the bowl, in pixels
+const subscript = (t) => String(t).replace(/\d/g, (digit) => "₀₁₂₃₄₅₆₇₈₉"[digit]);
+const valueName = (problem, t, s) => `b${subscript(t)}(${problem.states[s]})`;
+
+// Settings as the view uses them. Python sends a change trait by trait, so for a moment a preset may stand beside
+// the baseline of another; what does not fit is read as the preset's own.
+function read(model) {
+  const preset = model.get("preset");
+  const { problem, settings } = model.get("_presets")[preset];
+  const { V } = problem;
+  const given = model.get("baseline");
+  const fits = given.length === V.length && given.every((row) => row.length === V[0].length);
+  const [t, s] = [model.get("step"), model.get("state")];
+  return {
+    preset,
+    problem,
+    settings,
+    kappa: model.get("kappa"),
+    beta: model.get("beta"),
+    baseline: fits ? given : V,
+    selected: t !== null && t < V.length && s < V[0].length ? [t, s] : null,
+    batch: model.get("batch"),
+  };
+}
+
+function write(model, settings) {
+  for (const [name, value] of Object.entries(settings)) model.set(name, value);
+  model.save_changes();
+}
+
+function load(model, preset) {
+  const { problem, settings } = model.get("_presets")[preset];
+  write(model, { preset, ...settings, baseline: problem.V });
+}
+
+// Settings from a link, as strings; what makes no sense is passed over.
+export function restore(model, asked) {
+  if (asked.preset in model.get("_presets")) load(model, asked.preset);
+  const { problem } = read(model);
+  const [T, S] = [problem.V.length, problem.V[0].length];
+  const number = (name, low, high) => {
+    const value = Number(asked[name]);
+    return asked[name] && Number.isFinite(value) ? { [name]: Math.min(high, Math.max(low, value)) } : {};
+  };
+  const flat = (asked.b ?? "").split(",").map(Number);
+  const baseline = problem.V.map((_, t) => flat.slice(t * S, t * S + S));
+  write(model, {
+    ...number("kappa", 0, 1),
+    ...number("beta", 0, 2),
+    ...("batch" in asked ? { batch: numerics.nearestPowerOfTwo(Number(asked.batch) || 1, MOST) } : {}),
+    ...(/^\d+$/.test(asked.step) && asked.step < T ? { step: Number(asked.step) } : {}),
+    ...(/^\d+$/.test(asked.state) && asked.state < S ? { state: Number(asked.state) } : {}),
+    ...(asked.b && flat.length === T * S && flat.every(Number.isFinite) ? { baseline } : {}),
+  });
+}
+
+// The settings of a link: restore's inverse.
+function linked({ preset, kappa, beta, baseline, selected, batch, problem }) {
+  const flat = baseline.flat().map((b) => Number(b.toFixed(4)));
+  return {
+    preset,
+    kappa,
+    beta,
+    batch,
+    ...(selected ? { step: selected[0], state: selected[1] } : {}),
+    ...(baselineName(problem, 0, baseline) === "V" ? {} : { b: flat.join(",") }),
+  };
+}
+
+const close = (a, b) => a.flat().every((x, i) => Math.abs(x - b.flat()[i]) < 1e-9 * (1 + Math.abs(x)));
+
+function baselineName(problem, kappa, baseline) {
+  if (close(baseline, problem.V)) return "V";
+  if (close(baseline, problem.perStep)) return "per-step";
+  return close(baseline, numerics.optimalBaseline(problem, kappa)) ? "optimal" : "your b";
+}
+
+// What depends on the preset alone.
+const prepared = new WeakMap();
+function prepare(problem) {
+  if (!prepared.has(problem)) {
+    const T = problem.V.length;
+    const states = numerics.decodeBase64(problem.atomStates);
+    const actions = numerics.decodeBase64(problem.atomActions);
+    const none = problem.V.map((row) => row.map(() => 0));
+    const [full, toGo] = [1, 0].map((kappa) => numerics.totalVariance(problem, kappa, 0, none));
+    prepared.set(problem, {
+      atoms: Array.from({ length: states.length / T }, (_, i) => [
+        states.subarray(i * T, i * T + T),
+        actions.subarray(i * T, i * T + T),
+      ]),
+      draws: numerics.decodeBase64(problem.draws),
+      plane: problem.axes.length === 2,
+      fullReturn: numerics.packedCovariance(problem, 1, 0, none),
+      full,
+      toGo,
+      top: 1.08 * Math.max(full, toGo, ...[0, 1].map((kappa) => numerics.totalVariance(problem, kappa, 1, problem.V))),
+    });
+  }
+  return prepared.get(problem);
+}
+
+// The values of b_t(s) that its bowl shows: from below every mark to above it.
+function valueRange(problem, t, s) {
+  const marks = [0, problem.V, problem.perStep, ...[0, 1].map((k) => numerics.optimalBaseline(problem, k))].map(
+    (b) => (b === 0 ? 0 : b[t][s]),
+  );
+  const [low, high] = [Math.min(...marks), Math.max(...marks)];
+  const pad = 0.25 * (high - low) || 1;
+  return [low - pad, high + pad].map((x) => Number(x.toPrecision(3)));
+}
+
+const path = (points) => points.map(([x, y], i) => `${i ? "L" : "M"}${x.toFixed(2)},${y.toFixed(2)}`).join("");
+
+// A frame drawn by Plot, and over it a layer for what moves, clipped to the frame.
+function frame(holder, options) {
+  const [x0, y0] = [options.x, options.y].map((scale) => ({ ...scale, axis: null })); // the marks draw the axes
+  const svg = plot({ ...options, x: x0, y: y0 });
+  const { width, height, marginLeft: left, marginTop: top, marginRight: right, marginBottom: foot } = options;
+  const [w, h] = [width - left - right, height - top - foot];
+  svg.setAttribute("role", "img");
+  const layer = svgElement("svg", { x: left, y: top, width: w, height: h, viewBox: `${left} ${top} ${w} ${h}` });
+  svg.append(layer);
+  holder.replaceChildren(svg);
+  const [x, y] = [svg.scale("x"), svg.scale("y")];
+  return { svg, layer, x: x.apply, y: y.apply, invert: x.invert, left, top, right: width - right, foot: height - foot };
+}
+
+const quiet = { stroke: "var(--rl-grid)", strokeOpacity: 1 };
+const axes = { fontSize: 11, tickSize: 3, labelAnchor: "center", labelArrow: "none" };
+const axesX = { ...axes, labelOffset: 34 };
+const axesY = { ...axes, labelOffset: 46 };
+const LEFT = 52; // room for the labels of y axes, alike in all panels
+
+// A. The cloud -----------------------------------------------------------------------------------------------------
+
+function makeCloud(holder) {
+  let key, parts;
+  return function draw({ preset, problem, kappa, beta, baseline, batch }, packed, [width, height]) {
+    const { atoms, draws, plane, fullReturn } = prepare(problem);
+    const [meanX, meanY] = problem.mean;
+    if (key !== (key = [preset, width, height].join())) {
+      const margins = { marginLeft: plane ? LEFT : 16, marginTop: 10, marginRight: 12, marginBottom: 40 };
+      const [halfX, halfY] = plane ? problem.halfWidths : [problem.halfWidths[0], 1];
+      const base = frame(holder, {
+        width,
+        height,
+        ...margins,
+        x: { domain: [meanX - halfX, meanX + halfX] },
+        y: { domain: [meanY - halfY, meanY + halfY] },
+        marks: [
+          gridX({ ...quiet, ticks: 5 }),
+          axisX({ ...axesX, ticks: 5, label: `ĝ, ${problem.axes[0]}`}),
+          ...(plane
+            ? [
+                gridY({ ...quiet, ticks: 5 }),
+                axisY({ ...axesY, ticks: 5, label: `ĝ, ${problem.axes[1]}`}),
+              ]
+            : []),
+        ],
+      });
+      const circles = Array.from({ length: draws.length / problem.width }, () =>
+        svgElement("circle", { r: 3, class: "rl-sample" }),
+      );
+      const ghost = svgElement("path", { class: "rl-plain" });
+      const spread = svgElement("path", { class: "rl-exact" });
+      const cross = svgElement("path", { class: "rl-exact rl-heavy" });
+      cross.setAttribute("d", `M${base.x(meanX) - 7},${base.y(meanY)}h14m-7,-7v14`);
+      base.layer.append(...circles, ghost, spread, cross);
+      parts = { ...base, circles, ghost, spread };
+    }
+    const { x, y, circles, ghost, spread, svg } = parts;
+    const gradients = atoms.map(([s, a]) => numerics.trajectoryGradient(problem, s, a, kappa, beta, baseline));
+    const dots = numerics.batchMeans(gradients, draws, problem.width, batch);
+    dots.forEach((dot, m) => {
+      circles[m].setAttribute("cx", x(dot[0]).toFixed(2));
+      // One component only: the height says nothing; it keeps dots of equal value apart (golden-ratio spacing).
+      circles[m].setAttribute("cy", y(plane ? dot[1] : ((m * 0.618034) % 1) - 0.5).toFixed(2));
+    });
+    const outline = (covariance, height) => {
+      if (plane) {
+        const points = numerics.ellipse(problem.mean, covariance, 2, batch, 72);
+        return `${path(points.map(([u, v]) => [x(u), y(v)]))}Z`;
+      }
+      const reach = 2 * Math.sqrt(Math.max(0, covariance[0]) / batch);
+      return `M${x(meanX - reach)},${y(height) - 6}v12m0,-6H${x(meanX + reach)}m0,-6v12`;
+    };
+    ghost.setAttribute("d", outline(fullReturn, -0.8));
+    spread.setAttribute("d", outline(packed, 0.8));
+    return svg;
+  };
+}
+
+// B. The bowl ------------------------------------------------------------------------------------------------------
+
+// The line that the bowl cuts: its parabola, x range, current x, and the marks on it.
+function cut({ problem, kappa, beta, baseline, selected }) {
+  if (!selected) {
+    const parabola = numerics.parabolaInBeta(problem, kappa, baseline);
+    const lowest = numerics.bottom(parabola);
+    const name = baselineName(problem, kappa, baseline);
+    const marks = [
+      ["no baseline", 0, "rl-baseline"],
+      [name === "V" ? "b = V" : name, 1, "rl-baseline"],
+      ["lowest on this line", lowest, "rl-exact"],
+    ];
+    return { parabola, range: [0, 2], at: beta, marks, label: `β, multiple of ${name === "your b" ? name : `the ${name} baseline`}` };
+  }
+  const [t, s] = selected;
+  const parabola = numerics.parabolaInValue(problem, kappa, beta, baseline, t, s);
+  const marks = [
+    ["0", 0, "rl-baseline"],
+    ["V", problem.V[t][s], "rl-baseline"],
+    ["per-step", problem.perStep[t][s], "rl-baseline"],
+    ["optimal", numerics.bottom(parabola), "rl-exact"],
+  ];
+  return { parabola, range: valueRange(problem, t, s), at: baseline[t][s], marks, label: `${valueName(problem, t, s)}, the others held` };
+}
+
+function makeBowl(holder, drag) {
+  let key, parts, domain, of;
+  return function draw(now, variance, [width, height]) {
+    const { preset, problem, kappa, selected } = now;
+    const { parabola, range, at, marks, label } = cut(now);
+    const values = (xs) => xs.map((x) => Math.max(0, numerics.evaluateParabola(parabola, x)));
+
+    // The axis stays while a value is dragged. All of β's bowls share one; a single value's bowl is shallow, so it
+    // gets its own, which is chosen again only when the bowl has left it or become a sliver of it.
+    if (!selected) {
+      domain = [0, prepare(problem).top || 1];
+      of = null;
+    } else {
+      const inside = values([...range, numerics.bottom(parabola)].filter(Number.isFinite));
+      const [low, high] = [Math.min(...inside), Math.max(...inside)];
+      const lost = () => low < domain[0] || high > 1.6 * domain[1] - 0.6 * domain[0] || high - low < 0.3 * (domain[1] - domain[0]);
+      if (of !== (of = [preset, ...selected].join()) || lost()) {
+        const pad = 0.15 * (high - low) || 0.5 * high || 1;
+        domain = [Math.max(0, low - pad), high + 0.5 * pad];
+      }
+    }
+
+    if (key !== (key = [preset, width, height, label, ...domain].join())) {
+      const base = frame(holder, {
+        width,
+        height,
+        marginLeft: LEFT,
+        marginTop: 4 * ROW + 8,
+        marginRight: 14,
+        marginBottom: 40,
+        x: { domain: range },
+        y: { domain },
+        marks: [
+          gridY({ ...quiet, ticks: 5 }),
+          axisX({ ...axesX, ticks: 5, label}),
+          axisY({ ...axesY, ticks: 5, label: "total variance, tr Cov ĝ"}),
+        ],
+      });
+      const curve = svgElement("path", { class: "rl-exact rl-heavy" });
+      const floor = svgElement("path", { class: "rl-bound" });
+      const floorName = svgElement("text", { class: "rl-label", "text-anchor": "end", x: base.right - 2 });
+      const point = svgElement("circle", { class: "rl-handle", r: 8 });
+      const flags = marks.map(([, , kind], row) => {
+        const group = svgElement("g", { class: kind });
+        const pole = svgElement("path", { class: "rl-pole" });
+        const name = svgElement("text", { class: "rl-label", y: ROW * row + ROW - 2 });
+        const spot = svgElement("circle", { class: "rl-mark", r: 3.5 });
+        group.append(pole, name, spot);
+        return { group, pole, name, spot };
+      });
+      base.layer.append(curve, floor, floorName);
+      base.layer.before(...flags.map(({ group }) => group));
+      base.svg.append(point);
+      base.svg.classList.add("rl-drag");
+      const move = (event) => {
+        const box = base.svg.getBoundingClientRect();
+        const x = base.invert(((event.clientX - box.left) * width) / box.width);
+        drag(Number(Math.min(range[1], Math.max(range[0], x)).toFixed(3)));
+      };
+      base.svg.addEventListener("pointerdown", (event) => {
+        if (event.button) return;
+        base.svg.setPointerCapture(event.pointerId);
+        move(event);
+      });
+      base.svg.addEventListener("pointermove", (event) => base.svg.hasPointerCapture(event.pointerId) && move(event));
+      parts = { ...base, curve, floor, floorName, point, flags };
+    }
+
+    const { x, y, left, right, foot, top, curve, floor, floorName, point, flags, svg } = parts;
+    const xs = Array.from({ length: 61 }, (_, i) => range[0] + ((range[1] - range[0]) * i) / 60);
+    curve.setAttribute("d", path(values(xs).map((v, i) => [x(xs[i]), y(v)])));
+    marks.forEach(([name, where], row) => {
+      const { group, pole, name: label, spot } = flags[row];
+      const [px, value] = [x(where), values([where])[0]];
+      const seen = Number.isFinite(where) && px >= left - 1 && px <= right + 1;
+      group.style.display = seen ? "" : "none";
+      if (!seen) return;
+      const py = Math.max(top, y(value));
+      const after = px < (left + right) / 2;
+      pole.setAttribute("d", `M${px},${ROW * row + 4}V${py}`);
+      label.setAttribute("x", px + (after ? 4 : -4));
+      label.setAttribute("text-anchor", after ? "start" : "end");
+      label.textContent = `${name} ${format(value)}`;
+      spot.setAttribute("cx", px);
+      spot.setAttribute("cy", y(value));
+      spot.style.display = y(value) < top ? "none" : "";
+    });
+    // What no state baseline can go below, at this κ.
+    const best = numerics.totalVariance(problem, kappa, 1, numerics.optimalBaseline(problem, kappa));
+    const py = y(best);
+    const seen = !selected && py <= foot && py >= top;
+    floor.style.display = floorName.style.display = seen ? "" : "none";
+    if (seen) {
+      floor.setAttribute("d", `M${left},${py}H${right}`);
+      floorName.setAttribute("y", py - 5);
+      floorName.textContent = `best b of all ${format(best)}`;
+    }
+    const [pointX, pointY] = [x(at), y(variance)];
+    point.setAttribute("cx", pointX);
+    point.setAttribute("cy", pointY);
+    point.style.display = pointX >= left - 1 && pointX <= right + 1 && pointY >= top - 1 ? "" : "none";
+    return svg;
+  };
+}
+
+// C. Variance against the horizon ----------------------------------------------------------------------------------
+
+function makeHorizon(holder) {
+  let key, parts;
+  return function draw({ preset, problem, kappa, beta }, variance, [width, height]) {
+    const { horizons, horizonTotals } = problem;
+    const along = (k, b) => horizonTotals.map((total) => numerics.horizonVariance(total, k, b));
+    if (key !== (key = [preset, width, height].join())) {
+      const kinds = [
+        ["full return", "plain", along(1, 0)],
+        ["reward-to-go", "improved", along(0, 0)],
+        ["minus V", "baseline", along(0, 1)],
+      ];
+      const all = kinds.flatMap(([, , values]) => values).filter((value) => value > 1e-9);
+      const [low, high] = [Math.min(...all, 1), Math.max(...all, ...along(1, 2), ...along(0, 2), 1e-3)];
+      const round = (steps) => DECADES.flatMap((d) => steps.map((k) => k * d)).filter((v) => v >= low / 2 && v <= high);
+      const ticks = [0, ...(round([1]).length > 2 ? round([1]) : round([1, 2, 5]))];
+      const margins = { marginLeft: LEFT, marginTop: 10, marginRight: 84, marginBottom: 40 };
+      const base = frame(holder, {
+        width,
+        height,
+        ...margins,
+        x: { type: "log", domain: [1, horizons.at(-1)] },
+        // Logarithmic but for a short linear piece at the bottom, since some of these variances are exactly 0.
+        y: { type: "symlog", constant: low, domain: [0, high * 1.1] },
+        marks: [
+          gridY({ ...quiet, ticks }),
+          axisX({ ...axesX, ticks: [1, 2, 5, 10, 20, 50, 100, 200], tickFormat: String, label: "horizon T, steps"}),
+          axisY({ ...axesY, ticks, tickFormat: format, label: "total variance"}),
+          ruleX([problem.V.length], { stroke: "var(--rl-bound)", strokeDasharray: "2,3" }),
+          ...kinds.map(([, kind, values]) =>
+            line(values, { x: (_, i) => horizons[i], y: (v) => v, stroke: `var(--rl-${kind})`, strokeWidth: 1.75 }),
+          ),
+        ],
+      });
+      // Names at the ends of the curves, pushed apart where curves end together: down, then up from the axis.
+      const ends = kinds.map(([name, kind, values]) => [name, kind, base.y(values.at(-1)) + 4]).sort((a, b) => a[2] - b[2]);
+      for (let i = 1; i < ends.length; i++) ends[i][2] = Math.max(ends[i][2], ends[i - 1][2] + ROW);
+      ends.at(-1)[2] = Math.min(ends.at(-1)[2], base.foot);
+      for (let i = ends.length - 1; i > 0; i--) ends[i - 1][2] = Math.min(ends[i - 1][2], ends[i][2] - ROW);
+      for (const [name, kind, height] of ends) {
+        const label = svgElement("text", { class: `rl-label rl-${kind}`, "text-anchor": "start", x: base.right + 5, y: height });
+        label.textContent = name;
+        base.svg.append(label);
+      }
+      const curve = svgElement("path", { class: "rl-exact rl-heavy" });
+      const point = svgElement("circle", { class: "rl-handle", r: 5 });
+      base.layer.append(curve, point);
+      parts = { ...base, curve, point };
+    }
+    const { x, y, curve, point, svg } = parts;
+    curve.setAttribute("d", path(along(kappa, beta).map((v, i) => [x(horizons[i]), y(v)])));
+    point.setAttribute("cx", x(problem.V.length));
+    point.setAttribute("cy", y(variance));
+    return svg;
+  };
+}
+
+// The sentence -----------------------------------------------------------------------------------------------------
+
+function sentence({ problem, kappa, beta, baseline, batch }, variance) {
+  const { full, toGo, plane } = prepare(problem);
+  const name = baselineName(problem, kappa, baseline);
+  const what =
+    beta > 0 ? `κ = ${format(kappa)} and β = ${format(beta)} (b: ${name})` : `κ = ${format(kappa)} and no baseline`;
+  const share = (other) => {
+    const ratio = variance / other;
+    if (Math.abs(ratio - 1) < 0.005) return "as much as";
+    return ratio >= 2 ? `${format(ratio)} times` : `${format(Number((100 * ratio).toPrecision(2)))} % of`;
+  };
+  const reference = Math.abs(full - toGo) < 1e-9 ? "that without a baseline" : "the full return's";
+  let compared = "";
+  if (variance < 1e-9) compared = ": every trajectory gives the same ĝ";
+  else if (kappa === 1 && beta === 0) compared = ": this is REINFORCE with the full return";
+  else if (full > 1e-9) compared = `, ${share(full)} ${reference}, ${format(full)}`;
+  else if (beta > 0 || kappa > 0) compared = `, ${share(toGo)} reward-to-go's, ${format(toGo)}; the full return's is 0`;
+  else compared = "; the full return's is 0";
+  const averaged = batch > 1 ? ` Averaged over N = ${batch} trajectories it is ${format(variance / batch)}.` : "";
+  const mean = plane ? `(${problem.mean.map(format).join(", ")})` : format(problem.mean[0]);
+  return `With ${what} the variance is ${format(variance)}${compared}.${averaged} The mean stays at ${mean}.`;
+}
+
+// The view ---------------------------------------------------------------------------------------------------------
+
+export function render({ model, el, link }) {
+  const presets = model.get("_presets");
+  const set = (settings) => write(model, settings);
+  const setValue = ([t, s], value) =>
+    set({ baseline: read(model).baseline.map((row, i) => row.map((b, j) => (i === t && j === s ? value : b))) });
+  const drag = (x) => {
+    const { selected } = read(model);
+    if (selected) setValue(selected, x);
+    else set({ beta: x });
+  };
+
+  const choosePreset = chips(
+    "Examples",
+    Object.entries(presets).map(([name, { title }]) => [name, title]),
+    (name) => load(model, name),
+  );
+  const reset = element("button", { type: "button", class: "rl-button", "data-role": "reset", onclick: () => load(model, model.get("preset")) }, "Reset");
+
+  const panel = (title, ...notes) => {
+    const holder = element("div", { class: "rl-picture" });
+    const heading = element("p", { class: "rl-title" }, title);
+    return [element("div", { class: "rl-panel" }, heading, ...notes, holder), holder, heading];
+  };
+  const dotsKey = element("span", { class: "rl-key rl-key-sample" });
+  const key = element(
+    "p",
+    { class: "rl-keys" },
+    dotsKey,
+    element("span", { class: "rl-key rl-key-exact" }, "exact mean, 2 sd"),
+    element("span", { class: "rl-key rl-key-plain" }, "full return, 2 sd"),
+  );
+  const [cloudPanel, cloudHolder] = panel("The cloud of gradient estimates ĝ", key);
+  const [bowlPanel, bowlHolder, bowlTitle] = panel("");
+  const [horizonPanel, horizonHolder] = panel(
+    "Variance against the horizon",
+    element("p", { class: "rl-keys" }, element("span", { class: "rl-key rl-key-exact" }, "now, with κ and β·V at every horizon")),
+  );
+  horizonPanel.classList.add("rl-wide");
+  const kappa = slider({ label: "κ, weight of the past", min: 0, max: 1, step: 0.01, change: (x) => set({ kappa: x }) });
+  const beta = slider({ label: "β, weight of the baseline", min: 0, max: 2, step: 0.01, change: (x) => set({ beta: x }) });
+  const batch = slider({
+    label: "N, trajectories a dot averages",
+    min: 1,
+    max: MOST,
+    step: 1,
+    toSlider: Math.log2,
+    fromSlider: (x) => 2 ** x,
+    clean: (x) => numerics.nearestPowerOfTwo(x, MOST),
+    change: (x) => set({ batch: x }),
+  });
+  const value = slider({ label: "b", min: 0, max: 1, step: 0.01, change: (x) => setValue(read(model).selected, x) });
+  const chooseBaseline = chips(
+    "Baseline",
+    [["none", "none"], ["V", "V"], ["per-step", "per-step"], ["optimal", "optimal"]],
+    (name) => {
+      const { problem, kappa } = read(model);
+      if (name === "none") set({ beta: 0 });
+      if (name === "V") set({ beta: 1, baseline: problem.V });
+      if (name === "per-step") set({ beta: 1, baseline: problem.perStep });
+      if (name === "optimal") set({ beta: 1, baseline: numerics.optimalBaseline(problem, kappa) });
+    },
+  );
+  const baselineRow = element("div", { class: "rl-row" }, element("span", { class: "rl-name" }, "Baseline b"), chooseBaseline.node);
+  const chooseValue = element("select", {
+    "aria-label": "The bowl shows",
+    onchange: () => {
+      if (chooseValue.value === "all") return set({ step: null });
+      const [step, state] = chooseValue.value.split(",").map(Number);
+      // A single value can only be seen at work while the baseline is in use.
+      set({ step, state, ...(model.get("beta") === 0 ? { beta: 1 } : {}) });
+    },
+  });
+  const valueRow = element("div", { class: "rl-row" }, element("span", { class: "rl-name" }, "The bowl shows"), chooseValue);
+  const controls = element("div", { class: "rl-controls" }, kappa.node, beta.node, baselineRow, batch.node, valueRow, value.node);
+
+  const said = element("p", { class: "rl-sentence" });
+  const announce = announcer();
+  const foot = element("div", { class: "rl-foot" }, said);
+  if (link) {
+    const copy = element("button", { type: "button", class: "rl-button", "data-role": "link" }, "Copy link");
+    copy.addEventListener("click", async () => {
+      const copied = await link(linked(read(model)));
+      announce.say(copied ? "Link copied" : "The link is in the address bar");
+      copy.textContent = copied ? "Copied" : "See address";
+      setTimeout(() => (copy.textContent = "Copy link"), 1500);
+    });
+    foot.append(copy);
+  }
+
+  const root = element(
+    "div",
+    { class: "rl", "data-view": "variance-reduction" },
+    element(
+      "div",
+      { class: "rl-grid" },
+      element("div", { class: "rl-top" }, choosePreset.node, reset),
+      cloudPanel,
+      bowlPanel,
+      horizonPanel,
+      controls,
+      foot,
+    ),
+    announce.node,
+  );
+  el.append(root);
+
+  const drawCloud = makeCloud(cloudHolder);
+  const drawBowl = makeBowl(bowlHolder, drag);
+  const drawHorizon = makeHorizon(horizonHolder);
+  let sizes = null;
+  let optionsOf = null;
+
+  function draw() {
+    if (!sizes) return;
+    const now = read(model);
+    const { preset, problem, selected, baseline } = now;
+    const packed = numerics.packedCovariance(problem, now.kappa, now.beta, baseline);
+    const variance = Math.max(0, packed[3]);
+
+    const pictures = [drawCloud(now, packed, sizes.square), drawBowl(now, variance, sizes.square), drawHorizon(now, variance, sizes.wide)];
+
+    choosePreset.show(preset);
+    chooseBaseline.show(now.beta === 0 ? "none" : now.beta === 1 ? baselineName(problem, now.kappa, baseline) : "");
+    kappa.show(now.kappa);
+    beta.show(now.beta);
+    batch.show(now.batch);
+    if (optionsOf !== problem) {
+      optionsOf = problem;
+      // Values that change nothing (a state that cannot be reached then, or a score of 0) are left out.
+      const values = problem.hh.flatMap((row, t) => row.flatMap((h, s) => (h[3] > 0 ? [[t, s]] : [])));
+      chooseValue.replaceChildren(
+        element("option", { value: "all" }, "all of b, as β grows"),
+        ...values.map(([t, s]) => element("option", { value: [t, s] }, `${valueName(problem, t, s)} alone`)),
+      );
+    }
+    chooseValue.value = selected ? selected : "all";
+    value.enable(selected);
+    value.rename(selected ? valueName(problem, ...selected) : "b, one value: choose it above");
+    if (selected) value.limit(...valueRange(problem, ...selected));
+    value.show(selected ? baseline[selected[0]][selected[1]] : NaN);
+    dotsKey.textContent = now.batch > 1 ? `mean of ĝ over ${now.batch} trajectories` : "ĝ of one trajectory";
+
+    bowlTitle.textContent = `Total variance ${format(variance)}: drag it to the bottom`;
+
+    const words = sentence(now, variance);
+    if (said.textContent !== words) {
+      said.textContent = words;
+      announce.say(words);
+    }
+    const labels = [
+      `The cloud: estimates of the gradient around its exact mean. ${words}`,
+      `The bowl: total variance ${format(variance)} against ${selected ? valueName(problem, ...selected) : "β"}.`,
+      `Total variance against the horizon from 1 to ${problem.horizons.at(-1)} steps, for the full return, reward-to-go, reward-to-go minus V, and now.`,
+    ];
+    pictures.forEach((svg, i) => svg.getAttribute("aria-label") !== labels[i] && svg.setAttribute("aria-label", labels[i]));
+    Object.assign(root.dataset, { preset, variance, mean: problem.mean.slice(0, problem.axes.length).join() });
+  }
+
+  const request = onFrame(draw);
+  const observer = new ResizeObserver(([{ contentRect }]) => {
+    const width = Math.floor(contentRect.width);
+    if (!width) return;
+    const columns = width >= 1000 ? 3 : width >= 640 ? 2 : 1;
+    const gap = 16;
+    const column = Math.floor((width - gap * (columns - 1)) / columns);
+    const height = columns === 1 ? 280 : 320;
+    sizes = { square: [column, height], wide: columns === 2 ? [width, 230] : [column, height] };
+    request();
+  });
+  observer.observe(root);
+  const events = SETTINGS.map((name) => `change:${name}`);
+  for (const event of events) model.on(event, request);
+  return () => {
+    for (const event of events) model.off(event, request);
+    observer.disconnect();
+    request.cancel();
+    announce.stop();
+    root.remove();
+  };
+}
