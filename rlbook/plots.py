@@ -50,11 +50,11 @@ def to_svg(fig):
     return re.sub(r"\s*\n\s*", " ", svg)
 
 
-# Pictures of VarianceReduction -----------------------------------------------------------------------------------
+# Pictures of VarianceReduction ------------------------------------------------------------------------------
 
 
 def draw_cloud(ax, dots, mean, ellipses, half_widths, labels):
-    """The cloud of ĝ: (M, 2) dots, the exact mean (2,), and (name, colour, (K, 2) outline) of each ellipse."""
+    """The cloud of ĝ: (M, 2) dots, the exact mean (2,), (name, colour, (K, 2) outline) of each ellipse."""
     ax.plot(*np.transpose(dots), "o", ms=3, color=SAMPLES, alpha=0.5, mew=0)
     for _, colour, outline in ellipses:
         ax.plot(*np.transpose([*outline, outline[0]]), color=colour, lw=1.3)
@@ -73,21 +73,17 @@ def draw_bowl(ax, x, variance, marks, point, top, label):
     ax.plot(x, variance, color=INK)
     for name, at, value in marks:
         ax.plot(at, value, "o", ms=4.5, color=BASELINE)
-        ax.annotate(
-            f"{name} {value:.3g}", (at, value), (4, 5), textcoords="offset points", fontsize=8, color="#00694c"
-        )
+        ax.annotate(f"{name} {value:.3g}", (at, value), (4, 5), textcoords="offset points", color="#00694c")
     ax.plot(*point, "o", ms=8, color=INK)
     ax.set(title="Its total variance", xlim=(x[0], x[-1]), ylim=(0, top), xlabel=label, ylabel="tr Cov ĝ")
 
 
 def draw_horizon(ax, horizons, curves, point):
-    """Total variance against the horizon: (name, colour, values) curves and the current (T, variance) point."""
+    """Total variance against the horizon: (name, colour, values) curves, the current (T, variance) point."""
     smallest = min(values[values > 1e-9].min(initial=1.0) for _, _, values in curves)
     for name, colour, values in curves:
         ax.plot(horizons, values, color=colour, lw=2 if name == "now" else 1.2)
-        ax.annotate(
-            name, (horizons[-1], values[-1]), (3, 0), textcoords="offset points", va="center", fontsize=8
-        )
+        ax.annotate(name, (horizons[-1], values[-1]), (3, 0), textcoords="offset points", va="center")
     ax.plot(*point, "o", ms=6, color=INK)
     ax.set_xscale("log")
     ax.set_yscale("symlog", linthresh=smallest)

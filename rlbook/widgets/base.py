@@ -1,9 +1,9 @@
-"""What every widget of the book shares: a strict constructor, one front end for every host, a picture for paper.
+"""What every widget of the book shares: a strict constructor, one front end for every host, a picture.
 
-In a notebook a widget is an anywidget; `_view` names the renderer inside the one shared bundle. On the rendered
-page there is no kernel: there the `text/html` view stands, which holds the same state as JSON, and the page's own
-script mounts the same renderer on it (frontend/src/host.js). Where no script runs, and in print, the picture that
-matplotlib drew of that state is seen.
+In a notebook a widget is an anywidget; `_view` names the renderer inside the one shared bundle. On the page
+there is no kernel: there the `text/html` view stands, which holds the same state as JSON, and the page's own
+script mounts the same renderer on it (frontend/src/host.js). Where no script runs, and in print, the picture
+that matplotlib drew of that state is seen.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class Widget(anywidget.AnyWidget):
 
     @classmethod
     def setting_names(cls):
-        """The names of the settings that the constructor takes, in the order of their definition."""
-        return [name for name, trait in cls.class_traits(setting=True).items()]
+        """The names of the settings that the constructor takes."""
+        return sorted(cls.class_traits(setting=True))
 
     def picture(self):
         """A matplotlib figure of the present state, in the book's style."""
@@ -56,12 +56,12 @@ class Widget(anywidget.AnyWidget):
         raise NotImplementedError
 
     def page_state(self):
-        """What the page's script needs: every synced trait that the book's classes define, as JSON values."""
-        names = [name for name, trait in self.traits(sync=True).items() if issubclass(trait.this_class, Widget)]
-        return {name: getattr(self, name) for name in names if name not in ("_esm", "_css", "_anywidget_id")}
+        """What the page's script needs: the synced traits that the book's classes define, as JSON values."""
+        own = (name for name, trait in self.traits(sync=True).items() if issubclass(trait.this_class, Widget))
+        return {name: getattr(self, name) for name in own if name not in ("_esm", "_css", "_anywidget_id")}
 
     def to_html(self):
-        """The view for pages without a kernel: state, and the picture until (or unless) a script mounts it."""
+        """The view for pages without a kernel: state, and the picture until a script mounts it."""
         state = json.dumps(self.page_state(), separators=(",", ":"), ensure_ascii=False)
         state = state.replace("</", "<\\/")  # or a string in it could close the script element
         source = "data:image/svg+xml," + quote(plots.to_svg(self.picture()), safe=" ='/:;,()-.")

@@ -1,10 +1,10 @@
 """Chapter 1's widget: the cloud of gradient estimates ĝ(κ, βb), and the bowl of its variance.
 
-    ĝ(κ, βb) = κ·past + future − Σ_{t,s} β b_t(s) h_{t,s},      h_{t,s} = γᵗ 1{s_t=s} ψ_t                (eq-family)
+    ĝ(κ, βb) = κ·past + future − Σ_{t,s} β b_t(s) h_{t,s},      h_{t,s} = γᵗ 1{s_t=s} ψ_t          (eq-family)
 
-The h_{t,s} have mean zero and are uncorrelated, so Cov ĝ is an exact separable quadratic in κ and the β b_t(s).
-`Problem` makes its coefficients with `exact_moments`; the browser only evaluates the quadratic. The trajectories
-of the cloud are enumerated where there are at most 256 of them, and drawn from the MDP otherwise.
+The h_{t,s} have mean zero and are uncorrelated, so Cov ĝ is an exact separable quadratic in κ and β b_t(s).
+`Problem` makes its coefficients with `exact_moments`; the browser only evaluates the quadratic. The cloud's
+trajectories are enumerated where there are at most 256 of them, and drawn from the MDP otherwise.
 """
 
 from __future__ import annotations
@@ -58,7 +58,9 @@ class Problem:
     Raises `ValueError` for coordinates that are not components of θ, and for problems too large to show.
     """
 
-    def __init__(self, mdp, theta, *, horizon, features=None, coordinates=None, states=None, axes=None, seed=0):
+    def __init__(
+        self, mdp, theta, *, horizon, features=None, coordinates=None, states=None, axes=None, seed=0
+    ):
         self.mdp, self.features, self.horizon = mdp, features, horizon
         self.pi = softmax_policy(theta, features)
         score = score_table(self.pi, features)
@@ -67,10 +69,10 @@ class Problem:
         if len(coordinates) not in (1, 2) or any(i not in range(n) for i in coordinates):
             raise ValueError(f"coordinates must be one or two integers from 0 to {n - 1}, got {coordinates}")
         if n > MOST_PARAMETERS:
-            raise ValueError(f"theta must have at most {MOST_PARAMETERS} parameters here, got {n}: use features")
+            raise ValueError(f"theta must have at most {MOST_PARAMETERS} parameters here, got {n}")
         if horizon * mdp.n_states > LARGEST_TABLE:
             raise ValueError(
-                f"horizon times states must be at most {LARGEST_TABLE} here, got {horizon} times {mdp.n_states}"
+                f"horizon times states must be at most {LARGEST_TABLE} here, got {horizon} × {mdp.n_states}"
             )
         self.coordinates = coordinates
         self.states = [str(s) for s in (range(mdp.n_states) if states is None else states)]
@@ -281,8 +283,8 @@ class VarianceReduction(Widget):
 
     def alt(self):
         return (
-            f"Three panels for κ = {self.kappa:g}, β = {self.beta:g}: the cloud of ĝ around its exact mean, the "
-            f"total variance as a function of β, {self.variance:.3g} now, and the variance against the horizon."
+            f"Three panels for κ = {self.kappa:g}, β = {self.beta:g}: the cloud of ĝ around its exact mean, "
+            f"the total variance as a function of β ({self.variance:.3g} now), and against the horizon."
         )
 
     @tr.default("_presets")
@@ -379,7 +381,7 @@ def _base64(values):
     return base64.b64encode(np.ascontiguousarray(values, dtype=np.uint8).tobytes()).decode()
 
 
-# Presets -------------------------------------------------------------------------------------------------------
+# Presets ----------------------------------------------------------------------------------------------------
 # Each returns (title, Problem, settings). The policy has one logit a state, θ_s for its second action.
 
 
@@ -391,7 +393,7 @@ def _one_logit_a_state(n_states, n_logits):
 
 @cache
 def two_rooms():
-    """Staying pays in room B and costs in room A; the door from A sticks. Rewards are far from zero on average."""
+    """Staying pays in room B, costs in room A; the door from A sticks. Rewards are far from 0 on average."""
     P = [[[0.9, 0.1], [0.7, 0.3]], [[0.2, 0.8], [0.8, 0.2]]]  # actions: stay, go
     mdp = TabularMDP(P, [[-0.5, 0.5], [2.5, 0.5]], 0.9, [0.5, 0.5])
     axes = ("logit of going in A", "logit of going in B")
@@ -417,7 +419,12 @@ def two_arms():
     """One choice between 1 and 0, made well already: b = V is then worse than no baseline at all."""
     mdp = TabularMDP(np.ones((1, 2, 1)), [[0, 1]], 0.9, [1])
     problem = Problem(
-        mdp, [np.log(4)], horizon=1, features=_one_logit_a_state(1, 1), states="s", axes=["logit of the good arm"]
+        mdp,
+        [np.log(4)],
+        horizon=1,
+        features=_one_logit_a_state(1, 1),
+        states="s",
+        axes=["logit of the good arm"],
     )
     return "two arms", problem, {**FULL_RETURN, "kappa": 0.0, "beta": 1.0, "step": 0}
 

