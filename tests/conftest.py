@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from bs4 import BeautifulSoup
 from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parent.parent
@@ -29,6 +30,12 @@ def site():
     if result.returncode:
         pytest.fail("make book failed:\n" + (result.stdout + result.stderr)[-6000:], pytrace=False)
     return ROOT / "_build" / "html"
+
+
+@pytest.fixture(scope="session")
+def soup(site):
+    """A function from a page's name to its parsed HTML; each page is parsed once and is not to be changed."""
+    return functools.cache(lambda name: BeautifulSoup((site / name).read_text(encoding="utf-8"), "html.parser"))
 
 
 class QuietHandler(http.server.SimpleHTTPRequestHandler):

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from bs4 import BeautifulSoup
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
@@ -49,11 +48,9 @@ def test_the_readers_find_what_they_should(tmp_path):
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.stem)
-def test_the_built_page_shows_its_checks(page, site):
+def test_the_built_page_shows_its_checks(page, soup):
     """Beside each statement stands "checked by", and every name there is a test that exists."""
-    built = site / page.relative_to(ROOT).with_suffix(".html")
-    html = BeautifulSoup(built.read_text(encoding="utf-8"), "html.parser")
-    notes = html.select(".checked-by")
+    notes = soup(str(page.relative_to(ROOT).with_suffix(".html"))).select(".checked-by")
     assert len(notes) == len(labels_in(page))
     tests = {check.name for checks in markers_in(ROOT / "tests").values() for check in checks}
     for note in notes:
@@ -62,15 +59,14 @@ def test_the_built_page_shows_its_checks(page, site):
         assert set(names) <= tests
 
 
-def test_the_ledger_lists_every_statement_with_its_tests(site):
-    html = BeautifulSoup((site / "book/ledger.html").read_text(encoding="utf-8"), "html.parser")
+def test_the_ledger_lists_every_statement_with_its_tests(soup):
+    html = soup("book/ledger.html")
     proved = markers_in(ROOT / "tests")
     rows = {row["id"].removeprefix("checks-"): row for row in html.select("table.ledger tbody tr")}
     assert list(rows) == [label for page in pages() for label in labels_in(page)]
     for label, row in rows.items():
         link = row.select_one("a")["href"]
         target, anchor = link.split("#")
-        page = BeautifulSoup((site / "book" / target).read_text(encoding="utf-8"), "html.parser")
-        assert page.find(id=anchor), f"{link} leads nowhere"
+        assert soup(f"book/{target}").find(id=anchor), f"{link} leads nowhere"
         listed = [code.get_text() for code in row.select("td:last-child code")]
         assert listed == [f"{check.file}::{check.name}" for check in proved[label]]

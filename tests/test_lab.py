@@ -1,0 +1,157 @@
+"""A real JupyterLab runs the chapters to their end, and the widgets answer there, both ways."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).parent.parent
+NOTEBOOKS = sorted((ROOT / "book").glob("*.ipynb"))
+
+# What the notebook that is open says of itself: its kernel, and each code cell's count and errors.
+STATE = """() => {
+  const panel = window.jupyterapp.shell.currentWidget;
+  const cells = panel.content.model.toJSON().cells.filter((cell) => cell.cell_type === "code");
+  return {
+    status: panel.sessionContext.session?.kernel?.status,
+    counts: cells.map((cell) => cell.execution_count),
+    errors: cells.flatMap((cell, i) => cell.outputs.filter((o) => o.output_type === "error")
+      .map((o) => `code cell ${i}: ${o.ename}: ${o.evalue}`)),
+    texts: cells.map((cell) => cell.outputs.map((o) => o.text ?? "").join("")),
+  };
+}"""
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """A JupyterLab in a folder with copies of the chapters; its address."""
+    folder = tmp_path_factory.mktemp("lab")
+    for path in NOTEBOOKS:
+        shutil.copy(path, folder)
+    settings = folder / ".settings" / "@jupyterlab"
+    quiet = {
+        "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+        "notebook-extension/tracker": {"windowingMode": "none"},
+    }
+    for name, values in quiet.items():
+        path = settings / f"{name}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(values))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = os.environ | {
+        "JUPYTER_CONFIG_DIR": str(folder / ".config"),
+        "JUPYTERLAB_SETTINGS_DIR": str(settings.parent),
+        "JUPYTERLAB_WORKSPACES_DIR": str(folder / ".workspaces"),
+    }
+    command = [
+        *(sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root", "--expose-app-in-browser"),
+        *(f"--ServerApp.port={port}", "--ServerApp.ip=127.0.0.1", "--IdentityProvider.token="),
+        f"--ServerApp.root_dir={folder}",
+    ]
+    with (folder / "log").open("w") as log:
+        server = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
+        address = f"http://127.0.0.1:{port}"
+        try:
+            wait_for(address + "/api/status", server, folder / "log")
+            yield address, folder
+        finally:
+            server.terminate()
+            server.wait(timeout=30)
+
+
+def wait_for(url, server, log):
+    for _ in range(240):
+        try:
+            urllib.request.urlopen(url, timeout=5).close()
+            return
+        except OSError:
+            assert server.poll() is None, log.read_text()[-3000:]
+            time.sleep(0.25)
+    raise TimeoutError(log.read_text()[-3000:])
+
+
+def open_and_run(browser, lab, name, timeout):
+    """Open a notebook, run all of it, and give the page back once every code cell has run."""
+    address, _ = lab
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto(f"{address}/lab/tree/{name}?reset")
+    page.wait_for_function("() => window.jupyterapp?.shell.currentWidget?.sessionContext?.isReady", timeout=120_000)
+    page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        state = page.evaluate(STATE)
+        assert not state["errors"], f"{name}: {state['errors']}"
+        if None not in state["counts"] and state["status"] == "idle":
+            return page, state
+        time.sleep(0.5)
+    raise TimeoutError(f"{name}: after {timeout} s the counts are {state['counts']}")
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_the_chapter_runs_to_its_end_and_its_widgets_are_alive(browser, lab, path):
+    page, state = open_and_run(browser, lab, path.name, timeout=600)
+    cells = nbformat.read(path, as_version=4).cells
+    assert len(state["counts"]) == sum(cell.cell_type == "code" for cell in cells)
+    widgets = sum("rlbook.widgets" in cell.source for cell in cells)
+    assert page.locator(".jp-OutputArea-output .rlbook-widget[data-variance]").count() == widgets
+    assert page.locator(".jp-MarkdownOutput .admonition, .jp-MarkdownOutput aside").count() > 5, "directives render"
+    page.close()
+
+
+def test_the_widget_answers_both_ways(browser, lab):
+    """Python moves the picture; the reader's slider moves Python; `observe` sees it."""
+    _, folder = lab
+    sources = [
+        "from rlbook.widgets import VarianceReduction\nw = VarianceReduction()\nseen = []\n"
+        "w.observe(lambda change: seen.append(change.new), names='kappa')\nw",
+        "w.kappa = 0.3",
+        "print(w.variance)",
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
+    nbformat.write(notebook, folder / "both-ways.ipynb")
+    page, state = open_and_run(browser, lab, "both-ways.ipynb", timeout=120)
+    widget = page.locator(".jp-OutputArea-output .rlbook-widget")
+    slider = widget.locator("input[type=range]").first
+
+    # Python → picture
+    page.wait_for_function("() => document.querySelector('.rlbook-widget input[type=range]').value === '0.3'")
+    python = float(state["texts"][2])
+    assert float(widget.get_attribute("data-variance")) == pytest.approx(python, rel=1e-9)
+
+    # reader → Python: two steps of the slider by keyboard, then ask the kernel
+    slider.focus()
+    slider.press("ArrowRight")
+    slider.press("ArrowRight")
+    shown = float(slider.input_value())
+    assert shown > 0.3
+    answer = ask_kernel(page, "print(w.kappa, w.variance, len(seen) >= 2)")
+    kappa, variance, observed = answer.split()
+    assert float(kappa) == pytest.approx(shown, abs=1e-12)
+    assert float(widget.get_attribute("data-variance")) == pytest.approx(float(variance), rel=1e-9)
+    assert observed == "True"
+    page.close()
+
+
+def ask_kernel(page, code):
+    """What a line of code prints in the kernel of the notebook that is open."""
+    return page.evaluate(
+        """async (code) => {
+          const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+          let text = "";
+          const future = kernel.requestExecute({ code, store_history: false });
+          future.onIOPub = (message) => { if (message.header.msg_type === "stream") text += message.content.text; };
+          await future.done;
+          return text;
+        }""",
+        code,
+    )
