@@ -54,7 +54,7 @@ def score_sum(tau, psi):
     return sum(psi[s, a] for s, a in zip(tau.states, tau.actions, strict=True))
 
 
-# 2 · the score-function identity is no "expectation of the gradient" -----------------------------------------
+# 2 · the score-function identity is no "expectation of the gradient" ----------------------------------------
 
 
 @pytest.mark.proves("thm-score-function")
