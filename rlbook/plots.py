@@ -74,17 +74,17 @@ def draw_bowl(ax, x, variance, marks, point, top, label):
     for name, at, value in marks:
         ax.plot(at, value, "o", ms=4.5, color=BASELINE)
         ax.annotate(f"{name} {value:.3g}", (at, value), (4, 5), textcoords="offset points", color="#00694c")
-    ax.plot(*point, "o", ms=8, color=INK)
+    ax.plot(*point, "o", ms=8, color=INK, clip_on=False)
     ax.set(title="Its total variance", xlim=(x[0], x[-1]), ylim=(0, top), xlabel=label, ylabel="tr Cov ĝ")
 
 
 def draw_horizon(ax, horizons, curves, point):
-    """Total variance against the horizon: (name, colour, values) curves, the current (T, variance) point."""
+    """Total variance against the horizon: (name, colour, values) curves, the present one nameless; its point."""
     smallest = min(values[values > 1e-9].min(initial=1.0) for _, _, values in curves)
     for name, colour, values in curves:
-        ax.plot(horizons, values, color=colour, lw=2 if name == "now" else 1.2)
+        ax.plot(horizons, values, color=colour, lw=1.2 if name else 2)
         ax.annotate(name, (horizons[-1], values[-1]), (3, 0), textcoords="offset points", va="center")
-    ax.plot(*point, "o", ms=6, color=INK)
+    ax.plot(*point, "o", ms=6, color=INK, clip_on=False)
     ax.set_xscale("log")
     ax.set_yscale("symlog", linthresh=smallest)
     ax.set(title="Against the horizon", xlabel="T (steps)", ylabel="tr Cov ĝ")

@@ -275,7 +275,7 @@ class VarianceReduction(Widget):
                 ("full", plots.PLAIN, (1, 1, 0)),
                 ("to go", plots.IMPROVED, (0, 1, 0)),
                 ("V", plots.BASELINE, (0, 1, -1)),
-                ("now", plots.INK, (self.kappa, 1, -self.beta)),
+                ("", plots.INK, (self.kappa, 1, -self.beta)),
             )
         ]
         plots.draw_horizon(right, HORIZONS, curves, (problem.horizon, self.variance))

@@ -81,6 +81,13 @@ export function chips(label, choices, choose) {
   return { node, show };
 }
 
+// JupyterLab's own shortcuts would take the arrow keys and Enter from whatever is not a text field.
+export function keepKeys(root) {
+  for (const control of root.querySelectorAll("button, input, select")) {
+    control.setAttribute("data-lm-suppress-shortcuts", "true");
+  }
+}
+
 // Calls of the returned function within one frame draw once.
 export function onFrame(draw) {
   let frame = 0;

@@ -1,5 +1,5 @@
 // VarianceReduction: the cloud of ĝ(κ, βb), the bowl of its variance, its growth with the horizon.
-import { announcer, chips, element, format, onFrame, slider, svgElement } from "./controls.js";
+import { announcer, chips, element, format, keepKeys, onFrame, slider, svgElement } from "./controls.js";
 import * as numerics from "./numerics.js";
 import { axisX, axisY, gridX, gridY, line, plot, ruleX } from "./plot.js";
 
@@ -127,6 +127,7 @@ function frame(holder, options) {
   const { width, height, marginLeft: left, marginTop: top, marginRight: right, marginBottom: foot } = options;
   const [w, h] = [width - left - right, height - top - foot];
   svg.setAttribute("role", "img");
+  svg.querySelectorAll("g[aria-label]").forEach((g) => g.removeAttribute("aria-label")); // the picture has one
   const layer = svgElement("svg", { x: left, y: top, width: w, height: h, viewBox: `${left} ${top} ${w} ${h}` });
   svg.append(layer);
   holder.replaceChildren(svg);
@@ -158,7 +159,7 @@ function makeCloud(holder) {
         y: { domain: [meanY - halfY, meanY + halfY] },
         marks: [
           gridX({ ...quiet, ticks: 5 }),
-          axisX({ ...axesX, ticks: 5, label: `ĝ, ${problem.axes[0]}`}),
+          axisX({ ...axesX, ticks: 5, label: `ĝ, ${problem.axes[0]}${plane ? "" : "; heights only spread the dots"}`}),
           ...(plane
             ? [
                 gridY({ ...quiet, ticks: 5 }),
@@ -209,7 +210,7 @@ function cut({ problem, kappa, beta, baseline, selected }) {
     const name = baselineName(problem, kappa, baseline);
     const marks = [
       ["no baseline", 0, "rl-baseline"],
-      [name === "V" ? "b = V" : name, 1, "rl-baseline"],
+      [name, 1, "rl-baseline"],
       ["lowest on this line", lowest, "rl-exact"],
     ];
     return { parabola, range: [0, 2], at: beta, marks, label: `β, multiple of ${name === "your b" ? name : `the ${name} baseline`}` };
@@ -217,7 +218,7 @@ function cut({ problem, kappa, beta, baseline, selected }) {
   const [t, s] = selected;
   const parabola = numerics.parabolaInValue(problem, kappa, beta, baseline, t, s);
   const marks = [
-    ["0", 0, "rl-baseline"],
+    ["b = 0", 0, "rl-baseline"],
     ["V", problem.V[t][s], "rl-baseline"],
     ["per-step", problem.perStep[t][s], "rl-baseline"],
     ["optimal", numerics.bottom(parabola), "rl-exact"],
@@ -307,7 +308,7 @@ function makeBowl(holder, drag) {
       pole.setAttribute("d", `M${px},${ROW * row + 4}V${py}`);
       label.setAttribute("x", px + (after ? 4 : -4));
       label.setAttribute("text-anchor", after ? "start" : "end");
-      label.textContent = `${name} ${format(value)}`;
+      label.textContent = `${name}: ${format(value)}`;
       spot.setAttribute("cx", px);
       spot.setAttribute("cy", y(value));
       spot.style.display = y(value) < top ? "none" : "";
@@ -320,7 +321,7 @@ function makeBowl(holder, drag) {
     if (seen) {
       floor.setAttribute("d", `M${left},${py}H${right}`);
       floorName.setAttribute("y", py - 5);
-      floorName.textContent = `best b of all ${format(best)}`;
+      floorName.textContent = `best b of all: ${format(best)}`;
     }
     const [pointX, pointY] = [x(at), y(variance)];
     point.setAttribute("cx", pointX);
@@ -394,7 +395,7 @@ function sentence({ problem, kappa, beta, baseline, batch }, variance) {
   const { full, toGo, plane } = prepare(problem);
   const name = baselineName(problem, kappa, baseline);
   const what =
-    beta > 0 ? `κ = ${format(kappa)} and β = ${format(beta)} (b: ${name})` : `κ = ${format(kappa)} and no baseline`;
+    beta > 0 ? `κ = ${format(kappa)} and β = ${format(beta)} (b: ${name === "your b" ? "your own" : name})` : `κ = ${format(kappa)} and no baseline`;
   const share = (other) => {
     const ratio = variance / other;
     if (Math.abs(ratio - 1) < 0.005) return "as much as";
@@ -449,7 +450,12 @@ export function render({ model, el, link }) {
   const [bowlPanel, bowlHolder, bowlTitle] = panel("");
   const [horizonPanel, horizonHolder] = panel(
     "Variance against the horizon",
-    element("p", { class: "rl-keys" }, element("span", { class: "rl-key rl-key-exact" }, "now, with κ and β·V at every horizon")),
+    element(
+      "p",
+      { class: "rl-keys" },
+      element("span", { class: "rl-key rl-key-exact" }, "κ and β·V as now, at every horizon"),
+      element("span", { class: "rl-key rl-key-dot" }, "now"),
+    ),
   );
   horizonPanel.classList.add("rl-wide");
   const kappa = slider({ label: "κ, weight of the past", min: 0, max: 1, step: 0.01, change: (x) => set({ kappa: x }) });
@@ -518,6 +524,7 @@ export function render({ model, el, link }) {
     ),
     announce.node,
   );
+  keepKeys(root);
   el.append(root);
 
   const drawCloud = makeCloud(cloudHolder);
@@ -554,9 +561,10 @@ export function render({ model, el, link }) {
     value.rename(selected ? valueName(problem, ...selected) : "b, one value: choose it above");
     if (selected) value.limit(...valueRange(problem, ...selected));
     value.show(selected ? baseline[selected[0]][selected[1]] : NaN);
-    dotsKey.textContent = now.batch > 1 ? `mean of ĝ over ${now.batch} trajectories` : "ĝ of one trajectory";
+    const sampled = problem.enumerated ? "" : ", from a sample of 256";
+    dotsKey.textContent = `${now.batch > 1 ? `mean of ĝ over ${now.batch} trajectories` : "ĝ of one trajectory"}${sampled}`;
 
-    bowlTitle.textContent = `Total variance ${format(variance)}: drag it to the bottom`;
+    bowlTitle.textContent = `Total variance ${format(variance)}: drag to the bottom`;
 
     const words = sentence(now, variance);
     if (said.textContent !== words) {
