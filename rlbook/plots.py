@@ -79,7 +79,7 @@ def draw_bowl(ax, x, variance, marks, point, top, label):
 
 
 def draw_horizon(ax, horizons, curves, point):
-    """Total variance against the horizon: (name, colour, values) curves, the present one nameless; its point."""
+    """Total variance against the horizon: (name, colour, values) curves, the present one nameless."""
     smallest = min(values[values > 1e-9].min(initial=1.0) for _, _, values in curves)
     for name, colour, values in curves:
         ax.plot(horizons, values, color=colour, lw=1.2 if name else 2)

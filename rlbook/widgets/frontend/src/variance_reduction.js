@@ -56,6 +56,7 @@ export function restore(model, asked) {
     ...number("kappa", 0, 1),
     ...number("beta", 0, 2),
     ...("batch" in asked ? { batch: numerics.nearestPowerOfTwo(Number(asked.batch) || 1, MOST) } : {}),
+    ...(asked.step === "all" ? { step: null } : {}),
     ...(/^\d+$/.test(asked.step) && asked.step < T ? { step: Number(asked.step) } : {}),
     ...(/^\d+$/.test(asked.state) && asked.state < S ? { state: Number(asked.state) } : {}),
     ...(asked.b && flat.length === T * S && flat.every(Number.isFinite) ? { baseline } : {}),
@@ -70,7 +71,7 @@ function linked({ preset, kappa, beta, baseline, selected, batch, problem }) {
     kappa,
     beta,
     batch,
-    ...(selected ? { step: selected[0], state: selected[1] } : {}),
+    ...(selected ? { step: selected[0], state: selected[1] } : { step: "all" }),
     ...(baselineName(problem, 0, baseline) === "V" ? {} : { b: flat.join(",") }),
   };
 }
@@ -564,7 +565,7 @@ export function render({ model, el, link }) {
     const sampled = problem.enumerated ? "" : ", from a sample of 256";
     dotsKey.textContent = `${now.batch > 1 ? `mean of ĝ over ${now.batch} trajectories` : "ĝ of one trajectory"}${sampled}`;
 
-    bowlTitle.textContent = `Total variance ${format(variance)}: drag to the bottom`;
+    bowlTitle.textContent = `Variance ${format(variance)}: drag to the bottom`;
 
     const words = sentence(now, variance);
     if (said.textContent !== words) {
@@ -581,16 +582,18 @@ export function render({ model, el, link }) {
   }
 
   const request = onFrame(draw);
-  const observer = new ResizeObserver(([{ contentRect }]) => {
-    const width = Math.floor(contentRect.width);
-    if (!width) return;
+  function fit() {
+    const width = Math.floor(root.clientWidth);
+    if (!width) return; // not in the document yet
     const columns = width >= 1000 ? 3 : width >= 640 ? 2 : 1;
     const gap = 16;
     const column = Math.floor((width - gap * (columns - 1)) / columns);
     const height = columns === 1 ? 280 : 320;
     sizes = { square: [column, height], wide: columns === 2 ? [width, 230] : [column, height] };
-    request();
-  });
+    draw(); // at once: a frame without pictures would make the page jump
+  }
+  fit();
+  const observer = new ResizeObserver(fit);
   observer.observe(root);
   const events = SETTINGS.map((name) => `change:${name}`);
   for (const event of events) model.on(event, request);
