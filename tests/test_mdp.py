@@ -205,6 +205,17 @@ def test_the_callers_arrays_are_copied_and_the_mdps_frozen(kind):
         np.testing.assert_array_equal(plain(mdp)[0], before[0])
 
 
+def test_a_callers_sparse_matrix_keeps_its_duplicates():
+    # Row 0 says the same entry twice, ¼ and ½. They add up in the MDP; the caller's matrix stays as it was.
+    data, columns, row_ends = np.array([0.25, 0.5, 0.25, 1.0]), np.array([1, 1, 0, 0]), np.array([0, 3, 4])
+    P = sp.csr_array((data, columns, row_ends), shape=(2, 2))
+    mdp = TabularMDP(P, np.zeros((2, 1)), 0.9, [1, 0])
+    np.testing.assert_array_equal(plain(mdp)[0], [[[0.25, 0.75]], [[1, 0]]])
+    assert P.data.tolist() == [0.25, 0.5, 0.25, 1.0]
+    assert P.nnz == 4
+    P.data *= 0  # and is still writable
+
+
 def test_cells_are_copied_and_frozen_too():
     cells = np.array([[0, 0], [0, 1]])
     mdp = TabularMDP(**parts(), cells=cells)
@@ -445,6 +456,13 @@ def test_a_start_state_that_also_ends_episodes_is_refused():
     table = {0: {0: [(1.0, 1, 1.0, False)]}, 1: {0: [(1.0, 0, 0.0, True)]}}
     with pytest.raises(ValueError, match="state 0"):
         TabularMDP.from_gymnasium(made_up(table, [1, 0]), 0.9)
+
+
+def test_an_ending_of_probability_zero_ends_nothing():
+    table = {0: {0: [(1.0, 1, 1.0, False), (0.0, 1, 0.0, True)]}, 1: {0: [(1.0, 0, 2.0, False)]}}
+    mdp = TabularMDP.from_gymnasium(made_up(table, [1, 0]), 0.9)
+    np.testing.assert_array_equal(mdp.P, [[[0, 1]], [[1, 0]]])
+    np.testing.assert_array_equal(mdp.r, [[1], [2]])
 
 
 def test_a_terminal_states_own_row_is_never_played():

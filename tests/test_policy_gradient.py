@@ -663,6 +663,7 @@ def test_a_state_whose_actions_share_their_features_needs_no_baseline(seed):
     features, pi = rng.normal(size=(3, 3, 2)), rng.dirichlet(np.ones(3), size=3)
     features[1] = features[1, 0]
     features[2, 1:], pi[2] = features[2, 1], [0, 0.3, 0.7]  # equal where they are ever taken
+    pi[1] *= 1 + 5e-9  # a sum that is off by what is let pass must not show as a score either
     assert not score_table(pi, features)[1].any()
     assert not score_table(pi, features)[2, 1:].any()
     for f in (per_step_baseline, optimal_baseline):
@@ -757,6 +758,30 @@ def test_only_what_is_possible_is_sampled(data):
     assert (pi[batch.states, batch.actions] > 0).all()
     assert (P[batch.states[:, :-1], batch.actions[:, :-1], batch.states[:, 1:]] > 0).all()
     np.testing.assert_array_equal(batch.rewards, r[batch.states, batch.actions])
+
+
+class Constant(np.random.Generator):
+    """A generator that always draws one number."""
+
+    def __init__(self, value):
+        super().__init__(np.random.PCG64(0))
+        self.value = value
+
+    def random(self, size=None, dtype=float, out=None):
+        out = np.empty(size, dtype) if out is None else out
+        out[...] = self.value
+        return out
+
+
+@pytest.mark.parametrize("value", [0.0, 0.5, 1 - 2.0**-53])
+def test_the_ends_of_the_unit_interval_are_drawn_safely(value):
+    """0 and 1 − 2⁻⁵³, the least and the largest number a generator gives, lead nowhere impossible."""
+    for mdp, pi in corners():
+        batch = sample_trajectories(mdp, pi, 3, 4, Constant(value))
+        assert (mdp.rho0[batch.states[:, 0]] > 0).all()
+        assert (pi[batch.states, batch.actions] > 0).all()
+        reached = plain(mdp)[0][batch.states[:, :-1], batch.actions[:, :-1], batch.states[:, 1:]]
+        assert (reached > 0).all()
 
 
 def test_the_same_seed_gives_the_same_episodes():
