@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import scipy.sparse as sp
-from scipy.sparse.linalg import spsolve
+import scipy  # its subpackages load when first used, which keeps `import rlbook` quick
 
 from rlbook.mdp import check_policy
 
@@ -26,7 +25,9 @@ def evaluate_policy(mdp, pi):
     pi = check_policy(mdp, pi)
     P_pi, r_pi = transition_matrix(mdp, pi), (pi * mdp.r).sum(axis=1)
     if mdp.is_sparse:
-        V = spsolve(sp.eye_array(mdp.n_states, format="csc") - mdp.gamma * P_pi.tocsc(), r_pi)
+        V = scipy.sparse.linalg.spsolve(
+            scipy.sparse.eye_array(mdp.n_states, format="csc") - mdp.gamma * P_pi.tocsc(), r_pi
+        )
     else:
         V = np.linalg.solve(np.eye(mdp.n_states) - mdp.gamma * P_pi, r_pi)
     return PolicyValue(V, mdp.r + mdp.gamma * mdp.expect(V))
@@ -36,6 +37,6 @@ def transition_matrix(mdp, pi):
     """P_π(s'|s) = Σ_a π(a|s) P(s'|s,a), (S, S), sparse where the MDP is."""
     S, A = mdp.r.shape
     if mdp.is_sparse:
-        average = sp.csr_array((pi.ravel(), np.arange(S * A), np.arange(0, S * A + 1, A)), shape=(S, S * A))
+        average = scipy.sparse.csr_array((pi.ravel(), np.arange(S * A), np.arange(0, S * A + 1, A)), shape=(S, S * A))
         return average @ mdp.P
     return np.einsum("sa,sak->sk", pi, mdp.P)

@@ -17,7 +17,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
+import scipy  # its subpackages load when first used, which keeps `import rlbook` quick
 
 ROW_SUM_TOLERANCE = 1e-8
 MOVES = ((-1, 0), (0, 1), (1, 0), (0, -1))  # up, right, down, left as (row, column) steps
@@ -65,14 +65,14 @@ class TabularMDP:
     def P(self):
         """Transition probabilities: an (S, A, S) array, or (S·A, S) sparse with row s·A + a."""
         S, A = self.n_states, self.n_actions
-        if sp.issparse(self._P):
+        if scipy.sparse.issparse(self._P):
             return self._P[np.arange(A * S).reshape(A, S).T.ravel()]
         return self._P.reshape(A, S, S).transpose(1, 0, 2)
 
     @property
     def is_sparse(self):
         """Whether the transitions are stored as a sparse matrix."""
-        return sp.issparse(self._P)
+        return scipy.sparse.issparse(self._P)
 
     def expect(self, v):
         """Expected value at the next state, E[v(s') | s, a] = Σ_s' P(s'|s,a) v(s').
@@ -146,7 +146,7 @@ class TabularMDP:
         rows = np.concatenate([(s * A + a)[live], stays * A + np.tile(np.arange(A), terminal.sum())])
         columns = np.concatenate([s_next[live], stays])
         weights = np.concatenate([p[live], np.ones(len(stays))])
-        P = sp.csr_array((weights, (rows, columns)), shape=(S * A, S))
+        P = scipy.sparse.csr_array((weights, (rows, columns)), shape=(S * A, S))
         r = np.bincount((s * A + a)[live], (p * reward)[live], minlength=S * A).reshape(S, A)
         return cls(P if S >= SPARSE_FROM else P.toarray().reshape(S, A, S), r, gamma, rho0)
 
@@ -204,7 +204,7 @@ def gridworld(rows, *, gamma, slip=0.0, step_reward=0.0, goal_reward=1.0, pit_re
         chance[a, [(a - 1) % A, (a + 1) % A]] += slip / 2
     intended, moved = np.nonzero(chance)
     row_index = np.arange(S) * A + intended[:, None]
-    P = sp.coo_array(
+    P = scipy.sparse.coo_array(
         (np.repeat(chance[intended, moved], S), (row_index.ravel(), landing[moved].ravel())), shape=(S * A, S)
     ).tocsr()
 
@@ -235,13 +235,11 @@ def garnet(n_states, n_actions, branching, *, gamma, rng, sparse=False):
     if not isinstance(rng, np.random.Generator):
         raise ValueError(f"rng must be a numpy.random.Generator, got {rng!r}")
     n_rows = n_states * n_actions
-    successors = np.array(
-        [rng.choice(n_states, branching, replace=False, shuffle=False) for _ in range(n_rows)]
-    )
+    successors = np.array([rng.choice(n_states, branching, replace=False, shuffle=False) for _ in range(n_rows)])
     cuts = np.sort(rng.random((n_rows, branching - 1)), axis=1)
     weights = np.diff(cuts, axis=1, prepend=0.0, append=1.0)
     rows = np.repeat(np.arange(n_rows), branching)
-    P = sp.csr_array((weights.ravel(), (rows, successors.ravel())), shape=(n_rows, n_states))
+    P = scipy.sparse.csr_array((weights.ravel(), (rows, successors.ravel())), shape=(n_rows, n_states))
     r = rng.standard_normal((n_states, n_actions))
     rho0 = np.full(n_states, 1 / n_states)
     return TabularMDP(P if sparse else P.toarray().reshape(n_states, n_actions, n_states), r, gamma, rho0)
@@ -282,12 +280,12 @@ def _terminal_states(s, s_next, p, ends, started):
 
 def _action_major(P, S, A):
     """P, checked, as a frozen (A·S, S) matrix with row a·S + s, dense or CSR."""
-    if sp.issparse(P):
+    if scipy.sparse.issparse(P):
         if P.shape != (S * A, S):
             raise ValueError(f"a sparse P must have shape (S·A, S) = {(S * A, S)} as r has, got {P.shape}")
         if P.dtype.kind not in "buif":
             raise ValueError(f"P must hold real numbers, got a sparse matrix of {P.dtype}")
-        P = sp.csr_array(P, dtype=float, copy=True)
+        P = scipy.sparse.csr_array(P, dtype=float, copy=True)
         P.sum_duplicates()
         _check_rows("P", P, pairs=A)
         P = P[np.arange(S * A).reshape(S, A).T.ravel()]
@@ -304,7 +302,7 @@ def _action_major(P, S, A):
 
 def _check_rows(name, rows, pairs=None):
     """Raise unless every row is a distribution. `pairs=A` says that sparse row s·A + a stands for [s, a]."""
-    if sp.issparse(rows):
+    if scipy.sparse.issparse(rows):
         bad = np.flatnonzero(~np.isfinite(rows.data) | (rows.data < 0))
         if len(bad):
             row = np.searchsorted(rows.indptr, bad[0], side="right") - 1

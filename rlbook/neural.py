@@ -350,8 +350,7 @@ def _tensor(module, array):
 def _values(value, episodes):
     """V(s_t), (N, T), and V at the last observations, (N,)."""
     return tuple(
-        value(_tensor(value, x))[..., 0].double().numpy()
-        for x in (episodes.observations, episodes.last_observations)
+        value(_tensor(value, x))[..., 0].double().numpy() for x in (episodes.observations, episodes.last_observations)
     )
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-import scipy.sparse as sp
-from scipy.sparse.linalg import spsolve
+import scipy  # its subpackages load when first used, which keeps `import rlbook` quick
 
 from rlbook.bellman import transition_matrix
 from rlbook.mdp import check_policy
@@ -18,7 +17,9 @@ def occupancy(mdp, pi):
     pi = check_policy(mdp, pi)
     P_pi = transition_matrix(mdp, pi)
     if mdp.is_sparse:
-        rho_s = spsolve(sp.eye_array(mdp.n_states, format="csc") - mdp.gamma * P_pi.T.tocsc(), mdp.rho0)
+        rho_s = scipy.sparse.linalg.spsolve(
+            scipy.sparse.eye_array(mdp.n_states, format="csc") - mdp.gamma * P_pi.T.tocsc(), mdp.rho0
+        )
     else:
         rho_s = np.linalg.solve(np.eye(mdp.n_states) - mdp.gamma * P_pi.T, mdp.rho0)
     return rho_s[:, None] * pi

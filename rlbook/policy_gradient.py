@@ -19,7 +19,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import scipy.sparse as sp
+import scipy  # its subpackages load when first used, which keeps `import rlbook` quick
 
 from rlbook.bellman import evaluate_policy
 from rlbook.mdp import _at, _check_finite, _real_array, check_policy
@@ -358,7 +358,7 @@ def _joint_alias_tables(mdp, pi):
     another's: outcome 2·slot + (1 if missed) of `action_of` and `next_of`.
     """
     S, A = mdp.r.shape
-    joint = sp.csr_array(mdp.P.reshape(S * A, S) if not mdp.is_sparse else mdp.P)
+    joint = scipy.sparse.csr_array(mdp.P.reshape(S * A, S) if not mdp.is_sparse else mdp.P)
     pair, next_state = joint.nonzero()
     p = pi.ravel()[pair] * np.asarray(joint[pair, next_state]).ravel()
     keep = p > 0

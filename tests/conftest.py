@@ -2,6 +2,8 @@
 
 import functools
 import http.server
+import os
+import shutil
 import subprocess
 import threading
 from pathlib import Path
@@ -9,6 +11,8 @@ from pathlib import Path
 import pytest
 from bs4 import BeautifulSoup
 from hypothesis import HealthCheck, settings
+
+from tests.node import FRONTEND, node, npm
 
 ROOT = Path(__file__).parent.parent
 
@@ -36,6 +40,19 @@ def site():
 def soup(site):
     """A function from a page's name to its parsed HTML; each page is parsed once and is not to be changed."""
     return functools.cache(lambda name: BeautifulSoup((site / name).read_text(encoding="utf-8"), "html.parser"))
+
+
+@pytest.fixture(scope="session")
+def frontend(tmp_path_factory):
+    """A copy of the widgets' sources with the packages of its lock file, built: the folder, static/ beside it."""
+    copy = tmp_path_factory.mktemp("widgets") / "frontend"
+    shutil.copytree(FRONTEND, copy, ignore=shutil.ignore_patterns("node_modules"))
+    path = os.pathsep.join([str(Path(node()[0]).parent), os.environ["PATH"]])
+    for arguments in (["ci", "--no-audit", "--no-fund"], ["run", "build"]):
+        command, environment = [*npm(), *arguments], {**os.environ, "PATH": path}
+        result = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
+        assert result.returncode == 0, f"{' '.join(arguments)} failed:\n{result.stdout}{result.stderr}"
+    return copy
 
 
 class QuietHandler(http.server.SimpleHTTPRequestHandler):

@@ -17,9 +17,7 @@ DISCOUNTS = st.sampled_from([0.0, 0.3, 0.5, 0.9, 0.97])
 def arrays(*shape, elements=NUMBERS):
     """Float arrays of the given shape."""
     size = int(np.prod(shape))
-    return st.lists(elements, min_size=size, max_size=size).map(
-        lambda x: np.array(x, dtype=float).reshape(shape)
-    )
+    return st.lists(elements, min_size=size, max_size=size).map(lambda x: np.array(x, dtype=float).reshape(shape))
 
 
 def distributions(*shape):

@@ -103,7 +103,7 @@ def test_the_chapter_runs_to_its_end_and_its_widgets_are_alive(browser, lab, pat
     cells = nbformat.read(path, as_version=4).cells
     assert len(state["counts"]) == sum(cell.cell_type == "code" for cell in cells)
     widgets = sum("rlbook.widgets" in cell.source for cell in cells)
-    assert page.locator(".jp-OutputArea-output .rlbook-widget[data-variance]").count() == widgets
+    assert page.locator(".jp-OutputArea-output .rl[data-variance]").count() == widgets
     assert page.locator(".jp-MarkdownOutput .admonition, .jp-MarkdownOutput aside").count() > 5, "directives render"
     page.close()
 
@@ -120,11 +120,11 @@ def test_the_widget_answers_both_ways(browser, lab):
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
     nbformat.write(notebook, folder / "both-ways.ipynb")
     page, state = open_and_run(browser, lab, "both-ways.ipynb", timeout=120)
-    widget = page.locator(".jp-OutputArea-output .rlbook-widget")
+    widget = page.locator(".jp-OutputArea-output .rl")
     slider = widget.locator("input[type=range]").first
 
     # Python → picture
-    page.wait_for_function("() => document.querySelector('.rlbook-widget input[type=range]').value === '0.3'")
+    page.wait_for_function("() => document.querySelector('.rl input[type=range]')?.value === '0.3'")
     python = float(state["texts"][2])
     assert float(widget.get_attribute("data-variance")) == pytest.approx(python, rel=1e-9)
 

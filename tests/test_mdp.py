@@ -296,9 +296,7 @@ def test_dense_and_sparse_give_the_same_numbers(data):
         one, other = f(dense), f(thin)
         assert np.shape(one) == np.shape(other)
         np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-12)
-    np.testing.assert_allclose(
-        transition_matrix(thin, pi).toarray(), transition_matrix(dense, pi), atol=1e-15
-    )
+    np.testing.assert_allclose(transition_matrix(thin, pi).toarray(), transition_matrix(dense, pi), atol=1e-15)
 
 
 # From Gymnasium ---------------------------------------------------------------------------------------------
@@ -343,9 +341,7 @@ def episode_return(env, pi, gamma, horizon):
 @pytest.mark.parametrize(("name", "options"), ENVIRONMENTS)
 def test_from_gymnasium_is_the_environments_own_table(name, options):
     env, gamma = environment(name, **options), 0.8
-    mdp = TabularMDP.from_gymnasium(
-        gymnasium.make(name, **options), gamma
-    )  # wrapped, as a reader would pass it
+    mdp = TabularMDP.from_gymnasium(gymnasium.make(name, **options), gamma)  # wrapped, as a reader would pass it
     S, A = env.observation_space.n, env.action_space.n
     assert (mdp.n_states, mdp.n_actions, mdp.gamma) == (S, A, gamma)
     np.testing.assert_array_equal(mdp.rho0, env.initial_state_distrib)
@@ -405,9 +401,7 @@ def test_monte_carlo_in_the_real_environment_agrees(name, options):
     for i in range(n):
         state, _ = bare.reset()
         for t in range(horizon):
-            action = next(
-                a for a, c in enumerate(cumulative[state]) if uniforms[i][t] < c or a == mdp.n_actions - 1
-            )
+            action = next(a for a, c in enumerate(cumulative[state]) if uniforms[i][t] < c or a == mdp.n_actions - 1)
             state, reward, terminated, _, _ = bare.step(action)
             totals[i] += gamma**t * reward
             if terminated:
@@ -517,9 +511,7 @@ def test_slipping_goes_to_either_side():
     # With slip 1 the step never goes where it was meant to.
     row = np.zeros(9)
     row[west] = row[east] = 0.5
-    np.testing.assert_allclose(
-        gridworld(["...", "...", "..."], gamma=0.9, slip=1).P[centre, UP], row, atol=1e-15
-    )
+    np.testing.assert_allclose(gridworld(["...", "...", "..."], gamma=0.9, slip=1).P[centre, UP], row, atol=1e-15)
 
 
 def test_where_a_gridworld_starts():
@@ -658,7 +650,7 @@ def test_a_garnet_wants_a_generator(rng):
 
 
 def test_import_rlbook_stays_light():
-    heavy = "torch jupyter_book sphinx matplotlib gymnasium ipywidgets anywidget IPython"
+    heavy = "torch jupyter_book sphinx matplotlib gymnasium ipywidgets anywidget IPython scipy.sparse"
     code = f"import sys, rlbook; print([m for m in '{heavy}'.split() if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

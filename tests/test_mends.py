@@ -108,9 +108,7 @@ def test_mend_4_the_dynamics_given_the_action_drop_out_and_the_marginal_ones_do_
 
     def wrong_score(tau):  # the score of Π π(a_t|s_t) p_θ(s_{t+1}|s_t)
         steps = range(T - 1)
-        return score_sum(tau, PSI) + sum(
-            slope_of_log[tau.states[t], tau.states[t + 1]].ravel() for t in steps
-        )
+        return score_sum(tau, PSI) + sum(slope_of_log[tau.states[t], tau.states[t + 1]].ravel() for t in steps)
 
     def estimate(score):
         return oracles.mean(lambda tau: oracles.reward_sum(tau.rewards, gamma) * score(tau), mdp, PI, T)
@@ -187,9 +185,7 @@ def test_mend_5_the_full_returns_variance_grows_linearly_and_reward_to_gos_settl
 
 
 @pytest.mark.proves("prop-dropped-discount")
-@pytest.mark.parametrize(
-    ("gamma", "c", "p"), [(0.5, 1.5, 0.25), (0.5, 1.5, 0.5), (0.9, 1.0, 0.75), (0.25, 3.0, 0.5)]
-)
+@pytest.mark.parametrize(("gamma", "c", "p"), [(0.5, 1.5, 0.25), (0.5, 1.5, 0.5), (0.9, 1.0, 0.75), (0.25, 3.0, 0.5)])
 def test_mend_6_dropping_the_discount_changes_the_direction(gamma, c, p):
     """One logit for both steps, reward +1 for action 0 at t=0 and −c for it at t=1."""
     arrays = chain([[1.0, 0.0], [-c, 0.0]], gamma)
@@ -245,9 +241,7 @@ def test_mend_7_it_is_the_policys_memory_that_matters_and_not_the_markov_propert
 @pytest.mark.proves("lem-admissible")
 def test_mend_7_conditioning_on_the_future_is_invalid():
     def score_given(given):
-        return oracles.conditional_mean(
-            lambda tau: PSI[tau.states[0], tau.actions[0]], given, forked(), PI, 2
-        )
+        return oracles.conditional_mean(lambda tau: PSI[tau.states[0], tau.actions[0]], given, forked(), PI, 2)
 
     for average in score_given(lambda tau: tau.states[0]).values():
         np.testing.assert_allclose(average, 0, atol=1e-15)
@@ -451,9 +445,7 @@ def test_mend_11_a_good_action_may_well_be_followed_by_a_bad_return():
         return tau.states[0], tau.actions[0]
 
     means = oracles.conditional_mean(excess, first, mdp, PI, T)
-    agrees = oracles.conditional_mean(
-        lambda tau: np.sign(excess(tau)) == np.sign(A[first(tau)]), first, mdp, PI, T
-    )
+    agrees = oracles.conditional_mean(lambda tau: np.sign(excess(tau)) == np.sign(A[first(tau)]), first, mdp, PI, T)
     for pair, average in means.items():
         assert abs(average - A[pair]) < 1e-13
         assert abs(A[pair]) > 0.1
@@ -462,6 +454,4 @@ def test_mend_11_a_good_action_may_well_be_followed_by_a_bad_return():
 
 def test_the_policies_of_this_file_are_rlbooks():
     np.testing.assert_allclose(softmax_policy(THETA), PI, atol=1e-15)
-    np.testing.assert_allclose(
-        softmax_policy([0.5], shared_logit(2)), policy(1 / (1 + np.exp(-0.5)), 2), atol=1e-15
-    )
+    np.testing.assert_allclose(softmax_policy([0.5], shared_logit(2)), policy(1 / (1 + np.exp(-0.5)), 2), atol=1e-15)

@@ -122,9 +122,7 @@ def test_finite_horizon_values_are_enumerated_returns(case):
         to_go = [value(s, horizon - t) for s in range(len(r))]
         later = [value(s, horizon - t - 1) for s in range(len(r))]
         close(V[t], to_go, 1e-12)
-        close(
-            Q[t], r + gamma * np.array([[P[s, a] @ later for a in range(r.shape[1])] for s in range(len(r))])
-        )
+        close(Q[t], r + gamma * np.array([[P[s, a] @ later for a in range(r.shape[1])] for s in range(len(r))]))
 
 
 @given(cases(tabular_mdps(max_states=3, max_actions=2)))
@@ -197,6 +195,22 @@ def test_exact_gradient_is_the_slope_of_the_return(data):
     Q = r + gamma * np.einsum("sax,x->sa", P, V)
     slope_of_pi = oracles.finite_difference(lambda x: oracles.softmax(x, features), theta)
     close(gradient, np.einsum("s,sa...,sa->...", rho_s, slope_of_pi, Q), 1e-6)
+
+
+@pytest.mark.proves("eq-softmax-gradient")
+@given(st.data())
+def test_the_tabular_gradient_is_visits_times_policy_times_advantage(data):
+    mdp = data.draw(tabular_mdps(discounts=GENTLE))
+    theta = data.draw(arrays(mdp.n_states, mdp.n_actions))
+    P, r, gamma, rho0 = plain(mdp)
+    pi = oracles.softmax(theta)
+    V, rho_s = oracles.power_series(P, r, gamma, rho0, pi)
+    A = r + gamma * np.einsum("sax,x->sa", P, V) - V[:, None]
+
+    def eta(x):
+        return rho0 @ oracles.power_series(P, r, gamma, rho0, oracles.softmax(x))[0]
+
+    close(rho_s[:, None] * pi * A, oracles.finite_difference(eta, theta), 1e-6)
 
 
 @pytest.mark.proves("thm-infinite-horizon")
@@ -357,9 +371,7 @@ def test_per_trajectory_gradients_are_their_definition(data):
     kappa, discount = data.draw(st.sampled_from([0.0, 1.0, -0.5, 3.0])), data.draw(st.booleans())
     b = data.draw(st.one_of(st.none(), baselines(mdp, horizon), arrays(mdp.n_states)))
     taus, batch, _ = every_trajectory(mdp, pi, horizon)
-    got = per_trajectory_gradients(
-        batch, pi, mdp.gamma, features=features, past=kappa, baseline=b, discount=discount
-    )
+    got = per_trajectory_gradients(batch, pi, mdp.gamma, features=features, past=kappa, baseline=b, discount=discount)
     psi = oracles.scores(pi, features)
     over_time = None if b is None else np.broadcast_to(b, (horizon, mdp.n_states))
     wanted = np.array(
@@ -450,11 +462,7 @@ def test_the_second_moments_obey_the_recursion(data):
     for t in range(horizon):
         after = [second_moment(t + 1, x) for x in range(S)]
         for s in range(S):
-            step = sum(
-                pi[s, a] * P[s, a, x] * M(t, s, a) @ after[x] @ M(t, s, a).T
-                for a in range(A)
-                for x in range(S)
-            )
+            step = sum(pi[s, a] * P[s, a, x] * M(t, s, a) @ after[x] @ M(t, s, a).T for a in range(A) for x in range(S))
             close(second_moment(t, s), step, 1e-12)
 
 
@@ -500,9 +508,7 @@ def test_the_past_parts_variance_grows_linearly():
     mdp = TabularMDP(np.ones((1, 2, 1)), np.ones((1, 2)), gamma, [1.0])
     logit = np.array([[[1.0], [0.0]]])
     for T in (1, 2, 10, 100):
-        squares = (T - 2 * (1 - gamma**T) / (1 - gamma) + (1 - gamma ** (2 * T)) / (1 - gamma**2)) / (
-            1 - gamma
-        ) ** 2
+        squares = (T - 2 * (1 - gamma**T) / (1 - gamma) + (1 - gamma ** (2 * T)) / (1 - gamma**2)) / (1 - gamma) ** 2
         close(exact_moments(mdp, [[0.5, 0.5]], T, features=logit).total[0, 0], squares / 4, 1e-12)
 
 
@@ -557,9 +563,7 @@ def test_the_total_variance_is_separable_and_the_optimal_baseline_at_its_bottom(
     close(gram, np.diag(np.diag(gram)), 1e-12)  # no b_t(s) meets another: a separable quadratic
 
     def variance(b):
-        return oracles.total_variance(
-            lambda tau: oracles.g_hat(tau, psi, gamma, baseline=b), plain(mdp), pi, horizon
-        )
+        return oracles.total_variance(lambda tau: oracles.g_hat(tau, psi, gamma, baseline=b), plain(mdp), pi, horizon)
 
     # V(b) = V(0) − 2Σ γᵗ b P(s_t=s) E[⟨ψ_t, ĝ⟩|s] + Σ γ²ᵗ b² P(s_t=s) E[‖ψ_t‖²|s], from conditional means
     b = data.draw(baselines(mdp, horizon))
@@ -577,9 +581,7 @@ def test_the_total_variance_is_separable_and_the_optimal_baseline_at_its_bottom(
             horizon,
         )
         for s, (product, square) in means.items():
-            quadratic += p[t, s] * (
-                gamma ** (2 * t) * b[t, s] ** 2 * square - 2 * gamma**t * b[t, s] * product
-            )
+            quadratic += p[t, s] * (gamma ** (2 * t) * b[t, s] ** 2 * square - 2 * gamma**t * b[t, s] * product)
     close(variance(b), quadratic, 1e-10)
 
     best = optimal_baseline(mdp, pi, horizon, features=features)
@@ -647,9 +649,7 @@ def test_with_two_steps_the_per_step_baseline_is_not():
     close(best[reached], [gamma / 2, 1, 0], 1e-14)
 
     def variance(b):
-        return oracles.total_variance(
-            lambda tau: oracles.g_hat(tau, psi, gamma, baseline=b), plain(mdp), pi, 2
-        )
+        return oracles.total_variance(lambda tau: oracles.g_hat(tau, psi, gamma, baseline=b), plain(mdp), pi, 2)
 
     # The bowl's height above its bottom: Σ γ²ᵗ P(s_t=s) ‖ψ‖² (b − b*)².
     close(variance(per_step) - variance(best), (gamma / 4) ** 2 / 4 + gamma**2 / 2 / 4 * (1 / 2) ** 2, 1e-14)
@@ -881,9 +881,7 @@ def test_gae_with_a_wrong_value_is_biased_unless_lambda_is_one():
     def bias(values, lam):
         return oracles.mean(lambda tau: estimate(tau, values, lam), plain(mdp), pi, T) - truth
 
-    def leak(
-        tau, lam
-    ):  # the sum telescopes: of the error ε = wrong − V there remains γ(1−λ) Σ (γλ)ˡ ε(s_{t+l+1})
+    def leak(tau, lam):  # the sum telescopes: of the error ε = wrong − V there remains γ(1−λ) Σ (γλ)ˡ ε(s_{t+l+1})
         total, error = np.zeros(psi.shape[-1]), wrong - V
         for t in range(T):
             later = sum((gamma * lam) ** (k - t - 1) * error[k, tau.states[k]] for k in range(t + 1, T))
@@ -919,26 +917,15 @@ REFUSED = [
         ("theta", softmax_policy, (bad,))
         for bad in (np.ones(3), 1.0, np.ones((2, 2, 2)), [[np.nan, 0.0]], "x", [[1], [1, 2]])
     ),
-    *(
-        ("theta", softmax_policy, (bad, FEATURES))
-        for bad in (np.ones(2), np.ones((2, 2)), [np.inf, 0.0, 0.0], "x")
-    ),
+    *(("theta", softmax_policy, (bad, FEATURES)) for bad in (np.ones(2), np.ones((2, 2)), [np.inf, 0.0, 0.0], "x")),
     *(("features", softmax_policy, (np.ones(3), bad)) for bad in NO_FEATURES if np.shape(bad) != (3, 2, 3)),
     *(("pi", score_table, (bad,)) for bad in (np.ones(2), "x", None)),
     *(("features", score_table, (PI, bad)) for bad in NO_FEATURES),
     *(("theta", exact_gradient, (MDP, bad)) for bad in (np.ones((3, 2)), np.ones(4), "x")),
     *(("pi", f, (MDP, bad, 3)) for bad in NO_POLICIES for f in (finite_horizon_values, state_distributions)),
-    *(
-        ("pi", f, (MDP, bad, 3))
-        for bad in NO_POLICIES
-        for f in (per_step_baseline, optimal_baseline, exact_moments)
-    ),
+    *(("pi", f, (MDP, bad, 3)) for bad in NO_POLICIES for f in (per_step_baseline, optimal_baseline, exact_moments)),
     *(("pi", sample_trajectories, (MDP, bad, 4, 3, RNG)) for bad in NO_POLICIES),
-    *(
-        ("horizon", f, (MDP, PI, bad))
-        for bad in NO_COUNTS
-        for f in (finite_horizon_values, state_distributions)
-    ),
+    *(("horizon", f, (MDP, PI, bad)) for bad in NO_COUNTS for f in (finite_horizon_values, state_distributions)),
     *(
         ("horizon", f, (MDP, PI, bad))
         for bad in NO_COUNTS

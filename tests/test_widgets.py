@@ -80,9 +80,7 @@ def test_observe_sees_the_readers_drag():
     widget.observe(lambda change: seen.append((change.name, change.new)), ["kappa", "baseline"])
     widget.set_state({"kappa": 0.25})
     assert seen == [("kappa", 0.25)]
-    widget.set_state(
-        {"preset": "two-arms", "kappa": 0, "baseline": [[0.8]], "beta": 1, "step": 0, "state": 0}
-    )
+    widget.set_state({"preset": "two-arms", "kappa": 0, "baseline": [[0.8]], "beta": 1, "step": 0, "state": 0})
     assert (widget.preset, widget.baseline, widget.step) == ("two-arms", [[0.8]], 0)
 
 
@@ -113,9 +111,7 @@ def test_two_rooms_puts_the_estimators_in_their_order():
     problem = VarianceReduction("two-rooms").problem
     none = np.zeros_like(problem.V)
     full, to_go = variance(problem, 1, none), variance(problem, 0, none)
-    by_value, per_step, best = (
-        variance(problem, 0, b) for b in (problem.V, problem.per_step, problem.optimal)
-    )
+    by_value, per_step, best = (variance(problem, 0, b) for b in (problem.V, problem.per_step, problem.optimal))
     assert full > 1.5 * to_go > 1.5 * 2 * by_value > 3 * 2 * per_step
     assert per_step > 1.03 * best
 
@@ -164,9 +160,7 @@ def test_own_problem_counts_all_coordinates_and_shows_two():
 
 def test_own_problem_that_does_not_fit_is_refused():
     mdp = gridworld(["....", "...G"], gamma=0.9)
-    with pytest.raises(
-        ValueError, match=r"coordinates must be one or two integers from 0 to 31, got \(0, 40\)"
-    ):
+    with pytest.raises(ValueError, match=r"coordinates must be one or two integers from 0 to 31, got \(0, 40\)"):
         VarianceReduction.of(mdp, np.zeros((8, 4)), horizon=2, coordinates=(0, 40))
     with pytest.raises(ValueError, match=r"at most 16 parameters here, got 32"):
         VarianceReduction.of(mdp, np.zeros((8, 4)), horizon=2)

@@ -58,9 +58,7 @@ class Problem:
     Raises `ValueError` for coordinates that are not components of θ, and for problems too large to show.
     """
 
-    def __init__(
-        self, mdp, theta, *, horizon, features=None, coordinates=None, states=None, axes=None, seed=0
-    ):
+    def __init__(self, mdp, theta, *, horizon, features=None, coordinates=None, states=None, axes=None, seed=0):
         self.mdp, self.features, self.horizon = mdp, features, horizon
         self.pi = softmax_policy(theta, features)
         score = score_table(self.pi, features)
