@@ -104,7 +104,9 @@ def test_the_chapter_runs_to_its_end_and_its_widgets_are_alive(browser, lab, pat
     assert len(state["counts"]) == sum(cell.cell_type == "code" for cell in cells)
     widgets = sum("rlbook.widgets" in cell.source for cell in cells)
     assert page.locator(".jp-OutputArea-output .rl[data-variance]").count() == widgets
-    assert page.locator(".jp-MarkdownOutput .admonition, .jp-MarkdownOutput aside").count() > 5, "directives render"
+    assert page.locator(".jp-MarkdownCell aside.myst-proof").count() > 5, "theorems render as such"
+    assert page.locator(".jp-MarkdownCell .katex").count() > 50
+    assert page.locator(".jp-MarkdownCell .katex-error").count() == 0
     page.close()
 
 
@@ -117,7 +119,10 @@ def test_the_widget_answers_both_ways(browser, lab):
         "w.kappa = 0.3",
         "print(w.variance)",
     ]
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(source) for source in sources],
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+    )
     nbformat.write(notebook, folder / "both-ways.ipynb")
     page, state = open_and_run(browser, lab, "both-ways.ipynb", timeout=120)
     widget = page.locator(".jp-OutputArea-output .rl")
