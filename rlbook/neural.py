@@ -31,10 +31,10 @@ import torch
 from gymnasium.vector import AutoresetMode
 from torch import nn
 from torch.func import functional_call, grad, vmap
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from rlbook.mdp import _check_discount
-from rlbook.policy_gradient import _check_count, returns
+from rlbook.policy_gradient import _check_count, estimate_moments, returns
 
 VARIANTS = ("full", "to-go", "baseline")
 
@@ -83,6 +83,11 @@ class GradientVariance(NamedTuple):
     standard_error: np.ndarray
     mean: np.ndarray
     bias: np.ndarray
+
+    def __str__(self):
+        rows = zip(self.names, self.total, self.standard_error, self.bias, strict=True)
+        table = (f"{name:17s} {total:12.0f} ± {error:<10.0f} {bias:10.1f}" for name, total, error, bias in rows)
+        return "\n".join([f"{'':17s} {'total variance':>18s}   {'mean, from baseline’s':>17s}", *table])
 
 
 class Scaled(nn.Module):
@@ -281,7 +286,7 @@ def compare_reinforce(*, variants=VARIANTS, seeds=range(3), batches=50, **settin
 
     Returns a dictionary from variant to (len(seeds), batches) mean returns.
     """
-    with tqdm(total=len(variants) * len(seeds) * batches, leave=False, disable=None) as bar:
+    with tqdm(total=len(variants) * len(seeds) * batches, leave=False) as bar:
         train = partial(train_reinforce, batches=batches, progress=bar, **settings)
         return {v: np.array([train(v, seed=seed).mean_returns for seed in seeds]) for v in variants}
 
@@ -326,14 +331,14 @@ def measure_gradient_variance(policy, value, *, seed, episodes=256, gamma=0.99, 
     g = np.array([episode_gradients(policy, batch, w) for w in weights.values()])  # (E, N, n)
 
     mean = g.mean(axis=1)
-    squares = ((g - mean[:, None]) ** 2).sum(axis=2) * episodes / (episodes - 1)
+    moments = [estimate_moments(samples) for samples in g]
     apart = g - g[VARIANTS.index("baseline")]
     chance = (apart.var(axis=1, ddof=1).sum(axis=1) / episodes) ** 0.5
     distance = np.linalg.norm(apart.mean(axis=1), axis=1)
     return GradientVariance(
         names=tuple(weights),
-        total=squares.mean(axis=1),
-        standard_error=squares.std(axis=1, ddof=1) / episodes**0.5,
+        total=np.array([m.variance for m in moments]),
+        standard_error=np.array([m.variance_error for m in moments]),
         mean=mean,
         bias=np.divide(distance, chance, out=np.zeros(len(g)), where=chance > 0),
     )

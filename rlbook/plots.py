@@ -9,7 +9,10 @@ from pathlib import Path
 
 import matplotlib.style
 import numpy as np
+from IPython import get_ipython
+from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
+from matplotlib_inline.backend_inline import set_matplotlib_formats
 
 STYLE = Path(__file__).with_name("book.mplstyle")
 
@@ -23,8 +26,10 @@ BOUND = "#767676"  # bounds, drawn dashed
 
 
 def use():
-    """Make the book's style the session's style; a chapter's first cell calls it."""
+    """Make the book's style the session's style, and a notebook's figures SVG; a chapter's first cell calls it."""
     matplotlib.style.use(STYLE)
+    if get_ipython() is not None:
+        set_matplotlib_formats("svg")
 
 
 def style():
@@ -48,6 +53,33 @@ def to_svg(fig):
     svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.DOTALL)
     svg = re.sub(r"-?\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), svg)
     return re.sub(r"\s*\n\s*", " ", svg)
+
+
+def lines(x, curves, *, colors, xlabel, ylabel, log=False):
+    """Curves over x with their names at their right ends, on new axes, which are returned.
+
+    `curves` maps a name to (X,) values, or to (runs, X) values, drawn as thin lines with a thick mean.
+    """
+    _, ax = plt.subplots()
+    ends = {}
+    for (name, values), color in zip(curves.items(), colors, strict=True):
+        values = np.atleast_2d(values)
+        if len(values) > 1:
+            ax.plot(x, values.T, color=color, lw=0.7, alpha=0.5)
+        ax.plot(x, values.mean(axis=0), color=color, lw=2)
+        ends[name] = values.mean(axis=0)[-1], color
+    if log:
+        ax.set(xscale="log", yscale="log")
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    ax.margins(x=0)
+    ax.autoscale_view()  # now, since the names' places depend on the limits
+    # Names go beside the ends, from the lowest up, each moved up as far as the one below it needs.
+    place = ax.transData + ax.transAxes.inverted()
+    below = -np.inf
+    for name, (y, color) in sorted(ends.items(), key=lambda item: item[1][0]):
+        below = max(place.transform((x[-1], y))[1], below + 0.07)
+        ax.text(1.01, below, name, color=color, va="center", transform=ax.transAxes)
+    return ax
 
 
 # Pictures of VarianceReduction ------------------------------------------------------------------------------

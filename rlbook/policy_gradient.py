@@ -66,6 +66,15 @@ class GradientMoments(NamedTuple):
         return np.einsum("ikjk->ij", self.covariance)
 
 
+class SampleMoments(NamedTuple):
+    """What samples say of an estimator: `mean`, shaped like theta, and total `variance`, with standard errors."""
+
+    mean: np.ndarray
+    mean_error: np.ndarray
+    variance: float
+    variance_error: float
+
+
 def softmax_policy(theta, features=None):
     """The softmax policy π(a|s) ∝ exp θ(s,a), or ∝ exp(φ(s,a)·θ) where features are given.
 
@@ -228,6 +237,22 @@ def per_trajectory_gradients(batch, pi, gamma, *, features=None, past=0.0, basel
         weights = np.bincount(pair.ravel(), weight.ravel(), minlength=n * S * A).reshape(n, S, A)
         g_hat[block] = _pair_weights_to_gradient(weights, pi, features)
     return g_hat
+
+
+def estimate_moments(g_hat):
+    """Mean and total variance of an estimator from N ≥ 2 samples, an (N, ...) array, as `SampleMoments`."""
+    g_hat = np.asarray(g_hat, dtype=float)
+    N = len(g_hat)
+    if N < 2:
+        raise ValueError(f"g_hat must hold at least 2 samples, got {N}")
+    mean = g_hat.mean(axis=0)
+    squares = ((g_hat - mean) ** 2).reshape(N, -1).sum(axis=1) * (N / (N - 1))
+    return SampleMoments(
+        mean=mean,
+        mean_error=g_hat.std(axis=0, ddof=1) / np.sqrt(N),
+        variance=squares.mean(),
+        variance_error=squares.std(ddof=1) / np.sqrt(N),
+    )
 
 
 # Baselines --------------------------------------------------------------------------------------------------

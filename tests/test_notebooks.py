@@ -13,6 +13,7 @@ from jupyter_cache import get_cache
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "book").glob("*.ipynb"))
+WIDGET = "application/vnd.jupyter.widget-view+json"
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
@@ -41,7 +42,7 @@ def test_form_of_a_chapter(path):
             assert "\\newcommand" not in cell.source, f"{where}: a private macro"
             assert "\\def" not in cell.source, f"{where}: a private macro"
     assert 12 <= len(lengths) <= 20
-    assert statistics.median(lengths) <= 6.5
+    assert statistics.median(lengths) <= 6
 
 
 @each_notebook
@@ -54,6 +55,8 @@ def test_ran_to_its_end_without_an_error(path, site):
     for number, cell in enumerate(notebook.cells):
         if cell.cell_type == "code":
             counts.append(cell.execution_count)
+            live = [output for output in cell.outputs if WIDGET in output.get("data", {})]
+            assert len(live) == ("rlbook.widgets" in cell.source), f"{path.name}, cell {number}: a stray progress bar"
             for output in cell.outputs:
                 assert output.output_type != "error", f"{path.name}, cell {number}: {output.evalue}"
                 assert output.get("name") != "stderr", f"{path.name}, cell {number}: stderr {output.text}"

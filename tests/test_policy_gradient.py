@@ -30,6 +30,7 @@ from rlbook import (
 from rlbook.policy_gradient import (
     Trajectories,
     _joint_alias_tables,
+    estimate_moments,
     exact_moments,
     finite_horizon_values,
     optimal_baseline,
@@ -953,3 +954,29 @@ REFUSED_OPTIONS = [
 def test_bad_arguments_raise_a_value_error_that_names_them(name, function, arguments, options):
     with pytest.raises(ValueError, match=rf"\b{name}\b"):
         function(*arguments, **options)
+
+
+# What samples say ---------------------------------------------------------------------------------------------
+
+
+def test_estimated_moments_are_unbiased():
+    """Over all samples of size 2 from three values, mean and variance average to the true ones."""
+    values = np.array([[0.0, 1.0], [2.0, -1.0], [5.0, 3.0]])
+    pairs = [estimate_moments(values[[i, j]]) for i in range(3) for j in range(3)]
+    close(np.mean([pair.mean for pair in pairs], axis=0), values.mean(axis=0), 1e-12)
+    close(np.mean([pair.variance for pair in pairs]), values.var(axis=0).sum(), 1e-12)
+
+
+def test_estimated_errors_are_those_of_the_mean():
+    """Both standard errors against their definition: the spread of one sample's share over √N."""
+    g_hat = np.random.default_rng(0).normal(size=(50, 2, 3))
+    seen = estimate_moments(g_hat)
+    close(seen.mean_error, np.std(g_hat, axis=0, ddof=1) / np.sqrt(50), 1e-12)
+    squares = [((g - g_hat.mean(axis=0)) ** 2).sum() * 50 / 49 for g in g_hat]
+    close(seen.variance, np.mean(squares), 1e-12)
+    close(seen.variance_error, np.std(squares, ddof=1) / np.sqrt(50), 1e-12)
+
+
+def test_one_sample_has_no_variance():
+    with pytest.raises(ValueError, match="g_hat must hold at least 2 samples, got 1"):
+        estimate_moments(np.zeros((1, 3)))

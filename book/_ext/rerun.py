@@ -3,9 +3,12 @@
 jupyter-cache keys a notebook's outputs on its own code cells, so a change in rlbook/ alone would leave the
 page with yesterday's numbers. This extension keeps a hash of the package and of the pinned requirements beside
 the cache; when it no longer matches, it empties the cache and declares every notebook outdated.
+
+It also switches progress bars off in what it runs: on a page there is nothing left to wait for.
 """
 
 import hashlib
+import os
 import shutil
 from pathlib import Path
 
@@ -34,5 +37,6 @@ def forget_stale_outputs(app, env, added, changed, removed):
 
 
 def setup(app):
+    os.environ["TQDM_DISABLE"] = "1"  # the kernels inherit it
     app.connect("env-get-outdated", forget_stale_outputs)
     return {"version": "1", "parallel_read_safe": True}

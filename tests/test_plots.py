@@ -1,0 +1,43 @@
+"""The figures' one helper: names at the ends of their curves, apart from each other."""
+
+import matplotlib
+import numpy as np
+import pytest
+
+from rlbook import plots
+
+
+@pytest.fixture(autouse=True)
+def _no_window():
+    matplotlib.use("agg")
+    yield
+    matplotlib.pyplot.close("all")
+
+
+def draw(curves, **options):
+    colors = [plots.PLAIN, plots.IMPROVED, plots.BASELINE][: len(curves)]
+    with plots.style():
+        ax = plots.lines(np.arange(1, 6), curves, colors=colors, xlabel="x", ylabel="y", **options)
+        ax.figure.canvas.draw()
+    return ax
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_names_stand_beside_their_curves_and_never_on_each_other(log):
+    ax = draw({"one": np.full(5, 3.0), "two": np.full(5, 3.01), "far": np.full(5, 90.0)}, log=log)
+    boxes = {text.get_text(): text.get_window_extent() for text in ax.texts}
+    assert not boxes["one"].overlaps(boxes["two"])
+    # the highest has room, so it stands level with the end of its curve, right of the frame
+    _, end = ax.transData.transform((5, 90))
+    assert (boxes["far"].y0 + boxes["far"].y1) / 2 == pytest.approx(end, abs=2)
+    assert boxes["far"].x0 >= ax.get_window_extent().x1
+    assert ax.get_window_extent().width > 0.6 * ax.figure.bbox.width
+
+
+def test_runs_are_thin_lines_with_a_thick_mean():
+    runs = np.arange(10.0).reshape(2, 5)
+    ax = draw({"runs": runs})
+    widths = [line.get_linewidth() for line in ax.lines]
+    assert len(widths) == 3
+    thick = ax.lines[int(np.argmax(widths))]
+    np.testing.assert_allclose(thick.get_ydata(), runs.mean(axis=0))
