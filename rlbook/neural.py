@@ -21,6 +21,7 @@ A policy is any torch module from observations (…, d) to logits (…, A), a va
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from functools import partial
 from typing import NamedTuple
@@ -286,7 +287,9 @@ def compare_reinforce(*, variants=VARIANTS, seeds=range(3), batches=50, **settin
 
     Returns a dictionary from variant to (len(seeds), batches) mean returns.
     """
-    with tqdm(total=len(variants) * len(seeds) * batches, leave=False) as bar:
+    total = len(variants) * len(seeds) * batches
+    quiet = "TQDM_DISABLE" in os.environ  # set where pages are built; tqdm's notebook bar does not heed it itself
+    with tqdm(total=total, leave=False, disable=quiet) as bar:
         train = partial(train_reinforce, batches=batches, progress=bar, **settings)
         return {v: np.array([train(v, seed=seed).mean_returns for seed in seeds]) for v in variants}
 

@@ -18,6 +18,7 @@ from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 from sphinx_proof.nodes import NODE_TYPES
 
+SHOWN = 2  # test names beside a statement; the ledger has them all
 KINDS = ("theorem", "lemma", "proposition", "corollary", "definition")
 
 
@@ -91,25 +92,23 @@ def annotate(app, doctree, docname):
             node.parent.insert(node.parent.index(node) + 1, checked_by(app, docname, node["label"], checks))
     for node in list(doctree.findall(LedgerNode)):
         node.replace_self(ledger_table(app, docname))
-    # sphinx-proof gives every theorem's body the id "proof-content" and every proof the id "proof"; ids must
-    # be unique on a page, and nothing needs these once the sections are numbered.
-    for node in doctree.findall(nodes.Element):
-        if node.get("ids") in (["proof-content"], ["proof"]):
-            node["ids"] = []
 
 
 def checked_by(app, docname, label, checks):
-    """The paragraph "checked by test_x, test_y", each name a link to its line in the ledger."""
+    """The paragraph "checked by test_x, test_y and 1 more", each name a link to its line in the ledger."""
     note = nodes.paragraph(classes=["checked-by"])
     names = checks.get(label, [])
     if not names:
         return note
+    target = app.builder.get_relative_uri(docname, app.config.ledger_page) + f"#checks-{label}"
     note += nodes.Text("checked by ")
-    for i, check in enumerate(names):
+    for i, check in enumerate(names[:SHOWN]):
         if i:
             note += nodes.Text(", ")
-        target = app.builder.get_relative_uri(docname, app.config.ledger_page) + f"#checks-{label}"
         note += nodes.reference("", "", nodes.literal("", check.name), refuri=target, internal=True)
+    if len(names) > SHOWN:
+        note += nodes.Text(" and ")
+        note += nodes.reference("", f"{len(names) - SHOWN} more", refuri=target, internal=True)
     return note
 
 

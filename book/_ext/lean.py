@@ -1,0 +1,305 @@
+"""Make the written pages light.
+
+Jupyter Book's theme sends a reader 1.2 MB for a page of text: every icon of Font Awesome twice over (once as a
+script, once as fonts), all of Bootstrap's styles, search scripts on pages where nobody searches. Once the pages
+are written, this extension
+* merges all their stylesheets into `_static/lean/lean.css`, without the rules that no page and no script can need;
+* cuts each font down to the characters that the pages use, which is what draws the icons too: the theme's own
+  styles set them in Font Awesome's fonts wherever its script has not replaced them by pictures;
+* drops the scripts that do nothing here and defers the rest, so that none holds up the text;
+* gives pictures their size and lets those off the screen wait.
+
+Pages that Sphinx did not rewrite were done by an earlier build. They say in `data-from` which stylesheets they
+were written with, so that the merged one always serves every page on disk.
+"""
+
+import base64
+import hashlib
+import html
+import io
+import logging
+import posixpath
+import re
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
+
+import imagesize
+import tinycss2
+from fontTools import subset
+from sphinx.errors import ExtensionError
+
+# fontawesome.js draws what the fonts draw; thebe starts kernels on other people's servers. The search scripts
+# serve search as you type, which this theme leaves off: without it, the search field opens search.html.
+USELESS = r"fontawesome\.js|sphinx-thebe\.js"
+SEARCH = r"searchtools\.js|language_data\.js|searchindex\.js"
+GLUED = ("bs-",)  # the scripts put these class names together from parts, so that they occur nowhere in full
+# Inside the stylesheet: small fonts, which cost less there than as requests of their own, and the two that the first
+# formula needs, which would come late otherwise and shift the text.
+INLINE_BELOW = 3000  # bytes
+INLINE = ("KaTeX_Main-Regular.woff2", "KaTeX_Math-Italic.woff2")
+
+# What the theme and its companions write that a checker of accessibility calls serious, and its mending.
+ACCESSIBLE = (
+    (r'(<section\b[^>]*?) id="(?:proof|exercise|solution)-content"', r"\1"),  # the same on every statement
+    (r'<summary aria-label="Toggle hidden content">', "<summary>"),  # a name other than the text one sees
+    (r'(<button class="btn search-button-field\b[^>]*aria-label="Search)"', r'\1 Ctrl+K"'),
+    (r' role="doc-biblioentry"', ' role="listitem"'),  # a list has to hold list items
+)
+
+STYLESHEET = re.compile(r'[ \t]*<link\b(?=[^>]*\brel="stylesheet")[^>]*\bhref="(?!\w+:|//)([^"]+)"[^>]*>\n?')
+SCRIPT = re.compile(r"[ \t]*<script\b([^>]*)>(.*?)</script>\n?", re.S)
+IMAGE = re.compile(r'<img\b[^>]*\bsrc="(?!\w+:|//)([^"]+)"[^>]*>')
+URL = re.compile(r"""url\(\s*(["']?)(?!data:|#|\w+:)([^"')]+)\1\s*\)""")
+
+
+def bare(url):
+    return url.partition("?")[0].partition("#")[0]
+
+
+# ---- pages ---------------------------------------------------------------------------------------------------
+
+
+def lighten(page, name, outdir):
+    """The HTML of the page `name` (its path under outdir) with what a reader does not need taken out."""
+    folder = posixpath.dirname(name)
+    sheets = [posixpath.normpath(posixpath.join(folder, bare(href))) for href in STYLESHEET.findall(page)]
+    if not sheets:
+        raise ExtensionError(f"lean: {name} links no stylesheet where the theme is expected to")
+    root = "../" * name.count("/")
+    link = f'<link rel="stylesheet" href="{root}_static/lean/lean.css?v=0" data-from="{" ".join(sheets)}" />\n'
+    if 'rel="icon"' not in page:
+        link += '<link rel="icon" href="data:," />\n'  # or every browser asks for a favicon.ico
+    first = STYLESHEET.search(page).start()
+    page = page[:first] + link + STYLESHEET.sub("", page[first:])
+
+    useless = USELESS if name == "search.html" else f"{USELESS}|{SEARCH}"
+    if "sd-tab-set" not in page:
+        useless += r"|design-tabs\.js"
+
+    def script(match):
+        attributes, code = match.groups()
+        source = re.search(r'\bsrc="([^"]+)"', attributes)
+        if "widget-state+json" in attributes or "thebe-config" in attributes:
+            return ""
+        if not source:
+            return "" if re.match(r"\s*(const THEBE_JS_URL|kernelName =)", code) else match[0]
+        if re.search(rf"(^|/)({useless})(\?|$)", source[1]):
+            return ""
+        if source[1].partition("?")[0].endswith("documentation_options.js"):
+            # The inline scripts after it add to it at once, so it can neither wait nor be worth a request.
+            return f"<script>{(outdir / '_static/documentation_options.js').read_text()}</script>\n"
+        wait = "" if re.search(r"\b(defer|async)\b", attributes) else " defer"
+        return match[0].replace("<script", f"<script{wait}", 1)
+
+    page = SCRIPT.sub(script, page)
+    page = re.sub(r'<link rel="preload" as="script"[^>]*>\n?', "", page)  # it would only delay the styles
+    # Said at once what the theme's script would find out later, a dark page does not first flash white, and the
+    # whole page is not styled twice.
+    page = page.replace('localStorage.getItem("mode") || ""', 'localStorage.getItem("mode") || "auto"')
+    page = page.replace(
+        'localStorage.getItem("theme") || ""',
+        'localStorage.getItem("theme") || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")',
+    )
+    for unfit, fit in ACCESSIBLE:
+        page = re.sub(unfit, fit, page)
+
+    def image(match):
+        tag, path = match[0], outdir / folder / bare(match[1])
+        if "loading=" not in tag:
+            tag = tag.replace("<img", '<img loading="lazy"', 1)
+        if not re.search(r"\b(width|height)\b[=:]", tag) and path.is_file():
+            width, height = imagesize.get(path)
+            if width > 0:
+                tag = tag.replace("<img", f'<img width="{width}" height="{height}"', 1)
+        return tag
+
+    return IMAGE.sub(image, page)
+
+
+def vocabulary(pages, scripts):
+    """Every tag, class and id of the pages, and every word of the scripts, any of which may become one."""
+    words = set()
+    for page in pages:
+        words.update(re.findall(r"<([a-zA-Z][\w-]*)", page))
+        for _, value in re.findall(r"""\b(?:class|id)=(["'])(.*?)\1""", page, re.S):
+            words.update(html.unescape(value).split())
+        scripts = [*scripts, *(code for attributes, code in SCRIPT.findall(page) if "json" not in attributes)]
+    for code in scripts:
+        words.update(re.findall(r"[\w-]+", code))
+    return words
+
+
+# ---- styles --------------------------------------------------------------------------------------------------
+
+
+def split_at_commas(tokens):
+    parts = [[]]
+    for token in tokens:
+        if token == ",":
+            parts.append([])
+        else:
+            parts[-1].append(token)
+    return parts
+
+
+def may_match(selector, words):
+    """Whether every tag, class and id that a selector asks for is among the words (`:not(…)` asks for none)."""
+    for before, token in zip([None, *selector], selector, strict=False):
+        if token.type == "function" and token.lower_name in ("is", "where"):
+            if not any(may_match(part, words) for part in split_at_commas(token.arguments)):
+                return False
+        elif token.type == "hash" or (token.type == "ident" and before != ":"):
+            if token.value not in words and not token.value.startswith(GLUED):
+                return False
+    return True
+
+
+def purge(css, words):
+    """The stylesheet without the rules that match nothing; what is kept is kept as it stands."""
+
+    def kept(rules):
+        for rule in rules:
+            if rule.type == "qualified-rule":
+                selectors = [part for part in split_at_commas(rule.prelude) if may_match(part, words)]
+                content = tinycss2.serialize(rule.content).strip()
+                if selectors and content:
+                    yield ",".join(tinycss2.serialize(part).strip() for part in selectors) + "{" + content + "}"
+            elif rule.type == "at-rule" and rule.content is None:
+                yield rule.serialize()
+            elif rule.type == "at-rule" and rule.lower_at_keyword in ("media", "supports", "layer", "container"):
+                inner = "".join(kept(tinycss2.parse_rule_list(rule.content, True, True)))
+                if inner:
+                    yield f"@{rule.at_keyword}{tinycss2.serialize(rule.prelude).rstrip()}{{{inner}}}"
+            elif rule.type == "at-rule":
+                yield rule.serialize()
+            elif rule.type == "error":
+                raise ExtensionError(f"lean: stylesheet not understood at line {rule.source_line}: {rule.message}")
+
+    return "".join(kept(tinycss2.parse_stylesheet(css, True, True)))
+
+
+def read_sheet(outdir, name):
+    """A stylesheet with those it imports put in their places and its addresses made relative to _static/lean."""
+    path = outdir / name
+    if not path.is_file():
+        raise ExtensionError(f"lean: the pages link {name}, which is not there")
+    folder = posixpath.dirname(name)
+
+    def imported(match):
+        return read_sheet(outdir, posixpath.normpath(posixpath.join(folder, match[1])))
+
+    def moved(match):
+        return f"url({posixpath.relpath(posixpath.join(folder, match[2]), '_static/lean')})"
+
+    text = re.sub(r'@charset "[^"]*";', "", path.read_text(encoding="utf-8-sig"))
+    parts = re.split(r"""(@import\s+(?:url\()?["']?[^"');]+["']?\)?\s*;)""", text)
+    return "".join(
+        imported(re.match(r"""@import\s+(?:url\()?["']?([^"');]+)""", part))
+        if part.startswith("@import")
+        else URL.sub(moved, part)
+        for part in parts
+    )
+
+
+# ---- fonts ---------------------------------------------------------------------------------------------------
+
+
+def cut_font(path, characters):
+    """The bytes, as woff2, of a font with these characters only; none if it has none of them."""
+    logging.getLogger("fontTools").setLevel(logging.WARNING)  # else it tells the build of every table it prunes
+    options = subset.Options(flavor="woff2", hinting=False, layout_features=["*"], notdef_outline=True)
+    font = subset.load_font(path, options)
+    if not characters & {chr(code) for code in font.getBestCmap()}:
+        return b""
+    cutter = subset.Subsetter(options)
+    cutter.populate(text="".join(characters))
+    cutter.subset(font)
+    subset.save_font(font, out := io.BytesIO(), options)
+    return out.getvalue()
+
+
+def cut_fonts(css, characters, folder, version):
+    """The stylesheet with each @font-face that it uses pointing at a font, in folder, cut to the characters."""
+    face = re.compile(r"@font-face\s*\{[^}]*\}")
+    plain = face.sub("", css).replace("\\", "")
+    # The styles name icons by characters of the private use area, as themselves or as escapes.
+    icons = set(re.findall("[\ue000-\uf8ff]", css))
+    icons.update(chr(int(point, 16)) for point in re.findall(r"\\([ef][0-9a-f]{3})\b", css))
+
+    def cut(match):
+        family = re.search(r"font-family:\s*([^;}]+)", match[0])[1].replace("\\", "").strip("\"' ")
+        if family not in plain:
+            return ""
+        source = next((path for _, url in URL.findall(match[0]) if (path := folder / bare(url)).is_file()), None)
+        if source is None:
+            raise ExtensionError(f"lean: no file for the font {family}: {match[0]}")
+        font = cut_font(source, icons if "Awesome" in family else characters)
+        if not font:
+            return ""
+        if len(font) < INLINE_BELOW or source.name in INLINE:
+            url = "data:font/woff2;base64," + base64.b64encode(font).decode()
+        else:
+            url = source.stem + ".woff2"
+            (folder / url).write_bytes(font)
+            url += f"?v={version}"
+        return re.sub(r"src:[^;}]+", f'src:url({url}) format("woff2")', match[0])
+
+    return face.sub(cut, css)
+
+
+# ---- the whole -----------------------------------------------------------------------------------------------
+
+
+def finish(app, exception):
+    if exception or app.builder.format != "html":
+        return
+    if find_spec("brotli") is None:
+        raise ExtensionError("lean: cutting web fonts needs brotli: pip install brotli")
+    outdir = Path(app.outdir)
+    pages = {}
+    for path in sorted(outdir.rglob("*.html")):
+        page = path.read_text(encoding="utf-8")
+        if "data-content_root" in page:  # Sphinx wrote it; templates in _static and redirects have none
+            name = path.relative_to(outdir).as_posix()
+            pages[name] = page if "data-from=" in page else lighten(page, name, outdir)
+
+    lists = sorted((re.search(r'data-from="([^"]+)"', page)[1].split() for page in pages.values()), key=len)
+    sheets = list(dict.fromkeys(name for sheets in reversed(lists) for name in sheets))
+    styles = "".join(f"{read_sheet(outdir, name)}\n" for name in sheets)
+    scripts = [
+        path.read_text(encoding="utf-8")
+        for path in sorted((outdir / "_static").rglob("*.js"))
+        if not re.fullmatch(USELESS, path.name)
+    ]
+    words = vocabulary(pages.values(), scripts)
+    characters = set(map(chr, range(32, 127))).union(*map(html.unescape, pages.values()))
+    for code in scripts:
+        characters.update(code, (chr(int(point, 16)) for point in re.findall(r"\\u([0-9a-fA-F]{4})", code)))
+
+    inputs = (styles, sorted(words), sorted(characters), app.config.lean_source)
+    version = hashlib.sha256(repr(inputs).encode()).hexdigest()[:12]
+    folder = outdir / "_static/lean"
+    sheet = folder / "lean.css"
+    if not sheet.is_file() or version not in sheet.read_text(encoding="utf-8")[:20]:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        css = cut_fonts(purge(styles, words), characters, folder, version)
+        sheet.write_text(f"/* {version} */\n{css}", encoding="utf-8")
+
+    for name, page in pages.items():
+        page = re.sub(r"(?<=_static/lean/)([\w.-]+)\?v=\w+", rf"\1?v={version}", page)
+        for file in re.findall(r"_static/lean/([\w.-]+)", page):
+            if not (folder / file).is_file():
+                raise ExtensionError(f"lean: {name} asks for {file}, which the theme's files did not yield")
+        if page != (outdir / name).read_text(encoding="utf-8"):
+            (outdir / name).write_text(page, encoding="utf-8")
+
+
+def setup(app):
+    # A value of the configuration, so that Sphinx writes all pages anew when this file changes.
+    app.add_config_value("lean_source", hashlib.sha256(Path(__file__).read_bytes()).hexdigest(), "html")
+    app.add_css_file("lean.css", priority=900)
+    app.add_js_file("lean.js")
+    app.connect("build-finished", finish, priority=900)
+    return {"version": "1", "parallel_read_safe": True}

@@ -1,0 +1,46 @@
+"""Small things of type that Sphinx and its extensions leave undone.
+
+* A comma after a formula stays with it: browsers may break a line after a formula, whatever follows.
+* The word that opens a proof is set in italics.
+* sphinx-proof gives every statement's body the id "proof-content" and every proof the id "proof"; an id must be
+  unique on its page, and nothing needs these once Sphinx has numbered the sections.
+"""
+
+from docutils import nodes
+from sphinx_proof.nodes import proof_node
+
+WORD_JOINER = "\u2060"
+CLINGING = tuple(".,;:!?)’”")
+OPENING = "Proof. "
+
+
+def keep_together(doctree):
+    for formula in doctree.findall(nodes.math):
+        follower = formula.next_node(descend=False, siblings=True)
+        if isinstance(follower, nodes.Text) and follower.startswith(CLINGING):
+            follower.parent.replace(follower, nodes.Text(WORD_JOINER + follower))
+
+
+def open_proofs(doctree):
+    for proof in doctree.findall(proof_node):
+        first = proof.next_node(nodes.Text)
+        if first is not None and first.startswith(OPENING):
+            rest = nodes.Text(first.removeprefix(OPENING))
+            first.parent.replace(first, [nodes.emphasis("", OPENING.strip()), nodes.Text(" "), rest])
+
+
+def free_ids(doctree):
+    for node in doctree.findall(nodes.Element):
+        if node.get("ids") in (["proof-content"], ["proof"]):
+            node["ids"] = []
+
+
+def set_type(app, doctree, docname):
+    keep_together(doctree)
+    open_proofs(doctree)
+    free_ids(doctree)
+
+
+def setup(app):
+    app.connect("doctree-resolved", set_type)
+    return {"version": "1", "parallel_read_safe": True}
