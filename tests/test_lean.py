@@ -97,14 +97,6 @@ def test_a_font_keeps_the_characters_asked_for_and_no_others():
     assert lean.cut_font(FONTS / "KaTeX_Main-Regular.woff2", {"\uf185"}) == b""
 
 
-def test_a_display_formula_states_its_height():
-    strut = '<span class="strut" style="height:{}em;vertical-align:-1em;"></span>'
-    start = '<span class="katex-display"><span class="katex">'
-    formula = start + strut.format(2.5) + strut.format(1) + "</span></span></div>"
-    assert "height:calc(2.5em + 4px)" in lean.DISPLAY.sub(lean.display, formula)
-    assert lean.DISPLAY.sub(lean.display, formula * 2).count("contain-intrinsic-height") == 2
-
-
 @pytest.fixture
 def site(tmp_path):
     """A book as Sphinx leaves it: two pages, a template, and a font with the icons of sun and moon."""

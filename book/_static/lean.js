@@ -1,5 +1,5 @@
-// A display formula wider than the page can be reached, and so scrolled, by keyboard. Formulas out of sight are
-// not laid out (see lean.css): one takes its size, and is measured, when it comes near.
+// A display formula wider than the page can be reached, and so scrolled, by keyboard. One that is not
+// laid out yet (see lean.css) is measured when it is.
 {
   const observer = new ResizeObserver((entries) => {
     for (const { target: { parentElement: line } } of entries) {
@@ -8,4 +8,20 @@
     }
   });
   document.querySelectorAll("div.math > .katex-display").forEach((formula) => observer.observe(formula));
+}
+
+// Lay the page out to its end, block by block, while the reader needs nothing else (see lean.css): a search, a jump
+// or a picture of the whole page then finds all of it.
+{
+  const blocks = [...document.querySelectorAll("article > section > section > *")];
+  const idle = globalThis.requestIdleCallback ?? ((work) => setTimeout(work, 50, { timeRemaining: () => Infinity }));
+  const work = (deadline) => {
+    while (blocks.length && deadline.timeRemaining() > 5) {
+      const block = blocks.shift();
+      block.classList.add("is-laid-out");
+      block.getBoundingClientRect(); // lays it out now, so that the time it takes is counted
+    }
+    if (blocks.length) idle(work);
+  };
+  addEventListener("load", () => idle(work));
 }
