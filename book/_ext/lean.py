@@ -70,7 +70,7 @@ def lighten(page, name, outdir):
     root = "../" * name.count("/")
     link = f'<link rel="stylesheet" href="{root}_static/lean/lean.css?v=0" data-from="{" ".join(sheets)}" />'
     if 'class="katex"' in page:
-        # Left to itself, the browser fetches these late, and the formulas shift. From disk it must not preload.
+        # Left to itself, the browser fetches these late, and formulas shift. From disk it may not preload.
         urls = (f"{root}_static/lean/{font}?v=0" for font in FORMULA_FONTS)
         fonts = "".join(f'<link rel="preload" as="font" crossorigin href="{url}">' for url in urls)
         preload = f"location.protocol === 'file:' || document.head.insertAdjacentHTML('beforeend', '{fonts}')"
