@@ -1,16 +1,16 @@
 """Make the written pages light.
 
-Jupyter Book's theme sends a reader 1.2 MB for a page of text: every icon of Font Awesome twice over (as a
-script and as fonts), all of Bootstrap's styles, search scripts on pages where nobody searches. Once the pages
+Jupyter Book's theme sends a reader 1.2 MB for a page of text: every icon of Font Awesome twice over (once as a
+script, once as fonts), all of Bootstrap's styles, search scripts on pages where nobody searches. Once the pages
 are written, this extension
-* merges their stylesheets into `_static/lean/lean.css`, without the rules that no page or script can need;
-* cuts each font down to the characters that the pages use. That draws the icons too: the theme's own styles
-  set them in Font Awesome's fonts wherever its script has not replaced them by pictures;
+* merges all their stylesheets into `_static/lean/lean.css`, without the rules that no page and no script can need;
+* cuts each font down to the characters that the pages use, which is what draws the icons too: the theme's own
+  styles set them in Font Awesome's fonts wherever its script has not replaced them by pictures;
 * drops the scripts that do nothing here and defers the rest, so that none holds up the text;
 * gives pictures their size and lets those off the screen wait.
 
-Pages that Sphinx did not rewrite were done by an earlier build. They say in `data-from` which stylesheets
-they were written with, so that the merged one always serves every page on disk.
+Pages that Sphinx did not rewrite were done by an earlier build. They say in `data-from` which stylesheets they
+were written with, so that the merged one always serves every page on disk.
 """
 
 import base64
@@ -34,12 +34,14 @@ from sphinx.errors import ExtensionError
 USELESS = r"fontawesome\.js|sphinx-thebe\.js"
 SEARCH = r"searchtools\.js|language_data\.js|searchindex\.js"
 GLUED = ("bs-",)  # the scripts put these class names together from parts, so that they occur nowhere in full
-FORMULA_FONTS = ("KaTeX_Main-Regular.woff2", "KaTeX_Math-Italic.woff2")
-INLINE_BELOW = 3000  # bytes of a font: below this it costs less inside the stylesheet than as its own request
+# Inside the stylesheet: small fonts, which cost less there than as requests of their own, and the two that the first
+# formula needs, which would come late otherwise and shift the text.
+INLINE_BELOW = 3000  # bytes
+INLINE = ("KaTeX_Main-Regular.woff2", "KaTeX_Math-Italic.woff2")
 
 # What the theme and its companions write that a checker of accessibility calls serious, and its mending.
 ACCESSIBLE = (
-    (r'(<section\b[^>]*?) id="(?:proof|exercise|solution)-content"', r"\1"),  # the same on every statement
+    (r'(<section\b[^>]*?) id="(?:exercise|solution)-content"', r"\1"),  # the same on every statement
     (r'<summary aria-label="Toggle hidden content">', "<summary>"),  # a name other than the text one sees
     (r'(<button class="btn search-button-field\b[^>]*aria-label="Search)"', r'\1 Ctrl+K"'),
     (r' role="doc-biblioentry"', ' role="listitem"'),  # a list has to hold list items
@@ -48,9 +50,6 @@ ACCESSIBLE = (
 STYLESHEET = re.compile(r'[ \t]*<link\b(?=[^>]*\brel="stylesheet")[^>]*\bhref="(?!\w+:|//)([^"]+)"[^>]*>\n?')
 SCRIPT = re.compile(r"[ \t]*<script\b([^>]*)>(.*?)</script>\n?", re.S)
 IMAGE = re.compile(r'<img\b[^>]*\bsrc="(?!\w+:|//)([^"]+)"[^>]*>')
-DISPLAY = re.compile(
-    r'(?<=<span class="katex-display"><span class="katex")>(.*?)(?=</div>|<span class="katex-display">)', re.S
-)
 URL = re.compile(r"""url\(\s*(["']?)(?!data:|#|\w+:)([^"')]+)\1\s*\)""")
 
 
@@ -58,7 +57,7 @@ def bare(url):
     return url.partition("?")[0].partition("#")[0]
 
 
-# ---- pages -------------------------------------------------------------------------------------------------
+# ---- pages ---------------------------------------------------------------------------------------------------
 
 
 def lighten(page, name, outdir):
@@ -68,17 +67,11 @@ def lighten(page, name, outdir):
     if not sheets:
         raise ExtensionError(f"lean: {name} links no stylesheet where the theme is expected to")
     root = "../" * name.count("/")
-    link = f'<link rel="stylesheet" href="{root}_static/lean/lean.css?v=0" data-from="{" ".join(sheets)}" />'
-    if 'class="katex"' in page:
-        # Left to itself, the browser fetches these late, and formulas shift. From disk it may not preload.
-        urls = (f"{root}_static/lean/{font}?v=0" for font in FORMULA_FONTS)
-        fonts = "".join(f'<link rel="preload" as="font" crossorigin href="{url}">' for url in urls)
-        preload = f"location.protocol === 'file:' || document.head.insertAdjacentHTML('beforeend', '{fonts}')"
-        link = f"<script>{preload}</script>\n{link}"
+    link = f'<link rel="stylesheet" href="{root}_static/lean/lean.css?v=0" data-from="{" ".join(sheets)}" />\n'
     if 'rel="icon"' not in page:
-        link += '\n<link rel="icon" href="data:," />'  # or every browser asks for a favicon.ico
+        link += '<link rel="icon" href="data:," />\n'  # or every browser asks for a favicon.ico
     first = STYLESHEET.search(page).start()
-    page = page[:first] + link + "\n" + STYLESHEET.sub("", page[first:])
+    page = page[:first] + link + STYLESHEET.sub("", page[first:])
 
     useless = USELESS if name == "search.html" else f"{USELESS}|{SEARCH}"
     if "sd-tab-set" not in page:
@@ -101,11 +94,12 @@ def lighten(page, name, outdir):
 
     page = SCRIPT.sub(script, page)
     page = re.sub(r'<link rel="preload" as="script"[^>]*>\n?', "", page)  # it would only delay the styles
-    # Said at once what the theme's script would find out later, a dark page does not first flash white.
+    # Said at once what the theme's script would find out later, a dark page does not first flash white, and the
+    # whole page is not styled twice.
     page = page.replace('localStorage.getItem("mode") || ""', 'localStorage.getItem("mode") || "auto"')
-    preferred = '(matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")'
     page = page.replace(
-        'localStorage.getItem("theme") || ""', f'localStorage.getItem("theme") || {preferred}'
+        'localStorage.getItem("theme") || ""',
+        'localStorage.getItem("theme") || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")',
     )
     for unfit, fit in ACCESSIBLE:
         page = re.sub(unfit, fit, page)
@@ -120,13 +114,7 @@ def lighten(page, name, outdir):
                 tag = tag.replace("<img", f'<img width="{width}" height="{height}"', 1)
         return tag
 
-    return DISPLAY.sub(display, IMAGE.sub(image, page))
-
-
-def display(match):
-    """A display formula with the height that it will have, from the struts that KaTeX gives its lines."""
-    height = max([1.2, *map(float, re.findall(r'class="strut" style="height:([\d.]+)em', match[1]))])
-    return f' style="contain-intrinsic-height:calc({height}em + 4px)">{match[1]}'
+    return IMAGE.sub(image, page)
 
 
 def vocabulary(pages, scripts):
@@ -142,7 +130,7 @@ def vocabulary(pages, scripts):
     return words
 
 
-# ---- styles ------------------------------------------------------------------------------------------------
+# ---- styles --------------------------------------------------------------------------------------------------
 
 
 def split_at_commas(tokens):
@@ -156,7 +144,7 @@ def split_at_commas(tokens):
 
 
 def may_match(selector, words):
-    """Whether each tag, class and id that a selector asks for is among the words (`:not(…)` asks none)."""
+    """Whether every tag, class and id that a selector asks for is among the words (`:not(…)` asks for none)."""
     for before, token in zip([None, *selector], selector, strict=False):
         if token.type == "function" and token.lower_name in ("is", "where"):
             if not any(may_match(part, words) for part in split_at_commas(token.arguments)):
@@ -176,32 +164,23 @@ def purge(css, words):
                 selectors = [part for part in split_at_commas(rule.prelude) if may_match(part, words)]
                 content = tinycss2.serialize(rule.content).strip()
                 if selectors and content:
-                    yield (
-                        ",".join(tinycss2.serialize(part).strip() for part in selectors) + "{" + content + "}"
-                    )
+                    yield ",".join(tinycss2.serialize(part).strip() for part in selectors) + "{" + content + "}"
             elif rule.type == "at-rule" and rule.content is None:
                 yield rule.serialize()
-            elif rule.type == "at-rule" and rule.lower_at_keyword in (
-                "media",
-                "supports",
-                "layer",
-                "container",
-            ):
+            elif rule.type == "at-rule" and rule.lower_at_keyword in ("media", "supports", "layer", "container"):
                 inner = "".join(kept(tinycss2.parse_rule_list(rule.content, True, True)))
                 if inner:
                     yield f"@{rule.at_keyword}{tinycss2.serialize(rule.prelude).rstrip()}{{{inner}}}"
             elif rule.type == "at-rule":
                 yield rule.serialize()
             elif rule.type == "error":
-                raise ExtensionError(
-                    f"lean: stylesheet not understood at line {rule.source_line}: {rule.message}"
-                )
+                raise ExtensionError(f"lean: stylesheet not understood at line {rule.source_line}: {rule.message}")
 
     return "".join(kept(tinycss2.parse_stylesheet(css, True, True)))
 
 
 def read_sheet(outdir, name):
-    """A stylesheet with those it imports in their places and its addresses relative to _static/lean."""
+    """A stylesheet with those it imports put in their places and its addresses made relative to _static/lean."""
     path = outdir / name
     if not path.is_file():
         raise ExtensionError(f"lean: the pages link {name}, which is not there")
@@ -223,14 +202,12 @@ def read_sheet(outdir, name):
     )
 
 
-# ---- fonts -------------------------------------------------------------------------------------------------
+# ---- fonts ---------------------------------------------------------------------------------------------------
 
 
 def cut_font(path, characters):
     """The bytes, as woff2, of a font with these characters only; none if it has none of them."""
-    logging.getLogger("fontTools").setLevel(
-        logging.WARNING
-    )  # else it tells the build of every table it prunes
+    logging.getLogger("fontTools").setLevel(logging.WARNING)  # else it tells the build of every table it prunes
     options = subset.Options(flavor="woff2", hinting=False, layout_features=["*"], notdef_outline=True)
     font = subset.load_font(path, options)
     if not characters & {chr(code) for code in font.getBestCmap()}:
@@ -243,7 +220,7 @@ def cut_font(path, characters):
 
 
 def cut_fonts(css, characters, folder, version):
-    """The stylesheet with each @font-face that it uses pointing at a font in folder cut to the characters."""
+    """The stylesheet with each @font-face that it uses pointing at a font, in folder, cut to the characters."""
     face = re.compile(r"@font-face\s*\{[^}]*\}")
     plain = face.sub("", css).replace("\\", "")
     # The styles name icons by characters of the private use area, as themselves or as escapes.
@@ -254,15 +231,13 @@ def cut_fonts(css, characters, folder, version):
         family = re.search(r"font-family:\s*([^;}]+)", match[0])[1].replace("\\", "").strip("\"' ")
         if family not in plain:
             return ""
-        source = next(
-            (path for _, url in URL.findall(match[0]) if (path := folder / bare(url)).is_file()), None
-        )
+        source = next((path for _, url in URL.findall(match[0]) if (path := folder / bare(url)).is_file()), None)
         if source is None:
             raise ExtensionError(f"lean: no file for the font {family}: {match[0]}")
         font = cut_font(source, icons if "Awesome" in family else characters)
         if not font:
             return ""
-        if len(font) < INLINE_BELOW:
+        if len(font) < INLINE_BELOW or source.name in INLINE:
             url = "data:font/woff2;base64," + base64.b64encode(font).decode()
         else:
             url = source.stem + ".woff2"
@@ -273,7 +248,7 @@ def cut_fonts(css, characters, folder, version):
     return face.sub(cut, css)
 
 
-# ---- the whole ---------------------------------------------------------------------------------------------
+# ---- the whole -----------------------------------------------------------------------------------------------
 
 
 def finish(app, exception):
