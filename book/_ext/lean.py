@@ -193,6 +193,8 @@ def read_sheet(outdir, name):
         return f"url({posixpath.relpath(posixpath.join(folder, match[2]), '_static/lean')})"
 
     text = re.sub(r'@charset "[^"]*";', "", path.read_text(encoding="utf-8-sig"))
+    # The same for a reader; but with :has() the browser looks at the whole page whenever something in it changes.
+    text = text.replace(":has(:focus-visible)", ":focus-within")
     parts = re.split(r"""(@import\s+(?:url\()?["']?[^"');]+["']?\)?\s*;)""", text)
     return "".join(
         imported(re.match(r"""@import\s+(?:url\()?["']?([^"');]+)""", part))

@@ -1,7 +1,8 @@
 """Small things of type that Sphinx and its extensions leave undone.
 
 * A comma after a formula stays with it: browsers may break a line after a formula, whatever follows.
-* The word that opens a proof is set in italics.
+* The word that opens a proof is set in italics, and its box has a class, "argument", that a statement's has not.
+* A numbered formula has the class "numbered".
 * sphinx-proof gives every statement's body the id "proof-content" and every proof the id "proof"; an id must be
   unique on its page, and nothing needs these once Sphinx has numbered the sections.
 """
@@ -23,10 +24,17 @@ def keep_together(doctree):
 
 def open_proofs(doctree):
     for proof in doctree.findall(proof_node):
+        proof[0]["classes"].append("argument")
         first = proof.next_node(nodes.Text)
         if first is not None and first.startswith(OPENING):
             rest = nodes.Text(first.removeprefix(OPENING))
             first.parent.replace(first, [nodes.emphasis("", OPENING.strip()), nodes.Text(" "), rest])
+
+
+def mark_numbered(doctree):
+    for formula in doctree.findall(nodes.math_block):
+        if formula.get("number"):
+            formula["classes"].append("numbered")
 
 
 def free_ids(doctree):
@@ -38,6 +46,7 @@ def free_ids(doctree):
 def set_type(app, doctree, docname):
     keep_together(doctree)
     open_proofs(doctree)
+    mark_numbered(doctree)
     free_ids(doctree)
 
 
