@@ -14,9 +14,15 @@ book: _build/html/.built
 	@echo
 	@echo "The book is built. Open file://$(CURDIR)/_build/html/index.html"
 
-_build/html/.built: .venv/.ready $(SOURCES)
+_build/html/.built: .venv/.ready _build/.extensions $(SOURCES)
 	@echo "Building the book; each notebook that has to run says so and how long it took."
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter-book build . -n -W --keep-going
+	@touch $@
+
+# Sphinx does not know that pages depend on its extensions' code. The notebooks' outputs are kept.
+_build/.extensions: $(wildcard book/_ext/*.py)
+	@rm -rf _build/html _build/.doctrees
+	@mkdir -p _build
 	@touch $@
 
 test: .venv/.ready

@@ -105,11 +105,16 @@ def checked_by(app, docname, label, checks):
     for i, check in enumerate(names[:SHOWN]):
         if i:
             note += nodes.Text(", ")
-        note += nodes.reference("", "", nodes.literal("", check.name), refuri=target, internal=True)
+        note += nodes.reference("", "", breakable(check.name), refuri=target, internal=True)
     if len(names) > SHOWN:
         note += nodes.Text(" and ")
         note += nodes.reference("", f"{len(names) - SHOWN} more", refuri=target, internal=True)
     return note
+
+
+def breakable(name):
+    """A test's name as code that may be broken after each underscore; many are long."""
+    return nodes.literal("", name.replace("_", "_\u200b"))
 
 
 def ledger_table(app, docname):
@@ -132,12 +137,12 @@ def ledger_table(app, docname):
             what = [nodes.reference("", text, refuri=uri, internal=True)]
             if title:
                 what.append(nodes.Text(f" {title}"))
-            what += [nodes.Text(" "), nodes.literal("", label, classes=["label"])]
+            what += [nodes.Text(" "), nodes.literal("", label)]
             tests = nodes.paragraph()
             for i, check in enumerate(app.env.book_checks.get(label, [])):
                 if i:
                     tests += nodes.Text(", ")
-                name = nodes.literal("", f"{check.file}::{check.name}")
+                name = breakable(f"{check.file}::{check.name}")
                 link = f"{source}/tests/{check.file}#L{check.line}" if source else None
                 tests += nodes.reference("", "", name, refuri=link, internal=False) if link else name
             line = row(what, tests.children)

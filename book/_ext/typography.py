@@ -1,25 +1,30 @@
 """Small things of type that Sphinx and its extensions leave undone.
 
-* A comma after a formula stays with it: browsers may break a line after a formula, whatever follows.
+* A comma after a formula becomes part of it, or browsers may begin the next line with it.
 * The word that opens a proof is set in italics, and its box has a class, "argument", that a statement's has not.
 * A numbered formula has the class "numbered".
 * sphinx-proof gives every statement's body the id "proof-content" and every proof the id "proof"; an id must be
   unique on its page, and nothing needs these once Sphinx has numbered the sections.
 """
 
+import re
+
 from docutils import nodes
 from sphinx_proof.nodes import proof_node
 
-WORD_JOINER = "\u2060"
-CLINGING = tuple(".,;:!?)’”")
+CLINGING = re.compile(r"[.,;:!?)]+")
 OPENING = "Proof. "
 
 
 def keep_together(doctree):
     for formula in doctree.findall(nodes.math):
         follower = formula.next_node(descend=False, siblings=True)
-        if isinstance(follower, nodes.Text) and follower.startswith(CLINGING):
-            follower.parent.replace(follower, nodes.Text(WORD_JOINER + follower))
+        marks = CLINGING.match(follower) if isinstance(follower, nodes.Text) else None
+        if marks:
+            latex = nodes.Text(f"{formula.astext()}\\text{{{marks[0]}}}")
+            formula.children = []
+            formula += latex
+            follower.parent.replace(follower, nodes.Text(follower[marks.end() :]))
 
 
 def open_proofs(doctree):
