@@ -2,7 +2,8 @@
 
 Torch gets its tensors and the weights γᵗG_t ready-made, its best chunk size and all its threads; ours starts
 from the trajectories. The surrogate takes the log-softmax of the table before it looks steps up in it, which
-is what makes torch quick here.
+is what makes torch quick here. The autograd loop stands twice: as it is usually written, with a distribution made
+from each step's logits, and with the same surrogate as vmap.
 """
 
 from __future__ import annotations
@@ -22,6 +23,10 @@ def surrogate(theta, states, actions, weights):
     return (torch.log_softmax(theta, dim=1)[states, actions] * weights).sum()
 
 
+def usual_surrogate(theta, states, actions, weights):
+    return (torch.distributions.Categorical(logits=theta[states]).log_prob(actions) * weights).sum()
+
+
 def main():
     rng = np.random.default_rng(0)
     mdp = garnet(25, 4, 3, gamma=0.95, rng=rng)
@@ -36,14 +41,15 @@ def main():
     def vectorised(chunk_size):
         return vmap(grad(surrogate), in_dims=(None, 0, 0, 0), chunk_size=chunk_size)(table, *steps)
 
-    def looped():
+    def looped(objective):
         parameter = table.clone().requires_grad_()
-        one_by_one = (surrogate(parameter, *(x[i] for x in steps)) for i in range(LOOPED))
-        return [torch.autograd.grad(objective, parameter)[0] for objective in one_by_one]
+        one_by_one = (objective(parameter, *(x[i] for x in steps)) for i in range(LOOPED))
+        return [torch.autograd.grad(value, parameter)[0] for value in one_by_one]
 
     ours = per_trajectory_gradients(batch, pi, mdp.gamma)
     np.testing.assert_allclose(ours, vectorised(None).numpy(), rtol=1e-9, atol=1e-12)
-    np.testing.assert_allclose(ours[:LOOPED], torch.stack(looped()).numpy(), rtol=1e-9, atol=1e-12)
+    for objective in (surrogate, usual_surrogate):
+        np.testing.assert_allclose(ours[:LOOPED], torch.stack(looped(objective)).numpy(), rtol=1e-9, atol=1e-12)
 
     chunk_sizes = (1000, 4000, 10_000, None)
     chunk_size = fastest({size: lambda size=size: vectorised(size) for size in chunk_sizes})
@@ -51,18 +57,21 @@ def main():
         {
             "ours": lambda: per_trajectory_gradients(batch, pi, mdp.gamma),
             "vmap": lambda: vectorised(chunk_size),
-            "loop": looped,
+            "loop": lambda: looped(usual_surrogate),
+            "tuned loop": lambda: looped(surrogate),
         },
         repeats=9,
     )
-    ours, vmapped, loop = seconds["ours"], seconds["vmap"], seconds["loop"] * (N / LOOPED)
-    per_trajectory = {"ours": ours, "vmap(grad)": vmapped, "loop": loop}
+    ours, vmapped = seconds["ours"], seconds["vmap"]
+    loop, tuned = (seconds[name] * (N / LOOPED) for name in ("loop", "tuned loop"))
+    per_trajectory = {"ours": ours, "vmap(grad)": vmapped, "loop": loop, "tuned loop": tuned}
     chunks = f"chunks of {chunk_size or N}"
     show(
         "Per-trajectory gradients",
         [
             Result(f"share of vmap(grad)'s time, {chunks}", 0.6, np.median(ours / vmapped), False),
-            Result("times as fast as an autograd loop", 150, np.median(loop / ours), True),
+            Result("times as fast as an autograd loop, as usually written", 150, np.median(loop / ours), True),
+            Result("times as fast as a tuned autograd loop", 50, np.median(tuned / ours), True),
         ],
         "microseconds a trajectory: "
         + ", ".join(f"{k} {np.median(v) / N * 1e6:.3g}" for k, v in per_trajectory.items()),

@@ -27,7 +27,7 @@ from rlbook.occupancy import occupancy
 
 # Trajectories handled together: enough to hide the cost of a call, few enough for the processor's cache.
 SAMPLED_TOGETHER = 16_384
-WEIGHED_TOGETHER = 1024
+WEIGHED_TOGETHER = 2048
 
 STEP = np.dtype([("state", np.int32), ("action", np.int32), ("reward", float)])
 
@@ -235,7 +235,7 @@ def per_trajectory_gradients(batch, pi, gamma, *, features=None, past=0.0, basel
         n = pair.shape[1]
         pair += S * A * np.arange(n)
         weights = np.bincount(pair.ravel(), weight.ravel(), minlength=n * S * A).reshape(n, S, A)
-        g_hat[block] = _pair_weights_to_gradient(weights, pi, features)
+        _pair_weights_to_gradient(weights, pi, features, out=g_hat[block])
     return g_hat
 
 
@@ -366,14 +366,12 @@ def variance_against_horizon(mdp, pi, horizons, *, features=None):
 # Helpers ----------------------------------------------------------------------------------------------------
 
 
-def _pair_weights_to_gradient(weights, pi, features):
-    """Σ_{s,a} weights[i,s,a] ψ(s,a) for each i: (N, S, A), or (N, n) with features."""
+def _pair_weights_to_gradient(weights, pi, features, out=None):
+    """Σ_{s,a} weights[i,s,a] ψ(s,a) for each i: (N, S, A), or (N, n) with features; into `out` where given."""
     if features is None:  # ψ is an indicator less π, so nothing of size S·A squared is ever needed
-        A = weights.shape[2]
-        totals = weights @ np.ones((A, A))  # one copy an action: broadcasting along so short an axis is slow
-        totals *= pi
-        return np.subtract(weights, totals, out=totals)
-    return weights.reshape(len(weights), -1) @ score_table(pi, features).reshape(pi.size, -1)
+        out = np.einsum("ns,sa->nsa", np.einsum("nsa->ns", weights), pi, out=out)
+        return np.subtract(weights, out, out=out)
+    return np.matmul(weights.reshape(len(weights), -1), score_table(pi, features).reshape(pi.size, -1), out=out)
 
 
 def _joint_alias_tables(mdp, pi):
