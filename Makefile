@@ -30,7 +30,7 @@ test: .venv/.ready
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest
 
 lab: .venv/.ready
-	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/book/01-reinforce.ipynb
+	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/book/01-reinforce.ipynb $(if $(filter 0,$(shell id -u)),--allow-root)
 
 bench: book
 	@$(BIN)/python -m tests.browser
