@@ -255,6 +255,37 @@ def test_state_can_be_linked_to(browser, address):
         agrees(visit.page, widget)
 
 
+@pytest.mark.parametrize("baseline", ["per-step", "optimal"])
+def test_a_link_to_a_named_baseline_restores_it_exactly(browser, address, baseline):
+    with Visit(browser, f"{address}/{WITH_WIDGET}", viewport=WIDTHS["desktop"]) as visit:
+        root = visit.page.locator(".rl").first
+        root.get_by_role("button", name=baseline).click()
+        before = shown(visit.page)
+        root.get_by_role("button", name="Copy link").click()
+        visit.page.wait_for_function("() => location.hash.includes('w=')")
+        url = visit.page.url
+    with Visit(browser, url, viewport=WIDTHS["desktop"]) as visit:
+        assert shown(visit.page) == before
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        "preset=constructor",
+        "preset=__proto__&kappa=0.5",
+        "preset=nope&kappa=abc&b=1,2&step=99&batch=7",
+        "b=" + ",".join(["1e200"] * 8),
+        "b=<script>alert(1)</script>",
+    ],
+)
+def test_a_link_full_of_junk_does_no_harm(browser, address, junk):
+    with Visit(browser, f"{address}/{WITH_WIDGET}#w=variance-reduction-1&{junk}", viewport=WIDTHS["desktop"]) as visit:
+        variance, _, sentence = shown(visit.page)
+        assert np.isfinite(variance)
+        assert "the variance is" in sentence
+        assert not visit.complaints
+
+
 def test_touch_moves_the_bowl(browser, address):
     """On a phone: a tap on the bowl sets β to where it was tapped."""
     with Visit(browser, f"{address}/{WITH_WIDGET}", viewport=WIDTHS["phone"], has_touch=True, is_mobile=True) as visit:
@@ -264,7 +295,19 @@ def test_touch_moves_the_bowl(browser, address):
         before = shown(page)[0]
         box = bowl.bounding_box()
         page.touchscreen.tap(box["x"] + 0.6 * box["width"], box["y"] + 0.6 * box["height"])
-        assert shown(page)[0] != before
+        tapped = shown(page)[0]
+        assert tapped != before
+
+        # A finger that comes down on the bowl and goes up scrolls the page and leaves β alone.
+        top = page.evaluate("window.scrollY")
+        send = visit.context.new_cdp_session(page).send
+        x, y = box["x"] + 0.2 * box["width"], box["y"] + 0.8 * box["height"]
+        send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
+        for i in range(1, 13):
+            send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [{"x": x, "y": y - 15 * i}]})
+        send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        page.wait_for_function("(top) => window.scrollY > top + 60", arg=top)
+        assert shown(page)[0] == tapped
 
 
 # Without JavaScript, in print, for everyone -----------------------------------------------------------------------

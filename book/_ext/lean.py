@@ -33,7 +33,7 @@ from sphinx.errors import ExtensionError
 # serve search as you type, which this theme leaves off: without it, the search field opens search.html.
 USELESS = r"fontawesome\.js|sphinx-thebe\.js"
 SEARCH = r"searchtools\.js|language_data\.js|searchindex\.js"
-GLUED = ("bs-",)  # the scripts put these class names together from parts, so that they occur nowhere in full
+GLUED = ("bs-", "rl-")  # scripts put class names that begin so together from parts, and they occur nowhere in full
 # Inside the stylesheet: small fonts, which cost less there than as requests of their own, and the two that the first
 # formula needs, which would come late otherwise and shift the text.
 INLINE_BELOW = 3000  # bytes

@@ -36,7 +36,9 @@ export function slider({ label, min, max, step, change, toSlider = (x) => x, fro
   const id = uniqueId();
   let limits = [min, max];
   const range = element("input", { type: "range", id, min: toSlider(min), max: toSlider(max), step });
-  const number = element("input", { type: "number", min, max, step: "any", "aria-label": `${label}, as a number` });
+  // The arrow keys step by the slider's step where slider and number have the same scale.
+  const scale = toSlider(max) === max ? step : "any";
+  const number = element("input", { type: "number", min, max, step: scale, "aria-label": `${label}, as a number` });
   const name = element("label", { for: id }, label);
   const take = (value) => change(clean(Math.min(limits[1], Math.max(limits[0], value))));
   range.addEventListener("input", () => take(fromSlider(range.valueAsNumber)));
@@ -44,12 +46,15 @@ export function slider({ label, min, max, step, change, toSlider = (x) => x, fro
   number.addEventListener("input", () => Number.isFinite(number.valueAsNumber) && take(number.valueAsNumber));
   const node = element("div", { class: "rl-slider" }, name, range, number);
   let shown;
+  const understood = () => (number.value = Number.isFinite(shown) ? Number(shown.toFixed(4)) : "");
   const show = (value) => {
     shown = value;
     range.value = toSlider(value);
-    if (document.activeElement !== number) number.value = Number.isFinite(value) ? Number(value.toFixed(4)) : "";
+    range.setAttribute("aria-valuetext", format(value));
+    if (document.activeElement !== number) understood();
   };
-  number.addEventListener("blur", () => show(shown));
+  number.addEventListener("blur", understood);
+  number.addEventListener("change", () => setTimeout(understood, 50)); // Enter; the value itself comes with the next frame
   return {
     node,
     show,
@@ -77,7 +82,7 @@ export function chips(label, choices, choose) {
     ]),
   );
   const node = element("div", { class: "rl-chips", role: "group", "aria-label": label }, ...buttons.values());
-  const show = (value) => buttons.forEach((button, key) => button.setAttribute("aria-pressed", key === value));
+  const show = (...values) => buttons.forEach((button, key) => button.setAttribute("aria-pressed", values.includes(key)));
   return { node, show };
 }
 

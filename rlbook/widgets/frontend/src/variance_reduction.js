@@ -6,6 +6,7 @@ import { axisX, axisY, gridX, gridY, line, plot, ruleX } from "./plot.js";
 const SETTINGS = ["preset", "kappa", "beta", "baseline", "step", "state", "batch"];
 const MOST = 32; // the largest batch
 const DECADES = Array.from({ length: 16 }, (_, i) => 10 ** (i - 6));
+const LARGEST = 1e6; // the largest b_t(s) that a link may ask for
 const ROW = 14; // height of one row of flags above the bowl, in pixels
 const subscript = (t) => String(t).replace(/\d/g, (digit) => "₀₁₂₃₄₅₆₇₈₉"[digit]);
 const valueName = (problem, t, s) => `b${subscript(t)}(${problem.states[s]})`;
@@ -43,46 +44,57 @@ function load(model, preset) {
 
 // Settings from a link, as strings; what makes no sense is passed over.
 export function restore(model, asked) {
-  if (asked.preset in model.get("_presets")) load(model, asked.preset);
+  if (Object.hasOwn(model.get("_presets"), asked.preset ?? "")) load(model, asked.preset);
   const { problem } = read(model);
   const [T, S] = [problem.V.length, problem.V[0].length];
   const number = (name, low, high) => {
     const value = Number(asked[name]);
     return asked[name] && Number.isFinite(value) ? { [name]: Math.min(high, Math.max(low, value)) } : {};
   };
-  const flat = (asked.b ?? "").split(",").map(Number);
-  const baseline = problem.V.map((_, t) => flat.slice(t * S, t * S + S));
-  write(model, {
+  const settings = {
     ...number("kappa", 0, 1),
     ...number("beta", 0, 2),
     ...("batch" in asked ? { batch: numerics.nearestPowerOfTwo(Number(asked.batch) || 1, MOST) } : {}),
     ...(asked.step === "all" ? { step: null } : {}),
     ...(/^\d+$/.test(asked.step) && asked.step < T ? { step: Number(asked.step) } : {}),
     ...(/^\d+$/.test(asked.state) && asked.state < S ? { state: Number(asked.state) } : {}),
-    ...(asked.b && flat.length === T * S && flat.every(Number.isFinite) ? { baseline } : {}),
-  });
+  };
+  const kappa = settings.kappa ?? model.get("kappa");
+  const flat = (asked.b ?? "").split(",").map(Number);
+  const named = Object.entries(namedBaselines(problem, kappa)).find(([name]) => name === asked.b);
+  if (named) settings.baseline = named[1];
+  else if (asked.b && flat.length === T * S && flat.every((b) => Math.abs(b) <= LARGEST)) {
+    settings.baseline = problem.V.map((_, t) => flat.slice(t * S, t * S + S));
+  }
+  write(model, settings);
 }
 
 // The settings of a link: restore's inverse.
 function linked({ preset, kappa, beta, baseline, selected, batch, problem }) {
-  const flat = baseline.flat().map((b) => Number(b.toFixed(4)));
+  const name = baselineName(problem, kappa, baseline);
   return {
     preset,
     kappa,
     beta,
     batch,
     ...(selected ? { step: selected[0], state: selected[1] } : { step: "all" }),
-    ...(baselineName(problem, 0, baseline) === "V" ? {} : { b: flat.join(",") }),
+    ...(name === "V" ? {} : { b: name === "your b" ? baseline.flat().join(",") : name }),
   };
 }
 
 const close = (a, b) => a.flat().every((x, i) => Math.abs(x - b.flat()[i]) < 1e-9 * (1 + Math.abs(x)));
 
-function baselineName(problem, kappa, baseline) {
-  if (close(baseline, problem.V)) return "V";
-  if (close(baseline, problem.perStep)) return "per-step";
-  return close(baseline, numerics.optimalBaseline(problem, kappa)) ? "optimal" : "your b";
-}
+const namedBaselines = (problem, kappa) => ({
+  V: problem.V,
+  "per-step": problem.perStep,
+  optimal: numerics.optimalBaseline(problem, kappa),
+});
+
+// Every name that the baseline has: in a small problem two of them may be the same numbers.
+const baselineNames = (problem, kappa, baseline) =>
+  Object.entries(namedBaselines(problem, kappa)).flatMap(([name, b]) => (close(baseline, b) ? [name] : []));
+
+const baselineName = (problem, kappa, baseline) => baselineNames(problem, kappa, baseline)[0] ?? "your b";
 
 // What depends on the preset alone.
 const prepared = new WeakMap();
@@ -139,8 +151,8 @@ function frame(holder, options) {
 const quiet = { stroke: "var(--rl-grid)", strokeOpacity: 1 };
 const axes = { fontSize: 11, tickSize: 3, labelAnchor: "center", labelArrow: "none" };
 const axesX = { ...axes, labelOffset: 34 };
-const axesY = { ...axes, labelOffset: 46 };
-const LEFT = 52; // room for the labels of y axes, alike in all panels
+const axesY = { ...axes, labelOffset: 54 };
+const LEFT = 60; // room for the labels of y axes, alike in all panels
 
 // A. The cloud -----------------------------------------------------------------------------------------------------
 
@@ -286,12 +298,23 @@ function makeBowl(holder, drag) {
         const x = base.invert(((event.clientX - box.left) * width) / box.width);
         drag(Number(Math.min(range[1], Math.max(range[0], x)).toFixed(3)));
       };
+      // A finger that comes down here may want to scroll the page: it moves the point only once it has gone
+      // sideways, or has tapped. When it scrolls, the browser takes the pointer away.
+      let touched = null;
       base.svg.addEventListener("pointerdown", (event) => {
         if (event.button) return;
         base.svg.setPointerCapture(event.pointerId);
+        touched = event.pointerType === "touch" ? event.clientX : null;
+        if (touched === null) move(event);
+      });
+      base.svg.addEventListener("pointermove", (event) => {
+        if (!base.svg.hasPointerCapture(event.pointerId)) return;
+        if (touched !== null && Math.abs(event.clientX - touched) < 8) return;
+        touched = null;
         move(event);
       });
-      base.svg.addEventListener("pointermove", (event) => base.svg.hasPointerCapture(event.pointerId) && move(event));
+      base.svg.addEventListener("pointerup", (event) => touched !== null && move(event));
+      base.svg.addEventListener("pointercancel", () => (touched = null));
       parts = { ...base, curve, floor, floorName, point, flags };
     }
 
@@ -400,11 +423,13 @@ function sentence({ problem, kappa, beta, baseline, batch }, variance) {
   const share = (other) => {
     const ratio = variance / other;
     if (Math.abs(ratio - 1) < 0.005) return "as much as";
-    return ratio >= 2 ? `${format(ratio)} times` : `${format(Number((100 * ratio).toPrecision(2)))} % of`;
+    if (ratio >= 2) return `${format(ratio)} times`;
+    return `${ratio > 1 ? Math.round(100 * ratio) : format(Number((100 * ratio).toPrecision(2)))} % of`;
   };
   const reference = Math.abs(full - toGo) < 1e-9 ? "that without a baseline" : "the full return's";
   let compared = "";
   if (variance < 1e-9) compared = ": every trajectory gives the same ĝ";
+  else if (beta === 0 && kappa < 1 && problem.pp[3] < 1e-12) compared = ", whatever κ is";
   else if (kappa === 1 && beta === 0) compared = ": this is REINFORCE with the full return";
   else if (full > 1e-9) compared = `, ${share(full)} ${reference}, ${format(full)}`;
   else if (beta > 0 || kappa > 0) compared = `, ${share(toGo)} reward-to-go's, ${format(toGo)}; the full return's is 0`;
@@ -544,7 +569,8 @@ export function render({ model, el, link }) {
     const pictures = [drawCloud(now, packed, sizes.square), drawBowl(now, variance, sizes.square), drawHorizon(now, variance, sizes.wide)];
 
     choosePreset.show(preset);
-    chooseBaseline.show(now.beta === 0 ? "none" : now.beta === 1 ? baselineName(problem, now.kappa, baseline) : "");
+    const pressed = { 0: ["none"], 1: baselineNames(problem, now.kappa, baseline) };
+    chooseBaseline.show(...(pressed[now.beta] ?? []));
     kappa.show(now.kappa);
     beta.show(now.beta);
     batch.show(now.batch);
