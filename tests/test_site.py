@@ -380,13 +380,15 @@ def test_search_finds_a_word(browser, address):
 
 
 def test_the_theme_switch_changes_the_theme_and_the_widget_follows(chapter):
+    """Three clicks go round auto, light and dark; the widget's ink is one colour in light and another in dark."""
     page = chapter.page
-    before = page.evaluate("document.documentElement.dataset.theme")
     ink = "() => getComputedStyle(document.querySelector('.rl .rl-exact')).stroke"
-    colours = {page.evaluate(ink)}
-    for _ in range(2):
+    seen = {}
+    for _ in range(3):
         page.locator(".theme-switch-button:visible").first.click()
         settled(page)
-        colours.add(page.evaluate(ink))
-    assert page.evaluate("document.documentElement.dataset.mode") != "auto" or before
-    assert len(colours) == 2
+        mode, theme = page.evaluate("(({ mode, theme }) => [mode, theme])(document.documentElement.dataset)")
+        seen[mode] = theme, page.evaluate(ink)
+    assert {mode: theme for mode, (theme, _) in seen.items()} == {"auto": "light", "light": "light", "dark": "dark"}
+    assert seen["auto"] == seen["light"]
+    assert seen["light"][1] != seen["dark"][1]
