@@ -27,7 +27,7 @@ from rlbook.occupancy import occupancy
 
 # Trajectories handled together: enough to hide the cost of a call, few enough for the processor's cache.
 SAMPLED_TOGETHER = 16_384
-WEIGHED_TOGETHER = 2048
+WEIGHED_TOGETHER = 1024
 
 STEP = np.dtype([("state", np.int32), ("action", np.int32), ("reward", float)])
 
@@ -223,19 +223,21 @@ def per_trajectory_gradients(batch, pi, gamma, *, features=None, past=0.0, basel
     for begin in range(0, N, WEIGHED_TOGETHER):
         block = slice(begin, begin + WEIGHED_TOGETHER)
         states, actions, rewards = (x[block].T for x in batch)  # time-major
-        weight = returns(rewards.T, gamma).T
-        if baseline is not None:
-            weight -= b[steps, states]
         if discount:
-            weight *= powers
+            weight = powers * rewards
+            for t in reversed(range(T - 1)):  # γᵗ G_t = Σ_{k≥t} γᵏ r_k: discounted once, then only summed
+                weight[t] += weight[t + 1]
+        else:
+            weight = returns(rewards.T, gamma).T
+        if baseline is not None:
+            weight -= (powers if discount else 1.0) * b[steps, states]
         if past:
             weight[1:] += past * np.cumsum((powers * rewards)[:-1], axis=0)
         # ĝ is linear in the weights that a trajectory lays on each pair (s, a); collect those first.
-        pair = (states * A + actions).astype(np.intp)
-        n = pair.shape[1]
-        pair += S * A * np.arange(n)
+        n = states.shape[1]
+        pair = states * A + actions + S * A * np.arange(n)  # counted through the block's trajectories
         weights = np.bincount(pair.ravel(), weight.ravel(), minlength=n * S * A).reshape(n, S, A)
-        _pair_weights_to_gradient(weights, pi, features, out=g_hat[block])
+        g_hat[block] = _pair_weights_to_gradient(weights, pi, features)
     return g_hat
 
 
@@ -366,12 +368,14 @@ def variance_against_horizon(mdp, pi, horizons, *, features=None):
 # Helpers ----------------------------------------------------------------------------------------------------
 
 
-def _pair_weights_to_gradient(weights, pi, features, out=None):
-    """Σ_{s,a} weights[i,s,a] ψ(s,a) for each i: (N, S, A), or (N, n) with features; into `out` where given."""
-    if features is None:  # ψ is an indicator less π, so nothing of size S·A squared is ever needed
-        out = np.einsum("ns,sa->nsa", np.einsum("nsa->ns", weights), pi, out=out)
-        return np.subtract(weights, out, out=out)
-    return np.matmul(weights.reshape(len(weights), -1), score_table(pi, features).reshape(pi.size, -1), out=out)
+def _pair_weights_to_gradient(weights, pi, features):
+    """Σ_{s,a} weights[i,s,a] ψ(s,a) for each i: (N, S, A), or (N, n) with features."""
+    if features is not None:
+        return weights.reshape(len(weights), -1) @ score_table(pi, features).reshape(pi.size, -1)
+    # The tabular ψ(s,a) is zero but at s, where it is δ(a,a') − π(a'|s): one small matrix a state.
+    out = np.empty_like(weights)
+    np.matmul(weights.swapaxes(0, 1), np.eye(pi.shape[1]) - pi[:, None, :], out=out.swapaxes(0, 1))
+    return out
 
 
 def _joint_alias_tables(mdp, pi):
