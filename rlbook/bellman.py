@@ -17,14 +17,34 @@ from typing import NamedTuple
 import numpy as np
 import scipy  # its subpackages load when first used, which keeps `import rlbook` quick
 
-from rlbook.mdp import _check_finite, _is_real, _real_array, check_policy
+from rlbook.mdp import _check_count, _check_finite, _is_real, _real_array, check_policy
+
+EPS = np.finfo(float).eps
+LU_BELOW = 2000  # states: up to here a sparse LU factorisation is quicker than an iterative solver
+QUICK = 60  # sweeps of value iteration that `solve` tries first
 
 
 class PolicyValue(NamedTuple):
-    """V^π, (S,), and Q^π, (S, A)."""
+    """V^π, (S,), and Q^π, (S, A); each entry is within `error_bound` of the truth."""
 
     V: np.ndarray
     Q: np.ndarray
+    error_bound: float
+
+
+class Solution(NamedTuple):
+    """Optimal (or soft optimal) V, (S,), Q, (S, A), and policy pi, (S, A), as a solver left them.
+
+    Each entry of V and Q is within `error_bound` of the truth, in exact arithmetic on the stored P and r. `steps`
+    counts sweeps or policies; `converged` says whether the solver reached what it was asked for.
+    """
+
+    V: np.ndarray
+    Q: np.ndarray
+    pi: np.ndarray
+    error_bound: float
+    steps: int
+    converged: bool
 
 
 # Operators --------------------------------------------------------------------------------------------------
@@ -80,28 +100,189 @@ def soft_policy(Q, alpha):
 
 
 def evaluate_policy(mdp, pi):
-    """The exact V^π = (I − γP_π)⁻¹ r_π and Q^π = r + γ E[V^π(s')], by one linear solve.
+    """The value of a policy, V^π = (I − γP_π)⁻¹ r_π and Q^π = r + γ E[V^π(s')] (thm-evaluation), by one solve.
 
-    Raises `ValueError` where pi is not an (S, A) array of distributions.
+    pi is (S, A). Returns a `PolicyValue`: V, (S,), and Q, (S, A), in units of reward, and in `error_bound` how
+    far either may be off in maximum norm: max |r_π − (V − γP_πV)| / (1 − γ), and what rounding may add.
+    Raises `ValueError` where pi is not an (S, A) array of distributions. Source: Puterman (1994), Theorem 6.1.1.
     """
-    pi = check_policy(mdp, pi)
-    P_pi, r_pi = transition_matrix(mdp, pi), (pi * mdp.r).sum(axis=1)
-    if mdp.is_sparse:
-        V = scipy.sparse.linalg.spsolve(
-            scipy.sparse.eye_array(mdp.n_states, format="csc") - mdp.gamma * P_pi.tocsc(), r_pi
-        )
-    else:
-        V = np.linalg.solve(np.eye(mdp.n_states) - mdp.gamma * P_pi, r_pi)
-    return PolicyValue(V, mdp.r + mdp.gamma * mdp.expect(V))
+    return _evaluate(mdp, check_policy(mdp, pi))
 
 
 def transition_matrix(mdp, pi):
     """P_π(s'|s) = Σ_a π(a|s) P(s'|s,a), (S, S), sparse where the MDP is."""
     S, A = mdp.r.shape
+    if not mdp.is_sparse:
+        return np.einsum("sa,sak->sk", pi, mdp.P)
+    s, a = np.nonzero(pi)
+    return scipy.sparse.csr_array((pi[s, a], (s, a * S + s)), shape=(S, A * S)) @ mdp._P
+
+
+def _evaluate(mdp, pi, bonus=0.0, start=None):
+    """`evaluate_policy` for the reward r_π + bonus; an iterative solver begins at `start`."""
+    S, A = mdp.r.shape
+    P_pi, r_pi = transition_matrix(mdp, pi), (pi * mdp.r).sum(axis=1) + bonus
     if mdp.is_sparse:
-        average = scipy.sparse.csr_array((pi.ravel(), np.arange(S * A), np.arange(0, S * A + 1, A)), shape=(S, S * A))
-        return average @ mdp.P
-    return np.einsum("sa,sak->sk", pi, mdp.P)
+        V = _solve_sparse(mdp.gamma * P_pi, r_pi, np.zeros(S) if start is None else start)
+    else:
+        V = np.linalg.solve(np.eye(S) - mdp.gamma * P_pi, r_pi)
+    Q = _look_ahead(mdp, V)
+    residual = abs((pi * Q).sum(axis=1) + bonus - V).max()
+    rounding = _rounding(mdp, V) + (A + 4) * EPS * (abs(Q).max() + np.max(abs(bonus)))
+    sums = (1 + mdp.row_error) * (1 + abs(pi.sum(axis=1) - 1).max() + A * EPS)  # of rows, π's and P's
+    return PolicyValue(V, Q, _discounted(residual + rounding, mdp.gamma * sums))
+
+
+def _solve_sparse(M, b, x):
+    """x = b + Mx by BiCGSTAB (van der Vorst 1992) from a first guess; by LU where that is quicker or it fails."""
+    S = len(b)
+    step = scipy.sparse.linalg.LinearOperator((S, S), matvec=lambda v: v - M @ v, dtype=float)
+    for _ in range(3 if S >= LU_BELOW else 0):  # again on what is left: the solver's own idea of it drifts
+        residual = b - step @ x
+        enough = 8 * EPS * max(abs(b).max(), abs(x).max())
+        if abs(residual).max() <= enough:
+            return x
+        x = x + scipy.sparse.linalg.bicgstab(step, residual, rtol=0.0, atol=enough * S**0.5 / 8, maxiter=1000)[0]
+    if S >= LU_BELOW and abs(b - step @ x).max() <= 1e-12 * max(abs(b).max(), abs(x).max()):
+        return x
+    return scipy.sparse.linalg.splu(scipy.sparse.eye_array(S, format="csc") - M.tocsc()).solve(b)
+
+
+# Optimal policies -------------------------------------------------------------------------------------------
+
+
+def value_iteration(mdp, *, tol=1e-8, max_steps=100_000):
+    """V*, Q* and an optimal policy by V_k = max_a (r + γ E V_{k−1}), within MacQueen's bounds (thm-macqueen):
+
+        V_k + γ/(1−γ) min Δ ≤ V* ≤ V_k + γ/(1−γ) max Δ,      Δ = V_k − V_{k−1}.
+
+    V and Q are the middle of the bracket, and `error_bound` is half its width and what rounding may add. It
+    closes when Δ is nearly the same everywhere, often long before V_k has converged. `tol` is in units of
+    reward; where `max_steps` sweeps do not reach it, or float64 cannot certify it, `converged` is False.
+    Returns a `Solution`. Raises `ValueError` where tol is not a positive number or max_steps not a positive
+    integer. Source: MacQueen (1966); Puterman (1994), Theorem 6.6.3.
+    """
+    return _iterate_values(mdp, _check_positive("tol", tol), _check_count("max_steps", max_steps))
+
+
+def soft_value_iteration(mdp, alpha, *, tol=1e-8, max_steps=100_000):
+    """V_α, Q_α and π_α by V_k = lse_α(r + γ E V_{k−1}) (thm-soft-contraction), stopped as `value_iteration` is.
+
+    MacQueen's bounds hold here too, for T_α is monotone and turns a constant c into γc, as T* does. `alpha` is
+    the temperature, in units of reward. Returns a `Solution`. Raises as `value_iteration` does, and `ValueError`
+    where alpha is not a positive number. Source: Fox, Pakman and Tishby (2016).
+    """
+    alpha, tol = _check_positive("alpha", alpha), _check_positive("tol", tol)
+    return _iterate_values(mdp, tol, _check_count("max_steps", max_steps), alpha)
+
+
+def policy_iteration(mdp, *, max_steps=1000):
+    """V*, Q* and an optimal policy: evaluate a policy, improve it, and again (thm-policy-iteration).
+
+    An action is kept unless another is better by more than rounding explains, so that ties end it. `converged`
+    says that no action changed in the last step. Returns a `Solution`. Raises `ValueError` where max_steps is
+    not a positive integer. Source: Howard (1960); Puterman (1994), Theorem 6.4.2.
+    """
+    return _iterate_policies(mdp, None, _check_count("max_steps", max_steps), greedy_policy(mdp.r))
+
+
+def soft_policy_iteration(mdp, alpha, *, tol=1e-8, max_steps=1000):
+    """V_α, Q_α and π_α: evaluate π with its entropy, r_π + αH(π), then π ∝ exp(Q/α) (thm-soft-improvement).
+
+    Ends when the bracket of `value_iteration` is within tol, or when V rises no more than rounding explains.
+    Returns a `Solution`. Raises as `soft_value_iteration` does. Source: Haarnoja et al. (2018), Theorem 1.
+    """
+    alpha, tol = _check_positive("alpha", alpha), _check_positive("tol", tol)
+    max_steps = _check_count("max_steps", max_steps)
+    pi, V, error = soft_policy(mdp.r, alpha), None, 0.0
+    for step in range(1, max_steps + 1):
+        before, error_before = V, error
+        V, Q, error = _evaluate(mdp, pi, alpha * scipy.special.entr(pi).sum(axis=1), start=V)
+        solution = _bracket(mdp, V, Q, step, tol, alpha)
+        if solution.converged or (step > 1 and (V - before).max() <= error + error_before):
+            break
+        pi = solution.pi
+    return solution
+
+
+def solve(mdp, *, tol=1e-8):
+    """V*, Q* and an optimal policy within `tol`, by whichever of the methods above is quick on this MDP.
+
+    Value iteration where it mixes quickly, else policy iteration from where that has come. Returns a `Solution`.
+    Raises `ValueError` where tol is not a positive number.
+    """
+    tol = _check_positive("tol", tol)
+    solution = _iterate_values(mdp, tol, QUICK)
+    if not solution.converged:
+        solution = _iterate_policies(mdp, tol, 1000, solution.pi, solution)
+    return solution
+
+
+def _iterate_values(mdp, tol, max_steps, alpha=None):
+    W, gamma, first = np.zeros(mdp.n_states), mdp.gamma, None
+    for step in range(1, max_steps + 1):
+        V, Q = W, _look_ahead(mdp, W)
+        W = _best(Q, alpha)
+        change = W - V
+        half = gamma / (1 - gamma) * (change.max() - change.min()) / 2
+        first = half if first is None else first
+        if half <= tol:
+            solution = _bracket(mdp, V, Q, step, tol, alpha)
+            if solution.converged or solution.error_bound - half >= tol:  # rounding alone exceeds tol
+                return solution
+        if gamma ** (step - 1) * first < tol / 1000:  # so narrow the bracket is but for rounding: no sweep helps
+            break
+    return _bracket(mdp, V, Q, step, tol, alpha)
+
+
+def _iterate_policies(mdp, tol, max_steps, pi, begun=None):
+    V, steps = (None, 0) if begun is None else (begun.V, begun.steps)
+    for step in range(steps + 1, steps + max_steps + 1):
+        V, Q, error = _evaluate(mdp, pi, start=V)
+        better = Q.max(axis=1) - (pi * Q).sum(axis=1) > 2 * error
+        solution = _bracket(mdp, V, Q, step, tol)
+        if not better.any() or (tol and solution.converged):
+            break
+        pi = np.where(better[:, None], solution.pi, pi)
+    return solution._replace(pi=pi, converged=solution.converged if tol else not better.any())
+
+
+def _look_ahead(mdp, V):
+    """Q = r + γ E[V(s')], (S, A)."""
+    Q = mdp.expect(V)
+    Q *= mdp.gamma
+    Q += mdp.r
+    return Q
+
+
+def _best(Q, alpha):
+    return Q.max(axis=1) if alpha is None else soft_value(Q, alpha)
+
+
+def _bracket(mdp, V, Q, steps, tol, alpha=None):
+    """The `Solution` in the middle of the bracket that V and Q = r + γ E[V(s')] give (thm-macqueen)."""
+    gamma, W = mdp.gamma, _best(Q, alpha)
+    low, high = (W - V).min(), (W - V).max()
+    shift, half = gamma / (1 - gamma) * (low + high) / 2, gamma / (1 - gamma) * (high - low) / 2
+    rounding = _rounding(mdp, V) + 4 * EPS * (abs(W).max() + abs(shift))
+    if alpha is not None:
+        rounding += (mdp.n_actions + 8) * EPS * (alpha + abs(Q).max())
+    # A constant c comes back from P as c times the sum of a row, which may not be quite 1.
+    rounding += mdp.row_error * max(-low, high, 0.0) / (1 - gamma)
+    error = half + _discounted(rounding, gamma * (1 + mdp.row_error))
+    Q = Q + shift
+    pi = greedy_policy(Q) if alpha is None else soft_policy(Q, alpha)
+    return Solution(W + shift, Q, pi, error, steps, tol is not None and error <= tol)
+
+
+def _rounding(mdp, V):
+    """How far r + γ E[V(s')] may be off for being computed in float64."""
+    return (mdp.row_width + 4) * EPS * (abs(mdp.r).max() + abs(V).max())
+
+
+def _discounted(error, factor):
+    """Σ_t factorᵗ · error: what an error a step adds up to."""
+    return float(error / (1 - factor)) if factor < 1 else np.inf
 
 
 # Helpers ----------------------------------------------------------------------------------------------------

@@ -34,8 +34,8 @@ from torch import nn
 from torch.func import functional_call, grad, vmap
 from tqdm.auto import tqdm
 
-from rlbook.mdp import _check_discount
-from rlbook.policy_gradient import _check_count, estimate_moments, returns
+from rlbook.mdp import _check_count, _check_discount
+from rlbook.policy_gradient import estimate_moments, returns
 
 VARIANTS = ("full", "to-go", "baseline")
 
