@@ -473,7 +473,7 @@ def td_loss(network, target_network, transitions, gamma, *, alpha=None, residual
 def train_deep_q(
     *,
     seed,
-    updates=1500,
+    updates=1200,
     target_every=25,
     gamma=0.99,
     alpha=None,
@@ -565,12 +565,14 @@ DEEP_Q_VARIANTS = {
 }
 
 
-def compare_deep_q(*, variants=DEEP_Q_VARIANTS, seeds=range(3), updates=1500, evaluate_every=150, **settings):
+def compare_deep_q(*, variants=DEEP_Q_VARIANTS, seeds=range(3), updates=1200, evaluate_every=150, **settings):
     """The runs of `train_deep_q` for every variant and seed, with the same settings but for the variant's own.
 
     `variants` maps a name to arguments of `train_deep_q`. Returns a dictionary from name to a list of `DeepQ`,
-    one a seed.
+    one a seed. Raises `ValueError` where `train_deep_q` does.
     """
+    _check_count("updates", updates)
+    _check_count("evaluate_every", evaluate_every)
     settings = settings | {"updates": updates, "evaluate_every": evaluate_every}
     with _progress_bar(len(variants) * len(seeds) * (updates // evaluate_every)) as bar:
         return {
