@@ -11,6 +11,8 @@ from rlbook.bellman import (
     optimality_operator,
     policy_iteration,
     soft_operator,
+    soft_policy_iteration,
+    soft_value_iteration,
     solve,
     value_iteration,
 )
@@ -31,6 +33,8 @@ __all__ = [
     "policy_iteration",
     "sample_trajectories",
     "soft_operator",
+    "soft_policy_iteration",
+    "soft_value_iteration",
     "softmax_policy",
     "solve",
     "value_iteration",

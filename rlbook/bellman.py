@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy  # its subpackages load when first used, which keeps `import rlbook` quick
 
-from rlbook.mdp import _check_count, _check_finite, _is_real, _real_array, check_policy
+from rlbook.mdp import _check_count, _check_discount, _check_finite, _is_real, _real_array, check_policy
 
 EPS = np.finfo(float).eps
 LU_BELOW = 2000  # states: up to here a sparse LU factorisation is quicker than an iterative solver
@@ -283,6 +283,261 @@ def _rounding(mdp, V):
 def _discounted(error, factor):
     """Σ_t factorᵗ · error: what an error a step adds up to."""
     return float(error / (1 - factor)) if factor < 1 else np.inf
+
+
+# Traces, for looking at convergence -------------------------------------------------------------------------
+
+
+class Trace(NamedTuple):
+    """What `trace` saw at k = 0, …, K; each is (K+1,) but for `Q`, (K+1, S, A), and the `fixed_point`, (S, A).
+
+    `error` is ‖Q_k − Q̄‖∞, Q̄ the fixed point; `envelope` γᵏ‖Q₀ − Q̄‖∞; `a_priori` and `a_posteriori` are
+    Banach's bounds on the error (thm-banach); `bracket` is the width of MacQueen's bracket (thm-macqueen), all
+    in units of reward. `greedy` is the share of states in which Q_k's greedy action is greedy for Q̄ too.
+    `a_posteriori` and `bracket` look one step back, and are infinite at k = 0.
+    """
+
+    Q: np.ndarray
+    fixed_point: np.ndarray
+    error: np.ndarray
+    envelope: np.ndarray
+    a_priori: np.ndarray
+    a_posteriori: np.ndarray
+    bracket: np.ndarray
+    greedy: np.ndarray
+
+
+def trace(mdp, Q, steps, *, pi=None, alpha=None):
+    """Q and its next `steps` iterates under T^π where `pi` is given, T_α where `alpha` is, T* otherwise: `Trace`.
+
+    Raises `ValueError` for both `pi` and `alpha`, a Q that is not (S, A), or steps that are not a positive
+    integer.
+    """
+    if pi is not None and alpha is not None:
+        raise ValueError("pi and alpha name two operators; give one of them")
+    _check_count("steps", steps)
+    if pi is not None:
+        fixed_point = evaluate_policy(mdp, pi).Q
+    elif alpha is not None:
+        fixed_point = soft_policy_iteration(mdp, alpha, tol=1e-12).Q
+    else:
+        fixed_point = policy_iteration(mdp).Q
+    Qs = [_check_q(mdp, Q)]
+    for _ in range(steps):
+        if pi is not None:
+            Qs.append(bellman_operator(mdp, pi, Qs[-1]))
+        else:
+            Qs.append(optimality_operator(mdp, Qs[-1]) if alpha is None else soft_operator(mdp, Qs[-1], alpha))
+    Qs = np.array(Qs)
+    gamma, powers = mdp.gamma, mdp.gamma ** np.arange(steps + 1)
+    error = abs(Qs - fixed_point).max(axis=(1, 2))
+    moves = (Qs[1:] - Qs[:-1]).reshape(steps, -1)
+    length = abs(moves).max(axis=1)
+    best = fixed_point >= fixed_point.max(axis=1, keepdims=True) - 1e-9 * max(1.0, abs(fixed_point).max())
+    chosen = Qs.argmax(axis=2)
+    return Trace(
+        Q=Qs,
+        fixed_point=fixed_point,
+        error=error,
+        envelope=powers * error[0],
+        a_priori=powers / (1 - gamma) * length[0],
+        a_posteriori=np.r_[np.inf, gamma / (1 - gamma) * length],
+        bracket=np.r_[np.inf, gamma / (1 - gamma) * (moves.max(axis=1) - moves.min(axis=1))],
+        greedy=best[np.arange(mdp.n_states), chosen].mean(axis=1),
+    )
+
+
+# Learning from samples --------------------------------------------------------------------------------------
+
+
+class Learned(NamedTuple):
+    """A table learned from steps: `Q` and `visits` (S, A), and the tables `history` (n, S, A) after `steps` (n,)."""
+
+    Q: np.ndarray
+    visits: np.ndarray
+    steps: np.ndarray
+    history: np.ndarray
+
+
+def q_learning(env, gamma, *, steps, rng, alpha=None, epsilon=0.2, exponent=0.7, records=50):
+    """Tabular Q-learning on a Gymnasium environment with numbered states and actions (thm-q-learning): `Learned`.
+
+        Q(s,a) ← Q(s,a) + β_n (r + γ (1 − terminated) max_a' Q(s',a') − Q(s,a)),   β_n = n^(−exponent),
+
+    n counting the visits to (s,a), from Q = 0; 1/2 < exponent ≤ 1 makes Robbins–Monro steps. Actions are greedy
+    but for a share `epsilon` of uniform ones. With a temperature `alpha` lse_α stands for the max, which is soft
+    Q-learning. A truncated episode's last step still looks ahead: only termination ends the rewards.
+
+    Raises `ValueError` for spaces that are not discrete, gamma outside [0, 1), a count that is not a positive
+    integer, an epsilon outside (0, 1], an exponent outside (1/2, 1], or an alpha that is not positive.
+    """
+    S, A = (getattr(space, "n", None) for space in (env.observation_space, env.action_space))
+    if S is None or A is None:
+        raise ValueError("env must have discrete observations and actions")
+    _check_discount(gamma)
+    if alpha is not None:
+        _check_positive("alpha", alpha)
+    _check_count("steps", steps)
+    _check_count("records", records)
+    if not _is_real(epsilon) or not 0 < epsilon <= 1:
+        raise ValueError(f"epsilon must be in (0, 1], for else some pairs are never tried; got {epsilon!r}")
+    if not _is_real(exponent) or not 0.5 < exponent <= 1:
+        raise ValueError(f"exponent must be in (1/2, 1], got {exponent!r}")
+
+    from tqdm import tqdm  # here, for it would be a fifth of what `import rlbook` costs
+
+    Q, visits = np.zeros((S, A)), np.zeros((S, A), dtype=int)
+    at = np.unique(np.linspace(0, steps, min(records, steps) + 1).astype(int)[1:])
+    history = []
+    s, _ = env.reset(seed=int(rng.integers(2**31)))
+    for step in tqdm(range(1, steps + 1), leave=False, mininterval=1):
+        explore, shift = rng.random(2)
+        ties = np.flatnonzero(Q[s] == Q[s].max())
+        a = int(shift * A) if explore < epsilon else int(ties[int(shift * len(ties))])
+        s_next, reward, terminated, truncated, _ = env.step(a)
+        ahead = (
+            0.0 if terminated else Q[s_next].max() if alpha is None else soft_value(Q[s_next : s_next + 1], alpha)[0]
+        )
+        visits[s, a] += 1
+        Q[s, a] += visits[s, a] ** -exponent * (reward + gamma * ahead - Q[s, a])
+        s = env.reset()[0] if terminated or truncated else s_next
+        if step == at[len(history)]:
+            history.append(Q.copy())
+    return Learned(Q, visits, at, np.array(history))
+
+
+# Values without a table: v_w = Φw ---------------------------------------------------------------------------
+
+
+class LinearProblem(NamedTuple):
+    """A Markov chain whose values are to be approximated by v_w = Φw.
+
+    `P` (S, S), rewards `r` (S,), discount `gamma`; `features` Φ (S, n); `d` (S,) says how often each state is
+    updated, and is the chain's own stationary distribution if the updates are on-policy.
+    """
+
+    P: np.ndarray
+    r: np.ndarray
+    gamma: float
+    features: np.ndarray
+    d: np.ndarray
+
+
+def td_direction(problem, w, method="semi"):
+    """The mean update of w, (n,): E over s ~ d and s' ~ P(·|s), with δ = r + γ v_w(s') − v_w(s), of
+
+        semi       δ φ(s)                     the target held fixed: TD(0)                       (eq-semi-gradient)
+        residual   E[δ|s] (φ(s) − γ E[φ(s')|s])     minus the gradient of ½ E_d (E[δ|s])²        (eq-residual)
+        naive      δ (φ(s) − γ φ(s'))         minus the gradient of ½ E δ², from single samples  (prop-double-sampling)
+
+    Raises `ValueError` for another method or weights that do not fit. Source: Baird (1995).
+    """
+    P, r, gamma, Phi, d = problem
+    w = _real_array("w", w, ndim=1)
+    if w.shape != Phi.shape[1:]:
+        raise ValueError(f"w must have shape {Phi.shape[1:]} to fit the features, got {w.shape}")
+    v = Phi @ w
+    delta = r[:, None] + gamma * v - v[:, None]  # (s, s')
+    mean_delta = r + gamma * P @ v - v
+    if method == "semi":
+        return Phi.T @ (d * mean_delta)
+    if method == "residual":
+        return (Phi - gamma * P @ Phi).T @ (d * mean_delta)
+    if method == "naive":
+        return Phi.T @ (d * mean_delta) - gamma * Phi.T @ (d @ (P * delta))
+    raise ValueError(f"method must be semi, residual or naive, got {method!r}")
+
+
+def linear_td(problem, w, *, step_size, steps, method="semi"):
+    """w and its next `steps` values under w ← w + step_size · td_direction, (steps+1, n).
+
+    Raises `ValueError` for a step_size that is not positive or steps that are not a positive integer.
+    """
+    _check_positive("step_size", step_size)
+    _check_count("steps", steps)
+    path = [_real_array("w", w, ndim=1)]
+    for _ in range(steps):
+        path.append(path[-1] + step_size * td_direction(problem, path[-1], method))
+    return np.array(path)
+
+
+def td_fixed_point(problem):
+    """The w at which the semi-gradient is zero: Φᵀ D (I − γP) Φ w = Φᵀ D r (thm-on-policy-td), (n,)."""
+    P, r, gamma, Phi, d = problem
+    return np.linalg.solve(Phi.T @ (d[:, None] * (Phi - gamma * P @ Phi)), Phi.T @ (d * r))
+
+
+def on_policy(mdp, pi, features):
+    """The `LinearProblem` of π's own chain, d its stationary distribution, for (S, n) features.
+
+    Raises `ValueError` where the features do not fit, or the chain has no single stationary distribution.
+    """
+    pi, features = check_policy(mdp, pi), _real_array("features", features, ndim=2)
+    if len(features) != mdp.n_states:
+        raise ValueError(f"features must have {mdp.n_states} rows, one a state, got {len(features)}")
+    P = transition_matrix(mdp, pi)
+    P = P.toarray() if mdp.is_sparse else P
+    values, vectors = np.linalg.eig(P.T)
+    single = abs(values - 1) < 1e-9
+    if single.sum() != 1:
+        raise ValueError(f"pi's chain has {single.sum()} stationary distributions; it must have one")
+    d = vectors[:, single][:, 0].real
+    return LinearProblem(P, (pi * mdp.r).sum(axis=1), mdp.gamma, features, d / d.sum())
+
+
+def td_zero(problem, *, steps, rng, exponent=0.7, scale=1.0):
+    """TD(0) along one path of the chain: w ← w + β_n δ φ(s), β_n = scale·n^(−exponent), from w = 0, (n,).
+
+    `d` is not used: the path visits states as the chain does. Raises `ValueError` for steps that are not a
+    positive integer, a scale that is not positive, or an exponent outside (1/2, 1].
+    """
+    _check_count("steps", steps)
+    _check_positive("scale", scale)
+    if not _is_real(exponent) or not 0.5 < exponent <= 1:
+        raise ValueError(f"exponent must be in (1/2, 1], got {exponent!r}")
+    P, r, gamma, Phi, _ = problem
+    cumulative = P.cumsum(axis=1)
+    w, s = np.zeros(Phi.shape[1]), 0
+    for n, u in enumerate(rng.random(steps), start=1):
+        s_next = min(int(np.searchsorted(cumulative[s], u, side="right")), len(P) - 1)
+        delta = r[s] + gamma * Phi[s_next] @ w - Phi[s] @ w
+        w += scale * n**-exponent * delta * Phi[s]
+        s = s_next
+    return w
+
+
+def baird_star(gamma=0.99):
+    """Baird's star (1995), in the form of Sutton and Barto (2018, Figure 11.1): a `LinearProblem` and its start w.
+
+    Seven states and eight weights: v(s) = 2w_s + w_8 for the six outer states, v(7) = w_7 + 2w_8. The policy
+    always goes to the seventh state; updates visit all seven alike. Rewards are 0, so w = 0 is right.
+    """
+    features = np.zeros((7, 8))
+    features[range(6), range(6)] = 2.0
+    features[:6, 7] = 1.0
+    features[6, 6:] = 1.0, 2.0
+    P = np.zeros((7, 7))
+    P[:, 6] = 1.0
+    start = np.array([1.0, 1, 1, 1, 1, 1, 10, 1])
+    return LinearProblem(P, np.zeros(7), gamma, features, np.full(7, 1 / 7)), start
+
+
+def two_states(gamma=0.99):
+    """w → 2w (Tsitsiklis and Van Roy 1997): values w and 2w, only the first updated; a `LinearProblem`."""
+    P = np.array([[0.0, 1.0], [0.0, 1.0]])
+    return LinearProblem(P, np.zeros(2), gamma, np.array([[1.0], [2.0]]), np.array([1.0, 0.0]))
+
+
+def split():
+    """A leads to B or C with equal chance, B earns 1 and C nothing, and both end (Sutton and Barto 2018, §11.5).
+
+    A `LinearProblem` with a table for A, B, C and γ = 1; the end is a fourth state without features, its
+    value 0. Episodes start in A, so B and C are visited half as often as A.
+    """
+    P = np.zeros((4, 4))
+    P[0, 1] = P[0, 2] = 0.5
+    P[1:, 3] = 1.0
+    return LinearProblem(P, np.array([0.0, 1, 0, 0]), 1.0, np.eye(4, 3), np.array([0.5, 0.25, 0.25, 0]))
 
 
 # Helpers ----------------------------------------------------------------------------------------------------
