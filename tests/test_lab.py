@@ -103,7 +103,7 @@ def test_the_chapter_runs_to_its_end_and_its_widgets_are_alive(browser, lab, pat
     cells = nbformat.read(path, as_version=4).cells
     assert len(state["counts"]) == sum(cell.cell_type == "code" for cell in cells)
     widgets = sum("rlbook.widgets" in cell.source for cell in cells)
-    assert page.locator(".jp-OutputArea-output .rl[data-variance]").count() == widgets
+    assert page.locator(".jp-OutputArea-output .rl[data-preset]").count() == widgets
     assert page.locator(".jp-MarkdownCell aside.myst-proof").count() > 5, "theorems render as such"
     assert page.locator(".jp-MarkdownCell .katex").count() > 50
     assert page.locator(".jp-MarkdownCell .katex-error").count() == 0
