@@ -476,6 +476,18 @@ def test_a_link_by_hand(visit):
     agrees(page, widget)
 
 
+def test_a_link_to_the_plane(visit):
+    page = visit(ValueIteration())
+    page.get_by_role("button", name="Two-state plane").click()
+    page.get_by_label("V₀(s₂), where it starts, as a number").fill("-3.5")
+    for _ in range(2):
+        press(page, "step")
+    press(page, "link")
+    page.wait_for_function("() => location.hash.includes('w=')")
+    asked = "#" + page.url.partition("#")[2]
+    agrees(visit(ValueIteration("maze"), asked=asked), ValueIteration(view="plane", V0=[0.0, -3.5], k=2))
+
+
 @pytest.mark.parametrize(
     "junk",
     [
