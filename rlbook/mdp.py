@@ -154,19 +154,22 @@ class TabularMDP:
         return cls(P if S >= SPARSE_FROM else P.toarray().reshape(S, A, S), r, gamma, rho0)
 
 
-def gridworld(rows, *, gamma, slip=0.0, step_reward=0.0, goal_reward=1.0, pit_reward=-1.0):
+def gridworld(rows, *, gamma, slip=0.0, step_reward=0.0, goal_reward=1.0, pit_reward=-1.0, cell_rewards=None):
     """A gridworld drawn as text, one string a row.
 
     `.` is a free cell, `#` a wall, `G` a goal, `P` a pit, `S` a start (several starts share ρ₀ equally; with
     none, every free cell does). The actions are up, right, down, left. With probability `slip` the step goes
     to one of the two sides instead, each equally likely; a step into a wall or off the map stays put. Every
     step earns `step_reward`, and entering a goal or a pit earns that cell's reward besides; goals and pits
-    are absorbing, with zero reward from then on. From 400 states on, the transitions are sparse.
+    are absorbing, with zero reward from then on. `cell_rewards`, a number for each cell of the map in the same
+    rows, is earned besides by every step that ends in that cell, whether it was entered or not left; a wall's
+    number is never earned. From 400 states on, the transitions are sparse.
 
     Returns a `TabularMDP` whose `cells` holds each state's row and column, in reading order.
 
     Raises `ValueError` for rows of unequal length, an unknown character (named with its place), a map with no
-    cell to start from, a slip outside [0, 1], or a reward that is not a finite number.
+    cell to start from, a slip outside [0, 1], a reward that is not a finite number, or `cell_rewards` of
+    another shape than the map.
     """
     rows = [rows] if isinstance(rows, str) else list(rows) if np.iterable(rows) else []
     if not rows or not all(isinstance(row, str) for row in rows) or not rows[0]:
@@ -185,6 +188,12 @@ def gridworld(rows, *, gamma, slip=0.0, step_reward=0.0, goal_reward=1.0, pit_re
             raise ValueError(f"{name} must be a finite number, got {reward!r}")
 
     grid = np.array([list(row) for row in rows])
+    if cell_rewards is None:
+        cell_rewards = np.zeros(grid.shape)
+    cell_rewards = _real_array("cell_rewards", cell_rewards, ndim=2)
+    if cell_rewards.shape != grid.shape:
+        raise ValueError(f"cell_rewards must have shape {grid.shape} as the map has, got {cell_rewards.shape}")
+    _check_finite("cell_rewards", cell_rewards)
     cells = np.argwhere(grid != "#")
     kind = grid[tuple(cells.T)]
     starts = kind == "S" if (kind == "S").any() else kind == "."
@@ -211,7 +220,7 @@ def gridworld(rows, *, gamma, slip=0.0, step_reward=0.0, goal_reward=1.0, pit_re
         (np.repeat(chance[intended, moved], S), (row_index.ravel(), landing[moved].ravel())), shape=(S * A, S)
     ).tocsr()
 
-    entering = np.select([kind == "G", kind == "P"], [goal_reward, pit_reward], 0.0)
+    entering = np.select([kind == "G", kind == "P"], [goal_reward, pit_reward], 0.0) + cell_rewards[tuple(cells.T)]
     r = (P @ entering).reshape(S, A) + step_reward
     r[absorbing] = 0.0
     return TabularMDP(

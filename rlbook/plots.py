@@ -12,6 +12,7 @@ import numpy as np
 from IPython import get_ipython
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogLocator, NullFormatter
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 
@@ -128,3 +129,74 @@ def draw_horizon(ax, horizons, curves, point):
     ax.set_yscale("symlog", linthresh=smallest)
     ax.set(title="Against the horizon", xlabel="T (steps)", ylabel="tr Cov ĝ")
     ax.set_ylim(bottom=0)
+
+
+# Pictures of ValueIteration ---------------------------------------------------------------------------------
+
+
+def draw_map(ax, rows, cells, V, pi):
+    """A map with the values (S,) of its states, tinted by sign, and a policy (S, 4) as arrows."""
+    H, W = len(rows), len(rows[0])
+    top = abs(V).max() or 1.0
+    size = min(7.5, 42 / max(H, W))
+    tails = []
+    for i, row in enumerate(rows):
+        for j, kind in enumerate(row):
+            if kind == "#":
+                ax.add_patch(Rectangle((j, i), 1, 1, color=BOUND, lw=0))
+            elif kind in "GPS":
+                ax.text(j + 0.07, i + 0.08, kind, va="top", size=size, weight="bold")
+    for (i, j), value, arrows in zip(cells, V, pi, strict=True):
+        if rows[i][j] in "GP":
+            ax.add_patch(Rectangle((j, i), 1, 1, color=IMPROVED if rows[i][j] == "G" else PLAIN, alpha=0.5, lw=0))
+            continue
+        tint = PLAIN if value < 0 else IMPROVED
+        ax.add_patch(Rectangle((j, i), 1, 1, color=tint, alpha=0.5 * abs(value) / top, lw=0))
+        if max(H, W) <= 10:
+            ax.text(j + 0.5, i + 0.82, f"{value:.2f}".replace("-", "−"), ha="center", va="center", size=size)
+        for (di, dj), weight in zip(((-1, 0), (0, 1), (1, 0), (0, -1)), arrows, strict=True):
+            if weight > 0.02:
+                length = 0.1 + 0.24 * weight
+                back = 0.5 * length if weight > 0.97 else 0  # a single arrow is centred
+                tails.append((j + 0.5 - back * dj, i + 0.42 - back * di, length * dj, length * di))
+    if tails:
+        scale = {"angles": "xy", "scale_units": "xy", "scale": 1, "units": "xy", "width": 0.03}
+        ax.quiver(*np.transpose(tails), color=INK, headwidth=4.5, headlength=4.5, headaxislength=4, **scale)
+    ax.set(title="The map", xlim=(0, W), ylim=(H, 0), xticks=range(W + 1), yticks=range(H + 1), aspect="equal")
+    ax.tick_params(length=0, labelbottom=False, labelleft=False)
+
+
+def draw_errors(ax, curves, k):
+    """Error and bounds against the number of sweeps on a logarithmic axis, and the present k."""
+    for name, label, colour, dashes in (
+        ("prior", "a-priori bound", BOUND, "--"),
+        ("envelope", "γᵏ × first error", BOUND, ":"),
+        ("posterior", "a-posteriori bound", BOUND, "-."),
+        ("bracket", "width of the bracket", IMPROVED, "-"),
+        ("error", "error", INK, "-"),
+    ):
+        values = np.where(curves[name] > 1e-12, curves[name], np.nan)
+        ax.plot(values, color=colour, ls=dashes, lw=2 if name == "error" else 1.2, label=label)
+    if curves["error"][k] > 1e-12:
+        ax.plot(k, curves["error"][k], "o", ms=6, color=INK)
+    ax.set(title="Error and bounds", yscale="log", xlabel="k (sweeps)", ylabel="in units of reward")
+    ax.set(xlim=(0, len(curves["error"]) - 1), ylim=(1e-12, None))
+    ax.legend(fontsize=7)
+
+
+def draw_plane(ax, run, limit, apply, gamma):
+    """The plane of two states: the square around the limit through V_k, its image, the γ-times smaller square."""
+    radius = abs(run[-1] - limit).max()
+    sides = np.linspace(-1, 1, 60)
+    one = np.ones(60)
+    boundary = np.vstack([np.c_[sides, -one], np.c_[one, sides], np.c_[-sides, one], np.c_[-one, -sides]])
+    image = np.array([apply(limit + radius * point) for point in boundary])
+    ax.plot(*(limit + radius * boundary).T, color=INK, lw=1.2)
+    ax.plot(*(limit + gamma * radius * boundary).T, color=BOUND, ls="--", lw=1.2)
+    ax.fill(*image.T, color=IMPROVED, alpha=0.3, lw=0)
+    ax.plot(*image.T, color=IMPROVED, lw=1.2)
+    ax.plot(*run.T, "o-", color=INK, ms=3, lw=0.8)
+    ax.plot(*limit, "+", color=INK, ms=11, mew=1.8)
+    reach = 1.15 * max(radius, abs(run - limit).max()) or 1.0
+    ax.set(title="The plane of two states", xlabel="V(s₁)", ylabel="V(s₂)", aspect="equal")
+    ax.set(xlim=(limit[0] - reach, limit[0] + reach), ylim=(limit[1] - reach, limit[1] + reach))

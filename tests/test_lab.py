@@ -13,6 +13,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from rlbook.widgets import __all__ as WIDGETS
+
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "book").glob("*.ipynb"))
 
@@ -80,10 +82,10 @@ def wait_for(url, server, log):
     raise TimeoutError(log.read_text()[-3000:])
 
 
-def open_and_run(browser, lab, name, timeout):
+def open_and_run(browser, lab, name, timeout, **options):
     """Open a notebook, run all of it, and give the page back once every code cell has run."""
     address, _ = lab
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page = browser.new_page(viewport={"width": 1280, "height": 900}, **options)
     page.goto(f"{address}/lab/tree/{name}?reset")
     page.wait_for_function("() => window.jupyterapp?.shell.currentWidget?.sessionContext?.isReady", timeout=120_000)
     page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
@@ -102,8 +104,8 @@ def test_the_chapter_runs_to_its_end_and_its_widgets_are_alive(browser, lab, pat
     page, state = open_and_run(browser, lab, path.name, timeout=600)
     cells = nbformat.read(path, as_version=4).cells
     assert len(state["counts"]) == sum(cell.cell_type == "code" for cell in cells)
-    widgets = sum("rlbook.widgets" in cell.source for cell in cells)
-    assert page.locator(".jp-OutputArea-output .rl[data-variance]").count() == widgets
+    widgets = sum(any(f"{name}(" in cell.source for name in WIDGETS) for cell in cells)
+    assert page.locator(".jp-OutputArea-output .rl[data-preset]").count() == widgets
     assert page.locator(".jp-MarkdownCell aside.myst-proof").count() > 5, "theorems render as such"
     assert page.locator(".jp-MarkdownCell .katex").count() > 50
     assert page.locator(".jp-MarkdownCell .katex-error").count() == 0
@@ -144,6 +146,65 @@ def test_the_widget_answers_both_ways(browser, lab):
     assert float(kappa) == pytest.approx(shown, abs=1e-12)
     assert float(widget.get_attribute("data-variance")) == pytest.approx(float(variance), rel=1e-9)
     assert observed == "True"
+    page.close()
+
+
+def test_the_map_is_edited_from_both_sides(browser, lab):
+    """Python sweeps and edits the map in the picture; the reader's edits, by mouse, touch and keys, move Python's."""
+    _, folder = lab
+    sources = [
+        "from rlbook.widgets import ValueIteration\nw = ValueIteration('empty')\nseen = []\n"
+        "w.observe(lambda change: seen.append(change.new), names='rows')\nw",
+        "w.k = 5\nw.gamma = 0.95\nw.k = 3",
+    ]
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(source) for source in sources],
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+    )
+    nbformat.write(notebook, folder / "map.ipynb")
+    page, _ = open_and_run(browser, lab, "map.ipynb", timeout=120, has_touch=True)
+    widget = page.locator(".jp-OutputArea-output .rl")
+
+    def agrees(k):
+        """The page's numbers are the kernel's, at k sweeps."""
+        page.wait_for_function("(k) => document.querySelector('.rl')?.dataset.k === String(k)", arg=k)
+        page.wait_for_timeout(300)
+        answer = ask_kernel(page, "import json; print(json.dumps([w.k, w.V.tolist(), w.error, w.distance, w.rows]))")
+        kernel_k, V, error, distance, rows = json.loads(answer)
+        assert kernel_k == k
+        assert [float(v) for v in widget.get_attribute("data-v").split(",")] == pytest.approx(V, rel=1e-9, abs=1e-12)
+        assert float(widget.get_attribute("data-error")) == pytest.approx(error, rel=1e-9, abs=1e-12)
+        assert float(widget.get_attribute("data-distance")) == pytest.approx(distance, rel=1e-9, abs=1e-12)
+        return rows
+
+    # Python → picture: an edit after five sweeps keeps them, and three more follow
+    agrees(3)
+
+    # reader → Python, by keyboard: JupyterLab's own shortcuts stay out of it
+    widget.locator(".rl-cell[data-at='0,0']").focus()
+    for key in ("ArrowRight", "w", "ArrowDown", "p", "ArrowRight", "+", "+", "Enter", "s"):
+        page.keyboard.press(key)
+    assert [row[:3] for row in agrees(0)[:2]] == [".#.", ".PS"]
+    # by mouse
+    widget.get_by_role("button", name="Wall", exact=True).click()
+    widget.locator(".rl-cell[data-at='3,3']").click()
+    # by touch
+    widget.get_by_role("button", name="Goal", exact=True).click()
+    widget.locator(".rl-cell[data-at='4,1']").tap()
+    for _ in range(4):
+        widget.locator("[data-role=step]").click()
+    rows = agrees(4)
+    assert (rows[3][3], rows[4][1]) == ("#", "G")
+    assert ask_kernel(page, "print(seen[-1] == w.rows)") == "True\n"
+
+    # Python's map → picture
+    ask_kernel(page, "w.rows = ['S..G', '.#.P']; w.k = 6")
+    assert agrees(6) == ["S..G", ".#.P"]
+    ask_kernel(page, "w.view = 'plane'; w.k = 2")
+    page.wait_for_function("() => document.querySelector('.rl').dataset.shows === 'plane'")
+    page.wait_for_function("() => document.querySelector('.rl').dataset.k === '2'")
+    V = json.loads(ask_kernel(page, "print(w.V.tolist())"))
+    assert [float(v) for v in widget.get_attribute("data-v").split(",")] == pytest.approx(V, rel=1e-9)
     page.close()
 
 

@@ -514,6 +514,35 @@ def test_slipping_goes_to_either_side():
     np.testing.assert_allclose(gridworld(["...", "...", "..."], gamma=0.9, slip=1).P[centre, UP], row, atol=1e-15)
 
 
+def test_a_cells_own_reward_is_earned_by_every_step_that_ends_there():
+    rewards = [[2, -3, 0.5], [7, 0, 0]]
+    mdp = gridworld(["S.G", "#.P"], gamma=0.9, step_reward=-0.5, cell_rewards=rewards)
+    start, middle, goal, below, pit = range(5)
+    wanted = np.full((5, 4), -0.5)
+    wanted[start] += [2, -3, 2, 2]  # three ways of staying put, which earn the cell's own reward again
+    wanted[middle] += [-3, 1 + 0.5, 0, 2]
+    wanted[below] += [-3, -1, 0, 0]
+    wanted[[goal, pit]] = 0  # absorbing: entering the goal earned 1 + 0.5, once; the wall's 7 nobody earns
+    np.testing.assert_array_equal(mdp.r, wanted)
+    np.testing.assert_array_equal(mdp.P, gridworld(["S.G", "#.P"], gamma=0.9).P)
+    slippery = gridworld(["..."], gamma=0.9, slip=0.5, cell_rewards=[[0, 0, 4]])
+    np.testing.assert_allclose(slippery.r[1], [0.25 * 4, 0.5 * 4, 0.25 * 4, 0])
+
+
+@pytest.mark.parametrize(
+    ("cell_rewards", "message"),
+    [
+        ([[1, 2]], "cell_rewards must have shape (1, 3) as the map has, got (1, 2)"),
+        ([1, 2, 3], "cell_rewards must have 2 axes"),
+        ([[0, np.nan, 0]], "cell_rewards[0, 1] is nan"),
+        ([["a", "b", "c"]], "cell_rewards must be an array of real numbers"),
+    ],
+)
+def test_bad_rewards_of_cells_are_refused(cell_rewards, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        gridworld(["S.G"], gamma=0.9, cell_rewards=cell_rewards)
+
+
 def test_where_a_gridworld_starts():
     np.testing.assert_array_equal(gridworld(["S.S", "G.P"], gamma=0).rho0, [0.5, 0, 0.5, 0, 0, 0])
     np.testing.assert_array_equal(gridworld([".#.", "G.P"], gamma=0).rho0, np.array([1, 1, 0, 1, 0]) / 3)

@@ -50,7 +50,7 @@ class Visit:
         if self.page.locator(".rlbook-widget").count():
             self.page.wait_for_function(
                 "() => [...document.querySelectorAll('.rlbook-widget')]"
-                ".every((widget) => widget.querySelector('.rl[data-variance]'))"
+                ".every((widget) => widget.querySelector('.rl[data-preset]'))"
             )
         self.page.wait_for_load_state("networkidle")
 
@@ -351,9 +351,10 @@ def test_axe_finds_nothing_serious(browser, address, frontend, name, theme):
 # Lightness --------------------------------------------------------------------------------------------------------
 
 
-def test_a_page_with_a_widget_weighs_at_most_400_kB(browser, address, site):
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_a_page_with_a_widget_weighs_at_most_400_kB(browser, address, site, name):
     """All that the page loads to its end, each file once, as a server would send it: compressed where that helps."""
-    with Visit(browser, f"{address}/{WITH_WIDGET}", viewport=WIDTHS["desktop"]) as visit:
+    with Visit(browser, f"{address}/{name}", viewport=WIDTHS["desktop"]) as visit:
         files = {
             Path(site, unquote(re.sub(r"[?#].*", "", url)).removeprefix(address + "/"))
             for url in visit.requests

@@ -1,5 +1,6 @@
 """The book's widgets: the same objects in JupyterLab, on the rendered page and, as a picture, on paper."""
 
+from rlbook.widgets.value_iteration import ValueIteration
 from rlbook.widgets.variance_reduction import VarianceReduction
 
-__all__ = ["VarianceReduction"]
+__all__ = ["ValueIteration", "VarianceReduction"]

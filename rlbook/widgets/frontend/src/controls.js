@@ -30,6 +30,10 @@ export function format(x) {
   return digits.replace("-", "−");
 }
 
+const DIGITS = { "-": ["⁻", "₋"], ...Object.fromEntries([..."0123456789"].map((d) => [d, ["⁰¹²³⁴⁵⁶⁷⁸⁹"[d], "₀₁₂₃₄₅₆₇₈₉"[d]]])) };
+export const superscript = (n) => String(n).replace(/[-\d]/g, (digit) => DIGITS[digit][0]);
+export const subscript = (n) => String(n).replace(/[-\d]/g, (digit) => DIGITS[digit][1]);
+
 // A labelled slider with a number that can be typed. `toSlider` and `fromSlider` map a value to the slider's
 // position and back; `change` gets the value, already inside the limits.
 export function slider({ label, min, max, step, change, toSlider = (x) => x, fromSlider = (x) => x, clean = (x) => x }) {
@@ -63,9 +67,11 @@ export function slider({ label, min, max, step, change, toSlider = (x) => x, fro
       name.textContent = text;
       number.setAttribute("aria-label", `${text}, as a number`);
     },
-    limit(low, high) {
-      limits = [low, high];
-      for (const input of [range, number]) Object.assign(input, { min: low, max: high });
+    // The slider reaches to `high`; what is typed may go on to `most`.
+    limit(low, high, most = high) {
+      limits = [low, most];
+      Object.assign(range, { min: low, max: high });
+      Object.assign(number, { min: low, max: most });
     },
     enable(yes) {
       range.disabled = number.disabled = !yes;

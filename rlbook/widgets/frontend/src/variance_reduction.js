@@ -1,14 +1,14 @@
 // VarianceReduction: the cloud of ĝ(κ, βb), the bowl of its variance, its growth with the horizon.
-import { announcer, chips, element, format, keepKeys, onFrame, slider, svgElement } from "./controls.js";
+import { announcer, chips, element, format, keepKeys, onFrame, slider, subscript, svgElement } from "./controls.js";
+import { LEFT, axesX, axesY, frame, path, quiet } from "./frame.js";
 import * as numerics from "./numerics.js";
-import { axisX, axisY, gridX, gridY, line, plot, ruleX } from "./plot.js";
+import { axisX, axisY, gridX, gridY, line, ruleX } from "./plot.js";
 
 const SETTINGS = ["preset", "kappa", "beta", "baseline", "step", "state", "batch"];
 const MOST = 32; // the largest batch
 const DECADES = Array.from({ length: 16 }, (_, i) => 10 ** (i - 6));
 const LARGEST = 1e6; // the largest b_t(s) that a link may ask for
 const ROW = 14; // height of one row of flags above the bowl, in pixels
-const subscript = (t) => String(t).replace(/\d/g, (digit) => "₀₁₂₃₄₅₆₇₈₉"[digit]);
 const valueName = (problem, t, s) => `b${subscript(t)}(${problem.states[s]})`;
 
 // Settings as the view uses them. Python sends a change trait by trait, so for a moment a preset may stand beside
@@ -130,29 +130,6 @@ function valueRange(problem, t, s) {
   const pad = 0.25 * (high - low) || 1;
   return [low - pad, high + pad].map((x) => Number(x.toPrecision(3)));
 }
-
-const path = (points) => points.map(([x, y], i) => `${i ? "L" : "M"}${x.toFixed(2)},${y.toFixed(2)}`).join("");
-
-// A frame drawn by Plot, and over it a layer for what moves, clipped to the frame.
-function frame(holder, options) {
-  const [x0, y0] = [options.x, options.y].map((scale) => ({ ...scale, axis: null })); // the marks draw the axes
-  const svg = plot({ ...options, x: x0, y: y0 });
-  const { width, height, marginLeft: left, marginTop: top, marginRight: right, marginBottom: foot } = options;
-  const [w, h] = [width - left - right, height - top - foot];
-  svg.setAttribute("role", "img");
-  svg.querySelectorAll("g[aria-label]").forEach((g) => g.removeAttribute("aria-label")); // the picture has one
-  const layer = svgElement("svg", { x: left, y: top, width: w, height: h, viewBox: `${left} ${top} ${w} ${h}` });
-  svg.append(layer);
-  holder.replaceChildren(svg);
-  const [x, y] = [svg.scale("x"), svg.scale("y")];
-  return { svg, layer, x: x.apply, y: y.apply, invert: x.invert, left, top, right: width - right, foot: height - foot };
-}
-
-const quiet = { stroke: "var(--rl-grid)", strokeOpacity: 1 };
-const axes = { fontSize: 11, tickSize: 3, labelAnchor: "center", labelArrow: "none" };
-const axesX = { ...axes, labelOffset: 34 };
-const axesY = { ...axes, labelOffset: 54 };
-const LEFT = 60; // room for the labels of y axes, alike in all panels
 
 // A. The cloud -----------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,26 @@
+// A picture's frame, axes and grid, alike in every widget.
+import { svgElement } from "./controls.js";
+import { plot } from "./plot.js";
+
+export const path = (points) => points.map(([x, y], i) => `${i ? "L" : "M"}${x.toFixed(2)},${y.toFixed(2)}`).join("");
+
+// A frame drawn by Plot, and over it a layer for what moves, clipped to the frame.
+export function frame(holder, options) {
+  const [x0, y0] = [options.x, options.y].map((scale) => ({ ...scale, axis: null })); // the marks draw the axes
+  const svg = plot({ ...options, x: x0, y: y0 });
+  const { width, height, marginLeft: left, marginTop: top, marginRight: right, marginBottom: foot } = options;
+  const [w, h] = [width - left - right, height - top - foot];
+  svg.setAttribute("role", "img");
+  svg.querySelectorAll("g[aria-label]").forEach((g) => g.removeAttribute("aria-label")); // the picture has one
+  const layer = svgElement("svg", { x: left, y: top, width: w, height: h, viewBox: `${left} ${top} ${w} ${h}` });
+  svg.append(layer);
+  holder.replaceChildren(svg);
+  const [x, y] = [svg.scale("x"), svg.scale("y")];
+  return { svg, layer, x: x.apply, y: y.apply, invert: x.invert, left, top, right: width - right, foot: height - foot };
+}
+
+export const quiet = { stroke: "var(--rl-grid)", strokeOpacity: 1 };
+const axes = { fontSize: 11, tickSize: 3, labelAnchor: "center", labelArrow: "none" };
+export const axesX = { ...axes, labelOffset: 34 };
+export const axesY = { ...axes, labelOffset: 54 };
+export const LEFT = 60; // room for the labels of y axes, alike in all panels

@@ -1,0 +1,585 @@
+"""Chapter 2's widget: a Bellman operator sweeps a map that the reader edits, or the plane of two states.
+
+On the map the iterates are Q_{k+1} = T Q_k, with T one of T^π, T* and T_α (def-operators, def-optimality,
+def-soft), from two starts at once. In the plane they are V_{k+1} = T V_k, for the same operators on functions of
+the state. `Sweeps` and `PlaneSweeps` compute them with `rlbook.bellman`; the browser has a copy of the little that
+this takes (frontend/src/grid_numerics.js), held to it by tests.
+
+An edit keeps what the sweeps have found: the present Q_k becomes the new Q_0, and k counts from 0 again.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+import traitlets as tr
+
+from rlbook import plots
+from rlbook.bellman import (
+    bellman_operator,
+    evaluate_policy,
+    greedy_policy,
+    optimality_operator,
+    soft_operator,
+    soft_policy,
+    soft_value,
+)
+from rlbook.mdp import TabularMDP, gridworld
+from rlbook.widgets.base import Widget
+
+LARGEST_MAP = (12, 16)  # rows and columns
+MOST_SWEEPS = 1000
+ARROWS = "^>v<"  # the actions in gridworld's order; a dot stands for all four alike
+OPERATORS = ("policy", "optimal", "soft")
+STARTS = ("optimistic", "pessimistic", "random")
+GOLDEN = 0.6180339887498949
+
+
+class _Run:
+    """What is known at every sweep of an operator's iterates x_0, x_1, …, and of their limit."""
+
+    def curves(self, sweeps):
+        """The true error and its bounds at k = 0, …, sweeps, a dict of arrays.
+
+        `error` ‖x_k − x*‖∞, `envelope` γᵏ‖x_0 − x*‖∞, `prior` and `posterior` Banach's bounds, `bracket` the width
+        γ/(1−γ)·(max Δ − min Δ) of MacQueen's, Δ = x_k − x_{k−1}. The last two are nan at k = 0.
+        """
+        run, limit, gamma = self.iterates(sweeps + 1), self.limit, self.mdp.gamma
+        power, far = gamma ** np.arange(sweeps + 1), gamma / (1 - gamma)
+        steps = np.diff(run, axis=0)[:sweeps].reshape(sweeps, limit.size)
+        error = abs(run[:-1] - limit).reshape(sweeps + 1, limit.size).max(axis=1)
+        return {
+            "error": error,
+            "envelope": power * error[0],
+            "prior": power / (1 - gamma) * abs(run[1] - run[0]).max(),
+            "posterior": np.r_[np.nan, far * abs(steps).max(axis=1)],
+            "bracket": np.r_[np.nan, far * (steps.max(axis=1) - steps.min(axis=1))],
+        }
+
+    def right(self, Q):
+        """In which states every greedy action of Q is optimal, however ties are broken; (S,) of bool."""
+        tolerance = 1e-9 * (1 + abs(self.optimal).max())
+        greedy = Q >= Q.max(axis=1, keepdims=True) - tolerance
+        best = self.optimal >= self.optimal.max(axis=1, keepdims=True) - tolerance
+        return self.absorbing | ~(greedy & ~best).any(axis=1)
+
+
+class Sweeps(_Run):
+    """The iterates Q_k of one operator on a map, from two starts.
+
+    Parameters
+    ----------
+    rows, cell_rewards, slip, gamma, step_reward, goal_reward, pit_reward
+        The map, as `gridworld` takes it; `cell_rewards` may be empty.
+    operator : "policy", "optimal" or "soft"
+        T^π, T* or T_α.
+    alpha : float
+        Temperature of T_α.
+    policy : sequence of str
+        π of T^π: an arrow for each cell, one of ^ > v <, or a dot for all four alike. Empty: dots.
+    Q0, other_Q0 : H rows of W lists of four numbers, or empty
+        The starts by cell. Absorbing cells start from 0, whatever stands there. Empty is 0 everywhere for the
+        first, and for the second what `other` names.
+    other : "optimistic", "pessimistic" or "random"
+        r_max/(1−γ) everywhere, which is above Q*; r_min/(1−γ), below it; or numbers scattered between.
+
+    Raises `ValueError` as `gridworld` does.
+    """
+
+    def __init__(
+        self,
+        *,
+        rows,
+        cell_rewards=(),
+        slip=0.0,
+        gamma=0.9,
+        step_reward=0.0,
+        goal_reward=1.0,
+        pit_reward=-1.0,
+        operator="optimal",
+        alpha=0.1,
+        policy=(),
+        Q0=(),
+        other_Q0=(),
+        other="optimistic",
+    ):
+        self.mdp = gridworld(
+            rows,
+            gamma=gamma,
+            slip=slip,
+            step_reward=step_reward,
+            goal_reward=goal_reward,
+            pit_reward=pit_reward,
+            cell_rewards=cell_rewards if len(cell_rewards) else None,
+        )
+        self.shape = len(rows), len(rows[0])
+        self.kinds = np.array([list(row) for row in rows])[tuple(self.mdp.cells.T)]
+        self.absorbing = np.isin(self.kinds, ["G", "P"])
+        self.operator, self.alpha = operator, alpha
+        self.pi = _read_policy(policy, self.mdp.cells)
+        self._runs = {}
+        self._starts = [
+            self._by_state(Q0) if len(Q0) else np.zeros(self.mdp.r.shape),
+            self._by_state(other_Q0) if len(other_Q0) else self._named_start(other),
+        ]
+
+    def apply(self, Q):
+        """T Q, (S, 4)."""
+        if self.operator == "policy":
+            return bellman_operator(self.mdp, self.pi, Q)
+        if self.operator == "soft":
+            return soft_operator(self.mdp, Q, self.alpha)
+        return optimality_operator(self.mdp, Q)
+
+    def values(self, Q):
+        """What the operator makes of Q(s,·): its average under π, its maximum, or lse_α; (S,)."""
+        if self.operator == "policy":
+            return (self.pi * Q).sum(axis=1)
+        return soft_value(Q, self.alpha) if self.operator == "soft" else Q.max(axis=1)
+
+    def iterates(self, sweeps, start=0):
+        """Q_0, …, Q_sweeps, (sweeps + 1, S, 4), from the first start or the other."""
+        run = self._runs.setdefault(start, [self._starts[start]])
+        while len(run) <= sweeps:
+            run.append(self.apply(run[-1]))
+        return np.array(run[: sweeps + 1])
+
+    @cached_property
+    def limit(self):
+        """The operator's fixed point: Q^π, Q* or Q_α."""
+        return self.optimal if self.operator == "optimal" else fixed_point(self.mdp, self._attaining)
+
+    @cached_property
+    def optimal(self):
+        """Q*."""
+        return fixed_point(self.mdp, lambda Q: (greedy_policy(Q), np.zeros(self.mdp.n_states)))
+
+    def by_cell(self, Q):
+        """Q as H lists of W lists of four numbers, 0 at walls: the form of `Q0`."""
+        cells = np.zeros((*self.shape, 4))
+        cells[tuple(self.mdp.cells.T)] = Q
+        return cells.tolist()
+
+    def _attaining(self, Q):
+        """The policy whose average of Q, and of the bonus given with it, is `values(Q)`."""
+        if self.operator == "policy":
+            return self.pi, np.zeros(self.mdp.n_states)
+        pi = soft_policy(Q, self.alpha)
+        return pi, self.values(Q) - (pi * Q).sum(axis=1)
+
+    def _by_state(self, by_cell):
+        Q = np.array(by_cell, dtype=float)[tuple(self.mdp.cells.T)]
+        Q[self.absorbing] = 0
+        return Q
+
+    def _named_start(self, name):
+        r = self.mdp.r
+        low, high = r.min() / (1 - self.mdp.gamma), r.max() / (1 - self.mdp.gamma)
+        spread = (np.arange(1, r.size + 1) * GOLDEN % 1).reshape(r.shape)
+        Q = {"optimistic": high, "pessimistic": low, "random": low + (high - low) * spread}[name] + np.zeros(r.shape)
+        Q[self.absorbing] = 0
+        return Q
+
+
+class PlaneSweeps(_Run):
+    """The iterates V_k of one operator on functions of two states, from V_0. For T^π, π is uniform."""
+
+    absorbing = np.zeros(2, dtype=bool)
+
+    def __init__(self, *, gamma, operator="optimal", alpha=0.1, V0=(0.0, 0.0)):
+        self.mdp = TabularMDP(TWO_STATES["P"], TWO_STATES["r"], gamma, [0.5, 0.5])
+        self.operator, self.alpha, self.V0 = operator, alpha, np.array(V0, dtype=float)
+        self.pi = np.full((2, 2), 0.5)
+
+    values, _attaining = Sweeps.values, Sweeps._attaining
+    optimal = Sweeps.optimal
+
+    def lookahead(self, V):
+        """Q = r + γ E[V(s')], (2, 2)."""
+        return self.mdp.r + self.mdp.gamma * self.mdp.expect(V)
+
+    def apply(self, V):
+        """T V, (2,)."""
+        return self.values(self.lookahead(V))
+
+    def iterates(self, sweeps):
+        """V_0, …, V_sweeps, (sweeps + 1, 2)."""
+        run = [self.V0]
+        while len(run) <= sweeps:
+            run.append(self.apply(run[-1]))
+        return np.array(run)
+
+    @cached_property
+    def limit(self):
+        """The operator's fixed point: V^π, V* or V_α."""
+        greedy = lambda Q: (greedy_policy(Q), np.zeros(2))  # noqa: E731
+        return self.values(fixed_point(self.mdp, greedy if self.operator == "optimal" else self._attaining))
+
+
+def fixed_point(mdp, attaining):
+    """The fixed point Q of an operator that is the largest, at every Q, of the affine ones of its policies.
+
+    `attaining(Q)` gives the policy that is largest at Q, and what it earns in each state besides r: nothing for
+    T* and T^π, αH(π) for T_α. Then this is policy iteration, respectively its soft form, Newton's method.
+    """
+    Q = np.array(mdp.r)
+    for _ in range(200):
+        pi, bonus = attaining(Q)
+        V = evaluate_policy(TabularMDP(mdp.P, mdp.r + bonus[:, None], mdp.gamma, mdp.rho0), pi).V
+        better = mdp.r + mdp.gamma * mdp.expect(V)
+        change, Q = abs(better - Q).max(), better
+        if change <= 1e-13 * (1 + abs(Q).max()):
+            break
+    return Q
+
+
+class ValueIteration(Widget):
+    """A Bellman operator sweeps a map that the reader edits; error and bounds against k; the plane of two states.
+
+    `ValueIteration()` shows the first preset, `ValueIteration("endless")` another,
+    `ValueIteration(rows=["..G", "S.P"])` a map of your own.
+
+    Settings
+    --------
+    preset : name of a preset; setting it resets the others to that preset's
+    view : "grid" or "plane"
+    rows : the map, as `gridworld` takes it, at most 12 rows of 16
+    cell_rewards : what a step that ends in a cell earns besides, H lists of W numbers; or empty
+    slip, gamma, step_reward, goal_reward, pit_reward : as `gridworld` takes them; gamma at most 0.99
+    operator : "policy" (T^π), "optimal" (T*) or "soft" (T_α)
+    alpha : temperature α of T_α, from 0.01 to 5, in units of reward
+    policy : π of T^π, rows of ^ > v < and, for all four alike, a dot; or empty, which is dots
+    k : sweeps done, from 0 to 1000
+    other : the second start: "optimistic", "pessimistic" or "random"
+    Q0, other_Q0 : the starts by cell, H lists of W lists of four numbers; empty: 0, and what `other` says
+    V0 : where the plane's iterates start, two numbers
+
+    A change of the map, of γ or of the operator keeps what the sweeps have found: Q_k becomes Q_0, and k is 0.
+    """
+
+    _view = tr.Unicode("value_iteration").tag(sync=True)
+    _presets = tr.Dict().tag(sync=True)
+    preset = tr.Unicode("goal-and-pit").tag(sync=True, setting=True)
+    view = tr.Enum(("grid", "plane"), "grid").tag(sync=True, setting=True)
+    rows = tr.List(tr.Unicode()).tag(sync=True, setting=True)
+    cell_rewards = tr.List(tr.List(tr.Float())).tag(sync=True, setting=True)
+    slip = tr.Float(0.0, min=0, max=1).tag(sync=True, setting=True)
+    gamma = tr.Float(0.9, min=0, max=0.99).tag(sync=True, setting=True)
+    step_reward = tr.Float(0.0, min=-100, max=100).tag(sync=True, setting=True)
+    goal_reward = tr.Float(1.0, min=-100, max=100).tag(sync=True, setting=True)
+    pit_reward = tr.Float(-1.0, min=-100, max=100).tag(sync=True, setting=True)
+    operator = tr.Enum(OPERATORS, "optimal").tag(sync=True, setting=True)
+    alpha = tr.Float(0.1, min=0.01, max=5).tag(sync=True, setting=True)
+    policy = tr.List(tr.Unicode()).tag(sync=True, setting=True)
+    k = tr.Int(0, min=0, max=MOST_SWEEPS).tag(sync=True, setting=True)
+    other = tr.Enum(STARTS, "optimistic").tag(sync=True, setting=True)
+    Q0 = tr.List().tag(sync=True, setting=True)
+    other_Q0 = tr.List().tag(sync=True, setting=True)
+    V0 = tr.List(tr.Float(), minlen=2, maxlen=2).tag(sync=True, setting=True)
+
+    PRESETS: ClassVar[tuple[str, ...]]  # the names, filled in below
+
+    def __init__(self, preset=None, **settings):
+        preset = next(iter(PRESETS)) if preset is None else preset
+        own_map = {"cell_rewards": [], "policy": []} if "rows" in settings else {}
+        self._swept = None, None  # the settings and the sweeps that were asked for last
+        self._told = True  # settings come as they are to be: nothing is carried over
+        super().__init__(**{**self._defaults(preset), **own_map, "preset": preset, **settings})
+        self._told, self._before = False, self._grid_settings()
+        self.observe(self._load_preset, "preset")
+        self.observe(self._carry, [*(name for name in GRID_SETTINGS if name not in ("Q0", "other_Q0")), "view"])
+
+    @property
+    def sweeps(self):
+        """The `Sweeps` that the map shows, or the `PlaneSweeps` of the plane."""
+        if self.view == "plane":
+            return PlaneSweeps(gamma=self.gamma, operator=self.operator, alpha=self.alpha, V0=self.V0)
+        settings = self._grid_settings()
+        if self._swept[0] != settings:
+            self._swept = settings, Sweeps(**settings)
+        return self._swept[1]
+
+    @property
+    def mdp(self):
+        """The `TabularMDP` of the map, or of the plane."""
+        return self.sweeps.mdp
+
+    @property
+    def Q(self):
+        """Q_k, (S, 4). In the plane, what looks ahead to V_k, (2, 2)."""
+        sweeps = self.sweeps
+        last = sweeps.iterates(self.k)[-1]
+        return last if self.view == "grid" else sweeps.lookahead(last)
+
+    @property
+    def V(self):
+        """V_k, (S,): what the operator makes of Q_k. In the plane, the iterate itself, (2,)."""
+        sweeps = self.sweeps
+        last = sweeps.iterates(self.k)[-1]
+        return sweeps.values(last) if self.view == "grid" else last
+
+    @property
+    def pi(self):
+        """π of T^π, (S, A)."""
+        return self.sweeps.pi
+
+    @property
+    def limit(self):
+        """The operator's fixed point, Q^π, Q* or Q_α; in the plane V^π, V* or V_α."""
+        return self.sweeps.limit
+
+    @property
+    def error(self):
+        """‖Q_k − limit‖∞; in the plane ‖V_k − limit‖∞."""
+        return self._curve("error")
+
+    @property
+    def bounds(self):
+        """What bounds the error at k, by name: envelope, prior, posterior, bracket (see `Sweeps.curves`)."""
+        return {name: self._curve(name) for name in ("envelope", "prior", "posterior", "bracket")}
+
+    @property
+    def distance(self):
+        """‖Q_k − Q'_k‖∞ between the runs from the two starts; nan in the plane, which has one."""
+        if self.view == "plane":
+            return np.nan
+        sweeps = self.sweeps
+        return abs(sweeps.iterates(self.k)[-1] - sweeps.iterates(self.k, start=1)[-1]).max()
+
+    @property
+    def right(self):
+        """In how many states where there is a choice the greedy policy of Q_k is optimal, however ties break."""
+        sweeps = self.sweeps
+        return int((sweeps.right(self.Q) & ~sweeps.absorbing).sum())
+
+    def freeze(self):
+        """Take the greedy policy of the present Q as π, and T^π as the operator."""
+        if self.view == "plane":
+            raise ValueError("the plane's policy is uniform: freeze a policy in the view 'grid'")
+        sweeps, Q = self.sweeps, self.Q
+        first = (Q >= Q.max(axis=1, keepdims=True) - 1e-9 * (1 + abs(sweeps.optimal).max())).argmax(axis=1)
+        letters = np.full(sweeps.shape, ".")
+        letters[tuple(sweeps.mdp.cells.T)] = np.where(sweeps.absorbing, ".", np.array(list(ARROWS))[first])
+        with self.hold_sync():
+            self.operator = "policy"
+            self.policy = ["".join(row) for row in letters]
+
+    def restart(self):
+        """Back to k = 0 and to the starts that the settings name, forgetting what was carried over."""
+        with self.hold_sync(), self._telling():
+            self.k, self.Q0, self.other_Q0 = 0, [], []
+
+    def reset(self):
+        """Go back to the preset's own settings."""
+        with self.hold_sync(), self._telling():
+            for name, value in self._defaults(self.preset).items():
+                setattr(self, name, value)
+
+    def set_state(self, sync_data):
+        """What the front end sends: it has carried the sweeps over itself."""
+        with self._telling():
+            super().set_state(sync_data)
+
+    def _draw(self):
+        sweeps, curves = self.sweeps, self.sweeps.curves(max(self.k, 60))
+        fig, (left, right) = plots.row(2, height=3.1)
+        if self.view == "plane":
+            plots.draw_plane(left, sweeps.iterates(self.k), sweeps.limit, sweeps.apply, self.gamma)
+        else:
+            weights = {"policy": sweeps.pi, "soft": soft_policy(self.Q, self.alpha)}.get(self.operator)
+            weights = greedy_policy(self.Q) if weights is None else weights
+            plots.draw_map(left, self.rows, sweeps.mdp.cells, self.V, weights)
+        plots.draw_errors(right, curves, self.k)
+        return fig
+
+    def alt(self):
+        what = {"policy": "T^π", "optimal": "T*", "soft": f"T_α with α = {self.alpha:g}"}[self.operator]
+        if self.view == "plane":
+            first = "The plane of two states with the square around the fixed point and its image"
+        else:
+            first = f"A map of {len(self.rows)} by {len(self.rows[0])} cells with its values and policy"
+        return (
+            f"{first} after {self.k} sweeps of {what}, γ = {self.gamma:g}; beside it, on a logarithmic axis, the "
+            f"error ({self.error:.3g} now) and its bounds against the number of sweeps."
+        )
+
+    def _curve(self, name):
+        return float(self.sweeps.curves(self.k)[name][-1])
+
+    def _grid_settings(self):
+        return {name: getattr(self, name) for name in GRID_SETTINGS}
+
+    @contextmanager
+    def _telling(self):
+        """Settings come together, as they are to be: nothing is carried over."""
+        before, self._told = self._told, True
+        try:
+            yield
+        finally:
+            self._told, self._before = before, self._grid_settings()
+
+    def _carry(self, change):
+        """After a change of the problem: the present Q_k becomes Q_0. The plane keeps its V_0 and k."""
+        if self._told:
+            return
+        old, k, leaving = self._before, self.k, change.name == "view"
+        kept = {}
+        if change.name == "other":
+            kept = {"k": 0, "other_Q0": []}
+        elif _shape(old["rows"]) != _shape(self.rows):
+            kept = {"k": 0, "Q0": [], "other_Q0": [], "cell_rewards": [], "policy": []}
+        elif (change.old if leaving else self.view) == "grid" and k > 0:
+            swept = Sweeps(**old)
+            last = [swept.by_cell(swept.iterates(k, start)[-1]) for start in (0, 1)]
+            kept = {"k": 0, "Q0": last[0], "other_Q0": last[1]}
+        elif leaving:
+            kept = {"k": 0}
+        with self.hold_sync(), self._telling():
+            for name, value in kept.items():
+                setattr(self, name, value)
+
+    def _load_preset(self, change):
+        if not self._told:
+            self.reset()
+
+    @staticmethod
+    def _defaults(preset):
+        """The settings that a preset begins with."""
+        if preset not in PRESETS:
+            raise tr.TraitError(f"preset must be one of {', '.join(map(repr, PRESETS))}, got {preset!r}")
+        return {**DEFAULTS, **PRESETS[preset][1]}
+
+    @tr.default("_presets")
+    def _settings_of_presets(self):
+        return {name: {"title": title, "settings": self._defaults(name)} for name, (title, _) in PRESETS.items()} | {
+            "plane": {"title": PRESETS["plane"][0], "settings": self._defaults("plane"), "problem": TWO_STATES}
+        }
+
+    @tr.validate("preset")
+    def _known_preset(self, proposal):
+        self._defaults(proposal["value"])
+        return proposal["value"]
+
+    @tr.validate("rows")
+    def _map_that_is_one(self, proposal):
+        rows = proposal["value"]
+        try:
+            gridworld(rows, gamma=0.5)
+        except ValueError as error:
+            raise tr.TraitError(str(error)) from None
+        if any(size > most for size, most in zip(_shape(rows), LARGEST_MAP, strict=True)):
+            most = "{} rows of {} cells".format(*LARGEST_MAP)
+            raise tr.TraitError(f"rows must be at most {most}, got {len(rows)} of {len(rows[0])}")
+        return rows
+
+    @tr.validate("cell_rewards", "Q0", "other_Q0")
+    def _numbers_that_fit(self, proposal):
+        name, value = proposal["trait"].name, proposal["value"]
+        shape = _shape(self.rows) if name == "cell_rewards" else (*_shape(self.rows), 4)
+        if not value:
+            return value
+        try:
+            array = np.array(value, dtype=float)
+        except (TypeError, ValueError):
+            array = np.empty(0)
+        if array.shape != shape:
+            raise tr.TraitError(f"{name} must be empty or have shape {shape} as the map has, got {value!r}")
+        if not np.isfinite(array).all():
+            raise tr.TraitError(f"{name} must hold finite numbers, got {value!r}")
+        return array.tolist()
+
+    @tr.validate("policy")
+    def _policy_that_fits(self, proposal):
+        policy = proposal["value"]
+        if not policy:
+            return policy
+        fits = len(policy) == len(self.rows) and all(len(row) == len(self.rows[0]) for row in policy)
+        if not fits or not set("".join(policy)) <= {*ARROWS, "."}:
+            H, W = _shape(self.rows)
+            raise tr.TraitError(f"policy must be empty or {H} rows of {W} of ^ > v < and ., got {policy!r}")
+        return policy
+
+    @tr.validate("V0")
+    def _finite_start(self, proposal):
+        if not np.isfinite(proposal["value"]).all():
+            raise tr.TraitError(f"V0 must be two finite numbers, got {proposal['value']!r}")
+        return proposal["value"]
+
+
+def _shape(rows):
+    return len(rows), len(rows[0]) if rows else 0
+
+
+def _read_policy(policy, cells):
+    """π, (S, 4), from rows of arrows and dots."""
+    pi = np.full((len(cells), 4), 0.25)
+    for s, (i, j) in enumerate(cells):
+        if len(policy) and policy[i][j] != ".":
+            pi[s] = np.eye(4)[ARROWS.index(policy[i][j])]
+    return pi
+
+
+# Presets ----------------------------------------------------------------------------------------------------
+# Each is (title, the settings that are not the defaults).
+
+TWO_STATES = {  # staying costs in the first state and pays in the second; going is never sure
+    "P": [[[0.9, 0.1], [0.25, 0.75]], [[0.1, 0.9], [0.8, 0.2]]],
+    "r": [[1.0, 0.0], [0.4, 1.0]],
+}
+
+DEFAULTS = {
+    "view": "grid",
+    "rows": ["...G", ".#.P", "S..."],
+    "cell_rewards": [],
+    "slip": 0.2,
+    "gamma": 0.9,
+    "step_reward": 0.0,
+    "goal_reward": 1.0,
+    "pit_reward": -1.0,
+    "operator": "optimal",
+    "alpha": 0.1,
+    "policy": [],
+    "k": 0,
+    "other": "optimistic",
+    "Q0": [],
+    "other_Q0": [],
+    "V0": [0.0, 0.0],
+}
+GRID_SETTINGS = [name for name in DEFAULTS if name not in ("view", "k", "V0")]
+
+
+def _rewards(rows, **at):
+    """Zero everywhere but in the cells named r0c1 for row 0, column 1."""
+    rewards = np.zeros(_shape(rows))
+    for place, value in at.items():
+        rewards[tuple(map(int, place[1:].split("c")))] = value
+    return rewards.tolist()
+
+
+ENDLESS = [".....", ".....", ".....", "....."]
+CLIFF = ["........", "........", "........", "SPPPPPPG"]
+TWO_GOALS = ["#########", "G..S....G", "#########"]
+MAZE = ["S.#.....#.", "..#.###...", ".##.#.#.#.", "....#...#.", "#.###.###.", "......#..G"]
+PRESETS = {
+    "goal-and-pit": ("goal and pit", {"step_reward": -0.04}),
+    "endless": (
+        "endless",
+        {"rows": ENDLESS, "slip": 0.1, "cell_rewards": _rewards(ENDLESS, r0c4=1, r1c1=-1), "k": 30},
+    ),
+    "cliff": ("cliff", {"rows": CLIFF, "slip": 0.1, "gamma": 0.95, "step_reward": -0.1, "pit_reward": -5.0}),
+    "two-goals": (
+        "near or far",
+        {"rows": TWO_GOALS, "slip": 0.0, "gamma": 0.8, "cell_rewards": _rewards(TWO_GOALS, r1c8=2)},
+    ),
+    "maze": ("maze", {"rows": MAZE, "slip": 0.0, "gamma": 0.95, "other": "random"}),
+    "two-ways": (
+        "two ways",
+        {"rows": ["S....", ".###.", "....G"], "slip": 0.0, "operator": "soft", "step_reward": -0.05},
+    ),
+    "empty": ("empty", {"rows": ["........"] * 5 + ["......G."]}),
+    "plane": ("two states", {"view": "plane", "gamma": 0.7, "V0": [0.0, 4.0]}),
+}
+ValueIteration.PRESETS = tuple(PRESETS)
