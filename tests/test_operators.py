@@ -9,7 +9,7 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.optimize import minimize_scalar
+from scipy.optimize import brentq, minimize_scalar
 from strategies import arrays, plain, policies, tabular_mdps
 
 from rlbook import TabularMDP, garnet
@@ -246,7 +246,12 @@ def test_improvement_lies_above_a_sweep(data, mdp):
     slack = 1e-9 * (1 + norm(best))
     assert (Q <= swept + slack).all()
     assert (swept <= improved + slack).all()
-    assert norm(improved - best) <= mdp.gamma * norm(Q - best) + slack
+    rounds = sweeps = Q
+    for _ in range(4):
+        rounds = evaluate_policy(mdp, greedy_policy(rounds)).Q
+        sweeps = optimality_operator(mdp, sweeps)
+        assert (sweeps <= rounds + slack).all()
+    assert (rounds <= best + slack).all()
     if norm(improved - Q) < 1e-12:
         assert norm(Q - best) < 1e-7
 
@@ -378,6 +383,21 @@ def test_the_soft_values_go_to_the_hard_ones_with_the_temperature():
     gaps = [norm(soft_policy_iteration(mdp, alpha, tol=1e-11).Q - hard) for alpha in (1.0, 0.1, 0.01, 0.001)]
     assert (np.diff(gaps) < 0).all()
     assert gaps[-1] < 0.9 * 0.001 * np.log(3) / 0.1
+
+
+def test_the_boltzmann_average_may_have_three_fixed_points():
+    """The chapter's exercise: its solutions, the one that iterates from 0 find, and the soft equation's one."""
+    gamma, step = 0.98, lambda q: 0.25 + 0.98 * q / (1 + np.exp(-q))
+    for solution in (0.745, 2.318, 12.498):
+        assert brentq(lambda q: step(q) - q, solution - 0.01, solution + 0.01) == pytest.approx(solution, abs=6e-4)
+    q = 0.0
+    for _ in range(2000):
+        q = step(q)
+    assert q == pytest.approx(0.745, abs=6e-4)
+    soft = 0.0
+    for _ in range(5000):
+        soft = 0.25 + gamma * soft_value([[soft, 0.0]], 1.0)[0]
+    assert soft == pytest.approx(12.5002, abs=6e-5)
 
 
 @pytest.mark.proves("prop-boltzmann")
