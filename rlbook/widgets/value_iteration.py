@@ -525,8 +525,8 @@ def _read_policy(policy, cells):
 # Presets ----------------------------------------------------------------------------------------------------
 # Each is (title, the settings that are not the defaults).
 
-TWO_STATES = {  # staying costs in the first state and pays in the second; going is never sure
-    "P": [[[0.9, 0.1], [0.25, 0.75]], [[0.1, 0.9], [0.8, 0.2]]],
+TWO_STATES = {  # the first action mostly stays, the second stirs; what pays best differs between the states
+    "P": [[[0.95, 0.05], [0.4, 0.6]], [[0.05, 0.95], [0.6, 0.4]]],
     "r": [[1.0, 0.0], [0.4, 1.0]],
 }
 
