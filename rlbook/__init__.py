@@ -5,19 +5,37 @@ readers use; `rlbook.neural` (torch) and `rlbook.widgets` are imported by themse
 stays quick and needs neither.
 """
 
-from rlbook.bellman import evaluate_policy
+from rlbook.bellman import (
+    bellman_operator,
+    evaluate_policy,
+    optimality_operator,
+    policy_iteration,
+    soft_operator,
+    soft_policy_iteration,
+    soft_value_iteration,
+    solve,
+    value_iteration,
+)
 from rlbook.mdp import TabularMDP, garnet, gridworld
 from rlbook.occupancy import expected_return, occupancy
 from rlbook.policy_gradient import exact_gradient, sample_trajectories, softmax_policy
 
 __all__ = [
     "TabularMDP",
+    "bellman_operator",
     "evaluate_policy",
     "exact_gradient",
     "expected_return",
     "garnet",
     "gridworld",
     "occupancy",
+    "optimality_operator",
+    "policy_iteration",
     "sample_trajectories",
+    "soft_operator",
+    "soft_policy_iteration",
+    "soft_value_iteration",
     "softmax_policy",
+    "solve",
+    "value_iteration",
 ]

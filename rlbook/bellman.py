@@ -17,14 +17,34 @@ from typing import NamedTuple
 import numpy as np
 import scipy  # its subpackages load when first used, which keeps `import rlbook` quick
 
-from rlbook.mdp import _check_finite, _is_real, _real_array, check_policy
+from rlbook.mdp import _check_count, _check_discount, _check_finite, _is_real, _real_array, check_policy
+
+EPS = np.finfo(float).eps
+LU_BELOW = 2000  # states: up to here a sparse LU factorisation is quicker than an iterative solver
+QUICK = 60  # sweeps of value iteration that `solve` tries first
 
 
 class PolicyValue(NamedTuple):
-    """V^π, (S,), and Q^π, (S, A)."""
+    """V^π, (S,), and Q^π, (S, A); each entry is within `error_bound` of the truth."""
 
     V: np.ndarray
     Q: np.ndarray
+    error_bound: float
+
+
+class Solution(NamedTuple):
+    """Optimal (or soft optimal) V, (S,), Q, (S, A), and policy pi, (S, A), as a solver left them.
+
+    Each entry of V and Q is within `error_bound` of the truth, in exact arithmetic on the stored P and r. `steps`
+    counts sweeps or policies; `converged` says whether the solver reached what it was asked for.
+    """
+
+    V: np.ndarray
+    Q: np.ndarray
+    pi: np.ndarray
+    error_bound: float
+    steps: int
+    converged: bool
 
 
 # Operators --------------------------------------------------------------------------------------------------
@@ -80,28 +100,444 @@ def soft_policy(Q, alpha):
 
 
 def evaluate_policy(mdp, pi):
-    """The exact V^π = (I − γP_π)⁻¹ r_π and Q^π = r + γ E[V^π(s')], by one linear solve.
+    """The value of a policy, V^π = (I − γP_π)⁻¹ r_π and Q^π = r + γ E[V^π(s')] (thm-evaluation), by one solve.
 
-    Raises `ValueError` where pi is not an (S, A) array of distributions.
+    pi is (S, A). Returns a `PolicyValue`: V, (S,), and Q, (S, A), in units of reward, and in `error_bound` how
+    far either may be off in maximum norm: max |r_π − (V − γP_πV)| / (1 − γ), and what rounding may add.
+    Raises `ValueError` where pi is not an (S, A) array of distributions. Source: Puterman (1994), Theorem 6.1.1.
     """
-    pi = check_policy(mdp, pi)
-    P_pi, r_pi = transition_matrix(mdp, pi), (pi * mdp.r).sum(axis=1)
-    if mdp.is_sparse:
-        V = scipy.sparse.linalg.spsolve(
-            scipy.sparse.eye_array(mdp.n_states, format="csc") - mdp.gamma * P_pi.tocsc(), r_pi
-        )
-    else:
-        V = np.linalg.solve(np.eye(mdp.n_states) - mdp.gamma * P_pi, r_pi)
-    return PolicyValue(V, mdp.r + mdp.gamma * mdp.expect(V))
+    return _evaluate(mdp, check_policy(mdp, pi))
 
 
 def transition_matrix(mdp, pi):
     """P_π(s'|s) = Σ_a π(a|s) P(s'|s,a), (S, S), sparse where the MDP is."""
     S, A = mdp.r.shape
+    if not mdp.is_sparse:
+        return np.einsum("sa,sak->sk", pi, mdp.P)
+    s, a = np.nonzero(pi)
+    return scipy.sparse.csr_array((pi[s, a], (s, a * S + s)), shape=(S, A * S)) @ mdp._P
+
+
+def _evaluate(mdp, pi, bonus=0.0, start=None):
+    """`evaluate_policy` for the reward r_π + bonus; an iterative solver begins at `start`."""
+    S, A = mdp.r.shape
+    P_pi, r_pi = transition_matrix(mdp, pi), (pi * mdp.r).sum(axis=1) + bonus
     if mdp.is_sparse:
-        average = scipy.sparse.csr_array((pi.ravel(), np.arange(S * A), np.arange(0, S * A + 1, A)), shape=(S, S * A))
-        return average @ mdp.P
-    return np.einsum("sa,sak->sk", pi, mdp.P)
+        V = _solve_sparse(mdp.gamma * P_pi, r_pi, np.zeros(S) if start is None else start)
+    else:
+        V = np.linalg.solve(np.eye(S) - mdp.gamma * P_pi, r_pi)
+    Q = _look_ahead(mdp, V)
+    residual = abs((pi * Q).sum(axis=1) + bonus - V).max()
+    rounding = _rounding(mdp, V) + (A + 4) * EPS * (abs(Q).max() + np.max(abs(bonus)))
+    sums = (1 + mdp.row_error) * (1 + abs(pi.sum(axis=1) - 1).max() + A * EPS)  # of rows, π's and P's
+    return PolicyValue(V, Q, _discounted(residual + rounding, mdp.gamma * sums))
+
+
+def _solve_sparse(M, b, x):
+    """x = b + Mx by BiCGSTAB (van der Vorst 1992) from a first guess; by LU where that is quicker or it fails."""
+    S = len(b)
+    step = scipy.sparse.linalg.LinearOperator((S, S), matvec=lambda v: v - M @ v, dtype=float)
+    for _ in range(3 if S >= LU_BELOW else 0):  # again on what is left: the solver's own idea of it drifts
+        residual = b - step @ x
+        enough = 8 * EPS * max(abs(b).max(), abs(x).max())
+        if abs(residual).max() <= enough:
+            return x
+        x = x + scipy.sparse.linalg.bicgstab(step, residual, rtol=0.0, atol=enough * S**0.5 / 8, maxiter=1000)[0]
+    if S >= LU_BELOW and abs(b - step @ x).max() <= 1e-12 * max(abs(b).max(), abs(x).max()):
+        return x
+    return scipy.sparse.linalg.splu(scipy.sparse.eye_array(S, format="csc") - M.tocsc()).solve(b)
+
+
+# Optimal policies -------------------------------------------------------------------------------------------
+
+
+def value_iteration(mdp, *, tol=1e-8, max_steps=100_000):
+    """V*, Q* and an optimal policy by V_k = max_a (r + γ E V_{k−1}), within MacQueen's bounds (thm-macqueen):
+
+        V_k + γ/(1−γ) min Δ ≤ V* ≤ V_k + γ/(1−γ) max Δ,      Δ = V_k − V_{k−1}.
+
+    V and Q are the middle of the bracket, and `error_bound` is half its width and what rounding may add. It
+    closes when Δ is nearly the same everywhere, often long before V_k has converged. `tol` is in units of
+    reward; where `max_steps` sweeps do not reach it, or float64 cannot certify it, `converged` is False.
+    Returns a `Solution`. Raises `ValueError` where tol is not a positive number or max_steps not a positive
+    integer. Source: MacQueen (1966); Puterman (1994), Theorem 6.6.3.
+    """
+    return _iterate_values(mdp, _check_positive("tol", tol), _check_count("max_steps", max_steps))
+
+
+def soft_value_iteration(mdp, alpha, *, tol=1e-8, max_steps=100_000):
+    """V_α, Q_α and π_α by V_k = lse_α(r + γ E V_{k−1}) (thm-soft-contraction), stopped as `value_iteration` is.
+
+    MacQueen's bounds hold here too, for T_α is monotone and turns a constant c into γc, as T* does. `alpha` is
+    the temperature, in units of reward. Returns a `Solution`. Raises as `value_iteration` does, and `ValueError`
+    where alpha is not a positive number. Source: Fox, Pakman and Tishby (2016).
+    """
+    alpha, tol = _check_positive("alpha", alpha), _check_positive("tol", tol)
+    return _iterate_values(mdp, tol, _check_count("max_steps", max_steps), alpha)
+
+
+def policy_iteration(mdp, *, max_steps=1000):
+    """V*, Q* and an optimal policy: evaluate a policy, improve it, and again (thm-policy-iteration).
+
+    An action is kept unless another is better by more than rounding explains, so that ties end it. `converged`
+    says that no action changed in the last step. Returns a `Solution`. Raises `ValueError` where max_steps is
+    not a positive integer. Source: Howard (1960); Puterman (1994), Theorem 6.4.2.
+    """
+    return _iterate_policies(mdp, None, _check_count("max_steps", max_steps), greedy_policy(mdp.r))
+
+
+def soft_policy_iteration(mdp, alpha, *, tol=1e-8, max_steps=1000):
+    """V_α, Q_α and π_α: evaluate π with its entropy, r_π + αH(π), then π ∝ exp(Q/α) (thm-soft-improvement).
+
+    Ends when the bracket of `value_iteration` is within tol, or when V rises no more than rounding explains.
+    Returns a `Solution`. Raises as `soft_value_iteration` does. Source: Haarnoja et al. (2018), Theorem 1.
+    """
+    alpha, tol = _check_positive("alpha", alpha), _check_positive("tol", tol)
+    max_steps = _check_count("max_steps", max_steps)
+    pi, V, error = soft_policy(mdp.r, alpha), None, 0.0
+    for step in range(1, max_steps + 1):
+        before, error_before = V, error
+        V, Q, error = _evaluate(mdp, pi, alpha * scipy.special.entr(pi).sum(axis=1), start=V)
+        solution = _bracket(mdp, V, Q, step, tol, alpha)
+        if solution.converged or (step > 1 and (V - before).max() <= error + error_before):
+            break
+        pi = solution.pi
+    return solution
+
+
+def solve(mdp, *, tol=1e-8):
+    """V*, Q* and an optimal policy within `tol`, by whichever of the methods above is quick on this MDP.
+
+    Value iteration where it mixes quickly, else policy iteration from where that has come. Returns a `Solution`.
+    Raises `ValueError` where tol is not a positive number.
+    """
+    tol = _check_positive("tol", tol)
+    solution = _iterate_values(mdp, tol, QUICK)
+    if not solution.converged:
+        solution = _iterate_policies(mdp, tol, 1000, solution.pi, solution)
+    return solution
+
+
+def _iterate_values(mdp, tol, max_steps, alpha=None):
+    W, gamma, first = np.zeros(mdp.n_states), mdp.gamma, None
+    for step in range(1, max_steps + 1):
+        V, Q = W, _look_ahead(mdp, W)
+        W = _best(Q, alpha)
+        change = W - V
+        half = gamma / (1 - gamma) * (change.max() - change.min()) / 2
+        first = half if first is None else first
+        if half <= tol:
+            solution = _bracket(mdp, V, Q, step, tol, alpha)
+            if solution.converged or solution.error_bound - half >= tol:  # rounding alone exceeds tol
+                return solution
+        if gamma ** (step - 1) * first < tol / 1000:  # so narrow the bracket is but for rounding: no sweep helps
+            break
+    return _bracket(mdp, V, Q, step, tol, alpha)
+
+
+def _iterate_policies(mdp, tol, max_steps, pi, begun=None):
+    V, steps = (None, 0) if begun is None else (begun.V, begun.steps)
+    for step in range(steps + 1, steps + max_steps + 1):
+        V, Q, error = _evaluate(mdp, pi, start=V)
+        better = Q.max(axis=1) - (pi * Q).sum(axis=1) > 2 * error
+        solution = _bracket(mdp, V, Q, step, tol)
+        if not better.any() or (tol and solution.converged):
+            break
+        pi = np.where(better[:, None], solution.pi, pi)
+    return solution._replace(pi=pi, converged=solution.converged if tol else not better.any())
+
+
+def _look_ahead(mdp, V):
+    """Q = r + γ E[V(s')], (S, A)."""
+    Q = mdp.expect(V)
+    Q *= mdp.gamma
+    Q += mdp.r
+    return Q
+
+
+def _best(Q, alpha):
+    return Q.max(axis=1) if alpha is None else soft_value(Q, alpha)
+
+
+def _bracket(mdp, V, Q, steps, tol, alpha=None):
+    """The `Solution` in the middle of the bracket that V and Q = r + γ E[V(s')] give (thm-macqueen)."""
+    gamma, W = mdp.gamma, _best(Q, alpha)
+    low, high = (W - V).min(), (W - V).max()
+    shift, half = gamma / (1 - gamma) * (low + high) / 2, gamma / (1 - gamma) * (high - low) / 2
+    rounding = _rounding(mdp, V) + 4 * EPS * (abs(W).max() + abs(shift))
+    if alpha is not None:
+        rounding += (mdp.n_actions + 8) * EPS * (alpha + abs(Q).max())
+    # A constant c comes back from P as c times the sum of a row, which may not be quite 1.
+    rounding += mdp.row_error * max(-low, high, 0.0) / (1 - gamma)
+    error = half + _discounted(rounding, gamma * (1 + mdp.row_error))
+    Q = Q + shift
+    pi = greedy_policy(Q) if alpha is None else soft_policy(Q, alpha)
+    return Solution(W + shift, Q, pi, error, steps, tol is not None and error <= tol)
+
+
+def _rounding(mdp, V):
+    """How far r + γ E[V(s')] may be off for being computed in float64."""
+    return (mdp.row_width + 4) * EPS * (abs(mdp.r).max() + abs(V).max())
+
+
+def _discounted(error, factor):
+    """Σ_t factorᵗ · error: what an error a step adds up to."""
+    return float(error / (1 - factor)) if factor < 1 else np.inf
+
+
+# Traces, for looking at convergence -------------------------------------------------------------------------
+
+
+class Trace(NamedTuple):
+    """What `trace` saw at k = 0, …, K; each is (K+1,) but for `Q`, (K+1, S, A), and the `fixed_point`, (S, A).
+
+    `error` is ‖Q_k − Q̄‖∞, Q̄ the fixed point; `envelope` γᵏ‖Q₀ − Q̄‖∞; `a_priori` and `a_posteriori` are
+    Banach's bounds on the error (thm-banach); `bracket` is the width of MacQueen's bracket (thm-macqueen), all
+    in units of reward. `greedy` is the share of states in which Q_k's greedy action is greedy for Q̄ too.
+    `a_posteriori` and `bracket` look one step back, and are infinite at k = 0.
+    """
+
+    Q: np.ndarray
+    fixed_point: np.ndarray
+    error: np.ndarray
+    envelope: np.ndarray
+    a_priori: np.ndarray
+    a_posteriori: np.ndarray
+    bracket: np.ndarray
+    greedy: np.ndarray
+
+
+def trace(mdp, Q, steps, *, pi=None, alpha=None):
+    """Q and its next `steps` iterates under T^π where `pi` is given, T_α where `alpha` is, T* otherwise: `Trace`.
+
+    Raises `ValueError` for both `pi` and `alpha`, a Q that is not (S, A), or steps that are not a positive
+    integer.
+    """
+    if pi is not None and alpha is not None:
+        raise ValueError("pi and alpha name two operators; give one of them")
+    _check_count("steps", steps)
+    if pi is not None:
+        fixed_point = evaluate_policy(mdp, pi).Q
+    elif alpha is not None:
+        fixed_point = soft_policy_iteration(mdp, alpha, tol=1e-12).Q
+    else:
+        fixed_point = policy_iteration(mdp).Q
+    Qs = [_check_q(mdp, Q)]
+    for _ in range(steps):
+        if pi is not None:
+            Qs.append(bellman_operator(mdp, pi, Qs[-1]))
+        else:
+            Qs.append(optimality_operator(mdp, Qs[-1]) if alpha is None else soft_operator(mdp, Qs[-1], alpha))
+    Qs = np.array(Qs)
+    gamma, powers = mdp.gamma, mdp.gamma ** np.arange(steps + 1)
+    error = abs(Qs - fixed_point).max(axis=(1, 2))
+    moves = (Qs[1:] - Qs[:-1]).reshape(steps, -1)
+    length = abs(moves).max(axis=1)
+    best = fixed_point >= fixed_point.max(axis=1, keepdims=True) - 1e-9 * max(1.0, abs(fixed_point).max())
+    chosen = Qs.argmax(axis=2)
+    return Trace(
+        Q=Qs,
+        fixed_point=fixed_point,
+        error=error,
+        envelope=powers * error[0],
+        a_priori=powers / (1 - gamma) * length[0],
+        a_posteriori=np.r_[np.inf, gamma / (1 - gamma) * length],
+        bracket=np.r_[np.inf, gamma / (1 - gamma) * (moves.max(axis=1) - moves.min(axis=1))],
+        greedy=best[np.arange(mdp.n_states), chosen].mean(axis=1),
+    )
+
+
+# Learning from samples --------------------------------------------------------------------------------------
+
+
+class Learned(NamedTuple):
+    """A table learned from steps: `Q` and `visits` (S, A), and the tables `history` (n, S, A) after `steps` (n,)."""
+
+    Q: np.ndarray
+    visits: np.ndarray
+    steps: np.ndarray
+    history: np.ndarray
+
+
+def q_learning(env, gamma, *, steps, rng, alpha=None, epsilon=0.2, exponent=0.7, records=50):
+    """Tabular Q-learning on a Gymnasium environment with numbered states and actions (thm-q-learning): `Learned`.
+
+        Q(s,a) ← Q(s,a) + β_n (r + γ (1 − terminated) max_a' Q(s',a') − Q(s,a)),   β_n = n^(−exponent),
+
+    n counting the visits to (s,a), from Q = 0; 1/2 < exponent ≤ 1 makes Robbins–Monro steps. Actions are greedy
+    but for a share `epsilon` of uniform ones. With a temperature `alpha` lse_α stands for the max, which is soft
+    Q-learning. A truncated episode's last step still looks ahead: only termination ends the rewards.
+
+    Raises `ValueError` for spaces that are not discrete, gamma outside [0, 1), a count that is not a positive
+    integer, an epsilon outside (0, 1], an exponent outside (1/2, 1], or an alpha that is not positive.
+    """
+    S, A = (getattr(space, "n", None) for space in (env.observation_space, env.action_space))
+    if S is None or A is None:
+        raise ValueError("env must have discrete observations and actions")
+    _check_discount(gamma)
+    if alpha is not None:
+        _check_positive("alpha", alpha)
+    _check_count("steps", steps)
+    _check_count("records", records)
+    if not _is_real(epsilon) or not 0 < epsilon <= 1:
+        raise ValueError(f"epsilon must be in (0, 1], for else some pairs are never tried; got {epsilon!r}")
+    if not _is_real(exponent) or not 0.5 < exponent <= 1:
+        raise ValueError(f"exponent must be in (1/2, 1], got {exponent!r}")
+
+    from tqdm import tqdm  # here, for it would be a fifth of what `import rlbook` costs
+
+    Q, visits = np.zeros((S, A)), np.zeros((S, A), dtype=int)
+    at = np.unique(np.linspace(0, steps, min(records, steps) + 1).astype(int)[1:])
+    history = []
+    s, _ = env.reset(seed=int(rng.integers(2**31)))
+    for step in tqdm(range(1, steps + 1), leave=False, mininterval=1):
+        explore, shift = rng.random(2)
+        ties = np.flatnonzero(Q[s] == Q[s].max())
+        a = int(shift * A) if explore < epsilon else int(ties[int(shift * len(ties))])
+        s_next, reward, terminated, truncated, _ = env.step(a)
+        ahead = (
+            0.0 if terminated else Q[s_next].max() if alpha is None else soft_value(Q[s_next : s_next + 1], alpha)[0]
+        )
+        visits[s, a] += 1
+        Q[s, a] += visits[s, a] ** -exponent * (reward + gamma * ahead - Q[s, a])
+        s = env.reset()[0] if terminated or truncated else s_next
+        if step == at[len(history)]:
+            history.append(Q.copy())
+    return Learned(Q, visits, at, np.array(history))
+
+
+# Values without a table: v_w = Φw ---------------------------------------------------------------------------
+
+
+class LinearProblem(NamedTuple):
+    """A Markov chain whose values are to be approximated by v_w = Φw.
+
+    `P` (S, S), rewards `r` (S,), discount `gamma`; `features` Φ (S, n); `d` (S,) says how often each state is
+    updated, and is the chain's own stationary distribution if the updates are on-policy.
+    """
+
+    P: np.ndarray
+    r: np.ndarray
+    gamma: float
+    features: np.ndarray
+    d: np.ndarray
+
+
+def td_direction(problem, w, method="semi"):
+    """The mean update of w, (n,): E over s ~ d and s' ~ P(·|s), with δ = r + γ v_w(s') − v_w(s), of
+
+        semi       δ φ(s)                     the target held fixed: TD(0)                       (eq-semi-gradient)
+        residual   E[δ|s] (φ(s) − γ E[φ(s')|s])     minus the gradient of ½ E_d (E[δ|s])²        (eq-residual)
+        naive      δ (φ(s) − γ φ(s'))         minus the gradient of ½ E δ², from single samples  (prop-double-sampling)
+
+    Raises `ValueError` for another method or weights that do not fit. Source: Baird (1995).
+    """
+    P, r, gamma, Phi, d = problem
+    w = _real_array("w", w, ndim=1)
+    if w.shape != Phi.shape[1:]:
+        raise ValueError(f"w must have shape {Phi.shape[1:]} to fit the features, got {w.shape}")
+    v = Phi @ w
+    delta = r[:, None] + gamma * v - v[:, None]  # (s, s')
+    mean_delta = r + gamma * P @ v - v
+    if method == "semi":
+        return Phi.T @ (d * mean_delta)
+    if method == "residual":
+        return (Phi - gamma * P @ Phi).T @ (d * mean_delta)
+    if method == "naive":
+        return Phi.T @ (d * mean_delta) - gamma * Phi.T @ (d @ (P * delta))
+    raise ValueError(f"method must be semi, residual or naive, got {method!r}")
+
+
+def linear_td(problem, w, *, step_size, steps, method="semi"):
+    """w and its next `steps` values under w ← w + step_size · td_direction, (steps+1, n).
+
+    Raises `ValueError` for a step_size that is not positive or steps that are not a positive integer.
+    """
+    _check_positive("step_size", step_size)
+    _check_count("steps", steps)
+    path = [_real_array("w", w, ndim=1)]
+    for _ in range(steps):
+        path.append(path[-1] + step_size * td_direction(problem, path[-1], method))
+    return np.array(path)
+
+
+def td_fixed_point(problem):
+    """The w at which the semi-gradient is zero: Φᵀ D (I − γP) Φ w = Φᵀ D r (thm-on-policy-td), (n,)."""
+    P, r, gamma, Phi, d = problem
+    return np.linalg.solve(Phi.T @ (d[:, None] * (Phi - gamma * P @ Phi)), Phi.T @ (d * r))
+
+
+def on_policy(mdp, pi, features):
+    """The `LinearProblem` of π's own chain, d its stationary distribution, for (S, n) features.
+
+    Raises `ValueError` where the features do not fit, or the chain has no single stationary distribution.
+    """
+    pi, features = check_policy(mdp, pi), _real_array("features", features, ndim=2)
+    if len(features) != mdp.n_states:
+        raise ValueError(f"features must have {mdp.n_states} rows, one a state, got {len(features)}")
+    P = transition_matrix(mdp, pi)
+    P = P.toarray() if mdp.is_sparse else P
+    values, vectors = np.linalg.eig(P.T)
+    single = abs(values - 1) < 1e-9
+    if single.sum() != 1:
+        raise ValueError(f"pi's chain has {single.sum()} stationary distributions; it must have one")
+    d = vectors[:, single][:, 0].real
+    return LinearProblem(P, (pi * mdp.r).sum(axis=1), mdp.gamma, features, d / d.sum())
+
+
+def td_zero(problem, *, steps, rng, exponent=0.7, scale=1.0):
+    """TD(0) along one path of the chain: w ← w + β_n δ φ(s), β_n = scale·n^(−exponent), from w = 0, (n,).
+
+    `d` is not used: the path visits states as the chain does. Raises `ValueError` for steps that are not a
+    positive integer, a scale that is not positive, or an exponent outside (1/2, 1].
+    """
+    _check_count("steps", steps)
+    _check_positive("scale", scale)
+    if not _is_real(exponent) or not 0.5 < exponent <= 1:
+        raise ValueError(f"exponent must be in (1/2, 1], got {exponent!r}")
+    P, r, gamma, Phi, _ = problem
+    cumulative = P.cumsum(axis=1)
+    w, s = np.zeros(Phi.shape[1]), 0
+    for n, u in enumerate(rng.random(steps), start=1):
+        s_next = min(int(np.searchsorted(cumulative[s], u, side="right")), len(P) - 1)
+        delta = r[s] + gamma * Phi[s_next] @ w - Phi[s] @ w
+        w += scale * n**-exponent * delta * Phi[s]
+        s = s_next
+    return w
+
+
+def baird_star(gamma=0.99):
+    """Baird's star (1995), in the form of Sutton and Barto (2018, Figure 11.1): a `LinearProblem` and its start w.
+
+    Seven states and eight weights: v(s) = 2w_s + w_8 for the six outer states, v(7) = w_7 + 2w_8. The policy
+    always goes to the seventh state; updates visit all seven alike. Rewards are 0, so w = 0 is right.
+    """
+    features = np.zeros((7, 8))
+    features[range(6), range(6)] = 2.0
+    features[:6, 7] = 1.0
+    features[6, 6:] = 1.0, 2.0
+    P = np.zeros((7, 7))
+    P[:, 6] = 1.0
+    start = np.array([1.0, 1, 1, 1, 1, 1, 10, 1])
+    return LinearProblem(P, np.zeros(7), gamma, features, np.full(7, 1 / 7)), start
+
+
+def two_states(gamma=0.99):
+    """w → 2w (Tsitsiklis and Van Roy 1997): values w and 2w, only the first updated; a `LinearProblem`."""
+    P = np.array([[0.0, 1.0], [0.0, 1.0]])
+    return LinearProblem(P, np.zeros(2), gamma, np.array([[1.0], [2.0]]), np.array([1.0, 0.0]))
+
+
+def split():
+    """A leads to B or C with equal chance, B earns 1 and C nothing, and both end (Sutton and Barto 2018, §11.5).
+
+    A `LinearProblem` with a table for A, B, C and γ = 1; the end is a fourth state without features, its
+    value 0. Episodes start in A, so B and C are visited half as often as A.
+    """
+    P = np.zeros((4, 4))
+    P[0, 1] = P[0, 2] = 0.5
+    P[1:, 3] = 1.0
+    return LinearProblem(P, np.array([0.0, 1, 0, 0]), 1.0, np.eye(4, 3), np.array([0.5, 0.25, 0.25, 0]))
 
 
 # Helpers ----------------------------------------------------------------------------------------------------

@@ -40,6 +40,9 @@ class TabularMDP:
     cells : (S, 2) integer array, optional
         Row and column of each state, where states are cells of a map (see `gridworld`).
 
+    Beside its arguments an MDP keeps `row_width`, the most states that one pair leads to, and `row_error`, by how
+    much the sum of a row of P may differ from 1: how well `expect` can be computed depends on the two.
+
     Raises
     ------
     ValueError
@@ -55,8 +58,8 @@ class TabularMDP:
         _check_finite("r", r)
 
         self.n_states, self.n_actions = n_states, n_actions
-        self._P = _action_major(P, n_states, n_actions)
-        self.r = _frozen(r)
+        self._P, self.row_width, self.row_error = _action_major(P, n_states, n_actions)
+        self.r = _frozen(np.asfortranarray(r))  # action-major too, as `expect` gives its result
         self.gamma = _check_discount(gamma)
         self.rho0 = _check_distribution("rho0", rho0, n_states)
         self.cells = None if cells is None else _check_cells(cells, n_states)
@@ -235,10 +238,8 @@ def garnet(n_states, n_actions, branching, *, gamma, rng, sparse=False):
     Raises `ValueError` for a count that is not a positive integer, branching above n_states, or an `rng` of
     another kind.
     """
-    counts = {"n_states": n_states, "n_actions": n_actions, "branching": branching}
-    for name, count in counts.items():
-        if not isinstance(count, (int, np.integer)) or isinstance(count, bool) or count < 1:
-            raise ValueError(f"{name} must be a positive integer, got {count!r}")
+    for name, count in {"n_states": n_states, "n_actions": n_actions, "branching": branching}.items():
+        _check_count(name, count)
     if branching > n_states:
         raise ValueError(f"branching must be at most n_states = {n_states}, got {branching}")
     if not isinstance(rng, np.random.Generator):
@@ -288,7 +289,7 @@ def _terminal_states(s, s_next, p, ends, started):
 
 
 def _action_major(P, S, A):
-    """P, checked, as a frozen (A·S, S) matrix with row a·S + s, dense or CSR."""
+    """P, checked, as a frozen (A·S, S) matrix with row a·S + s, dense or CSR; its row width and row error."""
     if scipy.sparse.issparse(P):
         if P.shape != (S * A, S):
             raise ValueError(f"a sparse P must have shape (S·A, S) = {(S * A, S)} as r has, got {P.shape}")
@@ -296,21 +297,24 @@ def _action_major(P, S, A):
             raise ValueError(f"P must hold real numbers, got a sparse matrix of {P.dtype}")
         P = scipy.sparse.csr_array(P, dtype=float, copy=True)
         P.sum_duplicates()
-        _check_rows("P", P, pairs=A)
+        width, off = int(np.diff(P.indptr).max()), _check_rows("P", P, pairs=A)
         P = P[np.arange(S * A).reshape(S, A).T.ravel()]
         for array in (P.data, P.indices, P.indptr):
             _frozen(array)
-        return P
+        return P, width, off + width * np.finfo(float).eps
     P = _real_array("P", P, ndim=3)
     if P.shape != (S, A, S):
         raise ValueError(f"P must have shape (S, A, S) = {(S, A, S)} to go with r, got {P.shape}")
     _check_finite("P", P)
-    _check_rows("P", P)
-    return _frozen(P.transpose(1, 0, 2).reshape(A * S, S))
+    width, off = int(np.count_nonzero(P, axis=2).max()), _check_rows("P", P)
+    return _frozen(P.transpose(1, 0, 2).reshape(A * S, S)), width, off + width * np.finfo(float).eps
 
 
 def _check_rows(name, rows, pairs=None):
-    """Raise unless every row is a distribution. `pairs=A` says that sparse row s·A + a stands for [s, a]."""
+    """Raise unless every row is a distribution; give by how much the sum of a row differs from 1 at most.
+
+    `pairs=A` says that sparse row s·A + a stands for [s, a].
+    """
     if scipy.sparse.issparse(rows):
         bad = np.flatnonzero(~np.isfinite(rows.data) | (rows.data < 0))
         if len(bad):
@@ -326,6 +330,7 @@ def _check_rows(name, rows, pairs=None):
         place = tuple(off[0])
         shown = divmod(int(place[0]), pairs) if pairs else place
         raise ValueError(f"{name}[{_at(shown)}] sums to {sums[place]:.10g}, not 1")
+    return float(abs(sums - 1).max())
 
 
 def _check_distribution(name, p, size):
@@ -354,6 +359,12 @@ def _check_discount(gamma: Any) -> float:
     if not _is_real(gamma) or not 0 <= gamma < 1:
         raise ValueError(f"gamma must be a number in [0, 1), got {gamma!r}")
     return float(gamma)
+
+
+def _check_count(name, value):
+    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{name} must be a positive integer, got {value!r}")
+    return int(value)
 
 
 def _is_real(value):

@@ -13,6 +13,7 @@ from IPython import get_ipython
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import LogLocator, NullFormatter
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 
 STYLE = Path(__file__).with_name("book.mplstyle")
@@ -56,10 +57,11 @@ def to_svg(fig):
     return re.sub(r"\s*\n\s*", " ", svg)
 
 
-def lines(x, curves, *, colors, xlabel, ylabel, log=False):
+def lines(x, curves, *, colors, xlabel, ylabel, log=""):
     """Curves over x with their names at their right ends, on new axes, which are returned.
 
     `curves` maps a name to (X,) values, or to (runs, X) values, drawn as thin lines with a thick mean.
+    `log` names the logarithmic axes: "", "y" or "xy".
     """
     _, ax = plt.subplots()
     ends = {}
@@ -67,13 +69,18 @@ def lines(x, curves, *, colors, xlabel, ylabel, log=False):
         values = np.atleast_2d(values)
         if len(values) > 1:
             ax.plot(x, values.T, color=color, lw=0.7, alpha=0.5)
-        ax.plot(x, values.mean(axis=0), color=color, lw=2)
+        ax.plot(x, values.mean(axis=0), color=color, lw=2, ls="--" if color == BOUND else "-")
         ends[name] = values.mean(axis=0)[-1], color
-    if log:
-        ax.set(xscale="log", yscale="log")
+    ax.set(**{f"{axis}scale": "log" for axis in log})
     ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.margins(x=0)
     ax.autoscale_view()  # now, since the names' places depend on the limits
+    for axis in (getattr(ax, f"{name}axis") for name in log):
+        low, high = axis.get_view_interval()
+        if high < 100 * low:  # too few powers of ten to read a value between them
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.set_major_formatter("{x:,g}")
+        axis.set_minor_formatter(NullFormatter())
     # Names go beside the ends, from the lowest up, each moved up as far as the one below it needs.
     place = ax.transData + ax.transAxes.inverted()
     below = -np.inf

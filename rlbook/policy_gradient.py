@@ -22,7 +22,7 @@ import numpy as np
 import scipy  # its subpackages load when first used, which keeps `import rlbook` quick
 
 from rlbook.bellman import evaluate_policy
-from rlbook.mdp import _at, _check_finite, _real_array, check_policy
+from rlbook.mdp import _at, _check_count, _check_finite, _real_array, check_policy
 from rlbook.occupancy import occupancy
 
 # Trajectories handled together: enough to hide the cost of a call, few enough for the processor's cache.
@@ -449,9 +449,3 @@ def _check_baseline(baseline, horizon, n_states):
         raise ValueError(f"baseline must have shape ({n_states},) or ({horizon}, {n_states}), got {b.shape}")
     _check_finite("baseline", b)
     return np.broadcast_to(b, (horizon, n_states))
-
-
-def _check_count(name, value):
-    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{name} must be a positive integer, got {value!r}")
-    return int(value)

@@ -13,6 +13,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from rlbook.widgets import __all__ as WIDGETS
+
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "book").glob("*.ipynb"))
 
@@ -102,7 +104,7 @@ def test_the_chapter_runs_to_its_end_and_its_widgets_are_alive(browser, lab, pat
     page, state = open_and_run(browser, lab, path.name, timeout=600)
     cells = nbformat.read(path, as_version=4).cells
     assert len(state["counts"]) == sum(cell.cell_type == "code" for cell in cells)
-    widgets = sum("rlbook.widgets" in cell.source for cell in cells)
+    widgets = sum(any(f"{name}(" in cell.source for name in WIDGETS) for cell in cells)
     assert page.locator(".jp-OutputArea-output .rl[data-preset]").count() == widgets
     assert page.locator(".jp-MarkdownCell aside.myst-proof").count() > 5, "theorems render as such"
     assert page.locator(".jp-MarkdownCell .katex").count() > 50

@@ -22,7 +22,7 @@ def draw(curves, **options):
     return ax
 
 
-@pytest.mark.parametrize("log", [False, True])
+@pytest.mark.parametrize("log", ["", "y", "xy"])
 def test_names_stand_beside_their_curves_and_never_on_each_other(log):
     ax = draw({"one": np.full(5, 3.0), "two": np.full(5, 3.01), "far": np.full(5, 90.0)}, log=log)
     boxes = {text.get_text(): text.get_window_extent() for text in ax.texts}
