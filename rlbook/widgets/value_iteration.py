@@ -566,6 +566,6 @@ PRESETS = {
         {"rows": ["S....", ".###.", "....G"], "slip": 0.0, "operator": "soft", "step_reward": -0.05},
     ),
     "empty": ("empty", {"rows": ["........"] * 5 + ["......G."]}),
-    "plane": ("two states", {"view": "plane", "gamma": 0.7, "V0": [0.0, 4.0]}),
+    "plane": ("plane", {"view": "plane", "gamma": 0.7, "V0": [0.0, 4.0]}),
 }
 ValueIteration.PRESETS = tuple(PRESETS)

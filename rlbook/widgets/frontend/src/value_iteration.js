@@ -687,7 +687,7 @@ export function render({ model, el, link }) {
     errorsTitle.textContent = `Error after ${k} ${k === 1 ? "sweep" : "sweeps"}: ${scientific(curves.error[k])}`;
     const terms = {
       error: `error ‖${letter}ₖ − ${limit}‖`,
-      bracket: "bracket, γ/(1−γ)·(max Δ − min Δ)",
+      bracket: "bracket, γ/(1−γ)·(max Δ−min Δ)",
       otherError: `error from the second start`,
       distance: "distance of the two runs",
       posterior: `a-posteriori bound, γ/(1−γ)·‖Δ‖`,
