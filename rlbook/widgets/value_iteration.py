@@ -23,8 +23,10 @@ from rlbook.bellman import (
     evaluate_policy,
     greedy_policy,
     optimality_operator,
+    policy_iteration,
     soft_operator,
     soft_policy,
+    soft_policy_iteration,
     soft_value,
 )
 from rlbook.mdp import TabularMDP, gridworld
@@ -35,6 +37,7 @@ MOST_SWEEPS = 1000
 ARROWS = "^>v<"  # the actions in gridworld's order; a dot stands for all four alike
 OPERATORS = ("policy", "optimal", "soft")
 STARTS = ("optimistic", "pessimistic", "random")
+TOLERANCE = 1e-13  # of a fixed point, in units of reward; iteration ends before where rounding does not allow it
 GOLDEN = 0.6180339887498949
 
 
@@ -65,6 +68,20 @@ class _Run:
         greedy = Q >= Q.max(axis=1, keepdims=True) - tolerance
         best = self.optimal >= self.optimal.max(axis=1, keepdims=True) - tolerance
         return self.absorbing | ~(greedy & ~best).any(axis=1)
+
+    @cached_property
+    def optimal(self):
+        """Q*."""
+        return policy_iteration(self.mdp).Q
+
+    @cached_property
+    def _limit(self):
+        """The fixed point of the operator on functions of state and action."""
+        if self.operator == "policy":
+            return evaluate_policy(self.mdp, self.pi).Q
+        if self.operator == "soft":
+            return soft_policy_iteration(self.mdp, self.alpha, tol=TOLERANCE).Q
+        return self.optimal
 
 
 class Sweeps(_Run):
@@ -147,28 +164,16 @@ class Sweeps(_Run):
             run.append(self.apply(run[-1]))
         return np.array(run[: sweeps + 1])
 
-    @cached_property
+    @property
     def limit(self):
         """The operator's fixed point: Q^π, Q* or Q_α."""
-        return self.optimal if self.operator == "optimal" else fixed_point(self.mdp, self._attaining)
-
-    @cached_property
-    def optimal(self):
-        """Q*."""
-        return fixed_point(self.mdp, lambda Q: (greedy_policy(Q), np.zeros(self.mdp.n_states)))
+        return self._limit
 
     def by_cell(self, Q):
         """Q as H lists of W lists of four numbers, 0 at walls: the form of `Q0`."""
         cells = np.zeros((*self.shape, 4))
         cells[tuple(self.mdp.cells.T)] = Q
         return cells.tolist()
-
-    def _attaining(self, Q):
-        """The policy whose average of Q, and of the bonus given with it, is `values(Q)`."""
-        if self.operator == "policy":
-            return self.pi, np.zeros(self.mdp.n_states)
-        pi = soft_policy(Q, self.alpha)
-        return pi, self.values(Q) - (pi * Q).sum(axis=1)
 
     def _by_state(self, by_cell):
         Q = np.array(by_cell, dtype=float)[tuple(self.mdp.cells.T)]
@@ -194,8 +199,7 @@ class PlaneSweeps(_Run):
         self.operator, self.alpha, self.V0 = operator, alpha, np.array(V0, dtype=float)
         self.pi = np.full((2, 2), 0.5)
 
-    values, _attaining = Sweeps.values, Sweeps._attaining
-    optimal = Sweeps.optimal
+    values = Sweeps.values
 
     def lookahead(self, V):
         """Q = r + γ E[V(s')], (2, 2)."""
@@ -215,25 +219,7 @@ class PlaneSweeps(_Run):
     @cached_property
     def limit(self):
         """The operator's fixed point: V^π, V* or V_α."""
-        greedy = lambda Q: (greedy_policy(Q), np.zeros(2))  # noqa: E731
-        return self.values(fixed_point(self.mdp, greedy if self.operator == "optimal" else self._attaining))
-
-
-def fixed_point(mdp, attaining):
-    """The fixed point Q of an operator that is the largest, at every Q, of the affine ones of its policies.
-
-    `attaining(Q)` gives the policy that is largest at Q, and what it earns in each state besides r: nothing for
-    T* and T^π, αH(π) for T_α. Then this is policy iteration, respectively its soft form, Newton's method.
-    """
-    Q = np.array(mdp.r)
-    for _ in range(200):
-        pi, bonus = attaining(Q)
-        V = evaluate_policy(TabularMDP(mdp.P, mdp.r + bonus[:, None], mdp.gamma, mdp.rho0), pi).V
-        better = mdp.r + mdp.gamma * mdp.expect(V)
-        change, Q = abs(better - Q).max(), better
-        if change <= 1e-13 * (1 + abs(Q).max()):
-            break
-    return Q
+        return self.values(self._limit)
 
 
 class ValueIteration(Widget):
@@ -525,8 +511,8 @@ def _read_policy(policy, cells):
 # Presets ----------------------------------------------------------------------------------------------------
 # Each is (title, the settings that are not the defaults).
 
-TWO_STATES = {  # staying costs in the first state and pays in the second; going is never sure
-    "P": [[[0.9, 0.1], [0.25, 0.75]], [[0.1, 0.9], [0.8, 0.2]]],
+TWO_STATES = {  # the first action mostly stays, the second stirs; what pays best differs between the states
+    "P": [[[0.95, 0.05], [0.4, 0.6]], [[0.05, 0.95], [0.6, 0.4]]],
     "r": [[1.0, 0.0], [0.4, 1.0]],
 }
 
@@ -580,6 +566,6 @@ PRESETS = {
         {"rows": ["S....", ".###.", "....G"], "slip": 0.0, "operator": "soft", "step_reward": -0.05},
     ),
     "empty": ("empty", {"rows": ["........"] * 5 + ["......G."]}),
-    "plane": ("two states", {"view": "plane", "gamma": 0.7, "V0": [0.0, 4.0]}),
+    "plane": ("plane", {"view": "plane", "gamma": 0.7, "V0": [0.0, 4.0]}),
 }
 ValueIteration.PRESETS = tuple(PRESETS)

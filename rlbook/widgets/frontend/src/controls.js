@@ -34,6 +34,15 @@ const DIGITS = { "-": ["⁻", "₋"], ...Object.fromEntries([..."0123456789"].ma
 export const superscript = (n) => String(n).replace(/[-\d]/g, (digit) => DIGITS[digit][0]);
 export const subscript = (n) => String(n).replace(/[-\d]/g, (digit) => DIGITS[digit][1]);
 
+// A number of any size for reading: what is small, in powers of ten.
+export function scientific(x) {
+  if (x === null || x === undefined || !Number.isFinite(x)) return "–";
+  if (Math.abs(x) < 1e-14) return "0"; // but for rounding
+  if (Math.abs(x) >= 1e-3) return format(x);
+  const [digits, power] = x.toExponential(1).split("e");
+  return `${digits.replace(".0", "").replace("-", "−")}·10${superscript(Number(power))}`;
+}
+
 // A labelled slider with a number that can be typed. `toSlider` and `fromSlider` map a value to the slider's
 // position and back; `change` gets the value, already inside the limits.
 export function slider({ label, min, max, step, change, toSlider = (x) => x, fromSlider = (x) => x, clean = (x) => x }) {

@@ -24,3 +24,30 @@ const axes = { fontSize: 11, tickSize: 3, labelAnchor: "center", labelArrow: "no
 export const axesX = { ...axes, labelOffset: 34 };
 export const axesY = { ...axes, labelOffset: 54 };
 export const LEFT = 60; // room for the labels of y axes, alike in all panels
+
+// Calls move(event) while a pointer drags over the node. A finger that comes down may want to scroll the page: it
+// moves nothing until it has gone sideways, or has tapped; when it scrolls, the browser takes the pointer away.
+// Where free(event) holds, a finger moves at once. The node's touch-action has to be pan-y.
+export function onDrag(node, move, { free = () => false, end = () => {} } = {}) {
+  let touched = null;
+  node.addEventListener("pointerdown", (event) => {
+    if (event.button) return;
+    node.setPointerCapture(event.pointerId);
+    touched = event.pointerType === "touch" && !free(event) ? event.clientX : null;
+    if (touched === null) move(event);
+  });
+  node.addEventListener("pointermove", (event) => {
+    if (!node.hasPointerCapture(event.pointerId)) return;
+    if (touched !== null && Math.abs(event.clientX - touched) < 8) return;
+    touched = null;
+    move(event);
+  });
+  node.addEventListener("pointerup", (event) => {
+    if (touched !== null) move(event);
+    end();
+  });
+  node.addEventListener("pointercancel", () => {
+    touched = null;
+    end();
+  });
+}

@@ -4,7 +4,12 @@
 // Q is flat: Q[4s + a], states in reading order, actions up, right, down, left. A `process` is what `makeGrid` and
 // `makePlane` return; an `operator` is { kind: "policy" | "optimal" | "soft", pi, alpha }, pi flat like Q.
 
-export const MOVES = [[-1, 0], [0, 1], [1, 0], [0, -1]];
+export const MOVES = [
+  [-1, 0],
+  [0, 1],
+  [1, 0],
+  [0, -1],
+];
 const GOLDEN = 0.6180339887498949;
 
 // rlbook.gridworld. `next[4s + m]` is where a move m from s leads, and r[4s + a] the expected reward.
@@ -253,7 +258,7 @@ export function namedStart({ gamma, r, actions, absorbing }, name) {
 
 // Values kept by cell, [row][column][action], as a flat Q: 0 in absorbing cells and where nothing is known.
 export function fromCells({ cells, absorbing }, byCell) {
-  return cells.flatMap(([i, j], s) => MOVES.map((_, a) => (absorbing[s] ? 0 : byCell[i]?.[j]?.[a] ?? 0)));
+  return cells.flatMap(([i, j], s) => MOVES.map((_, a) => (absorbing[s] ? 0 : (byCell[i]?.[j]?.[a] ?? 0))));
 }
 
 // A flat Q by cell: fromCells' inverse, with 0 at walls.
@@ -293,7 +298,12 @@ export function backup({ gamma, r, next, chance }, V, s) {
 
 // `count` points a side of the boundary of the square {V : ‖V − centre‖∞ ≤ radius}, from its lower left corner.
 export function square([x, y], radius, count) {
-  const corners = [[-1, -1], [1, -1], [1, 1], [-1, 1]];
+  const corners = [
+    [-1, -1],
+    [1, -1],
+    [1, 1],
+    [-1, 1],
+  ];
   return corners.flatMap(([u, v], i) => {
     const [toU, toV] = corners[(i + 1) % 4];
     return Array.from({ length: count }, (_, n) => [

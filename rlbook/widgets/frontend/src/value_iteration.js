@@ -1,8 +1,19 @@
 // ValueIteration: a Bellman operator sweeps a map that the reader edits, or the plane of two states.
-import { announcer, chips, element, format, keepKeys, onFrame, slider, subscript, superscript, svgElement } from "./controls.js";
-import { LEFT, axesX, axesY, frame, path, quiet } from "./frame.js";
+import {
+  announcer,
+  chips,
+  element,
+  format,
+  keepKeys,
+  onFrame,
+  scientific,
+  slider,
+  subscript,
+  svgElement,
+} from "./controls.js";
+import { CURVES, LIMIT, makeErrors, makePlane } from "./contraction.js";
+import { ARROWS, KINDS, makeMap } from "./grid_map.js";
 import * as numerics from "./grid_numerics.js";
-import { axisX, axisY, gridX, gridY } from "./plot.js";
 
 const MAP = ["rows", "cell_rewards", "slip", "gamma", "step_reward", "goal_reward", "pit_reward"];
 const PROBLEM = [...MAP, "operator", "alpha", "policy", "other", "Q0", "other_Q0"]; // what the map's sweeps depend on
@@ -25,11 +36,7 @@ const CHOICES = {
 const [MOST_ROWS, MOST_COLUMNS] = [12, 16];
 const RANGES = [120, 240, 480, 1000]; // how far the plot reaches, in sweeps
 const DONE = 1e-9; // running stops when the a-posteriori bound is below this
-const FLOOR = 1e-12; // the bottom of the logarithmic axis: below it there is only rounding
 const STEP = 0.5; // what + and − change a cell's reward by
-const ARROWS = ["↑", "→", "↓", "←"];
-const KINDS = { ".": "free", "#": "wall", G: "goal", P: "pit", S: "start" };
-const LETTERS = { w: "#", g: "G", p: "P", s: "S", f: ".", ".": ".", Delete: ".", "+": "plus", "=": "plus", "-": "minus", "−": "minus" };
 
 const read = (model) => Object.fromEntries(["preset", ...SETTINGS].map((name) => [name, model.get(name)]));
 
@@ -60,7 +67,11 @@ const sweepMap = () =>
     const best = numerics.fixedPoint(process, { kind: "optimal" }, guess(before?.best.Q));
     const limit = now.operator === "optimal" ? best : numerics.fixedPoint(process, operator, guess(before?.limit));
     const start = (byCell, name) =>
-      byCell.length ? numerics.fromCells(process, byCell) : name ? numerics.namedStart(process, name) : process.r.map(() => 0);
+      byCell.length
+        ? numerics.fromCells(process, byCell)
+        : name
+          ? numerics.namedStart(process, name)
+          : process.r.map(() => 0);
     return {
       process,
       operator,
@@ -138,7 +149,7 @@ const unspell = (text, letters) => {
 };
 const isMap = (rows) =>
   rows.length <= MOST_ROWS &&
-  rows.every((row) => row.length === rows[0].length && /^[.#GPS]{1,16}$/.test(row)) &&
+  rows.every((row) => row.length === rows[0].length && row.length <= MOST_COLUMNS && /^[.#GPS]+$/.test(row)) &&
   rows.some((row) => /[.S]/.test(row));
 
 // Settings from a link, as strings; what makes no sense is passed over.
@@ -151,7 +162,8 @@ export function restore(model, asked) {
     if (asked[name] && Number.isFinite(value)) settings[name] = Math.min(high, Math.max(low, value));
   }
   if ("k" in settings) settings.k = Math.round(settings.k);
-  for (const [name, choices] of Object.entries(CHOICES)) if (choices.includes(asked[name])) settings[name] = asked[name];
+  for (const [name, choices] of Object.entries(CHOICES))
+    if (choices.includes(asked[name])) settings[name] = asked[name];
   const rows = asked.map ? unspell(asked.map, MAP_LETTERS) : [];
   if (rows.length && isMap(rows)) Object.assign(settings, { rows, cell_rewards: [], policy: [], Q0: [], other_Q0: [] });
   const [H, W] = [(settings.rows ?? model.get("rows")).length, (settings.rows ?? model.get("rows"))[0].length];
@@ -161,10 +173,17 @@ export function restore(model, asked) {
     for (const [i, j, x] of rewards) if (Number.isInteger(i) && Number.isInteger(j)) settings.cell_rewards[i][j] = x;
   }
   const policy = asked.pi ? unspell(asked.pi, ARROW_LETTERS) : [];
-  if (policy.length === H && policy.every((row) => row.length === W && /^[\^>v<.]+$/.test(row))) settings.policy = policy;
-  for (const [name, key] of [["Q0", "q"], ["other_Q0", "p"]]) {
+  if (policy.length === H && policy.every((row) => row.length === W && /^[\^>v<.]+$/.test(row)))
+    settings.policy = policy;
+  for (const [name, key] of [
+    ["Q0", "q"],
+    ["other_Q0", "p"],
+  ]) {
     const flat = asked[key] && numerics.decodeFloats(asked[key], H * W * 4);
-    if (flat) settings[name] = Array.from({ length: H }, (_, i) => Array.from({ length: W }, (_, j) => flat.slice(4 * (i * W + j), 4 * (i * W + j) + 4)));
+    if (flat)
+      settings[name] = Array.from({ length: H }, (_, i) =>
+        Array.from({ length: W }, (_, j) => flat.slice(4 * (i * W + j), 4 * (i * W + j) + 4)),
+      );
   }
   const V0 = (asked.v ?? "").split(",").map(Number);
   if (asked.v && V0.length === 2 && V0.every((x) => Math.abs(x) <= 1e4)) settings.V0 = V0;
@@ -173,7 +192,18 @@ export function restore(model, asked) {
 
 // The settings of a link: restore's inverse. Only what is not the preset's own is named.
 function linked(now, { settings: own }) {
-  const named = ["view", "slip", "gamma", "step_reward", "goal_reward", "pit_reward", "operator", "alpha", "k", "other"];
+  const named = [
+    "view",
+    "slip",
+    "gamma",
+    "step_reward",
+    "goal_reward",
+    "pit_reward",
+    "operator",
+    "alpha",
+    "k",
+    "other",
+  ];
   const differs = (name) => JSON.stringify(now[name]) !== JSON.stringify(own[name]);
   const link = { preset: now.preset, k: now.k };
   for (const name of named) if (differs(name)) link[name] = now[name];
@@ -190,25 +220,7 @@ function linked(now, { settings: own }) {
 
 // Words ------------------------------------------------------------------------------------------------------------
 
-// A number of any size for reading: what is small, in powers of ten.
-function scientific(x) {
-  if (x === null || x === undefined || !Number.isFinite(x)) return "–";
-  if (Math.abs(x) < 1e-14) return "0"; // but for rounding
-  if (Math.abs(x) >= 1e-3) return format(x);
-  const [digits, power] = x.toExponential(1).split("e");
-  return `${digits.replace(".0", "").replace("-", "−")}·10${superscript(Number(power))}`;
-}
-
-// A value in a cell: two decimals where there is room.
-function brief(x) {
-  if (Math.abs(x) < 5e-10) return "0";
-  const size = Math.abs(x);
-  return x.toFixed(size < 9.995 ? 2 : size < 99.95 ? 1 : 0).replace("-", "−");
-}
-
-const signed = (x) => (x > 0 ? `+${format(x)}` : format(x));
 const OPERATOR = { policy: "T^π", optimal: "T*", soft: "T_α" };
-const LIMIT = { policy: "^π", optimal: "*", soft: "_α" };
 
 function sentence(now, { process, values }, curves, range) {
   const { view, operator, k, alpha } = now;
@@ -223,444 +235,21 @@ function sentence(now, { process, values }, curves, range) {
   const right = live - wrong[k];
   const since = right === live && from !== null && from <= k ? `, since k = ${from}` : "";
   const near = error.findIndex((e) => e <= 0.01);
-  const close = near >= 0 ? `within 0.01 ${near <= k ? "since" : "only from"} k = ${near}` : `within 0.01 not before k = ${range}`;
+  const close =
+    near >= 0 ? `within 0.01 ${near <= k ? "since" : "only from"} k = ${near}` : `within 0.01 not before k = ${range}`;
   const largest = numerics.largest(values);
   return `${done}the largest error is ${scientific(error[k])}, beside values up to ${format(largest)}; ${bound}. The greedy policy is optimal in ${right} of ${live} states${since}; every value is ${close}.`;
-}
-
-// The map ----------------------------------------------------------------------------------------------------------
-
-function makeMap(holder, { apply, point }) {
-  let key, parts;
-  let tool = "look";
-  let focus = [0, 0];
-  const cellAt = (event) => {
-    const box = parts.svg.getBoundingClientRect();
-    const [i, j] = [(event.clientY - box.top) / parts.size, (event.clientX - box.left) / parts.size].map(Math.floor);
-    return parts.cells[i]?.[j] ? [i, j] : null;
-  };
-  function focusOn([i, j]) {
-    parts.cells[focus[0]]?.[focus[1]]?.group.setAttribute("tabindex", "-1");
-    focus = [i, j];
-    const { group } = parts.cells[i][j];
-    group.setAttribute("tabindex", "0");
-    group.focus({ preventScroll: true });
-  }
-
-  // A stroke paints what its first cell got, once a cell; a finger has to go sideways or tap, else it scrolls.
-  function listen(svg) {
-    let stroke = null;
-    let touched = null;
-    const begin = (at) => {
-      focusOn(at);
-      point(at);
-      stroke = { last: at.join(), paint: apply(tool, at) };
-    };
-    const go = (event) => {
-      const at = cellAt(event);
-      if (!at || at.join() === stroke.last) return;
-      stroke.last = at.join();
-      point(at);
-      if (stroke.paint) apply(stroke.paint, at);
-    };
-    svg.addEventListener("pointerdown", (event) => {
-      if (event.button) return;
-      const at = cellAt(event);
-      if (!at) return;
-      event.preventDefault(); // the cell takes the focus itself, without a scroll
-      touched = event.pointerType === "touch" ? [event.clientX, at] : null;
-      svg.setPointerCapture(event.pointerId);
-      if (!touched) begin(at);
-    });
-    svg.addEventListener("pointermove", (event) => {
-      if (touched) {
-        if (Math.abs(event.clientX - touched[0]) < 8) return;
-        begin(touched[1]);
-        touched = null;
-      }
-      if (stroke) return go(event);
-      const at = cellAt(event);
-      if (at && event.pointerType !== "touch") point(at, true);
-    });
-    svg.addEventListener("pointerup", () => {
-      if (touched) begin(touched[1]);
-      touched = stroke = null;
-    });
-    svg.addEventListener("pointercancel", () => (touched = stroke = null));
-    svg.addEventListener("pointerleave", () => point(null, true));
-    svg.addEventListener("keydown", (event) => {
-      if (event.ctrlKey || event.metaKey || event.altKey) return;
-      const [H, W] = [parts.cells.length, parts.cells[0].length];
-      const [i, j] = focus;
-      const to = {
-        ArrowUp: [i - 1, j],
-        ArrowDown: [i + 1, j],
-        ArrowLeft: [i, j - 1],
-        ArrowRight: [i, j + 1],
-        Home: [i, 0],
-        End: [i, W - 1],
-      }[event.key];
-      const use = event.key === "Enter" || event.key === " " ? tool : LETTERS[event.key];
-      if (!to && !use) return;
-      event.preventDefault();
-      event.stopPropagation();
-      if (to) focusOn([Math.min(H - 1, Math.max(0, to[0])), Math.min(W - 1, Math.max(0, to[1]))]);
-      else apply(use, focus);
-    });
-    svg.addEventListener("focusin", (event) => {
-      const at = event.target.closest(".rl-cell")?.dataset.at?.split(",").map(Number);
-      if (!at) return;
-      focus = at;
-      point(at);
-    });
-  }
-
-  function build(rows, size) {
-    const [H, W] = [rows.length, rows[0].length];
-    const svg = svgElement("svg", {
-      class: "rl-map",
-      role: "grid",
-      "aria-label": "The map: arrow keys move, Enter uses the chosen tool",
-      "data-lm-suppress-shortcuts": "true",
-      width: W * size + 2,
-      height: H * size + 2,
-      viewBox: `-1 -1 ${W * size + 2} ${H * size + 2}`,
-    });
-    focus = [Math.min(focus[0], H - 1), Math.min(focus[1], W - 1)];
-    const small = Math.max(8, Math.min(11, size / 4));
-    const texts = svgElement("g", { "aria-hidden": "true" }); // a cell's name says it all
-    const cells = rows.map((row, i) => {
-      const line = svgElement("g", { role: "row" });
-      svg.append(line);
-      return [...row].map((_, j) => {
-        const [x, y] = [j * size, i * size];
-        const here = i === focus[0] && j === focus[1];
-        const group = svgElement("g", { role: "gridcell", tabindex: here ? 0 : -1, class: "rl-cell", "data-at": [i, j] });
-        const ground = svgElement("rect", { x, y, width: size, height: size, class: "rl-ground" });
-        const tint = svgElement("rect", { x, y, width: size, height: size, class: "rl-tint" });
-        const kind = svgElement("text", { x: x + size * 0.07, y: y + small + 1, class: "rl-kind", "font-size": small });
-        const extra = svgElement("text", { x: x + size * 0.94, y: y + small + 1, class: "rl-extra", "font-size": small });
-        const text = svgElement("text", { x: x + size / 2, y: y + size * 0.9, class: "rl-value", "font-size": Math.max(9, Math.min(13, size / 3.6)) });
-        group.append(ground, tint);
-        texts.append(kind, extra, text);
-        line.append(group);
-        return { group, tint, kind, extra, text, x, y, shown: {} };
-      });
-    });
-    const ring = svgElement("rect", { width: size, height: size, class: "rl-ring" });
-    // One path for all arrows: hundreds of small ones would be slow.
-    const [good, bad] = ["rl-arrow", "rl-arrow rl-wrong"].map((kind) => svgElement("path", { class: kind }));
-    svg.append(good, bad, texts, ring);
-    listen(svg);
-    holder.replaceChildren(svg);
-    return { svg, cells, size, ring, good, bad };
-  }
-
-  // Arrows from the middle of a cell, as long as their weights; a single one is centred.
-  function arrows(x, y, size, weights, at) {
-    const [up, over, down, back] = [weights[at], weights[at + 1], weights[at + 2], weights[at + 3]];
-    if (up + over + down + back === 4) return `M${x},${y}h0.01`; // nothing to choose between: a dot
-    const alone = Math.max(up, over, down, back) > 0.97 && up + over + down + back < 1.5;
-    let d = "";
-    for (let a = 0; a < 4; a++) {
-      if (weights[at + a] < 0.02) continue;
-      const [di, dj] = numerics.MOVES[a];
-      const length = Math.round(10 * size * (alone ? 0.17 : 0.08 + 0.2 * weights[at + a])) / 10;
-      const head = Math.round(10 * Math.min(size * 0.09, 0.4 * length)) / 10;
-      d += `M${x - (alone ? dj * length : 0)},${y - (alone ? di * length : 0)}L${x + dj * length},${y + di * length}`;
-      d += `m${head * (di - dj)},${head * (dj - di)}l${head * (dj - di)},${head * (di - dj)}l${-head * (di + dj)},${-head * (di + dj)}`;
-    }
-    return d;
-  }
-
-  function draw(now, swept, V, weights, right, at, [width, height]) {
-    const { rows, cell_rewards: rewards } = now;
-    const { process } = swept;
-    const [H, W] = [rows.length, rows[0].length];
-    const size = Math.floor(Math.min((width - 2) / W, (height - 2) / H, 72));
-    const again = parts?.svg.contains(document.activeElement);
-    if (key !== (key = [H, W, size].join())) {
-      parts = build(rows, size);
-      if (again) focusOn(focus);
-    }
-    const top = Math.max(numerics.largest(swept.values), 1e-9);
-    let [good, bad] = ["", ""];
-    parts.cells.forEach((row, i) =>
-      row.forEach((cell, j) => {
-        const s = process.stateAt[i][j];
-        const change = (name, node, attribute, value) => {
-          if (cell.shown[name] === value) return;
-          cell.shown[name] = value;
-          if (attribute) node.setAttribute(attribute, value);
-          else node.textContent = value;
-        };
-        const kind = rows[i][j];
-        const wall = s < 0;
-        const ends = kind === "G" || kind === "P";
-        const own = rewards[i]?.[j] ?? 0;
-        const extra = wall ? 0 : ends ? process.entering[s] : own;
-        const tint = ends ? Math.sign(process.entering[s]) : wall ? 0 : V[s];
-        const depth = ends ? 0.42 : Math.min(1, Math.abs(tint) / top) * 0.42;
-        change("class", cell.group, "class", `rl-cell rl-is-${KINDS[kind]}`);
-        change("sign", cell.tint, "class", `rl-tint ${tint < 0 ? "rl-below" : "rl-above"}`);
-        change("depth", cell.tint, "fill-opacity", depth.toFixed(3));
-        change("kind", cell.kind, null, ends || kind === "S" ? kind : "");
-        change("extra", cell.extra, null, extra || ends ? signed(extra) : "");
-        change("value", cell.text, null, wall || size < 28 ? "" : brief(V[s]));
-        if (wall || ends) return;
-        const middle = cell.y + Math.round(size * (size < 28 ? 0.5 : 0.45));
-        const d = arrows(cell.x + size / 2, middle, size, weights, 4 * s);
-        if (right && !right[s]) bad += d;
-        else good += d;
-      }),
-    );
-    parts.good.setAttribute("d", good);
-    parts.bad.setAttribute("d", bad);
-    parts.ring.setAttribute("x", at[1] * size);
-    parts.ring.setAttribute("y", at[0] * size);
-  }
-
-  // What a screen reader says of each cell; written when the map has come to rest, and at once for the focused one.
-  function describe(now, { process }, V, weights) {
-    parts?.cells.forEach((row, i) =>
-      row.forEach(({ group, shown }, j) => {
-        const s = process.stateAt[i]?.[j] ?? -1;
-        const kind = KINDS[now.rows[i]?.[j]];
-        const best = ARROWS.filter((_, a) => s >= 0 && weights[4 * s + a] > 0.3).join(" ");
-        const worth = s < 0 ? "" : `, value ${brief(V[s])}${process.absorbing[s] ? "" : `, ${best || "all directions"}`}`;
-        const label = `row ${i + 1}, column ${j + 1}, ${kind}${worth}`;
-        if (shown.label !== label) group.setAttribute("aria-label", (shown.label = label));
-      }),
-    );
-  }
-  return { draw, describe, choose: (name) => (tool = name) };
-}
-
-// The plane --------------------------------------------------------------------------------------------------------
-
-function makePlaneView(holder, drag) {
-  let key, parts, centre, reach;
-  let dragging = false;
-  return function draw({ gamma, V0, k, operator }, { process, operator: T, runs, limit }, [width, height]) {
-    const run = runs[0].slice(0, k + 1);
-    const V = run[k];
-    const span = Math.max(...process.r) - Math.min(...process.r);
-    // The axes stay until the square leaves them or has become a sliver of them; drawing them is slow.
-    const needed = 1.1 * Math.max(numerics.distance(V0, limit), (0.2 * span) / (1 - gamma));
-    const lost = !centre || numerics.distance(centre, limit) + needed > reach || needed < 0.35 * reach;
-    if (lost && !dragging) [centre, reach] = [limit, 1.25 * needed];
-    const margins = { marginLeft: LEFT, marginTop: 10, marginRight: 12, marginBottom: 40 };
-    const [w, h] = [width - LEFT - 12, height - 50];
-    const [halfX, halfY] = [reach * Math.max(1, w / h), reach * Math.max(1, h / w)];
-    const [x0, x1, y0, y1] = [centre[0] - halfX, centre[0] + halfX, centre[1] - halfY, centre[1] + halfY];
-    if (key !== (key = [width, height, x0, x1, y0, y1].join())) {
-      const base = frame(holder, {
-        width,
-        height,
-        ...margins,
-        x: { domain: [x0, x1] },
-        y: { domain: [y0, y1] },
-        marks: [
-          gridX({ ...quiet, ticks: 5 }),
-          gridY({ ...quiet, ticks: 5 }),
-          axisX({ ...axesX, ticks: 5, label: "V(s₁)" }),
-          axisY({ ...axesY, ticks: 5, label: "V(s₂)" }),
-        ],
-      });
-      const shapes = Object.fromEntries(
-        [["earlier", "rl-exact rl-ahead"], ["image", "rl-image"], ["square", "rl-exact rl-square"], ["inner", "rl-bound"], ["trail", "rl-trail"], ["dots", "rl-dots"], ["cross", "rl-exact rl-heavy"]].map(
-          ([name, kind]) => [name, svgElement("path", { class: kind })],
-        ),
-      );
-      const start = svgElement("circle", { class: "rl-handle", r: 9 });
-      const current = svgElement("circle", { class: "rl-handle", r: 5 });
-      const name = svgElement("text", { class: "rl-label" });
-      base.layer.append(...Object.values(shapes), current, start, name);
-      base.svg.classList.add("rl-drag", "rl-free-drag");
-      const inverse = { x: base.invert, y: base.svg.scale("y").invert };
-      parts = { ...base, ...shapes, start, current, name, inverse };
-    }
-    if (!holder.dataset.listens) {
-      holder.dataset.listens = "yes";
-      const move = (event) => {
-        const box = parts.svg.getBoundingClientRect();
-        const [px, py] = [((event.clientX - box.left) * width) / box.width, event.clientY - box.top];
-        const inside = (p, low, high) => Math.min(high, Math.max(low, p));
-        const at = [parts.inverse.x(inside(px, parts.left, parts.right)), parts.inverse.y(inside(py, parts.top, parts.foot))];
-        drag(at.map((x) => Number(x.toFixed(3))));
-      };
-      let touched = null;
-      // On the handle itself a finger drags in every direction; elsewhere up and down scroll the page.
-      holder.addEventListener("touchstart", (event) => event.target === parts.start && event.preventDefault(), { passive: false });
-      holder.addEventListener("pointerdown", (event) => {
-        if (event.button) return;
-        holder.setPointerCapture(event.pointerId);
-        const onHandle = event.target === parts.start;
-        touched = event.pointerType === "touch" && !onHandle ? event.clientX : null;
-        dragging = true;
-        if (touched === null) move(event);
-      });
-      holder.addEventListener("pointermove", (event) => {
-        if (!dragging || !holder.hasPointerCapture(event.pointerId)) return;
-        if (touched !== null && Math.abs(event.clientX - touched) < 8) return;
-        touched = null;
-        move(event);
-      });
-      const end = (event) => {
-        if (event.type === "pointerup" && touched !== null) move(event);
-        touched = null;
-        if (dragging) setTimeout(() => ((dragging = false), drag(null)));
-      };
-      holder.addEventListener("pointerup", end);
-      holder.addEventListener("pointercancel", end);
-    }
-    const { x, y } = parts;
-    const outline = (points) => `${path(points.map(([u, v]) => [x(u), y(v)]))}Z`;
-    const radius = numerics.distance(V, limit);
-    const boundary = numerics.square(limit, radius, 48);
-    parts.square.setAttribute("d", outline(numerics.square(limit, radius, 1)));
-    const before = run.slice(0, Math.min(k, 30)).map((from) => numerics.square(limit, numerics.distance(from, limit), 1));
-    parts.earlier.setAttribute("d", before.map(outline).join(""));
-    parts.inner.setAttribute("d", outline(numerics.square(limit, gamma * radius, 1)));
-    parts.image.setAttribute("d", outline(numerics.planeImage(process, T, boundary)));
-    parts.trail.setAttribute("d", path(run.map(([u, v]) => [x(u), y(v)])));
-    parts.dots.setAttribute("d", run.map(([u, v]) => `M${x(u).toFixed(1)},${y(v).toFixed(1)}h0`).join(""));
-    parts.cross.setAttribute("d", `M${x(limit[0]) - 7},${y(limit[1])}h14m-7,-7v14`);
-    for (const [node, at] of [[parts.start, V0], [parts.current, V]]) {
-      node.setAttribute("cx", x(at[0]));
-      node.setAttribute("cy", y(at[1]));
-    }
-    parts.name.setAttribute("x", x(V0[0]) + (x(V0[0]) > parts.right - 40 ? -14 : 13));
-    parts.name.setAttribute("text-anchor", x(V0[0]) > parts.right - 40 ? "end" : "start");
-    parts.name.setAttribute("y", y(V0[1]) + 4);
-    parts.name.textContent = "V₀";
-    const limitName = `V${LIMIT[operator]}`;
-    const label = `The plane of two states: V${subscript(k)} = (${V.map(format).join(", ")}), the square of radius ${format(radius)} around ${limitName} = (${limit.map(format).join(", ")}), and its image inside the γ times smaller one.`;
-    if (parts.svg.getAttribute("aria-label") !== label) parts.svg.setAttribute("aria-label", label);
-  };
-}
-
-// Error and bounds against k ---------------------------------------------------------------------------------------
-
-const CURVES = [
-  ["prior", "rl-bound rl-long"],
-  ["envelope", "rl-bound"],
-  ["posterior", "rl-bound rl-dotted"],
-  ["distance", "rl-rival rl-long"],
-  ["otherError", "rl-rival"],
-  ["bracket", "rl-sharp"],
-  ["error", "rl-exact rl-heavy"],
-];
-
-function makeErrors(holder, seek) {
-  let key, parts;
-  return function draw({ k }, curves, range, [width, height]) {
-    const most = Math.max(...["envelope", "prior"].map((name) => curves[name][0]), curves.otherError?.[0] ?? 0);
-    const top = most <= 1e3 ? 1e3 : 10 ** (3 * Math.ceil(Math.log10(most) / 3));
-    if (key !== (key = [width, height, range, top].join())) {
-      const ticks = Array.from({ length: 12 }, (_, i) => 10 ** (3 * i - 12)).filter((tick) => tick <= top);
-      const base = frame(holder, {
-        width,
-        height,
-        marginLeft: LEFT,
-        marginTop: 40,
-        marginRight: 12,
-        marginBottom: 40,
-        x: { domain: [0, range] },
-        y: { type: "log", domain: [FLOOR, top] },
-        marks: [
-          gridY({ ...quiet, ticks }),
-          axisX({ ...axesX, ticks: 6, label: "k, sweeps" }),
-          axisY({ ...axesY, ticks, tickFormat: (x) => (x === 1 ? "1" : `10${superscript(Math.round(Math.log10(x)))}`), label: "in units of reward" }),
-        ],
-      });
-      const make = (layer) =>
-        CURVES.map(([, kind]) => {
-          const node = svgElement("path", { class: kind });
-          layer.append(node);
-          return node;
-        });
-      const ahead = svgElement("g", { class: "rl-ahead" });
-      const cursor = svgElement("path", { class: "rl-pole" });
-      const point = svgElement("circle", { class: "rl-handle", r: 6 });
-      base.layer.append(ahead, cursor);
-      const parts0 = { future: make(ahead), past: make(base.layer) };
-      base.layer.append(point);
-      const strip = svgElement("path", { class: "rl-strip" });
-      const done = svgElement("path", { class: "rl-strip rl-strip-done" });
-      const flag = svgElement("path", { class: "rl-pole" });
-      const name = svgElement("text", { class: "rl-label", y: 12 });
-      const side = svgElement("text", { class: "rl-side", x: base.left - 6, y: 30, "text-anchor": "end" });
-      side.textContent = "greedy";
-      base.svg.append(strip, done, flag, name, side);
-      base.svg.classList.add("rl-drag");
-      const { svg, invert } = base;
-      const move = (event) => {
-        const box = svg.getBoundingClientRect();
-        seek(Math.round(Math.min(range, Math.max(0, invert(((event.clientX - box.left) * width) / box.width)))));
-      };
-      let touched = null;
-      svg.addEventListener("pointerdown", (event) => {
-        if (event.button) return;
-        svg.setPointerCapture(event.pointerId);
-        touched = event.pointerType === "touch" ? event.clientX : null;
-        if (touched === null) move(event);
-      });
-      svg.addEventListener("pointermove", (event) => {
-        if (!svg.hasPointerCapture(event.pointerId)) return;
-        if (touched !== null && Math.abs(event.clientX - touched) < 8) return;
-        touched = null;
-        move(event);
-      });
-      svg.addEventListener("pointerup", (event) => touched !== null && move(event));
-      svg.addEventListener("pointercancel", () => (touched = null));
-      parts = { ...base, ...parts0, cursor, point, strip, done, flag, name, of: null };
-    }
-    const { x, y, foot, left, right, future, past, svg } = parts;
-    const stride = Math.ceil(range / 240);
-    const height_ = (value) => y(Math.max(value, FLOOR / 10));
-    const line = (values, from, to) => {
-      const points = [];
-      for (let i = from; i <= to; i += i + stride > to && i < to ? to - i : stride) {
-        if (values[i] !== null) points.push([x(i), height_(values[i])]);
-      }
-      return path(points);
-    };
-    CURVES.forEach(([name], i) => {
-      const values = curves[name];
-      if (parts.of !== curves) future[i].setAttribute("d", values ? line(values, 0, range) : "");
-      past[i].setAttribute("d", values && k ? line(values, 0, k) : "");
-    });
-    // The strip above: in what share of the states the greedy policy of x_k is optimal.
-    const share = (i) => 34 - 16 * (curves.live ? 1 - curves.wrong[i] / curves.live : 1);
-    const area = (to) => {
-      let d = `M${left},34`;
-      for (let i = 0; i <= to; i++) d += `L${x(i).toFixed(1)},${share(i).toFixed(1)}`;
-      return `${d}L${x(to).toFixed(1)},34Z`;
-    };
-    if (parts.of !== curves) parts.strip.setAttribute("d", area(range));
-    parts.done.setAttribute("d", area(k));
-    parts.of = curves;
-    const { from } = curves;
-    parts.flag.setAttribute("d", from === null ? "" : `M${x(from)},16V36`);
-    parts.name.textContent = from === null ? `greedy policy not optimal by k = ${range}` : `greedy policy optimal from k = ${from}`;
-    const after = from === null || x(from) < (left + right) / 2;
-    parts.name.setAttribute("x", from === null ? left : x(from) + (after ? 0 : 0));
-    parts.name.setAttribute("text-anchor", after ? "start" : "end");
-    parts.cursor.setAttribute("d", `M${x(k)},40V${foot}`);
-    parts.point.setAttribute("cx", x(k));
-    parts.point.setAttribute("cy", Math.min(foot, height_(curves.error[k])));
-    return svg;
-  };
 }
 
 // The view ---------------------------------------------------------------------------------------------------------
 
 // Text in which ^π and _α become a superscript and a subscript, as nodes.
 const raised = (text) =>
-  text.split(/([\^_][πα])/).map((part) =>
-    part[0] === "^" ? element("sup", {}, part[1]) : part[0] === "_" ? element("sub", {}, part[1]) : part,
-  );
+  text
+    .split(/([\^_][πα])/)
+    .map((part) =>
+      part[0] === "^" ? element("sup", {}, part[1]) : part[0] === "_" ? element("sub", {}, part[1]) : part,
+    );
 const operatorName = (kind) => element("span", {}, ...raised(OPERATOR[kind]));
 
 export function render({ model, el, link }) {
@@ -685,7 +274,9 @@ export function render({ model, el, link }) {
     const here = now.rows[i][j];
     if (tool === "look") return null;
     const [H, W] = [now.rows.length, now.rows[0].length];
-    const rewards = Array.from({ length: H }, (_, a) => Array.from({ length: W }, (_, b) => now.cell_rewards[a]?.[b] ?? 0));
+    const rewards = Array.from({ length: H }, (_, a) =>
+      Array.from({ length: W }, (_, b) => now.cell_rewards[a]?.[b] ?? 0),
+    );
     if (tool === "plus" || tool === "minus") {
       if (here === "#") return tool;
       const reward = rewards[i][j] + (tool === "plus" ? STEP : -STEP);
@@ -744,7 +335,8 @@ export function render({ model, el, link }) {
     stop();
     set({ k: 0, Q0: [], other_Q0: [] });
   };
-  const button = (role, text, onclick) => element("button", { type: "button", class: "rl-button", "data-role": role, onclick }, text);
+  const button = (role, text, onclick) =>
+    element("button", { type: "button", class: "rl-button", "data-role": role, onclick }, text);
   const play = button("play", "Play", () => start("play"));
   const transport = element(
     "div",
@@ -769,12 +361,19 @@ export function render({ model, el, link }) {
     stop();
     load(model, model.get("preset"));
   });
-  const chooseView = chips("View", [["grid", "Map"], ["plane", "Two-state plane"]], (view) => {
-    const now = read(model);
-    if (view === now.view) return;
-    stop();
-    set({ k: 0, ...carried(now), view });
-  });
+  const chooseView = chips(
+    "View",
+    [
+      ["grid", "Map"],
+      ["plane", "Two-state plane"],
+    ],
+    (view) => {
+      const now = read(model);
+      if (view === now.view) return;
+      stop();
+      set({ k: 0, ...carried(now), view });
+    },
+  );
   const chooseOperator = chips(
     "Operator",
     CHOICES.operator.map((kind) => [kind, operatorName(kind)]),
@@ -782,24 +381,44 @@ export function render({ model, el, link }) {
   );
   const chooseTool = chips(
     "Tool",
-    [["look", "Look"], ["#", "Wall"], ["G", "Goal"], ["P", "Pit"], ["S", "Start"], [".", "Free"], ["plus", "+½"], ["minus", "−½"]],
+    [
+      ["look", "Look"],
+      ["#", "Wall"],
+      ["G", "Goal"],
+      ["P", "Pit"],
+      ["S", "Start"],
+      [".", "Free"],
+      ["plus", "+½"],
+      ["minus", "−½"],
+    ],
     (tool) => {
       map.choose(tool);
       chooseTool.show(tool);
     },
   );
-  const choosePolicy = chips("Policy π", [["uniform", "uniform"], ["greedy", "the greedy one of now"]], (name) => {
-    const now = read(model);
-    if (name === "uniform") return edit({ policy: [], operator: "policy" });
-    if (now.view === "plane") return;
-    const swept = extend(mapSweeps(now), now.k);
-    const tolerance = numerics.tieTolerance(swept.best.Q);
-    edit({ policy: numerics.writeGreedy(swept.process, swept.runs[0][now.k], tolerance), operator: "policy" });
-  });
-  const chooseOther = chips("Second start", CHOICES.other.map((name) => [name, name]), (other) => {
-    stop();
-    set({ other, other_Q0: [], k: 0 });
-  });
+  const choosePolicy = chips(
+    "Policy π",
+    [
+      ["uniform", "uniform"],
+      ["greedy", "the greedy one of now"],
+    ],
+    (name) => {
+      const now = read(model);
+      if (name === "uniform") return edit({ policy: [], operator: "policy" });
+      if (now.view === "plane") return;
+      const swept = extend(mapSweeps(now), now.k);
+      const tolerance = numerics.tieTolerance(swept.best.Q);
+      edit({ policy: numerics.writeGreedy(swept.process, swept.runs[0][now.k], tolerance), operator: "policy" });
+    },
+  );
+  const chooseOther = chips(
+    "Second start",
+    CHOICES.other.map((name) => [name, name]),
+    (other) => {
+      stop();
+      set({ other, other_Q0: [], k: 0 });
+    },
+  );
   const sweepsDone = slider({
     label: "k, sweeps done",
     min: 0,
@@ -809,7 +428,13 @@ export function render({ model, el, link }) {
     change: (k) => set({ k }),
   });
   const gamma = slider({ label: "γ, discount", min: 0, max: 0.99, step: 0.01, change: (x) => edit({ gamma: x }) });
-  const slip = slider({ label: "slip, chance of going aside", min: 0, max: 1, step: 0.01, change: (x) => edit({ slip: x }) });
+  const slip = slider({
+    label: "slip, chance of going aside",
+    min: 0,
+    max: 1,
+    step: 0.01,
+    change: (x) => edit({ slip: x }),
+  });
   const alpha = slider({
     label: "α, temperature of the soft operator",
     min: 0.01,
@@ -819,7 +444,13 @@ export function render({ model, el, link }) {
     fromSlider: (x) => Number((10 ** x).toPrecision(3)),
     change: (x) => edit({ alpha: x }),
   });
-  const stepReward = slider({ label: "reward of every step", min: -2, max: 1, step: 0.01, change: (x) => edit({ step_reward: x }) });
+  const stepReward = slider({
+    label: "reward of every step",
+    min: -2,
+    max: 1,
+    step: 0.01,
+    change: (x) => edit({ step_reward: x }),
+  });
   const startAt = [0, 1].map((i) =>
     slider({
       label: `V₀(s${subscript(i + 1)}), where it starts`,
@@ -829,7 +460,8 @@ export function render({ model, el, link }) {
       change: (x) => set({ V0: model.get("V0").map((v, j) => (i === j ? x : v)), k: 0 }),
     }),
   );
-  const row = (name, node) => element("div", { class: "rl-row" }, element("span", { class: "rl-name" }, ...raised(name)), node);
+  const row = (name, node) =>
+    element("div", { class: "rl-row" }, element("span", { class: "rl-name" }, ...raised(name)), node);
   const [policyRow, otherRow] = [row("Policy π of T^π", choosePolicy.node), row("Second start, Q′₀", chooseOther.node)];
   const controls = element(
     "div",
@@ -850,14 +482,27 @@ export function render({ model, el, link }) {
   const mapHolder = element("div", { class: "rl-picture rl-map-holder" });
   const planeHolder = element("div", { class: "rl-picture" });
   const hint = element("p", { class: "rl-keys rl-hint" });
-  const mapPanel = element("div", { class: "rl-panel" }, mapTitle, chooseTool.node, mapHolder, planeHolder, hint, transport);
+  const mapPanel = element(
+    "div",
+    { class: "rl-panel" },
+    mapTitle,
+    chooseTool.node,
+    mapHolder,
+    planeHolder,
+    hint,
+    transport,
+  );
   const errorsHolder = element("div", { class: "rl-picture" });
   const errorsTitle = element("p", { class: "rl-title" });
   const readout = element("dl", { class: "rl-readout" });
   const rowsOf = Object.fromEntries(
     [...CURVES.map(([name, kind]) => [name, kind]).reverse(), ["right", null]].map(([name, kind]) => {
       const swatch = svgElement("svg", { width: 26, height: 10, "aria-hidden": "true" });
-      swatch.append(kind ? svgElement("path", { class: kind, d: "M1,5h24" }) : svgElement("path", { class: "rl-strip rl-strip-done", d: "M1,9V4l8,-3h16V9Z" }));
+      swatch.append(
+        kind
+          ? svgElement("path", { class: kind, d: "M1,5h24" })
+          : svgElement("path", { class: "rl-strip rl-strip-done", d: "M1,9V4l8,-3h16V9Z" }),
+      );
       const [term, value] = [element("span"), element("dd")];
       readout.append(element("div", {}, element("dt", {}, swatch, term), value));
       return [name, { term, value }];
@@ -910,7 +555,7 @@ export function render({ model, el, link }) {
       request();
     },
   });
-  const drawPlane = makePlaneView(planeHolder, (V0) => (V0 ? set({ V0, k: 0 }) : request()));
+  const drawPlane = makePlane(planeHolder, (V0) => (V0 ? set({ V0, k: 0 }) : request()));
   const drawErrors = makeErrors(errorsHolder, (k) => {
     stop();
     set({ k });
@@ -946,14 +591,21 @@ export function render({ model, el, link }) {
     const place = `Row ${i + 1}, column ${j + 1} (${KINDS[rows[i][j]]})`;
     if (s < 0) return [line(`${place}: no state. A step into a wall stays where it is.`)];
     if (process.absorbing[s]) {
-      return [line(`${place}: entering it earns ${format(process.entering[s])} besides the step's own reward. It is never left and earns nothing then${operator === "soft" ? " but its entropy" : ""}; its value is ${format(V[s])}.`)];
+      return [
+        line(
+          `${place}: entering it earns ${format(process.entering[s])} besides the step's own reward. It is never left and earns nothing then${operator === "soft" ? " but its entropy" : ""}; its value is ${format(V[s])}.`,
+        ),
+      ];
     }
     const backups = numerics.backup(process, V, s);
     const best = Math.max(...backups.map(({ value }) => value));
     return [
       line(`${place}, the next sweep:`),
       ...backups.map((backup, a) => line(write(`${name}(s, ${ARROWS[a]})`, backup), backup.value >= best - 1e-12)),
-      line(`V${subscript(k + 1)}(s) = ${how}${operator === "soft" ? `, α = ${format(alpha)},` : ""} = ${format(next[s])}; now V${subscript(k)}(s) = ${format(V[s])}`, true),
+      line(
+        `V${subscript(k + 1)}(s) = ${how}${operator === "soft" ? `, α = ${format(alpha)},` : ""} = ${format(next[s])}; now V${subscript(k)}(s) = ${format(V[s])}`,
+        true,
+      ),
     ];
   }
 
@@ -1008,7 +660,13 @@ export function render({ model, el, link }) {
     play.textContent = running === "play" ? "Pause" : "Play";
     sweepsDone.limit(0, range, LIMITS.k[1]);
     sweepsDone.show(k);
-    for (const [control, value] of [[gamma, now.gamma], [slip, now.slip], [alpha, now.alpha], [stepReward, now.step_reward]]) control.show(value);
+    for (const [control, value] of [
+      [gamma, now.gamma],
+      [slip, now.slip],
+      [alpha, now.alpha],
+      [stepReward, now.step_reward],
+    ])
+      control.show(value);
     startAt.forEach((control, i) => control.show(now.V0[i]));
     for (const { node } of [slip, stepReward]) node.hidden = plane;
     for (const { node } of startAt) node.hidden = !plane;
@@ -1018,14 +676,18 @@ export function render({ model, el, link }) {
     const [letter, limit] = plane ? ["V", `V${LIMIT[operator]}`] : ["Q", `Q${LIMIT[operator]}`];
     mapTitle.textContent = plane
       ? "The square around the limit"
-      : { policy: "Values V of Qₖ, and π", optimal: "Values V of Qₖ, and its greedy policy", soft: "Values V of Qₖ, and its soft policy" }[operator];
+      : {
+          policy: "Values V of Qₖ, and π",
+          optimal: "Values V of Qₖ, and its greedy policy",
+          soft: "Values V of Qₖ, and its soft policy",
+        }[operator];
     hint.textContent = plane
       ? "Drag V₀. Blue: what T makes of the square. Dashed: the square γ times smaller, which holds it."
       : "Click, drag or tap with a tool. Keys: arrows, Enter; w wall, g goal, p pit, s start, f free, + − reward.";
     errorsTitle.textContent = `Error after ${k} ${k === 1 ? "sweep" : "sweeps"}: ${scientific(curves.error[k])}`;
     const terms = {
       error: `error ‖${letter}ₖ − ${limit}‖`,
-      bracket: "bracket, γ/(1−γ)·(max Δ − min Δ)",
+      bracket: "bracket, γ/(1−γ)·(max Δ−min Δ)",
       otherError: `error from the second start`,
       distance: "distance of the two runs",
       posterior: `a-posteriori bound, γ/(1−γ)·‖Δ‖`,
@@ -1034,7 +696,8 @@ export function render({ model, el, link }) {
       right: "greedy policy optimal in",
     };
     for (const [name, { term, value }] of Object.entries(rowsOf)) {
-      const text = name === "right" ? `${curves.live - curves.wrong[k]} of ${curves.live}` : scientific(curves[name]?.[k]);
+      const text =
+        name === "right" ? `${curves.live - curves.wrong[k]} of ${curves.live}` : scientific(curves[name]?.[k]);
       if (shownTerms[name] !== terms[name]) term.replaceChildren(...raised((shownTerms[name] = terms[name])));
       if (value.textContent !== text) value.textContent = text;
     }
@@ -1079,7 +742,11 @@ export function render({ model, el, link }) {
     chooseTool.node.hidden = hidden;
     mapHolder.style.height = `${height}px`;
     planeHolder.style.height = `${plane}px`;
-    sizes = { picture: [column, height], plane: [column, Math.floor(plane)], errors: [column, columns === 1 ? 260 : 300] };
+    sizes = {
+      picture: [column, height],
+      plane: [column, Math.floor(plane)],
+      errors: [column, columns === 1 ? 260 : 300],
+    };
     draw(); // at once: a frame without pictures would make the page jump
   }
   fit();

@@ -1,6 +1,6 @@
 // VarianceReduction: the cloud of ĝ(κ, βb), the bowl of its variance, its growth with the horizon.
 import { announcer, chips, element, format, keepKeys, onFrame, slider, subscript, svgElement } from "./controls.js";
-import { LEFT, axesX, axesY, frame, path, quiet } from "./frame.js";
+import { LEFT, axesX, axesY, frame, onDrag, path, quiet } from "./frame.js";
 import * as numerics from "./numerics.js";
 import { axisX, axisY, gridX, gridY, line, ruleX } from "./plot.js";
 
@@ -275,23 +275,7 @@ function makeBowl(holder, drag) {
         const x = base.invert(((event.clientX - box.left) * width) / box.width);
         drag(Number(Math.min(range[1], Math.max(range[0], x)).toFixed(3)));
       };
-      // A finger that comes down here may want to scroll the page: it moves the point only once it has gone
-      // sideways, or has tapped. When it scrolls, the browser takes the pointer away.
-      let touched = null;
-      base.svg.addEventListener("pointerdown", (event) => {
-        if (event.button) return;
-        base.svg.setPointerCapture(event.pointerId);
-        touched = event.pointerType === "touch" ? event.clientX : null;
-        if (touched === null) move(event);
-      });
-      base.svg.addEventListener("pointermove", (event) => {
-        if (!base.svg.hasPointerCapture(event.pointerId)) return;
-        if (touched !== null && Math.abs(event.clientX - touched) < 8) return;
-        touched = null;
-        move(event);
-      });
-      base.svg.addEventListener("pointerup", (event) => touched !== null && move(event));
-      base.svg.addEventListener("pointercancel", () => (touched = null));
+      onDrag(base.svg, move);
       parts = { ...base, curve, floor, floorName, point, flags };
     }
 
