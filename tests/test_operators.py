@@ -9,6 +9,7 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.integrate import quad
 from scipy.optimize import brentq, minimize_scalar
 from strategies import arrays, plain, policies, tabular_mdps
 
@@ -323,6 +324,15 @@ def test_log_sum_exp_is_the_best_average_plus_entropy(x, weights, alpha):
     assert gap >= -1e-12
     assert value == pytest.approx(q @ x + alpha * entropy(q), rel=1e-10, abs=1e-10)
     assert max(x) - 1e-12 <= value <= max(x) + alpha * np.log(4) + 1e-12
+
+
+@pytest.mark.proves("prop-densities")
+@pytest.mark.parametrize("alpha", [0.01, 0.1, 0.15, 0.2, 1.0])
+def test_a_density_may_have_its_log_integral_below_the_maximum(alpha):
+    reach = 12 * np.sqrt(alpha)
+    integral, _ = quad(lambda a: np.exp(-(a**2) / (2 * alpha)), -reach, reach, epsabs=1e-12)
+    assert alpha * np.log(integral) == pytest.approx(alpha / 2 * np.log(2 * np.pi * alpha), abs=1e-9)
+    assert (alpha * np.log(integral) < 0) == (alpha < 1 / (2 * np.pi))
 
 
 @pytest.mark.proves("thm-soft-contraction", "eq-soft-gap")

@@ -4,7 +4,8 @@ jupyter-cache keys a notebook's outputs on its own code cells, so a change in rl
 page with yesterday's numbers. This extension keeps a hash of the package and of the pinned requirements beside
 the cache; when it no longer matches, it empties the cache and declares every notebook outdated.
 
-It also switches progress bars off in what it runs: on a page there is nothing left to wait for.
+It also has the bibliography written each time, which lists what the pages cite and would not notice that one cites
+more, and switches progress bars off in what it runs: on a page there is nothing left to wait for.
 """
 
 import hashlib
@@ -36,7 +37,12 @@ def forget_stale_outputs(app, env, added, changed, removed):
     return [name for name in env.found_docs if str(env.doc2path(name)).endswith(".ipynb")]
 
 
+def pages_to_write(app, env):
+    return ["book/bibliography"] if "book/bibliography" in env.found_docs else []
+
+
 def setup(app):
     os.environ["TQDM_DISABLE"] = "1"  # the kernels inherit it
     app.connect("env-get-outdated", forget_stale_outputs)
+    app.connect("env-updated", pages_to_write)
     return {"version": "1", "parallel_read_safe": True}
