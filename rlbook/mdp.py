@@ -299,6 +299,8 @@ def _action_major(P, S, A):
         P.sum_duplicates()
         width, off = int(np.diff(P.indptr).max()), _check_rows("P", P, pairs=A)
         P = P[np.arange(S * A).reshape(S, A).T.ravel()]
+        if max(P.nnz, *P.shape) < 2**31:  # a product reads the indices too, so their width is its time
+            P.indices, P.indptr = P.indices.astype(np.int32), P.indptr.astype(np.int32)
         for array in (P.data, P.indices, P.indptr):
             _frozen(array)
         return P, width, off + width * np.finfo(float).eps

@@ -7,6 +7,8 @@ as it looks: it is meant for MDPs of two or three states and a handful of steps.
 
 from __future__ import annotations
 
+import itertools
+from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
@@ -183,3 +185,51 @@ def power_series(P, r, gamma, rho0, pi, tolerance=1e-13):
         V, rho_s = V + scale * reward, rho_s + scale * mass
         reward, mass, scale = P_pi @ reward, P_pi.T @ mass, scale * gamma
     return V, rho_s
+
+
+def exact_values(P, r, gamma, pi):
+    """V^π and Q^π of the numbers as stored, in rational arithmetic: a list of S and one of S lists of A."""
+    S, A = r.shape
+    g = Fraction(gamma)
+    p, reward = ([[Fraction(x) for x in row] for row in array] for array in (pi.tolist(), r.tolist()))
+    ahead = [[[Fraction(x) for x in row] for row in rows] for rows in P.tolist()]
+    rows = []
+    for s in range(S):
+        row = [-g * sum(p[s][a] * ahead[s][a][x] for a in range(A)) for x in range(S)]
+        row[s] += 1
+        rows.append([*row, sum(p[s][a] * reward[s][a] for a in range(A))])
+    for i in range(S):  # I − γP_π is diagonally dominant by rows, so no pivot is 0
+        rows[i] = [x / rows[i][i] for x in rows[i]]
+        for j in range(S):
+            if j != i:
+                rows[j] = [x - rows[j][i] * y for x, y in zip(rows[j], rows[i], strict=True)]
+    V = [row[-1] for row in rows]
+    Q = [[reward[s][a] + g * sum(ahead[s][a][x] * V[x] for x in range(S)) for a in range(A)] for s in range(S)]
+    return V, Q
+
+
+def exact_optimum(P, r, gamma):
+    """V* and Q* likewise: the largest over all deterministic policies, state by state."""
+    S, A = r.shape
+    values = [exact_values(P, r, gamma, np.eye(A)[list(a)]) for a in itertools.product(range(A), repeat=S)]
+    V = [max(v[s] for v, _ in values) for s in range(S)]
+    Q = [[max(q[s][a] for _, q in values) for a in range(A)] for s in range(S)]
+    return V, Q
+
+
+def largest_error(array, exact):
+    """max |array − exact| without rounding, for an exact value of nested lists of fractions."""
+    pairs = zip(np.ravel(array).tolist(), np.ravel(np.array(exact, dtype=object)), strict=True)
+    return max(abs(Fraction(x) - y) for x, y in pairs)
+
+
+def soft_optimum(P, r, gamma, alpha):
+    """V_α and Q_α by plain iteration in extended precision, to about 1e-17 of their size."""
+    P, r, gamma, alpha = (np.array(x, dtype=np.longdouble) for x in (P, r, gamma, alpha))
+    V, change = np.zeros(len(r), dtype=np.longdouble), np.inf
+    while change > 1e-18 * (1 + abs(V).max()) * (1 - gamma):
+        Q = r + gamma * (P @ V)
+        top = Q.max(axis=1)
+        W = top + alpha * np.log(np.exp((Q - top[:, None]) / alpha).sum(axis=1))
+        change, V = min(abs(W - V).max(), change * (1 + gamma) / 2), W
+    return V, r + gamma * (P @ V)
