@@ -3,6 +3,7 @@
 import re
 from fractions import Fraction
 
+import gymnasium as gym
 import numpy as np
 import oracles
 import pytest
@@ -275,6 +276,33 @@ def test_the_bracket_closes_long_before_the_iterates_arrive():
 
 
 # Ends -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.proves("thm-optimality")
+def test_frozen_lakes_known_optimum():
+    """The undiscounted chance to reach the goal on the 4×4 lake is 14/17 = 0.8235; γ → 1 approaches it."""
+    lake = TabularMDP.from_gymnasium(gym.make("FrozenLake-v1"), 0.99999)
+    assert policy_iteration(lake).V[0] == pytest.approx(14 / 17, abs=1e-3)
+
+
+@pytest.mark.proves("thm-optimality")
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 0.95])
+@pytest.mark.parametrize("cost", [0.5, 3.0, 100.0])
+def test_an_analytic_replacement_problem(cost, gamma):
+    """A machine earns 1 until it breaks, with chance ½ a step; mending it costs `cost`. Solved by hand:
+
+    mended at once, V(works) = 1 + γ(V(works) + V(broken))/2 and V(broken) = γV(works) − cost, unless leaving it
+    broken for ever, which earns 0, is better.
+    """
+    P = np.zeros((2, 2, 2))
+    P[0, :, :] = 0.5
+    P[1, 0, 1] = P[1, 1, 0] = 1
+    mdp = TabularMDP(P, [[1, 1], [0, -cost]], gamma, [1, 0])
+    works = (1 - gamma * cost / 2) / (1 - gamma / 2 - gamma**2 / 2)
+    mend = gamma * works - cost > 0
+    expected = [works, gamma * works - cost] if mend else [1 / (1 - gamma / 2), 0.0]
+    for found in (policy_iteration(mdp), value_iteration(mdp), solve(mdp)):
+        np.testing.assert_allclose(found.V, expected, atol=1e-7)
 
 
 @pytest.mark.proves("thm-policy-iteration")
