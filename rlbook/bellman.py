@@ -474,11 +474,10 @@ def q_learning(env, gamma, *, steps, rng, alpha=None, epsilon=0.2, exponent=0.7,
         ties = np.flatnonzero(Q[s] == Q[s].max())
         a = int(shift * A) if explore < epsilon else int(ties[int(shift * len(ties))])
         s_next, reward, terminated, truncated, _ = env.step(a)
-        ahead = (
-            0.0 if terminated else Q[s_next].max() if alpha is None else soft_value(Q[s_next : s_next + 1], alpha)[0]
-        )
+        ahead = Q[s_next].max() if alpha is None else soft_value(Q[s_next : s_next + 1], alpha)[0]
+        target = reward + gamma * (1 - terminated) * ahead
         visits[s, a] += 1
-        Q[s, a] += visits[s, a] ** -exponent * (reward + gamma * ahead - Q[s, a])
+        Q[s, a] += visits[s, a] ** -exponent * (target - Q[s, a])
         s = env.reset()[0] if terminated or truncated else s_next
         if step == at[len(history)]:
             history.append(Q.copy())
