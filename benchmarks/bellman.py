@@ -161,7 +161,7 @@ def main():
     gibibytes, converged = ours.recv()
     child.join()
     assert converged
-    results, notes = [Result("10⁶ states, built and solved: GiB", 2, gibibytes, False)], []
+    results, notes = [Result("a map of 10⁶ cells, built and solved: GiB", 2, gibibytes, False)], []
 
     def add(result, note):
         results.append(result)
@@ -180,5 +180,5 @@ def main():
             equal = np.full(mdp.r.shape, 0.25)
             add(*evaluation(f"equiprobable policy on {side}²", mdp, equal, repeats=min(repeats, 3)))
             add(*evaluation(f"optimal policy on {side}²", mdp, solve(mdp, tol=TOL).pi, repeats=min(repeats, 3)))
-    results.append(Result("a sweep of 10⁶ states: reading P once", 6, one_sweep(mdp), False))
+    results.append(Result("a sweep of 10⁶ cells: reading P once", 6, one_sweep(mdp), False))
     show("Planning: share of the time of", results, *notes)

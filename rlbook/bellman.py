@@ -24,7 +24,7 @@ EPS = np.finfo(float).eps
 LU_BELOW = 2000  # states: below it a sparse LU factorisation is quicker than an iterative solver
 TRIAL, MIXING = 20, 0.9  # `solve` leaves value iteration if in 20 sweeps its bracket shrank by less than .9 each
 BLOCK, FOLLOWED = 16384, 30  # states that `_sweep_outwards` takes together; steps that it follows a policy
-CHECKED, SETTLED, MOST_SWEEPS = 4, 0.01, 200  # every how many sweeps it looks; as its docstring says; its end
+CHECKED, SETTLED, MOST_SWEEPS = 4, 0.01, 1000  # every how many sweeps it looks; as its docstring says; its end
 
 
 class PolicyValue(NamedTuple):
