@@ -232,6 +232,28 @@ def test_every_way_to_evaluate_a_policy_gives_its_value(monkeypatch, kind):
     assert abs(rough.V - exact).max() <= rough.error_bound <= 1e-3
 
 
+def test_chebyshev_outpaces_repetition_on_a_walk_and_leaves_where_it_does_not_help():
+    walk = random_world(60)
+    M = 0.99 * rlbook.bellman.transition_matrix(walk, np.full(walk.r.shape, 0.25))
+    b, products = walk.r.mean(axis=1), []
+
+    def product(v):
+        products.append(1)
+        return M @ v
+
+    counted = sp.linalg.LinearOperator(M.shape, matvec=product, dtype=float)
+    x = rlbook.bellman._chebyshev(counted, b, np.zeros_like(b), 1e-9, 0.99)
+    assert abs(b + M @ x - x).max() <= 1e-9
+    by_repetition = np.log(1e-9) / np.log(0.99)
+    assert len(products) < by_repetition / 8
+    # A ring that turns one way: its eigenvalues lie on a circle, far from [−γ, γ].
+    products.clear()
+    M = 0.99 * sp.csr_array((np.ones(500), (np.arange(500), (np.arange(500) + 1) % 500)), shape=(500, 500))
+    counted = sp.linalg.LinearOperator(M.shape, matvec=product, dtype=float)
+    rlbook.bellman._chebyshev(counted, np.eye(500)[0], np.zeros(500), 1e-9, 0.99)
+    assert len(products) < 100
+
+
 # Known answers ----------------------------------------------------------------------------------------------
 
 
