@@ -23,8 +23,8 @@ EPS = np.finfo(float).eps
 # What measurements chose (benchmarks/bellman.py). No result depends on them, only the time it takes.
 LU_BELOW = 2000  # states: below it a sparse LU factorisation is quicker than an iterative solver
 TRIAL, MIXING = 20, 0.9  # `solve` leaves value iteration if in 20 sweeps its bracket shrank by less than .9 each
-BLOCK, FOLLOWED = 16384, 30  # states that `_sweep_outwards` takes together; steps that it follows a policy
-CHECKED, SETTLED, MOST_SWEEPS = 4, 0.01, 1000  # every how many sweeps it looks; as its docstring says; its end
+BLOCK, FOLLOWED = 16384, 40  # states that `_sweep_outwards` takes together; steps that it follows a policy
+CHECKED, SETTLED, MOST_SWEEPS = 2, 0.1, 1000  # every how many sweeps it looks; as its docstring says; its end
 
 
 class PolicyValue(NamedTuple):
@@ -269,7 +269,7 @@ def _sweep_outwards(mdp, begun, tol):
 
     A block sees what the blocks before it have just found (Gauss-Seidel); those nearer to the state of highest
     value come before. From the lower end of MacQueen's bracket V ≤ T*V, and that stays so: V rises towards V*.
-    Once the bracket is a hundredth of what it was, the chance p of staying put is solved for, (r + …) / (1 − γp)
+    Once the bracket is a tenth of what it was, the chance p of staying put is solved for, (r + …) / (1 − γp)
     for r + γpV + … (Porteus 1975): that settles the last digits, but earlier it would have policies wait at walls.
     """
     S, A = mdp.r.shape
