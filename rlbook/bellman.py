@@ -12,6 +12,7 @@ to which its iterates converge.
 
 from __future__ import annotations
 
+from itertools import count
 from typing import NamedTuple
 
 import numpy as np
@@ -148,12 +149,12 @@ def _chebyshev(M, b, x, enough, gamma):
     """
     omega, before, start = 2.0, x, None
     rate = gamma / (1 + (1 - gamma**2) ** 0.5)
-    for k in range(2000):
+    for k in count():
         residual = b + M @ x - x
         if k % 10 == 0:
             size = abs(residual).max()
             start = size if start is None else start
-            if size <= enough or size > 100 * start * max(rate**k, 1e-3):  # there, or on no good way
+            if size <= enough or size > 100 * start * rate**k:  # there, or not as fast as a walk would be
                 break
         omega = 1.0 if k == 0 else 1 / (1 - omega * gamma**2 / (2 if k == 1 else 4))
         before, x = x, omega * (x + residual - before) + before

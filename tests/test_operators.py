@@ -754,6 +754,22 @@ def test_mend_17_the_optimality_operator_is_not_affine():
     assert norm(optimality_operator(mdp, (Q + other) / 2) - average) == pytest.approx(0.25)
 
 
+def test_a_soft_policy_on_the_cliff_loses_by_wandering_not_by_falling():
+    cliff = TabularMDP.from_gymnasium(gym.make("CliffWalking-v1"), 0.95)
+    soft = soft_policy_iteration(cliff, 1.0)
+    falls = occupancy(cliff, soft.pi)[cliff.r <= -100].sum()
+    loss = cliff.rho0 @ (policy_iteration(cliff).V - evaluate_policy(cliff, soft.pi).V)
+    assert 100 * falls < 1e-30 < 4 < loss
+
+
+def test_the_sweeps_that_an_exercise_counts():
+    """What the bound of the first move asks for, and what FrozenLake needs in fact."""
+    for gamma, asked, needed in ((0.9, 153, 92), (0.99, 1833, 401), (0.999, 20_713, 557)):
+        assert int(np.ceil(np.log(1e-6 * (1 - gamma)) / np.log(gamma))) == asked
+        lake = TabularMDP.from_gymnasium(gym.make("FrozenLake-v1"), gamma)
+        assert np.flatnonzero(trace(lake, np.zeros((16, 4)), 600).error > 1e-6)[-1] + 1 == needed
+
+
 def test_sparse_and_dense_operators_agree():
     mdp = garnet(40, 3, 4, gamma=0.9, rng=np.random.default_rng(1))
     sparse = TabularMDP(sp.csr_array(mdp.P.reshape(120, 40)), mdp.r, 0.9, mdp.rho0)
