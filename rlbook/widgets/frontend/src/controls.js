@@ -134,3 +134,15 @@ export function announcer() {
     stop: () => clearTimeout(timer),
   };
 }
+
+// A button that copies a link to the present state: `link` is the host's, `settings` gives what it is to say.
+export function linkButton(link, settings, announce) {
+  const node = element("button", { type: "button", class: "rl-button", "data-role": "link" }, "Copy link");
+  node.addEventListener("click", async () => {
+    const copied = await link(settings());
+    announce.say(copied ? "Link copied" : "The link is in the address bar");
+    node.textContent = copied ? "Copied" : "See address";
+    setTimeout(() => (node.textContent = "Copy link"), 1500);
+  });
+  return node;
+}

@@ -5,6 +5,7 @@ import {
   element,
   format,
   keepKeys,
+  linkButton,
   onFrame,
   scientific,
   slider,
@@ -514,16 +515,11 @@ export function render({ model, el, link }) {
   const said = element("p", { class: "rl-sentence" });
   const announce = announcer();
   const foot = element("div", { class: "rl-foot" }, said);
-  if (link) {
-    const copy = button("link", "Copy link", async () => {
-      const now = read(model);
-      const copied = await link(linked(now, presets[now.preset]));
-      announce.say(copied ? "Link copied" : "The link is in the address bar");
-      copy.textContent = copied ? "Copied" : "See address";
-      setTimeout(() => (copy.textContent = "Copy link"), 1500);
-    });
-    foot.append(copy);
-  }
+  const stated = () => {
+    const now = read(model);
+    return linked(now, presets[now.preset]);
+  };
+  if (link) foot.append(linkButton(link, stated, announce));
 
   const root = element(
     "div",

@@ -1,5 +1,5 @@
 // VarianceReduction: the cloud of ĝ(κ, βb), the bowl of its variance, its growth with the horizon.
-import { announcer, chips, element, format, keepKeys, onFrame, slider, subscript, svgElement } from "./controls.js";
+import { announcer, chips, element, format, keepKeys, linkButton, onFrame, slider, subscript, svgElement } from "./controls.js";
 import { LEFT, axesX, axesY, frame, onDrag, path, quiet } from "./frame.js";
 import * as numerics from "./numerics.js";
 import { axisX, axisY, gridX, gridY, line, ruleX } from "./plot.js";
@@ -485,16 +485,7 @@ export function render({ model, el, link }) {
   const said = element("p", { class: "rl-sentence" });
   const announce = announcer();
   const foot = element("div", { class: "rl-foot" }, said);
-  if (link) {
-    const copy = element("button", { type: "button", class: "rl-button", "data-role": "link" }, "Copy link");
-    copy.addEventListener("click", async () => {
-      const copied = await link(linked(read(model)));
-      announce.say(copied ? "Link copied" : "The link is in the address bar");
-      copy.textContent = copied ? "Copied" : "See address";
-      setTimeout(() => (copy.textContent = "Copy link"), 1500);
-    });
-    foot.append(copy);
-  }
+  if (link) foot.append(linkButton(link, () => linked(read(model)), announce));
 
   const root = element(
     "div",
