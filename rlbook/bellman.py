@@ -13,6 +13,7 @@ to which its iterates converge.
 from __future__ import annotations
 
 from itertools import count
+from math import isqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -22,10 +23,12 @@ from rlbook.mdp import _check_count, _check_discount, _check_finite, _is_real, _
 
 EPS = np.finfo(float).eps
 # What measurements chose (benchmarks/bellman.py). No result depends on them, only the time it takes.
+ILU_BELOW = 0.25  # share of the moves against `_to_rest`; below it factors come before unaided BiCGSTAB
 LU_BELOW = 2000  # states: below it a sparse LU factorisation is quicker than an iterative solver
-TRIAL, MIXING = 20, 0.9  # `solve` leaves value iteration if in 20 sweeps its bracket shrank by less than .9 each
-BLOCK, FOLLOWED = 16384, 40  # states that `_sweep_outwards` takes together; steps that it follows a policy
-CHECKED, SETTLED, MOST_SWEEPS = 2, 0.1, 1000  # every how many sweeps it looks; as its docstring says; its end
+TRIAL, MIXING = 20, 0.9  # `solve` leaves value iteration when in 20 sweeps its bracket shrinks by less than .9 each
+DEPTH, FOLLOWED = 18, 20  # √S of states that `_sweep_outwards` takes together; steps that it follows a policy
+PATIENCE = 20  # turns after which a block's policy is solved for instead
+MOST_PASSES, MOST_TURNS = 100, 100  # after which it goes on, to policy iteration and to the next block
 
 
 class PolicyValue(NamedTuple):
@@ -167,26 +170,47 @@ def _solve_sparse(M, b, x, tol, gamma):
     Ends when the residual b − (x − Mx) is at most `tol`, or 1e-13 of the numbers that it is the difference of.
     """
     S, linalg = len(b), scipy.sparse.linalg
-    if S >= LU_BELOW:
-        better = _chebyshev(M, b, x, max(tol, 1e-13 * max(abs(b).max(), abs(x).max())), gamma)
-        if abs(b + M @ better - better).max() < abs(b + M @ x - x).max():
-            x = better
-    matrix = scipy.sparse.eye_array(S, format="csr") - M
-    residual, precondition = b - matrix @ x, None
-    for steps in (30, 300, 100, 100) if S >= LU_BELOW else ():
+    if S < LU_BELOW:
+        return linalg.splu((scipy.sparse.eye_array(S) - M).tocsc()).solve(b)
+    enough = max(tol, 1e-13 * max(abs(b).max(), abs(x).max()))
+    better = _chebyshev(M, b, x, enough, gamma)
+    residual, others = b + M @ better - better, b + M @ x - x
+    x, residual = (better, residual) if abs(residual).max() < abs(others).max() else (x, others)
+    if abs(residual).max() <= enough:
+        return x
+    order = _to_rest(M)
+    M, b, x, residual = M[order], b[order], x[order], residual[order]
+    M = scipy.sparse.csr_array((M.data, _inverse(order)[M.indices], M.indptr), shape=(S, S))
+    matrix, precondition = scipy.sparse.eye_array(S, format="csr") - M, None
+    steps = (100, 100) if scipy.sparse.triu(M, 1).sum() < ILU_BELOW * S else (30, 300, 100, 100)
+    for most in steps:
         before, enough = abs(residual).max(), max(tol, 1e-13 * max(abs(b).max(), abs(x).max()))
         if before <= enough:
-            return x
-        more, _ = linalg.bicgstab(matrix, residual, rtol=0.0, atol=enough, maxiter=steps, M=precondition)
-        after = abs(residual - matrix @ more).max()
-        if after < before:
-            x, residual = x + more, b - matrix @ (x + more)
-        if precondition is None and after > enough and (steps > 30 or after > before / 10):  # slow without
-            factors = linalg.spilu(matrix.tocsc(), drop_tol=0.01, permc_spec="NATURAL", diag_pivot_thresh=0.0)
+            break
+        if precondition is None and most == 100:
+            factors = linalg.spilu(matrix.tocsc(), drop_tol=0.03, permc_spec="NATURAL", diag_pivot_thresh=0.0)
             precondition = linalg.LinearOperator((S, S), matvec=factors.solve, dtype=float)
-    if S >= LU_BELOW and abs(residual).max() <= 10 * enough:
-        return x
-    return linalg.splu(matrix.tocsc()).solve(b)
+        more, _ = linalg.bicgstab(matrix, residual, rtol=0.0, atol=enough, maxiter=most, M=precondition)
+        if abs(residual - matrix @ more).max() < before:
+            x = x + more
+            residual = b - matrix @ x
+    if abs(residual).max() > 10 * enough:
+        x = linalg.splu(matrix.tocsc()).solve(b)
+    return x[_inverse(order)]
+
+
+def _to_rest(M):
+    """All states, those first from which the likeliest moves lead soonest to a state that they do not leave.
+
+    In that order I − M is nearly lower triangular where a policy knows where it goes, and factors are sparse.
+    """
+    S, row = M.shape[0], np.repeat(np.arange(M.shape[0], dtype=M.indices.dtype), np.diff(M.indptr))
+    likeliest = M.data >= np.maximum.reduceat(M.data, M.indptr[:-1])[row]
+    row, column = row[likeliest], M.indices[likeliest]
+    rest = row[row == column]
+    edges = (np.r_[column, np.full_like(rest, S)], np.r_[row, rest])  # backwards, and from S into each that rests
+    back = scipy.sparse.csr_array((np.ones(len(edges[0]), dtype=np.int8), edges), shape=(S + 1, S + 1))
+    return _reached(back, S)[1:]
 
 
 # Optimal policies -------------------------------------------------------------------------------------------
@@ -257,7 +281,7 @@ def solve(mdp, *, tol=1e-8):
     """
     tol = _check_positive("tol", tol)
     solution = _iterate_values(mdp, tol, 1_000_000, rate=MIXING)
-    if solution.steps == TRIAL and not solution.converged:
+    if not solution.converged:
         if mdp.is_sparse and mdp.n_states >= LU_BELOW:
             solution = _sweep_outwards(mdp, solution, tol)
         if not solution.converged:
@@ -266,78 +290,98 @@ def solve(mdp, *, tol=1e-8):
 
 
 def _sweep_outwards(mdp, begun, tol):
-    """`begun` carried on by sweeps over blocks of states, each of which improves a block's policy and follows it.
+    """`begun` carried on by passes over blocks of states, outwards from the state of highest value.
 
-    A block sees what the blocks before it have just found (Gauss-Seidel); those nearer to the state of highest
-    value come before. From the lower end of MacQueen's bracket V ≤ T*V, and that stays so: V rises towards V*.
-    Once the bracket is a tenth of what it was, the chance p of staying put is solved for, (r + …) / (1 − γp)
-    for r + γpV + … (Porteus 1975): that settles the last digits, but earlier it would have policies wait at walls.
+    A block's policy is improved and followed until the block rests, and only then comes the next, which sees what
+    the blocks before it have found (Gauss-Seidel); what counts as rest becomes less from pass to pass. From the
+    lower end of MacQueen's bracket V ≤ T*V, and that stays so: V rises towards V*. Where a policy stays or goes
+    round, it rises by γ a step and would hold up all others: absorbing states get their values at once, and a
+    block that does not come to rest has its policy solved for.
     """
-    S, A = mdp.r.shape
+    (S, A), gamma = mdp.r.shape, mdp.gamma
     order = _by_distance(mdp, int(begun.V.argmax()))
-    place = np.empty_like(order)
-    place[order] = np.arange(S)
-    V, blocks, settled = (begun.V - begun.error_bound)[order], [], False
-    for first in range(0, S, BLOCK):
-        states = order[first : first + BLOCK]
+    place = _inverse(order)
+    stays = np.array([mdp._P[a * S : (a + 1) * S].diagonal() for a in range(A)])
+    absorbing = (stays == 1).all(axis=0)
+    V = np.where(absorbing, mdp.r.max(axis=1) / (1 - gamma), begun.V - begun.error_bound)[order]
+    blocks, size = [], DEPTH * isqrt(S)
+    for first in range(0, S, size):
+        states = order[first : first + size]
         B = mdp._P[(np.arange(A)[:, None] * S + states).ravel()]
-        B = scipy.sparse.csr_array((mdp.gamma * B.data, place[B.indices], B.indptr), shape=B.shape)
-        blocks.append((slice(first, first + len(states)), B, np.ascontiguousarray(mdp.r[states].T)))
-    for steps in range(begun.steps + 1, begun.steps + MOST_SWEEPS + 1):
-        for block, B, r in blocks:
+        B = scipy.sparse.csr_array((gamma * B.data, place[B.indices], B.indptr), shape=B.shape)
+        blocks.append((slice(first, first + len(states)), B, np.ascontiguousarray(mdp.r[states].T), [None] * 3))
+    least = max(tol * (1 - gamma) / 10, _rounding(mdp, V))
+    rest = max(begun.error_bound * (1 - gamma), least)
+    for steps in range(begun.steps + 1, begun.steps + MOST_PASSES + 1):
+        most = 0.0
+        for block, B, r, followed in blocks:
             n = np.arange(r.shape[1])
-            best = ((B @ V).reshape(r.shape) + r).argmax(axis=0)
-            P_pi, r_pi = B[best * len(n) + n], r[best, n]
-            for _ in range(FOLLOWED):
-                V[block] = P_pi @ V + r_pi
-        if steps % CHECKED:
-            continue
-        ahead = V[place]
-        solution = _bracket(mdp, ahead, _look_ahead(mdp, ahead), steps, tol)
-        if solution.converged:
-            break
-        if not settled and solution.error_bound < begun.error_bound * SETTLED:
-            settled = True
-            blocks = [(block, *_without_staying(block, B, r)) for block, B, r in blocks]
+            for turn in range(MOST_TURNS):
+                Q = (B @ V).reshape(r.shape) + r
+                W = Q.max(axis=0)
+                move = (W - V[block]).max()
+                V[block] = W
+                most = max(most, move) if turn == 0 else most
+                if not move > rest:
+                    break
+                best = Q.argmax(axis=0)
+                if not np.array_equal(best, followed[0]):
+                    followed[:] = best, B[best * len(n) + n], r[best, n]
+                _, P_pi, r_pi = followed
+                if turn >= PATIENCE:
+                    inside = scipy.sparse.eye_array(len(n)) - P_pi[:, block]
+                    V[block] += scipy.sparse.linalg.splu(inside.tocsc()).solve(P_pi @ V + r_pi - V[block])
+                    continue
+                for _ in range(FOLLOWED):
+                    V[block] = P_pi @ V + r_pi
+        if most <= max(10 * tol * (1 - gamma), least) or steps == begun.steps + MOST_PASSES:
+            ahead = V[place]
+            solution = _bracket(mdp, ahead, _look_ahead(mdp, ahead), steps, tol)
+            if solution.converged or most <= least:
+                break
+        rest = max(min(rest, 0.1 * most), least)
     return solution
-
-
-def _without_staying(block, B, r):
-    """The discounted rows B and rewards r of a block, with the chance of staying put solved for."""
-    row = np.repeat(np.arange(B.shape[0]), np.diff(B.indptr))
-    stays = B.indices == block.start + row % r.shape[1]
-    leaves = np.ones(B.shape[0])
-    leaves[row[stays]] -= B.data[stays]
-    data = np.where(stays, 0.0, B.data) / leaves[row]
-    return scipy.sparse.csr_array((data, B.indices, B.indptr), shape=B.shape), r / leaves.reshape(r.shape)
 
 
 def _by_distance(mdp, goal):
     """All states, those first from which fewer steps lead to `goal`."""
     S, P = mdp.n_states, mdp._P
     state = np.repeat(np.tile(np.arange(S, dtype=P.indices.dtype), mdp.n_actions), np.diff(P.indptr))
-    back = scipy.sparse.csr_array((np.ones(P.nnz, dtype=np.int8), (P.indices, state)), shape=(S, S))
-    reached = scipy.sparse.csgraph.breadth_first_order(back, goal, return_predecessors=False)
-    return np.concatenate([reached, np.delete(np.arange(S, dtype=reached.dtype), reached)])
+    return _reached(scipy.sparse.csr_array((np.ones(P.nnz, dtype=np.int8), (P.indices, state)), shape=(S, S)), goal)
+
+
+def _reached(graph, start):
+    """All nodes, those first to which fewer edges lead from `start`; at the end those to which none lead."""
+    reached = scipy.sparse.csgraph.breadth_first_order(graph, start, return_predecessors=False)
+    return np.concatenate([reached, np.delete(np.arange(graph.shape[0], dtype=reached.dtype), reached)])
+
+
+def _inverse(order):
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    return place
 
 
 def _iterate_values(mdp, tol, max_steps, alpha=None, rate=1.0):
-    """`value_iteration`; left after TRIAL sweeps if the bracket has not shrunk by `rate` with each of them."""
+    """`value_iteration`; left when in TRIAL sweeps the bracket has not shrunk by `rate` with each of them."""
     W, gamma, first = np.zeros(mdp.n_states), mdp.gamma, None
     for step in range(1, max_steps + 1):
         V, Q = W, _look_ahead(mdp, W)
         W = _best(Q, alpha)
         change = W - V
         half = gamma / (1 - gamma) * (change.max() - change.min()) / 2
-        first = gamma / (1 - gamma) * abs(change).max() if first is None else first
+        if first is None:
+            first = before = gamma / (1 - gamma) * abs(change).max()
         if half <= tol:
             solution = _bracket(mdp, V, Q, step, tol, alpha)
             if solution.converged or _rounding(mdp, V) >= tol * (1 - gamma):  # rounding alone exceeds tol
                 return solution
         if gamma ** (step - 1) * first < tol / 1000:  # Δ is zero but for rounding: no sweep helps
             break
-        if step == TRIAL and half > rate**step * first:
-            break
+        if rate < 1 and step % TRIAL == 0:
+            if half > rate**TRIAL * before:
+                break
+            before = half
     return _bracket(mdp, V, Q, step, tol, alpha)
 
 

@@ -1,5 +1,6 @@
 """Planning: every solver against exact rational arithmetic, QuantEcon, the literature, and what float64 cannot do."""
 
+import math
 import re
 from fractions import Fraction
 
@@ -172,18 +173,30 @@ def test_quantecon_agrees(mdp):
 def test_solve_is_right_where_it_sweeps_outwards(monkeypatch, slip, blocks):
     mdp = random_world(60, slip=slip)
     assert mdp.n_states >= rlbook.bellman.LU_BELOW
-    monkeypatch.setattr(rlbook.bellman, "BLOCK", -(-mdp.n_states // blocks))
+    monkeypatch.setattr(rlbook.bellman, "DEPTH", -(-mdp.n_states // (blocks * math.isqrt(mdp.n_states))))
     truth = policy_iteration(mdp)
     assert truth.converged
     solution = solve(mdp, tol=1e-9)
     assert solution.converged
     assert abs(solution.V - truth.V).max() <= solution.error_bound + truth.error_bound <= 2e-9
     assert abs(solution.Q - truth.Q).max() <= solution.error_bound + truth.error_bound
-    # and where the sweeps are cut short, policy iteration ends what they began
-    monkeypatch.setattr(rlbook.bellman, "MOST_SWEEPS", 8)
+    assert solution.steps < value_iteration(mdp, tol=1e-9).steps / 3
+    # and where the passes are cut short, policy iteration ends what they began
+    monkeypatch.setattr(rlbook.bellman, "MOST_PASSES", 2)
     cut = solve(mdp, tol=1e-9)
     assert cut.converged
     assert abs(cut.V - truth.V).max() <= cut.error_bound + truth.error_bound
+
+
+def test_a_large_world_in_which_the_best_is_to_go_round_takes_few_passes():
+    rng = np.random.default_rng(0)
+    rewards = np.where(rng.random((60, 60)) < 0.01, rng.random((60, 60)), 0.0)
+    mdp = gridworld(["S" + "." * 59, *["." * 60] * 59], gamma=0.9999, slip=0.1, cell_rewards=rewards)
+    solution = solve(mdp, tol=1e-6)
+    assert solution.converged
+    assert solution.steps < 100  # value iteration needs log(1e-6 · 1e-4) / log(.9999), a quarter of a million
+    Q = mdp.r + mdp.gamma * mdp.expect(solution.V)
+    assert abs(Q.max(axis=1) - solution.V).max() / (1 - mdp.gamma) <= 3e-6  # Banach's bound, without a bracket
 
 
 def test_states_from_which_the_best_one_is_out_of_reach_are_solved_too(monkeypatch):
@@ -230,6 +243,16 @@ def test_every_way_to_evaluate_a_policy_gives_its_value(monkeypatch, kind):
     assert value.error_bound <= 1e-9
     rough = evaluate_policy(mdp, pi, tol=1e-3)
     assert abs(rough.V - exact).max() <= rough.error_bound <= 1e-3
+
+
+def test_states_in_the_order_of_the_likeliest_moves_make_the_matrix_nearly_triangular():
+    mdp = random_world(60, slip=0.0)
+    P_pi = rlbook.bellman.transition_matrix(mdp, solve(mdp).pi)
+    order = rlbook.bellman._to_rest(P_pi)
+    assert (np.sort(order) == np.arange(mdp.n_states)).all()
+    assert sp.triu(P_pi[order][:, order], 1).sum() == 0  # a policy that knows where it goes, and goes there
+    walk = rlbook.bellman.transition_matrix(mdp, np.full(mdp.r.shape, 0.25))
+    assert (np.sort(rlbook.bellman._to_rest(walk)) == np.arange(mdp.n_states)).all()
 
 
 def test_chebyshev_outpaces_repetition_on_a_walk_and_leaves_where_it_does_not_help():
