@@ -26,6 +26,7 @@ EPS = np.finfo(float).eps
 ILU_BELOW = 0.25  # share of the moves against `_to_rest`; below it factors come before unaided BiCGSTAB
 LU_BELOW = 2000  # states: below it a sparse LU factorisation is quicker than an iterative solver
 TRIAL, MIXING = 20, 0.9  # `solve` leaves value iteration when in 20 sweeps its bracket shrinks by less than .9 each
+DENSE_FOLLOWED = 6  # sweeps that `solve` follows a policy of a dense MDP before it looks for a better one
 DEPTH, FOLLOWED = 18, 20  # √S of states that `_sweep_outwards` takes together; steps that it follows a policy
 PATIENCE = 20  # turns after which a block's policy is solved for instead
 MOST_PASSES, MOST_TURNS = 100, 100  # after which it goes on, to policy iteration and to the next block
@@ -280,7 +281,8 @@ def solve(mdp, *, tol=1e-8):
     Source: Puterman and Shin (1978), of whose modified policy iteration those sweeps are a kind.
     """
     tol = _check_positive("tol", tol)
-    solution = _iterate_values(mdp, tol, 1_000_000, rate=MIXING)
+    followed = 0 if mdp.is_sparse else DENSE_FOLLOWED  # rows of a sparse P are not picked out so quickly
+    solution = _iterate_values(mdp, tol, 1_000_000, rate=MIXING, followed=followed)
     if not solution.converged:
         if mdp.is_sparse and mdp.n_states >= LU_BELOW:
             solution = _sweep_outwards(mdp, solution, tol)
@@ -362,9 +364,13 @@ def _inverse(order):
     return place
 
 
-def _iterate_values(mdp, tol, max_steps, alpha=None, rate=1.0):
-    """`value_iteration`; left when in TRIAL sweeps the bracket has not shrunk by `rate` with each of them."""
-    W, gamma, first = np.zeros(mdp.n_states), mdp.gamma, None
+def _iterate_values(mdp, tol, max_steps, alpha=None, rate=1.0, followed=0):
+    """`value_iteration`; each greedy policy of a dense MDP is followed for as many sweeps more as `followed` says.
+
+    Left when in about TRIAL sweeps the bracket has not shrunk by `rate` with each of them.
+    """
+    W, gamma, first, n = np.zeros(mdp.n_states), mdp.gamma, None, np.arange(mdp.n_states)
+    trial = max(1, TRIAL // (1 + followed))
     for step in range(1, max_steps + 1):
         V, Q = W, _look_ahead(mdp, W)
         W = _best(Q, alpha)
@@ -378,10 +384,15 @@ def _iterate_values(mdp, tol, max_steps, alpha=None, rate=1.0):
                 return solution
         if gamma ** (step - 1) * first < tol / 1000:  # Δ is zero but for rounding: no sweep helps
             break
-        if rate < 1 and step % TRIAL == 0:
-            if half > rate**TRIAL * before:
+        if rate < 1 and step % trial == 0:
+            if half > rate ** (trial * (1 + followed)) * before:
                 break
             before = half
+        if followed:
+            best = Q.argmax(axis=1)
+            P_pi, r_pi = mdp._P[best * len(n) + n], mdp.r[n, best]
+            for _ in range(followed):
+                W = r_pi + gamma * (P_pi @ W)
     return _bracket(mdp, V, Q, step, tol, alpha)
 
 
