@@ -490,22 +490,23 @@ def trace(mdp, Q, steps, *, pi=None, alpha=None):
         else:
             Qs.append(optimality_operator(mdp, Qs[-1]) if alpha is None else soft_operator(mdp, Qs[-1], alpha))
     Qs = np.array(Qs)
-    gamma, powers = mdp.gamma, mdp.gamma ** np.arange(steps + 1)
-    error = abs(Qs - fixed_point).max(axis=(1, 2))
-    moves = (Qs[1:] - Qs[:-1]).reshape(steps, -1)
-    length = abs(moves).max(axis=1)
     best = fixed_point >= fixed_point.max(axis=1, keepdims=True) - 1e-9 * max(1.0, abs(fixed_point).max())
-    chosen = Qs.argmax(axis=2)
-    return Trace(
-        Q=Qs,
-        fixed_point=fixed_point,
-        error=error,
-        envelope=powers * error[0],
-        a_priori=powers / (1 - gamma) * length[0],
-        a_posteriori=np.r_[np.inf, gamma / (1 - gamma) * length],
-        bracket=np.r_[np.inf, gamma / (1 - gamma) * (moves.max(axis=1) - moves.min(axis=1))],
-        greedy=best[np.arange(mdp.n_states), chosen].mean(axis=1),
-    )
+    greedy = best[np.arange(mdp.n_states), Qs.argmax(axis=2)].mean(axis=1)
+    return Trace(Qs, fixed_point, *error_and_bounds(Qs, fixed_point, mdp.gamma), greedy)
+
+
+def error_and_bounds(iterates, limit, gamma):
+    """What `Trace` tells of the iterates x_0, …, x_K of a γ-contraction with the limit x̄, each any array.
+
+    Error, envelope, a-priori and a-posteriori bound, and bracket, (K+1,) each; K is at least 1.
+    """
+    powers, far = gamma ** np.arange(len(iterates)), gamma / (1 - gamma)
+    error = abs(iterates - limit).reshape(len(iterates), -1).max(axis=1)
+    moves = np.diff(iterates, axis=0).reshape(len(iterates) - 1, -1)
+    length = abs(moves).max(axis=1)
+    a_posteriori = np.r_[np.inf, far * length]
+    bracket = np.r_[np.inf, far * (moves.max(axis=1) - moves.min(axis=1))]
+    return error, powers * error[0], powers / (1 - gamma) * length[0], a_posteriori, bracket
 
 
 # Learning from samples --------------------------------------------------------------------------------------

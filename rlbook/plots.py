@@ -85,7 +85,7 @@ def lines(x, curves, *, colors, xlabel, ylabel, log=""):
     place = ax.transData + ax.transAxes.inverted()
     below = -np.inf
     for name, (y, color) in sorted(ends.items(), key=lambda item: item[1][0]):
-        below = max(place.transform((x[-1], y))[1], below + 0.07)
+        below = max(place.transform((x[-1], y))[1], below + 0.08)
         ax.text(1.01, below, name, color=color, va="center", transform=ax.transAxes)
     return ax
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
+from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
 from tests.node import FRONTEND, node, npm
@@ -28,9 +29,10 @@ settings.load_profile("book")
 
 
 @pytest.fixture(scope="session")
-def site():
+def site(tmp_path_factory):
     """The folder of the built book. Building it runs every notebook that has changed, so each runs once."""
-    result = subprocess.run(["make", "book"], cwd=ROOT, capture_output=True, text=True, check=False)
+    with FileLock(tmp_path_factory.getbasetemp().parent / "book.lock"):  # of two processes of tests, one builds
+        result = subprocess.run(["make", "book"], cwd=ROOT, capture_output=True, text=True, check=False)
     if result.returncode:
         pytest.fail("make book failed:\n" + (result.stdout + result.stderr)[-6000:], pytrace=False)
     return ROOT / "_build" / "html"

@@ -20,6 +20,7 @@ import traitlets as tr
 from rlbook import plots
 from rlbook.bellman import (
     bellman_operator,
+    error_and_bounds,
     evaluate_policy,
     greedy_policy,
     optimality_operator,
@@ -50,17 +51,10 @@ class _Run:
         `error` ‖x_k − x*‖∞, `envelope` γᵏ‖x_0 − x*‖∞, `prior` and `posterior` Banach's bounds, `bracket` the width
         γ/(1−γ)·(max Δ − min Δ) of MacQueen's, Δ = x_k − x_{k−1}. The last two are nan at k = 0.
         """
-        run, limit, gamma = self.iterates(sweeps + 1), self.limit, self.mdp.gamma
-        power, far = gamma ** np.arange(sweeps + 1), gamma / (1 - gamma)
-        steps = np.diff(run, axis=0)[:sweeps].reshape(sweeps, limit.size)
-        error = abs(run[:-1] - limit).reshape(sweeps + 1, limit.size).max(axis=1)
-        return {
-            "error": error,
-            "envelope": power * error[0],
-            "prior": power / (1 - gamma) * abs(run[1] - run[0]).max(),
-            "posterior": np.r_[np.nan, far * abs(steps).max(axis=1)],
-            "bracket": np.r_[np.nan, far * (steps.max(axis=1) - steps.min(axis=1))],
-        }
+        names = ("error", "envelope", "prior", "posterior", "bracket")
+        values = error_and_bounds(self.iterates(sweeps + 1), self.limit, self.mdp.gamma)
+        known = (np.where(np.isfinite(curve), curve, np.nan)[: sweeps + 1] for curve in values)
+        return dict(zip(names, known, strict=True))
 
     def right(self, Q):
         """In which states every greedy action of Q is optimal, however ties are broken; (S,) of bool."""
