@@ -63,8 +63,8 @@ class NPGTrace(NamedTuple):
 class TrustRegionStep(NamedTuple):
     """A `step` = `scale`·`direction`, (n,), and what it does; all zero with `accepted` False if no trial passed.
 
-    `improvement` and `divergence` are those of `step`; `backtracks` counts the trials that were refused, `cg` is
-    how the direction was found.
+    `improvement` and `divergence` are those of `step`, `backtracks` counts the trials that were refused, and `cg`
+    says how the direction F⁻¹g was found.
     """
 
     step: np.ndarray
@@ -316,23 +316,11 @@ def npg(mdp, *, step_size, steps, theta=None):
 # Trust regions ----------------------------------------------------------------------------------------------
 
 
-def trust_region_step(
-    gradient,
-    matvec,
-    objective,
-    divergence,
-    delta,
-    *,
-    damping=0.0,
-    tol=1e-10,
-    max_steps=None,
-    backtrack=0.5,
-    max_backtracks=10,
-):
+def trust_region_step(gradient, matvec, objective, divergence, delta, *, backtrack=0.5, max_backtracks=10, **cg):
     """One step of TRPO: the natural direction, scaled to the trust region, shortened until it holds: `TrustRegionStep`.
 
-    With x = F⁻¹g from `conjugate_gradient` (whose options are damping, tol, max_steps), √(2δ/gᵀx)·x makes the model
-    ½dᵀFd of the divergence equal δ (prop-trust-step); a damped F makes it smaller. The step is then multiplied by
+    With x = F⁻¹g by `conjugate_gradient`, whose options damping, tol and max_steps are passed on, √(2δ/gᵀx)·x makes
+    the model ½dᵀFd of the divergence equal δ (prop-trust-step); damping makes it smaller. The step is multiplied by
     `backtrack` until objective(step) > objective(0) and divergence(step) ≤ δ, at most `max_backtracks` times.
     `gradient` is (n,); `objective` and `divergence` are functions of the step, (n,) → float.
     Raises `ValueError` for δ ≤ 0, a backtrack outside (0, 1), a max_backtracks that is no whole number ≥ 0, and as
@@ -342,18 +330,18 @@ def trust_region_step(
     _check_finite("gradient", g)
     if not _is_real(backtrack) or not 0 < backtrack < 1:
         raise ValueError(f"backtrack must be in (0, 1), got {backtrack!r}")
-    _check_count("max_backtracks + 1", max_backtracks + 1 if _is_real(max_backtracks) else max_backtracks)
-    cg = conjugate_gradient(matvec, g, tol=tol, max_steps=max_steps, damping=damping)
-    start, slope, trials = objective(np.zeros_like(g)), float(g @ cg.x), 0
-    if slope > 0:
-        scale = np.sqrt(2 * delta / slope)
-        for trials in range(max_backtracks + 1):
-            step = backtrack**trials * scale * cg.x
-            improvement, distance = float(objective(step) - start), float(divergence(step))
-            if improvement > 0 and distance <= delta:  # a NaN is refused as well
-                return TrustRegionStep(step, cg.x, backtrack**trials * scale, True, improvement, distance, trials, cg)
-        trials += 1
-    return TrustRegionStep(np.zeros_like(g), cg.x, 0.0, False, 0.0, 0.0, trials, cg)
+    _check_whole("max_backtracks", max_backtracks)
+    solved = conjugate_gradient(matvec, g, **cg)
+    slope = float(g @ solved.x)  # gᵀF⁻¹g; 0 where g is 0, or no direction was found
+    trials = max_backtracks + 1 if slope > 0 else 0
+    start = objective(np.zeros_like(g))
+    for refused in range(trials):
+        scale = backtrack**refused * float(np.sqrt(2 * delta / slope))
+        step = scale * solved.x
+        improvement, distance = float(objective(step) - start), float(divergence(step))
+        if improvement > 0 and distance <= delta:  # a NaN is refused as well
+            return TrustRegionStep(step, solved.x, scale, True, improvement, distance, refused, solved)
+    return TrustRegionStep(np.zeros_like(g), solved.x, 0.0, False, 0.0, 0.0, trials, solved)
 
 
 # Two examples that can be seen: a normal policy … -----------------------------------------------------------
@@ -395,12 +383,12 @@ def gaussian_step(mu, sigma, c, alpha, *, bend, natural):
 
 def gaussian_path(mu, sigma, c, alpha, steps, *, bend, natural):
     """(μ, σ) and its next `steps` values under `gaussian_step`, (steps+1, 2); nan from where a step leaves σ > 0."""
-    path = np.full((_check_count("steps", steps) + 1, 2), np.nan)
-    path[0] = mu, sigma
+    path = np.full((_check_whole("steps", steps) + 1, 2), np.nan)
+    path[0] = _check_gaussian(mu, sigma, c, bend)[:2]
     for k in range(steps):
         path[k + 1] = gaussian_step(*path[k], c, alpha, bend=bend, natural=natural)
         if not np.isfinite(path[k + 1]).all():
-            path[k + 1] = np.nan
+            path[k + 1] = np.nan  # rather than an infinite μ: it is no policy either
             break
     return path
 
@@ -445,9 +433,9 @@ def kl_contour(mu, sigma, delta, n):
         raise ValueError(f"delta must be at most 300, got {delta!r}")
     low, high = (1 + 2 * delta + scipy.special.lambertw(-np.exp(-1 - 2 * delta), [-1, 0]).real) / 2
     angle = _angles(n)
-    log_ratio = (low + high) / 2 + (high - low) / 2 * np.cos(angle)
+    log_ratio = (low + high) / 2 + (high - low) / 2 * np.sin(angle)
     square = np.expm1(2 * log_ratio) * (1 + 2 * delta - 2 * log_ratio) + 2 * (delta - log_ratio)  # ((μ₁−μ)/σ)²
-    shift = np.sign(np.sin(angle)) * np.sqrt(np.maximum(square, 0.0))
+    shift = np.sign(np.cos(angle)) * np.sqrt(np.maximum(square, 0.0))
     return np.stack([mu + sigma * shift, sigma * np.exp(log_ratio)], axis=1)
 
 
@@ -458,8 +446,8 @@ def kl_ellipse(mu, sigma, delta, n, bend):
     """
     mu, sigma, _, bend = _check_gaussian(mu, sigma, 0.0, bend)
     angle, delta = _angles(n), _check_positive("delta", delta)
-    shift = sigma * np.sqrt(2 * delta) * np.sin(angle)
-    ratio = _unbend(np.sqrt(delta) * np.cos(angle), bend)
+    shift = sigma * np.sqrt(2 * delta) * np.cos(angle)
+    ratio = _unbend(np.sqrt(delta) * np.sin(angle), bend)
     return np.stack([np.where(ratio > 0, mu + shift, np.nan), sigma * ratio], axis=1)
 
 
@@ -471,7 +459,7 @@ def softmax_path(theta, r, alpha, steps, *, natural):
 
     theta and r are (A,). ∇η = π(r − π·r), small wherever π is nearly deterministic, on a bad action too (a
     plateau); F†∇η = r − mean r, which is as large everywhere. Raises `ValueError` for shapes that do not fit, an
-    alpha that is not positive or steps that are not a positive integer.
+    alpha that is not positive or steps that are no whole number ≥ 0.
     """
     theta, r = _real_array("theta", theta, ndim=1), _real_array("r", r, ndim=1)
     if r.shape != theta.shape:
@@ -479,7 +467,7 @@ def softmax_path(theta, r, alpha, steps, *, natural):
     _check_finite("r", r)
     alpha = _check_positive("alpha", alpha)
     path = [softmax_policy(theta[None])[0]]
-    for _ in range(_check_count("steps", steps)):
+    for _ in range(_check_whole("steps", steps)):
         pi = path[-1]
         theta = theta + alpha * (r - r.mean() if natural else pi * (r - pi @ r))
         path.append(softmax_policy(theta[None])[0])
@@ -553,6 +541,12 @@ def _check_gaussian(mu, sigma, c, bend):
         _check_number("c", c),
         _check_number("bend", bend),
     )
+
+
+def _check_whole(name, value):
+    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 0:
+        raise ValueError(f"{name} must be a whole number of at least 0, got {value!r}")
+    return int(value)
 
 
 def _check_number(name, value, least=None):
