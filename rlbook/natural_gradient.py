@@ -37,9 +37,9 @@ class SteepestStep(NamedTuple):
 class CGResult(NamedTuple):
     """How `conjugate_gradient` ended.
 
-    `x` is (n,), `steps` the number of products with F that led to it, `residual` = ‖b − (F+λI)x‖/‖b‖, computed
-    afresh from x. `status` is "converged" (residual ≤ tol), "max_steps", or "curvature": a direction with pᵀFp ≤ 0
-    was met, F is not positive definite, and x is what had been reached before it.
+    `x` is (n,), `steps` how often it was improved, `residual` = ‖b − (F+λI)x‖/‖b‖. `status` is "converged"
+    (residual ≤ tol, computed afresh from x), "max_steps", or "curvature": a direction with pᵀ(F+λI)p ≤ 0 was met, so
+    the matrix is not positive definite, and x is what had been reached before.
     """
 
     x: np.ndarray
@@ -220,9 +220,9 @@ def conjugate_gradient(matvec, b, *, tol=1e-10, max_steps=None, damping=0.0):
     """Solves (F + λI)x = b for symmetric positive definite F, of which only v ↦ Fv is known (thm-cg): `CGResult`.
 
     Step k makes x the best of the span of b, Fb, …, F^{k−1}b in the norm ‖·‖_F. `matvec` maps (n,) to (n,), `b` is
-    (n,), `tol` bounds the relative residual, `max_steps` the products with F (10n if None), `damping` is λ ≥ 0. A
-    singular F will do if b is in its range; x then is F†b. Nothing is divided by a curvature pᵀFp that is not
-    positive beyond rounding: the search ends there and says so.
+    (n,), `tol` bounds the relative residual, damping is λ ≥ 0, `max_steps` bounds the steps: 10n if None, where
+    without rounding n would do. A singular F will do if b is in its range; x then is F†b. Nothing is divided by a
+    curvature pᵀFp that is not positive beyond rounding: the search ends there and says so.
     Raises `ValueError` where b is not a finite vector, matvec gives something else than a finite (n,) array, or an
     option is out of its range. Source: Hestenes and Stiefel (1952).
     """
@@ -263,8 +263,6 @@ def conjugate_gradient(matvec, b, *, tol=1e-10, max_steps=None, damping=0.0):
             p = r  # start again from here
         else:
             p = r + (r @ r) / (before @ before) * p
-    if status != "converged" and steps:
-        r = b - product(x)
     return CGResult(scale * x, steps, float(np.linalg.norm(r) / size), status)
 
 
@@ -336,7 +334,8 @@ def trust_region_step(gradient, matvec, objective, divergence, delta, *, backtra
     trials = max_backtracks + 1 if slope > 0 else 0
     start = objective(np.zeros_like(g))
     for refused in range(trials):
-        scale = backtrack**refused * float(np.sqrt(2 * delta / slope))
+        # A hair short of the boundary: where the model is exact, rounding must not cost half the step.
+        scale = backtrack**refused * float(np.sqrt(2 * delta / slope)) * (1 - 1e-9)
         step = scale * solved.x
         improvement, distance = float(objective(step) - start), float(divergence(step))
         if improvement > 0 and distance <= delta:  # a NaN is refused as well
