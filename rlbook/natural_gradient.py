@@ -122,7 +122,7 @@ def fisher(mdp, theta, *, features=None):
 def fisher_vector_product(mdp, theta, *, features=None):
     """The function v ↦ Fv, (n,) → (n,), which needs no n × n matrix: O(S·A·n) a product, tabular O(S·A)."""
     pi = _policy(mdp, theta, features)
-    weight = (1 - mdp.gamma) * occupancy(mdp, pi)
+    weight = _visits(mdp, pi)
     features = None if features is None else np.asarray(features, dtype=float)
     n = pi.size if features is None else features.shape[2]
 
@@ -166,7 +166,7 @@ def kl(pi, pi_new):
 def mean_kl(mdp, pi, pi_new):
     """E_{s~d^π} KL(π‖π'), in nats; states that π never visits count nothing, were their KL infinite."""
     pi, pi_new = check_policy(mdp, pi), _check_policies(pi, pi_new)[1]
-    d = _state_distribution(mdp, pi)
+    d = _visits(mdp, pi).sum(axis=1)
     return float(d[d > 0] @ kl(pi, pi_new)[d > 0])
 
 
@@ -192,11 +192,11 @@ def compatible_weights(mdp, theta, *, features=None):
     pi = _policy(mdp, theta, features)
     A = _advantage(mdp, pi)
     if features is None:  # least squares would lose actions so unlikely that √π is rounding; this loses none
-        visited = _state_distribution(mdp, pi)[:, None] > 0
+        visited = _visits(mdp, pi).any(axis=1, keepdims=True)
         return np.where(visited, A - A.mean(axis=1, keepdims=True), 0.0)
     root = _root(mdp, pi, features)
-    target = np.sqrt((1 - mdp.gamma) * occupancy(mdp, pi)) * A
-    return np.linalg.lstsq(root, target.ravel(), rcond=max(root.shape) * EPS)[0]
+    target = (np.sqrt(_visits(mdp, pi)) * A).ravel()
+    return np.linalg.lstsq(root, target, rcond=max(root.shape) * EPS)[0]
 
 
 def natural_gradient(mdp, theta, *, damping=0.0, features=None):
@@ -498,9 +498,9 @@ def _policy(mdp, theta, features):
     return pi
 
 
-def _state_distribution(mdp, pi):
-    """d^π(s) = (1−γ)ρ_π(s), (S,)."""
-    return (1 - mdp.gamma) * occupancy(mdp, pi).sum(axis=1)
+def _visits(mdp, pi):
+    """d^π(s)π(a|s) = (1−γ)ρ_π(s,a), (S, A); where rounding has made it negative it is 0."""
+    return np.maximum((1 - mdp.gamma) * occupancy(mdp, pi), 0.0)
 
 
 def _advantage(mdp, pi):
@@ -510,8 +510,8 @@ def _advantage(mdp, pi):
 
 def _root(mdp, pi, features):
     """The (S·A, n) matrix of rows √(d^π(s)π(a|s)) ψ(s,a), whose square is F."""
-    weight = (1 - mdp.gamma) * occupancy(mdp, pi)
-    return np.sqrt(weight.reshape(-1, 1)) * score_table(pi, features).reshape(pi.size, -1)
+    weight = np.sqrt(_visits(mdp, pi))
+    return weight.reshape(-1, 1) * score_table(pi, features).reshape(pi.size, -1)
 
 
 def _unbend(shift, bend):

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad, solve_ivp
 from scipy.optimize import linprog, minimize
-from scipy.stats import binom
+from scipy.stats import binom, chi2
 from strategies import NUMBERS, arrays, parametrisations, plain, policies, tabular_mdps, thetas
 
 from rlbook import (
@@ -122,7 +122,9 @@ def test_a_positive_definite_matrix_makes_a_norm_and_is_invertible(case, data):
     assert abs(norm(t * v) - abs(t) * norm(v)) <= 1e-12 * norm(t * v)
     assert norm(u + v) <= norm(u) + norm(v) + 1e-12
     assert (norm(v) > 0) == v.any()
-    assert abs(u @ G @ v) <= norm(u) * norm(v) * (1 + 1e-12)  # Cauchy–Schwarz in G
+    assert abs(u @ G @ v) <= norm(u) * norm(v) * (1 + 1e-12)  # Cauchy–Schwarz in G …
+    if np.linalg.matrix_rank([u, v]) == 2:
+        assert abs(u @ G @ v) < norm(u) * norm(v) * (1 - 1e-9)  # … with equality only for parallel vectors
     # invertible, and the inverse is positive definite too: ‖G⁻¹u‖_G² = uᵀG⁻¹u
     inverse = np.linalg.inv(G)
     close(inverse @ (G @ v), v, 1e-8)
@@ -151,6 +153,10 @@ def test_the_steepest_step_is_the_constrained_minimum(case, epsilon, seed):
     inside = np.sqrt(epsilon) * (u / np.maximum(1, np.linalg.norm(u, axis=1))[:, None]) @ root.T
     assert (np.einsum("ij,jk,ik->i", inside, G, inside) <= epsilon * (1 + 1e-9)).all()
     assert (inside @ g >= value - 1e-9 * scale).all()
+    # … nor as well: g·x = g·d* + λ‖x − d*‖_G² + λ(ε − ‖x‖_G²) for every x, so d* is the only minimum …
+    away = np.einsum("ij,jk,ik->i", inside - d, G, inside - d)
+    slack = epsilon - np.einsum("ij,jk,ik->i", inside, G, inside)
+    close(inside @ g / scale, (value + multiplier * (away + slack)) / scale, 1e-8)
     # … and a solver that knows nothing of this finds the same (in coordinates in which the ball is of size 1)
     unit = np.sqrt(epsilon / np.diag(G).max())
     found = minimize(
@@ -413,6 +419,30 @@ def test_the_tabular_natural_gradient_outlives_a_nearly_deterministic_policy():
     theta[:, 0] = 400.0
     A = oracles.advantage(plain(mdp), oracles.softmax(theta))
     close(natural_gradient(mdp, theta), (A - A.mean(axis=1, keepdims=True)) / (1 - mdp.gamma), 1e-9)
+
+
+@pytest.mark.proves("prop-inverse-bias")
+@given(st.integers(1, 3), st.data())
+def test_the_mean_of_inverses_is_above_the_inverse_of_the_mean(n, data):
+    """A random positive definite matrix with three values: E[F̂⁻¹] − F⁻¹ is positive semidefinite."""
+    values = np.array([B @ B.T + 0.1 * np.eye(n) for B in data.draw(arrays(3, n, n))])
+    chance = np.array(data.draw(st.sampled_from([(0.2, 0.3, 0.5), (0.0, 0.5, 0.5), (1.0, 0.0, 0.0)])))
+    inverses = np.linalg.inv(values)
+    mean, inverse = np.tensordot(chance, inverses, 1), np.linalg.inv(np.tensordot(chance, values, 1))
+    scale = abs(mean).max()
+    assert np.linalg.eigvalsh(mean - inverse).min() >= -1e-9 * scale
+    v = data.draw(arrays(n))
+    same = all(np.allclose(x @ v, inverse @ v, atol=1e-9) for x, p in zip(inverses, chance, strict=True) if p)
+    assert (v @ (mean - inverse) @ v <= 1e-9 * scale * (1 + v @ v)) == same
+
+
+@pytest.mark.proves("prop-inverse-bias")
+@pytest.mark.parametrize("N", [3, 4, 10, 100])
+def test_the_inverse_fisher_of_a_normal_mean_is_too_large_by_a_known_factor(N):
+    # F̂ = χ²_N/(Nσ²); E[1/χ²_N] by quadrature over its density
+    sigma = 0.7
+    mean = quad(lambda x: chi2.pdf(x, N) * N * sigma**2 / x, 0, np.inf)[0]
+    close(mean, N / (N - 2) * np.linalg.inv(gaussian_fisher(sigma))[0, 0], 1e-6)
 
 
 @pytest.mark.proves("prop-inverse-bias")
@@ -741,6 +771,14 @@ def test_the_worse_the_start_the_longer_the_plateau():
     waits = [plateau_time(-x, 0.0, 1.0) for x in (10.0, 11.0)]
     assert waits[1] / waits[0] == pytest.approx(np.e, rel=1e-3)
     assert [plateau_time(-x, 0.0, 1.0, natural=True) for x in (10.0, 11.0)] == [10.0, 11.0]
+    # in probabilities: about 1/p₀ and its logarithm
+    for p in (0.3, 0.01, 1e-4):
+        theta, gap = np.log(p / (1 - p)), 0.5
+        assert plateau_time(theta, 0.0, gap, natural=True) == pytest.approx(np.log((1 - p) / p) / gap)
+        least = (1 - 2 * p) / (p * (1 - p)) / gap
+        time = plateau_time(theta, 0.0, gap)
+        assert time > least
+        assert time - least == pytest.approx(2 * np.log((1 - p) / p) / gap)
 
 
 @pytest.mark.proves("thm-mirror")
@@ -892,6 +930,23 @@ def test_each_step_of_cg_is_the_best_of_its_krylov_space(seed):
         others = result.x + rng.normal(size=(20, k)) @ K.T * norm_in(F, truth - result.x)
         assert all(norm_in(F, truth - result.x) <= norm_in(F, truth - other) for other in others)
         basis = np.hstack([basis, (F @ basis[:, -1] / np.linalg.norm(F @ basis[:, -1]))[:, None]])
+
+
+@pytest.mark.proves("thm-cg")
+@pytest.mark.parametrize("seed", SEEDS)
+def test_residuals_are_orthogonal_directions_conjugate_and_every_stop_uphill(seed):
+    rng, n = np.random.default_rng(seed), 8
+    F, _ = with_eigenvalues(rng.uniform(0.5, 10, size=n), seed)
+    b, directions = rng.normal(size=n), []
+    conjugate_gradient(lambda v: directions.append(v) or F @ v, b, max_steps=n - 1)
+    stops = [conjugate_gradient(lambda v: F @ v, b, max_steps=k).x for k in range(1, n)]
+    residuals = np.array([b, *(b - F @ x for x in stops)])
+    products = residuals @ residuals.T / np.outer(*[np.linalg.norm(residuals, axis=1)] * 2)
+    close(products, np.eye(n), 1e-6)
+    P = np.array(directions)
+    sizes = np.sqrt(np.einsum("ki,ij,kj->k", P, F, P))
+    close(P @ F @ P.T / np.outer(sizes, sizes), np.eye(n - 1), 1e-7)
+    assert all(b @ x > x @ F @ x / 2 > 0 for x in stops)
 
 
 def cg_rate(kappa):
@@ -1224,10 +1279,15 @@ def test_a_search_that_finds_nothing_says_so():
 # PPO --------------------------------------------------------------------------------------------------------
 
 
+def bracket(w, A, epsilon):
+    """min(wA, clip(w, 1−ε, 1+ε)A)"""
+    return np.minimum(w * A, np.clip(w, 1 - epsilon, 1 + epsilon) * A)
+
+
 def clipped(mdp, pi, new, epsilon):
-    """Σ ρ_π(s)π(a|s) min(wA, clip(w, 1−ε, 1+ε)A), w = π'/π, A = A_π."""
-    w, A = new / pi, oracles.advantage(plain(mdp), pi)
-    return (occupancy(mdp, pi) * np.minimum(w * A, np.clip(w, 1 - epsilon, 1 + epsilon) * A)).sum()
+    """E_π[min(wA, clip(w, 1−ε, 1+ε)A)], w = π'/π, A = A_π, states drawn from d^π."""
+    weight = (1 - mdp.gamma) * occupancy(mdp, pi)
+    return (weight * bracket(new / pi, oracles.advantage(plain(mdp), pi), epsilon)).sum()
 
 
 @pytest.mark.proves("eq-ppo", "prop-ppo")
@@ -1236,17 +1296,23 @@ def clipped(mdp, pi, new, epsilon):
 def test_the_clipped_objective_touches_the_surrogate_from_below_and_goes_flat(mdp, data):
     theta, other, epsilon = data.draw(thetas(mdp)), data.draw(thetas(mdp)), 0.2
     pi, new = oracles.softmax(theta), oracles.softmax(other)
-    start = expected_return(mdp, pi)
+    start, gamma = expected_return(mdp, pi), mdp.gamma
     close(clipped(mdp, pi, pi, epsilon), 0.0, 1e-9)
-    assert start + clipped(mdp, pi, new, epsilon) <= surrogate(mdp, pi, new) + 1e-9
-    slope = oracles.finite_difference(lambda x: clipped(mdp, pi, oracles.softmax(x), epsilon), theta)
-    close(slope, exact_gradient(mdp, theta), 1e-6)  # the first step is the policy gradient's
-    # as a function of one ratio: flat where it has gone far enough for its advantage, and only there
-    A = oracles.advantage(plain(mdp), pi)
-    w = new / pi
-    nudge = 1e-6
-    terms = [np.minimum(x * A, np.clip(x, 1 - epsilon, 1 + epsilon) * A) for x in (w - nudge, w + nudge)]
-    slopes = (terms[1] - terms[0]) / (2 * nudge)
+    assert clipped(mdp, pi, new, epsilon) <= (1 - gamma) * (surrogate(mdp, pi, new) - start) + 1e-9
+    # the first step is the policy gradient's
+    nearby, A = softmax_policy(theta), oracles.advantage(plain(mdp), pi)
+    weight = (1 - gamma) * occupancy(mdp, nearby)
+
+    def objective(x):
+        return (weight * bracket(oracles.softmax(x) / pi, A, epsilon)).sum()
+
+    close(oracles.finite_difference(objective, theta), (1 - gamma) * exact_gradient(mdp, theta), 1e-7)
+    # by cases, and flat where a ratio has gone far enough for its advantage, and only there
+    w, nudge = new / pi, 1e-6
+    close(
+        bracket(w, A, epsilon), np.where(A >= 0, A * np.minimum(w, 1 + epsilon), A * np.maximum(w, 1 - epsilon)), 1e-14
+    )
+    slopes = (bracket(w + nudge, A, epsilon) - bracket(w - nudge, A, epsilon)) / (2 * nudge)
     done = ((w > 1 + epsilon) & (A > 0)) | ((w < 1 - epsilon) & (A < 0))
     close(slopes, np.where(done, 0.0, A), 1e-6)
 
