@@ -412,9 +412,12 @@ def gaussian_flow(mu, sigma, c, t, *, bend, natural):
 
 
 def gaussian_kl(mu, sigma, mu1, sigma1):
-    """KL(N(μ,σ²) ‖ N(μ₁,σ₁²)) = log(σ₁/σ) + (σ² + (μ−μ₁)²)/(2σ₁²) − ½, in nats; numbers or arrays."""
+    """KL(N(μ,σ²) ‖ N(μ₁,σ₁²)) = log(σ₁/σ) + (σ² + (μ−μ₁)²)/(2σ₁²) − ½, in nats; numbers or arrays.
+
+    nan in, nan out, so that it takes a path that left σ > 0. Raises `ValueError` for a sigma or sigma1 ≤ 0.
+    """
     mu, sigma, mu1, sigma1 = (np.asarray(x, dtype=float) for x in (mu, sigma, mu1, sigma1))
-    if not ((sigma > 0).all() and (sigma1 > 0).all()):
+    if (sigma <= 0).any() or (sigma1 <= 0).any():
         raise ValueError("sigma and sigma1 must be positive")
     return np.log(sigma1 / sigma) + (sigma**2 + (mu - mu1) ** 2) / (2 * sigma1**2) - 0.5
 

@@ -611,6 +611,7 @@ def test_a_step_that_leaves_sigma_positive_says_so():
     path = gaussian_path(0.0, 1.0, 0.0, 1.5, 3, bend=1, natural=False)
     assert np.isfinite(path[0]).all()
     assert np.isnan(path[1:]).all()
+    assert np.isnan(gaussian_kl(*path[0], *path[1]))
     assert gaussian_path(0.0, 1.0, 0.0, 1.5, 0, bend=1, natural=False).shape == (1, 2)
     # σ shrinks by ten each step until it is no positive float64: then too
     assert np.isnan(gaussian_path(0.0, 1.0, 0.0, 0.9, 400, bend=1, natural=False)[-1]).all()
