@@ -9,15 +9,15 @@ import numpy as np
 import torch
 from gymnasium.vector import AutoresetMode
 
-from rlbook.neural.networks import _tensor
+from rlbook.neural.networks import GaussianPolicy, _tensor
 
 
 class Episodes(NamedTuple):
     """N whole episodes, padded with zeros to the length T of the longest.
 
-    `observations` is (N, T, d), `actions` and `rewards` are (N, T); `alive` (N, T) tells steps from padding.
-    `last_observations` (N, d) is what each episode's last step led to; `terminated` and `truncated` (N,) say
-    how it ended.
+    `observations` is (N, T, d), `actions` (N, T), or (N, T, m) where actions are vectors, `rewards` (N, T);
+    `alive` (N, T) tells steps from padding. `last_observations` (N, d) is what each episode's last step led to;
+    `terminated` and `truncated` (N,) say how it ended.
     """
 
     observations: np.ndarray
@@ -31,8 +31,15 @@ class Episodes(NamedTuple):
 
 @torch.no_grad()
 def draw_actions(policy, observations, rng):
-    """An action from π(·|s) = softmax(policy(s)) for each of (N, d) observations, (N,)."""
-    p = torch.softmax(policy(_tensor(policy, observations)), dim=-1).double().numpy()
+    """An action from π(·|s) = softmax(policy(s)) for each of (N, d) observations, (N,).
+
+    A `GaussianPolicy` draws vectors, (N, m).
+    """
+    outputs = policy(_tensor(policy, observations))
+    if isinstance(policy, GaussianPolicy):
+        mean, log_sigma = outputs.double().numpy().reshape(len(outputs), 2, -1).swapaxes(0, 1)
+        return rng.normal(mean, np.exp(log_sigma))
+    p = torch.softmax(outputs, dim=-1).double().numpy()
     return (rng.random((len(p), 1)) * p.sum(1, keepdims=True) > p.cumsum(1)).sum(1)
 
 
@@ -54,7 +61,8 @@ def rollout(policy, envs, rng):
     while alive.any():
         action = draw_actions(policy, observation, rng)
         following, reward, ended, cut, _ = envs.step(action)
-        steps.append((observation * alive[:, None], action * alive, reward.astype(float) * alive, alive))
+        kept = (_only(alive, x) for x in (observation, action, reward.astype(float)))
+        steps.append((*kept, alive))
         last[alive] = following[alive]
         terminated |= alive & ended
         truncated |= alive & cut & ~ended
@@ -62,6 +70,11 @@ def rollout(policy, envs, rng):
         observation = following
     columns = (np.stack(column, axis=1) for column in zip(*steps, strict=True))
     return Episodes(*columns, last, terminated, truncated)
+
+
+def _only(alive, x):
+    """x (N, …) with zeros where an episode is over, (N, …)."""
+    return x * alive.reshape(-1, *[1] * (x.ndim - 1))
 
 
 def _sizes(envs):

@@ -21,6 +21,22 @@ class Scaled(nn.Module):
         return self.scale * self.network(x)
 
 
+class GaussianPolicy(nn.Module):
+    """π(·|s) = N(μ(s), diag σ²), for actions that are vectors of m numbers.
+
+    The network makes the mean of the observation; log σ (m,) are parameters of their own, the same in every
+    state. The output (…, 2m) holds the mean and next to it log σ.
+    """
+
+    def __init__(self, network, log_sigma):
+        super().__init__()
+        self.network, self.log_sigma = network, nn.Parameter(log_sigma)
+
+    def forward(self, x):
+        mean = self.network(x)
+        return torch.cat([mean, self.log_sigma.expand_as(mean)], dim=-1)
+
+
 @contextmanager
 def one_thread():
     """Networks this small are faster on one thread, and their sums then always come in the same order."""
