@@ -1,0 +1,97 @@
+"""The chapters with a network, on Gymnasium environments: one module a chapter.
+
+A policy is any torch module from observations (…, d) to logits (…, A), or a `GaussianPolicy`; a value function any
+from (…, d) to (…, 1), an action-value function any from (…, d) to (…, A). Only this part of rlbook imports torch.
+"""
+
+from rlbook.neural.episodes import Episodes, draw_actions, rollout
+from rlbook.neural.natural_gradient import (
+    METHODS,
+    PRODUCTS,
+    LocalModel,
+    NaturalTraining,
+    SolveCost,
+    compare_natural,
+    divergence,
+    explicit_fisher,
+    fisher_vector_product,
+    local_model,
+    log_density,
+    measure_solves,
+    natural_step,
+    train_natural,
+)
+from rlbook.neural.networks import GaussianPolicy, Scaled, mlp, one_thread
+from rlbook.neural.pendulum import PENDULUM, Pendulums
+from rlbook.neural.policy_gradient import (
+    VARIANTS,
+    GradientVariance,
+    Training,
+    ascend,
+    compare_reinforce,
+    episode_gradients,
+    fit_value,
+    gae,
+    measure_gradient_variance,
+    step_weights,
+    train_reinforce,
+)
+from rlbook.neural.q_learning import (
+    DEEP_Q_VARIANTS,
+    DeepQ,
+    Replay,
+    Transitions,
+    compare_deep_q,
+    interact,
+    state_value,
+    td_loss,
+    td_target,
+    train_deep_q,
+)
+
+__all__ = [
+    "DEEP_Q_VARIANTS",
+    "METHODS",
+    "PENDULUM",
+    "PRODUCTS",
+    "VARIANTS",
+    "DeepQ",
+    "Episodes",
+    "GaussianPolicy",
+    "GradientVariance",
+    "LocalModel",
+    "NaturalTraining",
+    "Pendulums",
+    "Replay",
+    "Scaled",
+    "SolveCost",
+    "Training",
+    "Transitions",
+    "ascend",
+    "compare_deep_q",
+    "compare_natural",
+    "compare_reinforce",
+    "divergence",
+    "draw_actions",
+    "episode_gradients",
+    "explicit_fisher",
+    "fisher_vector_product",
+    "fit_value",
+    "gae",
+    "interact",
+    "local_model",
+    "log_density",
+    "measure_gradient_variance",
+    "measure_solves",
+    "mlp",
+    "natural_step",
+    "one_thread",
+    "rollout",
+    "state_value",
+    "step_weights",
+    "td_loss",
+    "td_target",
+    "train_deep_q",
+    "train_natural",
+    "train_reinforce",
+]

@@ -1,0 +1,73 @@
+"""Networks that are shared by the chapters, and how they are run."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+from tqdm.auto import tqdm
+
+
+class Scaled(nn.Module):
+    """A network whose output is multiplied by a constant, so that its weights stay of order one."""
+
+    def __init__(self, network, scale):
+        super().__init__()
+        self.network, self.scale = network, scale
+
+    def forward(self, x):
+        return self.scale * self.network(x)
+
+
+class GaussianPolicy(nn.Module):
+    """π(·|s) = N(μ(s), diag σ²), for actions that are vectors of m numbers.
+
+    The network makes the mean of the observation; log σ (m,) are parameters of their own, the same in every
+    state. The output (…, 2m) holds the mean and next to it log σ.
+    """
+
+    def __init__(self, network, log_sigma):
+        super().__init__()
+        self.network, self.log_sigma = network, nn.Parameter(log_sigma)
+
+    def forward(self, x):
+        mean = self.network(x)
+        return torch.cat([mean, self.log_sigma.expand_as(mean)], dim=-1)
+
+
+@contextmanager
+def one_thread():
+    """Networks this small are faster on one thread, and their sums then always come in the same order."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def mlp(n_in, n_out, *, hidden, rng):
+    """A network with one tanh layer, or several where `hidden` is a tuple; its output starts near zero.
+
+    A policy that starts so chooses every action about equally often. The weights are drawn from `rng`.
+    """
+    widths = (n_in, *(hidden if isinstance(hidden, tuple) else (hidden,)), n_out)
+    layers = [nn.Linear(*sizes) for sizes in itertools.pairwise(widths)]
+    with torch.no_grad():
+        for layer in layers:
+            spread = (0.01 if layer is layers[-1] else 1.0) / layer.in_features**0.5
+            layer.weight.copy_(torch.as_tensor(rng.normal(0, spread, layer.weight.shape)))
+            layer.bias.zero_()
+    return nn.Sequential(*(module for layer in layers[:-1] for module in (layer, nn.Tanh())), layers[-1])
+
+
+def _tensor(module, array):
+    return torch.as_tensor(array, dtype=next(module.parameters()).dtype)
+
+
+def _progress_bar(total):
+    quiet = "TQDM_DISABLE" in os.environ  # set where pages are built; tqdm's notebook bar does not heed it itself
+    return tqdm(total=total, leave=False, disable=quiet)
