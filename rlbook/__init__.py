@@ -17,17 +17,21 @@ from rlbook.bellman import (
     value_iteration,
 )
 from rlbook.mdp import TabularMDP, garnet, gridworld
+from rlbook.natural_gradient import conjugate_gradient, fisher, natural_gradient
 from rlbook.occupancy import expected_return, occupancy
 from rlbook.policy_gradient import exact_gradient, sample_trajectories, softmax_policy
 
 __all__ = [
     "TabularMDP",
     "bellman_operator",
+    "conjugate_gradient",
     "evaluate_policy",
     "exact_gradient",
     "expected_return",
+    "fisher",
     "garnet",
     "gridworld",
+    "natural_gradient",
     "occupancy",
     "optimality_operator",
     "policy_iteration",
