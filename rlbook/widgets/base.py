@@ -22,7 +22,7 @@ STATIC = Path(__file__).with_name("static")
 
 
 class Widget(anywidget.AnyWidget):
-    """A widget of the book. A subclass sets `_view`, its traits with `preset` among them, `_defaults`, `_draw`, `alt`."""
+    """A widget of the book. A subclass sets `_view`, its traits, `preset` among them, `_defaults`, `_draw`, `alt`."""
 
     _esm = STATIC / "widgets.esm.js"
     _css = STATIC / "widgets.css"

@@ -23,6 +23,7 @@ from rlbook.natural_gradient import (
     gaussian_path,
     kl_contour,
     kl_ellipse,
+    plateau_time,
     softmax_path,
 )
 from rlbook.widgets.base import Widget
@@ -144,17 +145,38 @@ class NaturalGradient(Widget):
     def half_time(self, *, most=20_000):
         """After how many steps the best action of the softmax policy has half of the probability, a `Pair`.
 
-        inf if that takes more than `most` steps, or if the start has none of it.
+        inf if that takes more than `most` steps.
         """
-        if self.view == "gaussian":
+        if self.view != "softmax":
             raise ValueError("a Gaussian policy has no best action: ask in the view 'softmax'")
-        best = int(np.argmax(self.rewards))
 
         def first(natural):
-            reached = self.path(natural=natural, steps=most)[:, best] >= 0.5
+            reached = self.path(natural=natural, steps=most)[:, self.best] >= 0.5
             return reached.argmax() if reached.any() else np.inf
 
         return _both(first)
+
+    @property
+    def best(self):
+        """The softmax policy's best action among those that it takes."""
+        return int(np.where(np.array(self.start) > 0, self.rewards, -1).argmax())
+
+    @property
+    def crossing(self):
+        """After how many steps the flow of two actions gives the better one half (prop-plateau), a `Pair`.
+
+        nan where the start has three actions, or both rewards are alike.
+        """
+        there = np.flatnonzero(self.start)
+        gap = np.ptp(np.array(self.rewards)[there])
+        if len(there) != 2 or gap == 0:
+            return Pair(np.nan, np.nan)
+        p = self.start[self.best] / sum(self.start)
+        lead = np.log(p / (1 - p))
+        if lead >= 0:
+            return Pair(0.0, 0.0)
+        times = (plateau_time(lead, 0, gap) / 2, plateau_time(lead, 0, gap, natural=True))  # a logit for each action
+        return Pair(*(time / self.alpha for time in times))
 
     def _eta(self, policy):
         if self.view == "softmax":
@@ -264,8 +286,8 @@ def _draw_gaussian(widget, left, middle, right):
     x = np.linspace(-4.5, 4.5, 400)
     for (m, s), colour, name in (
         ((mu, sigma), plots.INK, "before"),
-        (paths[False][min(1, widget.steps)], plots.PLAIN, "Euclidean step"),
-        (paths[True][min(1, widget.steps)], plots.IMPROVED, "natural step"),
+        (widget.path(natural=False, steps=1)[1], plots.PLAIN, "Euclidean step"),
+        (widget.path(natural=True, steps=1)[1], plots.IMPROVED, "natural step"),
     ):
         right.plot(x, np.exp(-((x - m) ** 2) / (2 * s**2)) / (s * np.sqrt(2 * np.pi)), color=colour, label=name)
     right.axvline(c, color=plots.INK, lw=0.6)

@@ -4,13 +4,6 @@
 // A Gaussian policy N(μ, σ²) with η = −½[(μ−c)² + σ²]; steps are taken in (μ, u), where u = (σᵏ−1)/k, or log σ for
 // the bend k = 0. A policy that is none, because a step has left σ > 0, is [NaN, NaN].
 
-// u of σ, and back.
-export const bent = (sigma, k) => (k ? Math.expm1(k * Math.log(sigma)) / k : Math.log(sigma));
-export function unbent(u, k) {
-  if (!k) return Math.exp(u);
-  return k * u > -1 ? Math.exp(Math.log1p(k * u) / k) : NaN;
-}
-
 export const gaussianReturn = (mu, sigma, c) => -((mu - c) ** 2 + sigma ** 2) / 2;
 
 // ∇η in (μ, u).
@@ -21,10 +14,10 @@ export const gaussianFisher = (sigma, k) => [sigma ** -2, 2 * sigma ** (-2 * k)]
 
 // From (μ, σ) along d in (μ, u).
 export function gaussianMove(mu, sigma, [du, dv], k) {
-  if (!k) return [mu + du, sigma * Math.exp(dv)];
   // (σᵏ + k·dv)^(1/k), without the difference of nearly equal numbers that a small k would bring.
   const change = k * dv * sigma ** -k;
-  return change > -1 ? [mu + du, sigma * Math.exp(Math.log1p(change) / k)] : [NaN, NaN];
+  const moved = sigma * Math.exp(k ? Math.log1p(change) / k : dv);
+  return change > -1 && moved > 0 ? [mu + du, moved] : [NaN, NaN];
 }
 
 // ∇η or F⁻¹∇η in (μ, u).
