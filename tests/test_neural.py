@@ -271,7 +271,7 @@ def test_measured_variances(monkeypatch, tabular):
     """`measure_gradient_variance` reports what numpy finds in the gradients, and tells the bias apart."""
     mdp, theta, policy, batch = tabular
     _, value = time_baseline(mdp, theta)
-    monkeypatch.setattr(neural, "rollout", lambda *_: batch)
+    monkeypatch.setattr(neural.policy_gradient, "rollout", lambda *_: batch)
     measured = measure_gradient_variance(policy, value, seed=0, episodes=3000, gamma=GAMMA)
     assert measured.names == (*VARIANTS, "baseline, no γᵗ")
     for i, variant in enumerate(VARIANTS):
@@ -293,14 +293,14 @@ def test_the_baseline_never_sees_its_own_batch(monkeypatch):
     events = []
 
     def spy(name, position):
-        original = getattr(neural, name)
+        original = getattr(neural.policy_gradient, name)
 
         def wrapper(*args, **kwargs):
             events.append((name, id(args[position].rewards)))
             kept.append(args[position])
             return original(*args, **kwargs)
 
-        monkeypatch.setattr(neural, name, wrapper)
+        monkeypatch.setattr(neural.policy_gradient, name, wrapper)
 
     kept = []  # keeps the batches alive, so that no two share an id
     spy("step_weights", 1)
@@ -622,7 +622,7 @@ def test_each_copy_of_the_target_network_is_one_step_of_value_iteration(monkeypa
     """
     mdp = ending_mdp(0.5)
     start = np.full((5, 2), 5.0)
-    monkeypatch.setattr(neural, "mlp", lambda *_, **__: linear(start))
+    monkeypatch.setattr(neural.q_learning, "mlp", lambda *_, **__: linear(start))
     spec = gym.envs.registration.EnvSpec("OneHot-v0", lambda: OneHotEnv(mdp), max_episode_steps=3)
     updates = copies * target_every
     settings = {"updates": updates, "evaluate_every": updates, "target_every": target_every, "alpha": alpha}
@@ -654,7 +654,7 @@ def test_the_target_network_moves_only_when_copied(monkeypatch, target_every):
         assert not any(p.requires_grad for p in target_network.parameters())
         return td_loss(network, target_network, *args, **kwargs)
 
-    monkeypatch.setattr(neural, "td_loss", spy)
+    monkeypatch.setattr(neural.q_learning, "td_loss", spy)
     train_deep_q(seed=0, updates=20, evaluate_every=20, target_every=target_every, warm_up=50)
     assert len(seen) == 20
     for update, (network, target) in enumerate(seen):
@@ -669,7 +669,7 @@ def test_the_residual_variant_is_its_own_target(monkeypatch):
         same.append((network is target_network, kwargs["residual"]))
         return td_loss(network, target_network, *args, **kwargs)
 
-    monkeypatch.setattr(neural, "td_loss", spy)
+    monkeypatch.setattr(neural.q_learning, "td_loss", spy)
     train_deep_q(seed=0, updates=3, evaluate_every=3, residual=True)
     assert same == [(True, True)] * 3
 
@@ -700,7 +700,7 @@ def test_evaluations_report_what_the_episodes_hold(monkeypatch):
         stored.append(len(transitions.actions))
         original(self, transitions)
 
-    monkeypatch.setattr(neural, "rollout", spy)
+    monkeypatch.setattr(neural.q_learning, "rollout", spy)
     monkeypatch.setattr(Replay, "add", add)
     run = train_deep_q(seed=0, updates=40, evaluate_every=40, gamma=0.9)
     (episodes,) = played

@@ -1,0 +1,260 @@
+"""Chapter 2 with a network: deep Q-learning.
+
+A network Q_w takes the table's place, and what Q-learning does to one entry becomes a step of descent on the
+squared TD error of transitions (s, a, r, s') drawn from all that were remembered, D:
+
+    L(w) = E_D[½(y − Q_w(s,a))²],    y = r + γ(1 − terminated) max_a' Q_w⁻(s',a')                  (eq-dqn-loss)
+
+The step is a *semi-gradient*: y is made of Q as well, but no gradient goes through it. The target network w⁻ is
+a copy of w that is renewed only now and then. From one copy to the next the network is fitted, by least squares,
+to labels y whose mean given (s,a) is (T*Q_w⁻)(s,a), so each copy is an approximate step of value iteration. A
+target counts nothing after a termination, and bootstraps at a truncation, where the episode would have gone on.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import NamedTuple
+
+import gymnasium as gym
+import numpy as np
+import torch
+from torch import nn
+
+from rlbook.bellman import _check_positive
+from rlbook.mdp import _check_count, _check_discount, _is_real
+from rlbook.neural.episodes import _check_autoreset, _sizes, draw_actions, rollout
+from rlbook.neural.networks import Scaled, _progress_bar, _tensor, mlp, one_thread
+from rlbook.policy_gradient import returns
+
+# Transitions --------------------------------------------------------------------------------------------
+
+
+class Transitions(NamedTuple):
+    """n transitions (s, a, r, s'): observations before and after are (n, d), the others (n,).
+
+    `terminated` says that s' ended its episode. That a time limit cut it there changes nothing about s', so
+    truncations are not kept.
+    """
+
+    observations: np.ndarray
+    actions: np.ndarray
+    rewards: np.ndarray
+    next_observations: np.ndarray
+    terminated: np.ndarray
+
+
+class Replay:
+    """The last `capacity` transitions, from which samples are drawn uniformly, with replacement."""
+
+    def __init__(self, capacity):
+        self.capacity, self.added, self.columns = capacity, 0, None
+
+    def __len__(self):
+        return min(self.added, self.capacity)
+
+    def add(self, transitions):
+        """Remember (n, …) transitions, in place of the oldest where there is no room."""
+        if self.columns is None:
+            self.columns = Transitions(*(np.empty((self.capacity, *x.shape[1:]), x.dtype) for x in transitions))
+        slots = (self.added + np.arange(len(transitions.actions))) % self.capacity
+        for column, new in zip(self.columns, transitions, strict=True):
+            column[slots] = new
+        self.added += len(slots)
+
+    def sample(self, n, rng):
+        """n transitions, each any of the remembered ones with equal probability."""
+        chosen = rng.integers(len(self), size=n)
+        return Transitions(*(column[chosen] for column in self.columns))
+
+
+def interact(envs, choose, rng):
+    """Steps every sub-environment for ever, and yields each time the `Transitions` that were made.
+
+    `choose` maps (N, d) observations to (N,) actions. In the step after an end Gymnasium's next-step autoreset
+    ignores the action and only resets: that is no transition, as it would join two episodes, so it is left out.
+    Raises `ValueError` if `envs` has another autoreset mode.
+    """
+    _check_autoreset(envs)
+    observation, _ = envs.reset(seed=int(rng.integers(2**31)))
+    ended = np.zeros(envs.num_envs, dtype=bool)
+    while True:
+        action = choose(observation)
+        following, reward, terminated, truncated, _ = envs.step(action)
+        made = ~ended
+        yield Transitions(*(x[made] for x in (observation, action, reward, following, terminated)))
+        observation, ended = following, terminated | truncated
+
+
+# Loss ---------------------------------------------------------------------------------------------------
+
+
+def state_value(Q, alpha=None):
+    """max_a Q(s,a) of an (n, A) tensor, or, with a temperature, lse_α Q(s,·) = α log Σ_a exp(Q(s,a)/α), (n,)."""
+    return Q.amax(dim=1) if alpha is None else alpha * torch.logsumexp(Q / alpha, dim=1)
+
+
+def td_target(network, transitions, gamma, *, alpha=None):
+    """y = r + γ(1 − terminated) max_a' Q(s',a') (eq-dqn-loss), with lse_α for max where alpha is given, (n,)."""
+    following = state_value(network(_tensor(network, transitions.next_observations)), alpha)
+    terminated = _tensor(network, transitions.terminated)
+    return _tensor(network, transitions.rewards) + gamma * (1 - terminated) * following
+
+
+def td_loss(network, target_network, transitions, gamma, *, alpha=None, residual=False):
+    """The mean of ½(y − Q(s,a))² over the transitions (eq-dqn-loss), its y from the target network.
+
+    Its gradient is the semi-gradient −E[(y − Q(s,a)) ∇Q(s,a)]: y is detached, a number like any other label of
+    a regression. With `residual`, and the network as its own target network, y is differentiated too, which
+    adds E[(y − Q(s,a)) ∇y]: the true gradient of this loss. But where s' is random the loss itself is biased
+    (one s' stands in both factors of the square), and its minimum is not Q*.
+    Source: Mnih et al. (2015), algorithm 1; for `residual`, Baird (1995).
+    """
+    y = td_target(target_network, transitions, gamma, alpha=alpha)
+    if not residual:
+        y = y.detach()
+    Q = network(_tensor(network, transitions.observations))
+    Q = Q.gather(1, torch.as_tensor(transitions.actions)[:, None])[:, 0]
+    return 0.5 * ((y - Q) ** 2).mean()
+
+
+# Training -----------------------------------------------------------------------------------------------
+
+
+class DeepQ(NamedTuple):
+    """A trained `network`, and (K,) measurements, one entry an evaluation.
+
+    `updates` and `steps` count the gradient steps and the environment steps until then. Each evaluation plays
+    whole episodes by the greedy policy, without exploration (by π_α, where the training was soft):
+    `mean_returns` and `discounted_returns` are their mean returns, without and with γ, and `predictions` is the
+    mean of max_a Q(s₀,a) at their first observations (of lse_α Q(s₀,·), which counts entropy as well), so what
+    the network promised for what it then earned.
+    """
+
+    network: nn.Module
+    updates: np.ndarray
+    steps: np.ndarray
+    mean_returns: np.ndarray
+    discounted_returns: np.ndarray
+    predictions: np.ndarray
+
+
+@one_thread()
+def train_deep_q(
+    *,
+    seed,
+    updates=1200,
+    target_every=25,
+    gamma=0.99,
+    alpha=None,
+    residual=False,
+    env="CartPole-v1",
+    environments=16,
+    hidden=64,
+    learning_rate=0.003,
+    batch=128,
+    capacity=50_000,
+    warm_up=1000,
+    epsilon=0.05,
+    evaluate_every=150,
+    progress=None,
+):
+    """Deep Q-learning with Adam on a Gymnasium environment with discrete actions, as a `DeepQ`.
+
+    Until `warm_up` transitions are remembered all actions are random. From then on each of `updates` makes one
+    step in each of the `environments`, remembers it, and descends once along the semi-gradient at `batch`
+    remembered transitions. After every `target_every` updates the target network becomes a copy of the network;
+    with 1 there is in effect none. Actions are greedy but for a share of random ones, which falls from 1 to
+    `epsilon` in the first half.
+
+    A temperature `alpha`, in units of reward, makes the learning soft: the target has lse_α for the max, and
+    actions are drawn from π_α(a|s) ∝ exp(Q(s,a)/α). `residual` follows the true gradient in place of the
+    semi-gradient, without a target network. All randomness comes from `seed`. `progress` is a tqdm bar to move
+    on by one an evaluation.
+
+    Raises
+    ------
+    ValueError
+        gamma outside [0, 1), epsilon outside [0, 1], a learning_rate or alpha that is not positive, a count
+        that is not a positive integer, an evaluate_every above updates, a warm_up above capacity, an env
+        whose observations are not vectors or whose actions not discrete.
+    """
+    _check_discount(gamma)
+    _check_positive("learning_rate", learning_rate)
+    if alpha is not None:
+        _check_positive("alpha", alpha)
+    if not _is_real(epsilon) or not 0 <= epsilon <= 1:
+        raise ValueError(f"epsilon must be a number in [0, 1], got {epsilon!r}")
+    counts = {"updates": updates, "target_every": target_every, "environments": environments, "hidden": hidden}
+    counts |= {"batch": batch, "capacity": capacity, "warm_up": warm_up, "evaluate_every": evaluate_every}
+    for name, count in counts.items():
+        _check_count(name, count)
+    if evaluate_every > updates:
+        raise ValueError(f"evaluate_every must be at most updates, {updates}, got {evaluate_every}")
+    if warm_up > capacity:
+        raise ValueError(f"warm_up must be at most capacity, {capacity}, got {warm_up}")
+
+    rng, judge = np.random.default_rng(seed).spawn(2)  # so that evaluations leave the training as it is
+    envs, trials = gym.make_vec(env, num_envs=environments), gym.make_vec(env, num_envs=20)
+    n_in, n_actions = _sizes(envs)
+    network = mlp(n_in, n_actions, hidden=hidden, rng=rng)
+    target_network = network if residual else copy.deepcopy(network).requires_grad_(False)
+    descent = torch.optim.Adam(network.parameters(), learning_rate, fused=True)
+    policy = Scaled(network, 1e9 if alpha is None else 1 / alpha)  # softmax of so large a multiple is greedy
+    share = 1.0
+
+    def choose(observations):
+        at_random = rng.random(environments) < share
+        return np.where(at_random, rng.integers(n_actions, size=environments), draw_actions(policy, observations, rng))
+
+    memory, stream, measured = Replay(capacity), interact(envs, choose, rng), []
+    while len(memory) < warm_up:
+        memory.add(next(stream))
+    for update in range(1, updates + 1):
+        share = max(epsilon, 1 - 2 * update / updates) if alpha is None else 0.0
+        memory.add(next(stream))
+        loss = td_loss(network, target_network, memory.sample(batch, rng), gamma, alpha=alpha, residual=residual)
+        descent.zero_grad()
+        loss.backward()
+        descent.step()
+        if update % target_every == 0:
+            target_network.load_state_dict(network.state_dict())
+        if update % evaluate_every == 0:
+            measured.append((update, memory.added, *_evaluate_q(network, policy, trials, gamma, alpha, judge)))
+            if progress is not None:
+                progress.update()
+    envs.close()
+    trials.close()
+    return DeepQ(network, *(np.array(column) for column in zip(*measured, strict=True)))
+
+
+DEEP_Q_VARIANTS = {
+    "target network": {},
+    "no target network": {"target_every": 1},
+    "soft": {"alpha": 0.1},
+}
+
+
+def compare_deep_q(*, variants=DEEP_Q_VARIANTS, seeds=range(3), updates=1200, evaluate_every=150, **settings):
+    """The runs of `train_deep_q` for every variant and seed, with the same settings but for the variant's own.
+
+    `variants` maps a name to arguments of `train_deep_q`. Returns a dictionary from name to a list of `DeepQ`,
+    one a seed. Raises `ValueError` where `train_deep_q` does.
+    """
+    _check_count("updates", updates)
+    _check_count("evaluate_every", evaluate_every)
+    settings = settings | {"updates": updates, "evaluate_every": evaluate_every}
+    with _progress_bar(len(variants) * len(seeds) * (updates // evaluate_every)) as bar:
+        return {
+            name: [train_deep_q(seed=seed, progress=bar, **(settings | own)) for seed in seeds]
+            for name, own in variants.items()
+        }
+
+
+@torch.no_grad()
+def _evaluate_q(network, policy, envs, gamma, alpha, rng):
+    """Mean return, mean discounted return and mean predicted value of the policy's episodes, one an environment."""
+    episodes = rollout(policy, envs, rng)
+    predicted = state_value(network(_tensor(network, episodes.observations[:, 0])), alpha)
+    discounted = returns(episodes.rewards, gamma)[:, 0]
+    return episodes.rewards.sum(axis=1).mean(), discounted.mean(), predicted.mean().item()
