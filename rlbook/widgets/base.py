@@ -22,7 +22,7 @@ STATIC = Path(__file__).with_name("static")
 
 
 class Widget(anywidget.AnyWidget):
-    """A widget of the book. A subclass sets `_view`, its traits, `_draw` and `alt`."""
+    """A widget of the book. A subclass sets `_view`, its traits, `preset` among them, `_defaults`, `_draw`, `alt`."""
 
     _esm = STATIC / "widgets.esm.js"
     _css = STATIC / "widgets.css"
@@ -42,6 +42,21 @@ class Widget(anywidget.AnyWidget):
     def setting_names(cls):
         """The names of the settings that the constructor takes."""
         return sorted(cls.class_traits(setting=True))
+
+    def reset(self):
+        """Go back to the preset's own settings."""
+        with self.hold_sync():
+            for name, value in self._defaults(self.preset).items():
+                setattr(self, name, value)
+
+    def _defaults(self, preset):
+        """The settings that a preset begins with; `TraitError` for a name that is none."""
+        raise NotImplementedError
+
+    @tr.validate("preset")
+    def _known_preset(self, proposal):
+        self._defaults(proposal["value"])
+        return proposal["value"]
 
     def picture(self):
         """A matplotlib figure of the present state, in the book's style."""

@@ -360,9 +360,8 @@ class ValueIteration(Widget):
 
     def reset(self):
         """Go back to the preset's own settings."""
-        with self.hold_sync(), self._telling():
-            for name, value in self._defaults(self.preset).items():
-                setattr(self, name, value)
+        with self._telling():
+            super().reset()
 
     def set_state(self, sync_data):
         """What the front end sends: it has carried the sweeps over itself."""
@@ -443,11 +442,6 @@ class ValueIteration(Widget):
         return {name: {"title": title, "settings": self._defaults(name)} for name, (title, _) in PRESETS.items()} | {
             "plane": {"title": PRESETS["plane"][0], "settings": self._defaults("plane"), "problem": TWO_STATES}
         }
-
-    @tr.validate("preset")
-    def _known_preset(self, proposal):
-        self._defaults(proposal["value"])
-        return proposal["value"]
 
     @tr.validate("rows")
     def _map_that_is_one(self, proposal):

@@ -230,12 +230,6 @@ class VarianceReduction(Widget):
         """Total variance tr Cov ĝ of one trajectory; a batch of N divides it by N."""
         return self._moments().variance(past=self.kappa, beta=self.beta)
 
-    def reset(self):
-        """Go back to the preset's own settings."""
-        with self.hold_sync():
-            for name, value in self._defaults(self.preset).items():
-                setattr(self, name, value)
-
     def _draw(self):
         problem, batch = self.problem, self.batch
         b = self.beta * np.array(self.baseline)
@@ -295,11 +289,6 @@ class VarianceReduction(Widget):
     @tr.default("baseline")
     def _values(self):
         return self.problem.V.tolist()
-
-    @tr.validate("preset")
-    def _known_preset(self, proposal):
-        self._defaults(proposal["value"])
-        return proposal["value"]
 
     @tr.validate("baseline")
     def _baseline_that_fits(self, proposal):

@@ -1,0 +1,572 @@
+// NaturalGradient: Euclidean and natural steps of a Gaussian policy, seen in two coordinates and taken in a third, and
+// of a softmax policy in the triangle of all policies.
+import {
+  announcer,
+  chips,
+  element,
+  format,
+  keepKeys,
+  linkButton,
+  onFrame,
+  scientific,
+  slider,
+  subscript,
+  svgElement,
+} from "./controls.js";
+import * as numerics from "./gaussian_numerics.js";
+import { makeBars, makeDensities, makePlane, makeReturns, makeTriangle } from "./policy_pictures.js";
+
+const LIMITS = {
+  mu: [-2, 2],
+  sigma: [0.1, 3],
+  c: [-2, 2],
+  alpha: [0.01, 2],
+  delta: [0.001, 1],
+  bend: [-1, 2],
+  steps: [0, 500],
+};
+const SETTINGS = [...Object.keys(LIMITS), "view", "start", "rewards"];
+const RANGES = [60, 120, 250, 500]; // how far the returns are drawn, in steps
+const MOST = 20000; // steps after which no more is waited for half of the probability
+const POINTS = 120; // of each outline
+const KINDS = ["euclidean", "natural"];
+
+const read = (model) => Object.fromEntries(["preset", ...SETTINGS].map((name) => [name, model.get(name)]));
+
+function write(model, settings) {
+  for (const [name, value] of Object.entries(settings)) model.set(name, value);
+  model.save_changes();
+}
+
+const load = (model, preset) => write(model, { preset, ...model.get("_presets")[preset].settings });
+const clamp = (name, value) => Math.min(LIMITS[name][1], Math.max(LIMITS[name][0], value));
+
+// { euclidean, natural } of a function of whether the gradient is natural, and of its name.
+const both = (compute) => Object.fromEntries(KINDS.map((kind) => [kind, compute(kind === "natural", kind)]));
+
+// Three probabilities with one of them set, the others in proportion.
+function withProbability(p, i, value) {
+  const x = Math.min(0.999, Math.max(0, value));
+  const rest = 1 - p[i];
+  const next = p.map((q, a) => (a === i ? x : rest > 1e-9 ? (q * (1 - x)) / rest : (1 - x) / 2));
+  return next.filter((q) => q > 0).length > 1 ? next : p;
+}
+
+// What the numbers of the Gaussian policy are -----------------------------------------------------------------------
+
+function gaussianState({ mu, sigma, c, alpha, delta, bend, steps }) {
+  const path = (natural, k = bend, a = alpha, n = steps) => numerics.gaussianPath(mu, sigma, c, a, n, k, natural);
+  const apart = (a, n) => both((natural) => numerics.pathGap(path(natural, 1, a, n), path(natural, 0, a, n)));
+  const step = both((natural) => numerics.gaussianStep(mu, sigma, c, alpha, bend, natural));
+  const paths = both((natural) => path(natural));
+  const along = numerics.gaussianDirection;
+  return {
+    step,
+    paths,
+    rivals: both((natural) => [path(natural, 1), path(natural, 0)]),
+    flow: Array.from({ length: 60 }, (_, i) => numerics.naturalFlow(mu, sigma, c, steps * alpha * (i / 59) ** 2)),
+    contour: numerics.klContour(mu, sigma, delta, POINTS),
+    outlines: both((natural) => numerics.quadraticContour(mu, sigma, delta, POINTS, bend, natural)),
+    // Where the steepest step of the circle's or the ellipse's size leads.
+    steepest: both((natural) => {
+      const a = numerics.regionAlpha(mu, sigma, c, delta, bend, natural);
+      return numerics.gaussianStep(mu, sigma, c, a, bend, natural);
+    }),
+    // The step as it is taken, a straight line in (μ, u), up to where it leaves σ > 0.
+    strokes: both((natural, kind) => {
+      const d = along(mu, sigma, c, bend, natural).map((x) => alpha * x);
+      const shrink = -bend * d[1] * sigma ** -bend; // σᵏ falls by this share of itself
+      const reach = bend && shrink >= 1 ? 1 / shrink : 1;
+      const points = Array.from({ length: 25 }, (_, i) => {
+        const share = (reach * i) / 24;
+        const at = numerics.gaussianMove(mu, sigma, [share * d[0], share * d[1]], bend);
+        return Number.isNaN(at[1]) ? [mu + share * d[0], 0] : at;
+      });
+      return { points, leaves: Number.isNaN(step[kind][1]) };
+    }),
+    kl: both((_, kind) => numerics.gaussianKl(mu, sigma, ...step[kind])),
+    eta: numerics.gaussianReturn(mu, sigma, c),
+    etaStep: both((_, kind) => numerics.gaussianReturn(...step[kind], c)),
+    etaEnd: both((_, kind) => numerics.gaussianReturn(...paths[kind].at(-1), c)),
+    apart: apart(alpha, 1),
+    halved: apart(alpha / 2, 1),
+    pathsApart: apart(alpha, steps),
+    regionAlpha: numerics.regionAlpha(mu, sigma, c, delta, bend, true),
+  };
+}
+
+function softmaxState({ start, rewards, alpha, steps }, range) {
+  const total = start.reduce((sum, p) => sum + p, 0);
+  const pi = start.map((p) => p / total);
+  const open = pi.filter((p) => p > 0).length;
+  const best = rewards.reduce((b, r, a) => (pi[a] > 0 && (pi[b] === 0 || r > rewards[b]) ? a : b), 0);
+  const paths = both((natural) => numerics.softmaxPath(pi, rewards, alpha, Math.max(range, 1), natural));
+  const ends = both((_, kind) => paths[kind][steps]);
+  const other = pi.findIndex((p, a) => p > 0 && a !== best);
+  const [lead, gap] = [Math.log(pi[best] / pi[other]), rewards[best] - rewards[other]];
+  return {
+    pi,
+    best,
+    paths,
+    ends,
+    kl: both((_, kind) => numerics.softmaxKl(pi, paths[kind][1])),
+    eta: numerics.banditReturn(pi, rewards),
+    etaStep: both((_, kind) => numerics.banditReturn(paths[kind][1], rewards)),
+    etaEnd: both((_, kind) => numerics.banditReturn(ends[kind], rewards)),
+    half: both((natural) => numerics.halfTime(pi, rewards, alpha, natural, best, MOST)),
+    // With two actions the flow is solved: how many steps of α it takes to half.
+    crossing: both((natural) =>
+      open === 2 && gap > 0 ? Math.max(0, numerics.crossingTime(lead, 0, gap, natural)) / alpha : NaN,
+    ),
+  };
+}
+
+// Links ------------------------------------------------------------------------------------------------------------
+
+const three = (text, fits) => {
+  const values = (text ?? "").split(",").map(Number);
+  return text && values.length === 3 && values.every((x) => x >= 0 && x <= 1) && fits(values) ? values : null;
+};
+
+// Settings from a link, as strings; what makes no sense is passed over.
+export function restore(model, asked) {
+  const presets = model.get("_presets");
+  if (Object.hasOwn(presets, asked.preset ?? "")) load(model, asked.preset);
+  const settings = {};
+  for (const name of Object.keys(LIMITS)) {
+    const value = Number(asked[name]);
+    if (asked[name] && Number.isFinite(value)) settings[name] = clamp(name, value);
+  }
+  if ("steps" in settings) settings.steps = Math.round(settings.steps);
+  if (["gaussian", "softmax"].includes(asked.view)) settings.view = asked.view;
+  const start = three(asked.p, (p) => p.filter((x) => x > 0).length > 1 && Math.abs(p[0] + p[1] + p[2] - 1) < 1e-3);
+  const total = start?.reduce((sum, p) => sum + p, 0);
+  if (start) settings.start = Math.abs(total - 1) < 1e-9 ? start : start.map((p) => p / total);
+  const rewards = three(asked.r, () => true);
+  if (rewards) settings.rewards = rewards;
+  write(model, settings);
+}
+
+// The settings of a link: restore's inverse. Only what is not the preset's own is named.
+function linked(now, { settings: own }) {
+  const differs = (name) => JSON.stringify(now[name]) !== JSON.stringify(own[name]);
+  const link = { preset: now.preset };
+  for (const name of ["view", ...Object.keys(LIMITS)]) if (differs(name)) link[name] = now[name];
+  if (differs("start")) link.p = now.start.join();
+  if (differs("rewards")) link.r = now.rewards.join();
+  return link;
+}
+
+// Words ------------------------------------------------------------------------------------------------------------
+
+const coordinate = (k) => (k === 0 ? "log σ" : k === 1 ? "σ" : `u = (σᵏ−1)/k, k = ${format(k)}`);
+const count = (n, one) => `${n} ${one}${n === 1 ? "" : "s"}`;
+const times = (x) => (Number.isFinite(x) ? `÷${format(Number(x.toPrecision(2)))}` : "–");
+
+function gaussianSentence({ alpha, delta, bend, steps }, { kl, apart, halved, etaEnd, eta }) {
+  const gone = Number.isNaN(kl.euclidean);
+  const first = gone
+    ? `A Euclidean step of α = ${format(alpha)} in ${coordinate(bend)} leaves σ > 0: there is no such policy.`
+    : `A Euclidean step of α = ${format(alpha)} in ${coordinate(bend)} has KL ${scientific(kl.euclidean)}, ${format(kl.euclidean / delta)} times δ.`;
+  const second = Number.isNaN(kl.natural)
+    ? "The natural step leaves it too."
+    : `The natural step has KL ${scientific(kl.natural)}.`;
+  const gap = (kind) =>
+    Number.isNaN(apart[kind]) ? "a step that is none" : `${scientific(apart[kind])}`;
+  const third = `Taken in σ or in log σ, one step ends ${gap("euclidean")} apart if Euclidean and ${gap("natural")} if natural`;
+  const ratio = (kind) => apart[kind] / halved[kind];
+  const fourth =
+    Number.isFinite(ratio("euclidean")) && Number.isFinite(ratio("natural"))
+      ? `; half of α divides that by ${format(Number(ratio("euclidean").toPrecision(2)))} and by ${format(Number(ratio("natural").toPrecision(2)))}.`
+      : ".";
+  const fifth = `After ${count(steps, "step")} η has gone from ${format(eta)} to ${format(etaEnd.euclidean)} and ${format(etaEnd.natural)}.`;
+  return `${first} ${second} ${third}${fourth} ${fifth}`;
+}
+
+function softmaxSentence({ alpha, steps, rewards, start }, { best, ends, half, etaEnd, crossing }) {
+  const name = `a${subscript(best + 1)}`;
+  const share = (kind) => scientific(ends[kind][best]);
+  const first = `After ${count(steps, "step")} of α = ${format(alpha)} the best action, ${name}, has probability ${share("euclidean")} (Euclidean) and ${share("natural")} (natural); η is ${format(etaEnd.euclidean)} and ${format(etaEnd.natural)}, of at most ${format(rewards[best])}.`;
+  const when = (kind) => (Number.isFinite(half[kind]) ? count(half[kind], "step") : `more than ${MOST} steps`);
+  const second = `To give it half of the probability takes the Euclidean gradient ${when("euclidean")} and the natural one ${when("natural")}.`;
+  const third = Number.isFinite(crossing.euclidean)
+    ? ` Small steps would need α·n = ${format(alpha * crossing.euclidean)} and ${format(alpha * crossing.natural)}, by the closed form for two actions.`
+    : start.some((p) => p === 0)
+      ? " An action of probability 0 keeps it."
+      : "";
+  return `${first} ${second}${third}`;
+}
+
+// The view ---------------------------------------------------------------------------------------------------------
+
+export function render({ model, el, link }) {
+  const presets = model.get("_presets");
+  const set = (settings) => write(model, settings);
+
+  // Time -----------------------------------------------------------------------------------------------------------
+
+  const still = matchMedia("(prefers-reduced-motion: reduce)");
+  let timer = 0;
+  let goal = null; // the number of steps that playing goes to; null: it is not played
+  function stop() {
+    clearTimeout(timer);
+    goal = null;
+    request();
+  }
+  function tick() {
+    const { steps } = read(model);
+    if (goal === null || steps >= goal) return stop();
+    set({ steps: still.matches ? goal : Math.min(goal, steps + Math.max(1, Math.round(goal / 90))) });
+    timer = setTimeout(tick, 45);
+  }
+  function start() {
+    if (goal !== null) return stop();
+    const { steps, preset } = read(model);
+    const own = presets[preset].settings.steps;
+    goal = steps < own ? own : Math.max(1, steps);
+    if (steps >= goal) set({ steps: 0 });
+    tick();
+    request();
+  }
+  const button = (role, text, onclick) =>
+    element("button", { type: "button", class: "rl-button", "data-role": role, onclick }, text);
+  const play = button("play", "Play", start);
+
+  // Controls -------------------------------------------------------------------------------------------------------
+
+  const change = (settings) => {
+    if (goal !== null) stop();
+    set(settings);
+  };
+  const choosePreset = chips(
+    "Examples",
+    Object.entries(presets).map(([name, { title }]) => [name, title]),
+    (name) => {
+      stop();
+      load(model, name);
+    },
+  );
+  const reset = button("reset", "Reset", () => {
+    stop();
+    load(model, model.get("preset"));
+  });
+  const chooseView = chips(
+    "View",
+    [
+      ["gaussian", "Gaussian policy"],
+      ["softmax", "Softmax policy"],
+    ],
+    (view) => change({ view }),
+  );
+  const logarithmic = {
+    toSlider: Math.log10,
+    fromSlider: (x) => Number((10 ** x).toPrecision(3)),
+  };
+  const scalar = (name, label, step, scale = {}) =>
+    slider({ label, min: LIMITS[name][0], max: LIMITS[name][1], step, change: (x) => set({ [name]: x }), ...scale });
+  const sliders = {
+    mu: scalar("mu", "μ, mean of the policy", 0.01),
+    sigma: scalar("sigma", "σ, standard deviation of the policy", 0.01),
+    c: scalar("c", "c, the target", 0.01),
+    delta: scalar("delta", "δ, KL of the trust region", 0.01, logarithmic),
+    bend: scalar("bend", "k, bends u = (σᵏ−1)/k; 0: log σ, 1: σ", 0.05),
+    alpha: scalar("alpha", "α, step", 0.01),
+    steps: slider({
+      label: "n, number of steps",
+      min: 0,
+      max: LIMITS.steps[1],
+      step: 0.01,
+      toSlider: Math.sqrt,
+      fromSlider: (x) => Math.round(x * x),
+      clean: Math.round,
+      change: (steps) => change({ steps }),
+    }),
+  };
+  const probabilities = [0, 1, 2].map((i) =>
+    slider({
+      label: `π₀(a${subscript(i + 1)}), probability at the start`,
+      min: 0,
+      max: 1,
+      step: 0.001,
+      change: (x) => set({ start: withProbability(model.get("start"), i, x) }),
+    }),
+  );
+  const rewards = [0, 1, 2].map((i) =>
+    slider({
+      label: `r(a${subscript(i + 1)}), reward`,
+      min: 0,
+      max: 1,
+      step: 0.01,
+      change: (x) => set({ rewards: model.get("rewards").map((r, a) => (a === i ? x : r)) }),
+    }),
+  );
+  const toRegion = button("region", "", () => {
+    const now = read(model);
+    const { regionAlpha } = gaussianState(now);
+    set({ alpha: clamp("alpha", regionAlpha) });
+  });
+  const regionRow = element(
+    "div",
+    { class: "rl-row" },
+    element("span", { class: "rl-name" }, "Natural step that has the size of the ellipse"),
+    toRegion,
+  );
+  const own = {
+    gaussian: [...["mu", "sigma", "c", "delta", "bend"].map((name) => sliders[name].node), regionRow],
+    softmax: [...probabilities, ...rewards].map(({ node }) => node),
+  };
+  const controls = element(
+    "div",
+    { class: "rl-controls" },
+    sliders.alpha.node,
+    sliders.steps.node,
+    ...own.gaussian,
+    ...own.softmax,
+  );
+
+  // Panels ---------------------------------------------------------------------------------------------------------
+
+  // Two things of which one is seen take the room of the larger: nothing moves when the view changes.
+  const stack = (kind, gaussian, softmax) => ({
+    node: element("div", { class: `rl-stack ${kind}` }, gaussian, softmax),
+    show(view) {
+      gaussian.classList.toggle("rl-away", view !== "gaussian");
+      softmax.classList.toggle("rl-away", view !== "softmax");
+    },
+  });
+  const keys = (...entries) =>
+    element("p", { class: "rl-keys" }, ...entries.map(([kind, text]) => element("span", { class: `rl-key ${kind}` }, text)));
+  const legend = stack(
+    "rl-legend",
+    keys(
+      ["rl-key-plain", "Euclidean: step, path, circle dᵀd = 2δ"],
+      ["rl-key-improved", "natural: step, path, ellipse dᵀFd = 2δ"],
+      ["rl-key-exact", "KL = δ, exact"],
+      ["rl-key-level", "η alike"],
+      ["", "Drag the policy (dot) and the target c (triangle)."],
+    ),
+    keys(
+      ["rl-key-plain", "Euclidean path"],
+      ["rl-key-improved", "natural path"],
+      ["rl-key-level", "η alike"],
+      ["", "Drag the start (dot) in the triangle, and n along the curves."],
+    ),
+  );
+  const holders = [0, 1, 2].map(() => ({
+    title: element("p", { class: "rl-title" }),
+    gaussian: element("div", { class: "rl-picture" }),
+    softmax: element("div", { class: "rl-picture" }),
+  }));
+  const panels = holders.map(({ title, gaussian, softmax }) =>
+    element("div", { class: "rl-panel" }, title, gaussian, softmax),
+  );
+
+  // A table of two columns, one a kind; rows: [key, what it says].
+  function makeTable(rows) {
+    const cells = {};
+    const names = rows.map(([key, text]) => {
+      cells[key] = KINDS.map((kind) => element("td", { class: `rl-of-${kind}` }));
+      const name = element("th", { scope: "row" }, text);
+      return { name, row: element("tr", {}, name, ...cells[key]) };
+    });
+    const head = element(
+      "tr",
+      {},
+      element("td"),
+      ...KINDS.map((kind) => element("th", { scope: "col", class: `rl-of-${kind}` }, kind === "natural" ? "natural" : "Euclidean")),
+    );
+    const node = element(
+      "table",
+      { class: "rl-table" },
+      element("thead", {}, head),
+      element("tbody", {}, ...names.map(({ row }) => row)),
+    );
+    return {
+      node,
+      show(key, values, say = scientific) {
+        KINDS.forEach((kind, i) => {
+          const text = say(values[kind]);
+          if (cells[key][i].textContent !== text) cells[key][i].textContent = text;
+        });
+      },
+    };
+  }
+  const gaussianTable = makeTable([
+    ["kl", "KL of one step"],
+    ["etaStep", "η after one step"],
+    ["etaEnd", "η after n steps"],
+    ["apart", "one step in σ and in log σ: apart"],
+    ["halved", "… with half of α"],
+    ["ratio", "… which divides it by"],
+    ["pathsApart", "paths of n steps: apart at most"],
+  ]);
+  const softmaxTable = makeTable([
+    ["kl", "KL of one step"],
+    ["etaStep", "η after one step"],
+    ["etaEnd", "η after n steps"],
+    ["best", "π(best action) after n steps"],
+    ["half", "steps until that is ½"],
+    ["crossing", "… by the closed form, of two actions"],
+  ]);
+  const tables = stack("", gaussianTable.node, softmaxTable.node);
+  const numbers = element(
+    "div",
+    { class: "rl-panel" },
+    element("p", { class: "rl-title" }, "The numbers"),
+    tables.node,
+  );
+
+  const said = element("p", { class: "rl-sentence" });
+  const announce = announcer();
+  const foot = element("div", { class: "rl-foot" }, said);
+  const stated = () => {
+    const now = read(model);
+    return linked(now, presets[now.preset]);
+  };
+  if (link) foot.append(linkButton(link, stated, announce));
+
+  const root = element(
+    "div",
+    { class: "rl rl-two rl-natural", "data-view": "natural-gradient" },
+    element(
+      "div",
+      { class: "rl-grid" },
+      element("div", { class: "rl-top" }, choosePreset.node, reset),
+      element("div", { class: "rl-top" }, chooseView.node, play),
+      legend.node,
+      ...panels,
+      numbers,
+      controls,
+      foot,
+    ),
+    announce.node,
+  );
+  keepKeys(root);
+  el.append(root);
+
+  const movePolicy = ({ mu, sigma, c }) => {
+    const settings = {};
+    if (mu !== undefined) settings.mu = clamp("mu", Number(mu.toFixed(3)));
+    if (sigma !== undefined) settings.sigma = clamp("sigma", Number(sigma.toFixed(3)));
+    if (c !== undefined) settings.c = clamp("c", Number(c.toFixed(3)));
+    set(settings);
+  };
+  const drawPlanes = [false, true].map((log, i) => makePlane(holders[i].gaussian, { log, move: movePolicy }));
+  const drawDensities = makeDensities(holders[2].gaussian);
+  const drawTriangle = makeTriangle(holders[0].softmax, (p) => set({ start: p }));
+  const drawReturns = makeReturns(holders[1].softmax, (steps) => change({ steps }));
+  const drawBars = makeBars(holders[2].softmax);
+
+  let sizes = null;
+  let spoken;
+  function draw() {
+    if (!sizes) return;
+    const now = read(model);
+    const { view, steps, preset } = now;
+    const gaussian = view === "gaussian";
+    for (const { gaussian: one, softmax: other } of holders) {
+      one.hidden = !gaussian;
+      other.hidden = gaussian;
+    }
+    const range = RANGES.find((most) => most >= steps) ?? LIMITS.steps[1];
+    const state = gaussian ? gaussianState(now) : softmaxState(now, range);
+    const { kl, etaStep, etaEnd } = state;
+    const words = gaussian ? gaussianSentence(now, state) : softmaxSentence(now, state);
+
+    if (gaussian) {
+      drawPlanes.forEach((drawPlane) => drawPlane(now, state, sizes.plane));
+      drawDensities(now, state, sizes.low);
+    } else {
+      drawTriangle(now, state, sizes.plane);
+      drawReturns(now, state, range, sizes.plane);
+      drawBars(now, state, sizes.low);
+    }
+
+    choosePreset.show(preset);
+    chooseView.show(view);
+    play.textContent = goal === null ? "Play" : "Pause";
+    for (const [name, control] of Object.entries(sliders)) control.show(now[name]);
+    probabilities.forEach((control, i) => control.show(now.start[i]));
+    rewards.forEach((control, i) => control.show(now.rewards[i]));
+    for (const [name, nodes] of Object.entries(own)) for (const node of nodes) node.hidden = name !== view;
+    legend.show(view);
+    tables.show(view);
+
+    const titles = gaussian
+      ? ["Seen in (μ, σ)", "Seen in (μ, log σ)", "The policy before and after a step"]
+      : ["The triangle of policies", "η after n steps", `The policy at the start and after ${count(steps, "step")}`];
+    holders.forEach(({ title }, i) => title.textContent !== titles[i] && (title.textContent = titles[i]));
+    const table = gaussian ? gaussianTable : softmaxTable;
+    const number = (x) => (Number.isFinite(x) ? scientific(x) : "no policy");
+    table.show("kl", kl, number);
+    table.show("etaStep", etaStep, number);
+    table.show("etaEnd", etaEnd, number);
+    if (gaussian) {
+      table.show("apart", state.apart, number);
+      table.show("halved", state.halved, number);
+      table.show("ratio", both((_, kind) => state.apart[kind] / state.halved[kind]));
+      table.show("pathsApart", state.pathsApart, number);
+      const alpha = Number(state.regionAlpha.toPrecision(3));
+      const reachable = alpha >= LIMITS.alpha[0] && alpha <= LIMITS.alpha[1];
+      toRegion.textContent = `Set α to ${format(alpha)}${reachable ? "" : ": too large"}`;
+      toRegion.disabled = !reachable;
+    } else {
+      table.show("best", both((_, kind) => state.ends[kind][state.best]));
+      table.show("half", state.half, (n) => (Number.isFinite(n) ? String(n) : `over ${MOST}`));
+      table.show("crossing", state.crossing);
+    }
+
+    if (spoken !== words) {
+      spoken = words;
+      said.textContent = words;
+      announce.say(words);
+    }
+    const pair = ({ euclidean, natural }) => [euclidean, natural].join();
+    Object.assign(root.dataset, {
+      preset,
+      shows: view,
+      steps,
+      kl: pair(kl),
+      eta: pair(etaEnd),
+      ...(gaussian
+        ? {
+            euclidean: state.paths.euclidean.at(-1).join(),
+            natural: state.paths.natural.at(-1).join(),
+            apart: pair(state.apart),
+            halved: pair(state.halved),
+            paths: pair(state.pathsApart),
+            region: state.regionAlpha,
+          }
+        : {
+            euclidean: state.ends.euclidean.join(),
+            natural: state.ends.natural.join(),
+            half: pair(state.half),
+            crossing: pair(state.crossing),
+          }),
+      playing: goal === null ? "" : "play",
+    });
+  }
+
+  const request = onFrame(draw);
+  function fit() {
+    const width = Math.floor(root.clientWidth);
+    if (!width) return; // not in the document yet
+    const columns = width >= 640 ? 2 : 1;
+    const column = Math.floor((width - 16 * (columns - 1)) / columns);
+    sizes = { plane: column, low: [column, columns === 1 ? 200 : 230] };
+    draw(); // at once: a frame without pictures would make the page jump
+  }
+  fit();
+  const observer = new ResizeObserver(fit);
+  observer.observe(root);
+  const events = ["preset", ...SETTINGS].map((name) => `change:${name}`);
+  for (const event of events) model.on(event, request);
+  return () => {
+    for (const event of events) model.off(event, request);
+    observer.disconnect();
+    request.cancel();
+    clearTimeout(timer);
+    announce.stop();
+    root.remove();
+  };
+}

@@ -1,0 +1,578 @@
+// The pictures of NaturalGradient: the planes and densities of a Gaussian policy, and the triangle, returns and bars
+// of a softmax policy.
+import { format, subscript, svgElement } from "./controls.js";
+import { LEFT, axesX, axesY, frame, onDrag, path, quiet } from "./frame.js";
+import { gaussianDensity } from "./gaussian_numerics.js";
+import { axisX, axisY, gridX, gridY } from "./plot.js";
+
+// What is seen of μ, σ and log σ: as in rlbook/widgets/natural_gradient.py.
+const [MU, SIGMA, LOG] = [[-2.25, 2.25], [0, 3.6], [-2.45, 1.15]];
+const ACTIONS = [-4.5, 4.5];
+const DOTS = 150; // of a path's steps, no more are marked
+const COLOUR = { euclidean: "plain", natural: "improved" };
+const KINDS = ["euclidean", "natural"];
+const NAME = { euclidean: "Euclidean", natural: "natural" };
+
+const node = (parent, tag, attributes) => {
+  const made = svgElement(tag, attributes);
+  parent.append(made);
+  return made;
+};
+const put = (made, attributes) => {
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+};
+
+// The part of a path before the first point that is none.
+function finite(points) {
+  const end = points.findIndex((point) => !point.every(Number.isFinite));
+  return end < 0 ? points : points.slice(0, end);
+}
+
+// A stroke through the points with a head at its end; without a head where it is too short for one.
+function arrow(points) {
+  const drawn = points.filter(([x, y], i) => !i || Math.hypot(x - points[i - 1][0], y - points[i - 1][1]) > 0.01);
+  if (drawn.length < 2) return "";
+  const [x, y] = drawn.at(-1);
+  const back = drawn.findLast(([a, b]) => Math.hypot(x - a, y - b) > 6);
+  if (!back) return path(drawn);
+  const angle = Math.atan2(y - back[1], x - back[0]);
+  const barb = (turn) => [x - 9 * Math.cos(angle + turn), y - 9 * Math.sin(angle + turn)];
+  return `${path(drawn)}${path([barb(0.45), [x, y], barb(-0.45)])}`;
+}
+
+const dotted = (points) => points.map(([x, y]) => `M${x.toFixed(1)},${y.toFixed(1)}h0`).join("");
+
+// What can be dragged in a picture: things is a list of { node, at(), drag([x, y]), key(direction) }, the last of
+// which also moves when the empty plane is dragged. Handles keep the distance to the pointer that took them.
+function dragging(holder, things, toPlane) {
+  let taken = null;
+  const where = (event) => {
+    const box = holder.firstElementChild.getBoundingClientRect();
+    return [event.clientX - box.left, event.clientY - box.top];
+  };
+  const under = (event) => things.find((thing) => thing.node().contains(event.target));
+  holder.addEventListener("pointerdown", (event) => {
+    const thing = under(event);
+    const [x, y] = where(event);
+    const at = thing?.at();
+    taken = { thing: thing ?? things.at(-1), off: at ? [at[0] - x, at[1] - y] : [0, 0] };
+  });
+  onDrag(
+    holder,
+    (event) => {
+      const [x, y] = where(event);
+      taken?.thing.drag(toPlane([x + taken.off[0], y + taken.off[1]]));
+    },
+    { free: (event) => Boolean(under(event)) },
+  );
+  // On a handle a finger drags in every direction.
+  holder.addEventListener("touchstart", (event) => under(event) && event.preventDefault(), { passive: false });
+  holder.addEventListener("keydown", (event) => {
+    const thing = under(event);
+    const to = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
+    if (!thing || !to || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    event.stopPropagation();
+    thing.key(to.map((x) => x * (event.shiftKey ? 5 : 1)));
+  });
+}
+
+// A handle: a dot with room around it for a finger. `name` says what it is.
+function makeHandle(parent, name, shape) {
+  const group = node(parent, "g", {
+    class: "rl-grip",
+    tabindex: "0",
+    role: "slider",
+    "aria-label": name,
+    "data-lm-suppress-shortcuts": "true",
+  });
+  node(group, "circle", { class: "rl-reach", r: 20 });
+  group.append(shape);
+  return group;
+}
+
+// The plane of (μ, σ), or of (μ, log σ) --------------------------------------------------------------------------
+
+export function makePlane(holder, { log, move }) {
+  let key, parts, now;
+  const lift = log ? Math.log : (sigma) => sigma;
+  function build(width) {
+    const margins = { marginLeft: 46, marginTop: 8, marginRight: 12, marginBottom: 38 };
+    const inner = width - margins.marginLeft - margins.marginRight;
+    const domain = log ? LOG : SIGMA;
+    const height = Math.round((inner * (domain[1] - domain[0])) / (MU[1] - MU[0])) + 46; // one scale for both axes
+    const ticks = log ? [-2, -1, 0, 1] : [0, 1, 2, 3];
+    const base = frame(holder, {
+      width,
+      height,
+      ...margins,
+      x: { domain: MU },
+      y: { domain },
+      marks: [
+        gridX({ ...quiet, ticks: [-2, -1, 0, 1, 2] }),
+        gridY({ ...quiet, ticks }),
+        axisX({ ...axesX, ticks: [-2, -1, 0, 1, 2], label: "μ" }),
+        axisY({ ...axesY, labelOffset: 36, ticks, label: log ? "log σ" : "σ" }),
+      ],
+    });
+    base.svg.setAttribute("role", "group"); // it holds handles
+    base.svg.classList.add("rl-drag", "rl-free-drag");
+    const { layer } = base;
+    const shape = (name, kind) => [name, node(layer, "path", { class: kind })];
+    const shapes = Object.fromEntries([
+      shape("levels", "rl-level"),
+      shape("target", "rl-pole"),
+      shape("flow", "rl-exact rl-hair"),
+      ...KINDS.flatMap((kind) => [
+        shape(`rivals-${kind}`, `rl-of-${kind} rl-rivals`),
+        shape(`path-${kind}`, `rl-of-${kind}`),
+        shape(`dots-${kind}`, `rl-of-${kind} rl-dots`),
+      ]),
+      shape("contour", "rl-exact"),
+      ...KINDS.flatMap((kind) => [
+        shape(`outline-${kind}`, `rl-of-${kind} rl-outline`),
+        shape(`arrow-${kind}`, `rl-of-${kind} rl-stroke`),
+        shape(`cross-${kind}`, `rl-of-${kind} rl-stroke`),
+      ]),
+    ]);
+    const spots = Object.fromEntries(
+      KINDS.map((kind) => [kind, node(layer, "circle", { class: `rl-spot rl-spot-${kind}`, r: 3.5 })]),
+    );
+    const names = KINDS.flatMap((kind) =>
+      ["σ", "log σ"].map((text) => {
+        const name = node(layer, "text", { class: `rl-label rl-${COLOUR[kind]}`, "text-anchor": "middle" });
+        name.textContent = `in ${text}`;
+        return name;
+      }),
+    );
+    const triangle = svgElement("path", { class: "rl-mark", d: "M-8,0H8L0,-12Z" });
+    const target = makeHandle(base.svg, "Target c: left and right arrow keys move it", triangle);
+    put(target, { "aria-valuemin": -2, "aria-valuemax": 2 });
+    const cName = node(target, "text", { class: "rl-label", "text-anchor": "middle", y: -17 });
+    cName.textContent = "c";
+    const dot = svgElement("circle", { class: "rl-handle", r: 7.5 });
+    const policy = makeHandle(
+      base.svg,
+      `Policy: arrow keys move μ and ${log ? "log σ" : "σ"}`,
+      dot,
+    );
+    put(policy, { "aria-valuemin": -2, "aria-valuemax": 2 });
+    parts = { ...base, shapes, spots, names, target, policy, invertY: base.svg.scale("y").invert };
+  }
+  // The c handle first; the empty plane drags the policy.
+  dragging(
+    holder,
+    [
+      { node: () => parts.target, at: () => [parts.x(now.c), parts.foot], drag: ([c]) => move({ c }), key: ([dx]) => move({ c: now.c + 0.05 * dx }) },
+      {
+        node: () => parts.policy,
+        at: () => [parts.x(now.mu), parts.y(lift(now.sigma))],
+        drag: ([mu, v]) => move({ mu, sigma: log ? Math.exp(v) : v }),
+        key: ([dx, dy]) =>
+          move(dx ? { mu: now.mu + 0.05 * dx } : { sigma: log ? now.sigma * Math.exp(0.05 * dy) : now.sigma + 0.05 * dy }),
+      },
+    ],
+    ([x, y]) => [
+      parts.invert(x),
+      parts.invertY(Math.min(parts.foot + 100, Math.max(parts.top, y))),
+    ],
+  );
+
+  return function draw(given, state, width) {
+    now = given;
+    if (key !== (key = width)) build(width);
+    const { mu, sigma, c } = now;
+    const { x, y, shapes, spots, names, top, foot, left, right } = parts;
+    const high = lift(1e4);
+    const at = ([m, s]) => {
+      const v = s > 0 ? lift(s) : log ? -9 : 0;
+      return [Math.min(9e3, Math.max(-9e3, x(m))), y(Math.min(high, v))];
+    };
+    const set = (name, d) => shapes[name].setAttribute("d", d);
+    // Circles around (c, 0) in (μ, σ).
+    let levels = "";
+    for (let r = 0.5; r <= 6; r += 0.5) {
+      const ring = Array.from({ length: 49 }, (_, i) => {
+        const angle = 0.02 + ((Math.PI - 0.04) * i) / 48;
+        return at([c + r * Math.cos(angle), r * Math.sin(angle)]);
+      });
+      levels += path(ring);
+    }
+    set("levels", levels);
+    set("target", `M${x(c)},${top}V${foot}`);
+    set("flow", path(state.flow.map(at)));
+    set("contour", `${path(state.contour.map(at))}Z`);
+    // Two paths that have come apart are named where they are furthest from each other.
+    const away = KINDS.flatMap((kind) => {
+      const [one, other] = state.rivals[kind].map((points) => finite(points).map(at));
+      set(`rivals-${kind}`, path(one) + path(other));
+      let [most, place] = [18, null];
+      for (let i = 0; i < Math.min(one.length, other.length); i++) {
+        const apart = Math.hypot(one[i][0] - other[i][0], one[i][1] - other[i][1]);
+        const seen = [one[i], other[i]].every(([px, py]) => px > left && px < right && py > top && py < foot);
+        if (seen && apart > most) [most, place] = [apart, i];
+      }
+      if (place === null) return [null, null];
+      const [a, b] = [one[place], other[place]];
+      return [
+        [a, b],
+        [b, a],
+      ].map(([p, q]) => [p[0] + (16 * (p[0] - q[0])) / most, p[1] + (14 * (p[1] - q[1])) / most + 4]);
+    });
+    names.forEach((name, i) => {
+      name.style.display = away[i] ? "" : "none";
+      if (!away[i]) return;
+      const [px, py] = away[i];
+      put(name, { x: Math.min(right - 18, Math.max(left + 18, px)), y: Math.min(foot - 4, Math.max(top + 12, py)) });
+    });
+    for (const kind of KINDS) {
+      const points = finite(state.paths[kind]).map(at);
+      set(`path-${kind}`, path(points));
+      set(`dots-${kind}`, points.length <= DOTS ? dotted(points.slice(1)) : "");
+      const below = now.bend > 0 ? 0 : Infinity; // where a policy of the outline would be beyond σ > 0
+      const outline = state.outlines[kind].map(([m, s], i) =>
+        Number.isNaN(s) ? at([mu + (Math.max(...state.outlines[kind].map((p) => p[0] || -9)) - mu) * Math.cos((2 * Math.PI * i) / state.outlines[kind].length), below]) : at([m, s]),
+      );
+      set(`outline-${kind}`, `${path(outline)}Z`);
+      const { points: stroke, leaves } = state.strokes[kind];
+      const drawn = stroke.map(at);
+      set(`arrow-${kind}`, leaves ? path(drawn) : arrow(drawn));
+      const [px] = drawn.at(-1);
+      set(`cross-${kind}`, leaves ? `M${px - 6},${foot - 6}l12,-12m0,12l-12,-12` : "");
+      const spot = state.steepest[kind];
+      spots[kind].style.display = Number.isFinite(spot[1]) ? "" : "none";
+      if (Number.isFinite(spot[1])) put(spots[kind], { cx: at(spot)[0], cy: at(spot)[1] });
+    }
+    const [px, py] = at([mu, sigma]);
+    parts.policy.setAttribute("transform", `translate(${px},${py})`);
+    put(parts.policy, { "aria-valuenow": mu, "aria-valuetext": `μ = ${format(mu)}, σ = ${format(sigma)}` });
+    parts.target.setAttribute("transform", `translate(${x(c)},${foot})`);
+    put(parts.target, { "aria-valuenow": c, "aria-valuetext": `c = ${format(c)}` });
+    const end = (kind) => {
+      const [m, s] = state.paths[kind].at(-1);
+      return Number.isFinite(s) ? `at μ = ${format(m)}, σ = ${format(s)}` : "nowhere, for it has left σ > 0";
+    };
+    const label = `The plane of μ and ${log ? "log σ" : "σ"}: the policy at μ = ${format(mu)}, σ = ${format(sigma)}, the target c = ${format(c)}; the Euclidean path ends ${end("euclidean")}, the natural one ${end("natural")}.`;
+    if (parts.svg.getAttribute("aria-label") !== label) parts.svg.setAttribute("aria-label", label);
+  };
+}
+
+// Densities before and after a step --------------------------------------------------------------------------------
+
+export function makeDensities(holder) {
+  let key, parts;
+  return function draw({ mu, sigma, c }, { step }, [width, height]) {
+    const peak = (s) => (Number.isFinite(s) ? 0.4 / s : 0);
+    const needed = Math.max(peak(sigma), peak(step.natural[1]), Math.min(peak(step.euclidean[1]), 2.5 * peak(sigma)));
+    const top = [0.5, 1, 2, 5, 10, 20, 50, 100].find((level) => level >= 1.05 * needed) ?? 200;
+    if (key !== (key = [width, height, top].join())) {
+      const base = frame(holder, {
+        width,
+        height,
+        marginLeft: LEFT,
+        marginTop: 8,
+        marginRight: 12,
+        marginBottom: 38,
+        x: { domain: ACTIONS },
+        y: { domain: [0, top] },
+        marks: [
+          gridY({ ...quiet, ticks: 4 }),
+          axisX({ ...axesX, ticks: [-4, -2, 0, 2, 4], label: "action a" }),
+          axisY({ ...axesY, ticks: 4, label: "density" }),
+        ],
+      });
+      const make = (kind) => node(base.layer, "path", { class: kind });
+      const curves = {
+        target: make("rl-pole"),
+        before: make("rl-exact rl-heavy"),
+        euclidean: make("rl-of-euclidean rl-filled"),
+        natural: make("rl-of-natural rl-filled"),
+      };
+      const names = Object.fromEntries(
+        [
+          ["before", "", "before"],
+          ["euclidean", "rl-plain", "Euclidean"],
+          ["natural", "rl-improved", "natural"],
+          ["target", "", "c"],
+        ].map(([name, kind, text]) => {
+          const label = node(base.layer, "text", { class: `rl-label ${kind}`, "text-anchor": "middle" });
+          label.textContent = text;
+          return [name, label];
+        }),
+      );
+      parts = { ...base, curves, names };
+    }
+    const { x, y, curves, names, left, right, top: ceiling, foot, svg } = parts;
+    curves.target.setAttribute("d", `M${x(c)},${ceiling}V${foot}`);
+    put(names.target, { x: x(c) + 8, y: ceiling + 11 });
+    const shown = [
+      ["before", [mu, sigma]],
+      ["euclidean", step.euclidean],
+      ["natural", step.natural],
+    ];
+    const taken = [];
+    for (const [name, [m, s]] of shown) {
+      const there = Number.isFinite(s) && s > 0;
+      names[name].style.display = there ? "" : "none";
+      if (!there) {
+        curves[name].setAttribute("d", "");
+        continue;
+      }
+      // Evenly over the axis and, where the density is narrow, over itself.
+      const xs = Array.from({ length: 121 }, (_, i) => ACTIONS[0] + ((ACTIONS[1] - ACTIONS[0]) * i) / 120);
+      for (let i = -30; i <= 30; i++) xs.push(m + (i / 7) * s);
+      xs.sort((a, b) => a - b);
+      const inside = xs.filter((a) => a >= ACTIONS[0] && a <= ACTIONS[1]);
+      const d = path(inside.map((a) => [x(a), Math.max(-50, y(gaussianDensity(a, m, s)))]));
+      curves[name].setAttribute("d", name === "before" ? d : `${d}V${foot}H${left}Z`);
+      // The name stands over the peak, below those it would cover.
+      const px = Math.min(right - 30, Math.max(left + 30, x(m)));
+      let py = Math.max(ceiling + 12, y(gaussianDensity(m, m, s)) - 5);
+      for (let tries = 0; tries < 3; tries++)
+        for (const [qx, qy] of taken) if (Math.abs(px - qx) < 62 && Math.abs(py - qy) < 13) py = qy + 13;
+      taken.push([px, py]);
+      put(names[name], { x: px, y: py });
+    }
+    const say = ([m, s]) => (Number.isFinite(s) ? `mean ${format(m)}, deviation ${format(s)}` : "no policy");
+    const label = `Densities: before, mean ${format(mu)}, deviation ${format(sigma)}; after a Euclidean step, ${say(step.euclidean)}; after a natural step, ${say(step.natural)}.`;
+    if (svg.getAttribute("aria-label") !== label) svg.setAttribute("aria-label", label);
+  };
+}
+
+// The triangle of policies over three actions ----------------------------------------------------------------------
+
+const HEIGHT = Math.sqrt(0.75);
+const CORNERS = [
+  [0, 0],
+  [1, 0],
+  [0.5, HEIGHT],
+];
+const mix = (p) => [0, 1].map((i) => p.reduce((sum, q, a) => sum + q * CORNERS[a][i], 0));
+
+// The policy at a point of the plane, or next to it: no action loses all of its probability, and those that have none
+// get none.
+function unmix([x, y], open) {
+  const p3 = y / HEIGHT;
+  const p2 = x - p3 / 2;
+  const p = [1 - p2 - p3, p2, p3].map((q, a) => (open[a] ? Math.max(0.002, q) : 0));
+  const total = p.reduce((sum, q) => sum + q, 0);
+  return p.map((q) => Number((q / total).toFixed(6)));
+}
+
+export function makeTriangle(holder, move) {
+  let key, parts, now;
+  const open = () => now.start.map((p) => p > 0);
+  const settle = (p) => {
+    const most = p.indexOf(Math.max(...p));
+    const rest = p.reduce((sum, q, a) => sum + (a === most ? 0 : q), 0);
+    return p.map((q, a) => (a === most ? Number((1 - rest).toFixed(6)) : q)); // the sum is 1
+  };
+  function build(width) {
+    const height = Math.round(((width - 58) * 3.6) / 4.5) + 46; // as the plane is
+    const side = Math.min(width - 70, (height - 66) / HEIGHT);
+    const [x0, foot] = [(width - side) / 2, 26 + side * HEIGHT];
+    const svg = svgElement("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "group" });
+    svg.classList.add("rl-drag", "rl-free-drag");
+    holder.replaceChildren(svg);
+    const place = ([x, y]) => [x0 + side * x, foot - side * y];
+    const levels = node(svg, "path", { class: "rl-level" });
+    node(svg, "path", { class: "rl-exact", d: `${path(CORNERS.map(place))}Z` });
+    const curves = Object.fromEntries(
+      KINDS.flatMap((kind) => [
+        [`ahead-${kind}`, node(svg, "path", { class: `rl-of-${kind} rl-rivals` })],
+        [kind, node(svg, "path", { class: `rl-of-${kind}` })],
+        [`dots-${kind}`, node(svg, "path", { class: `rl-of-${kind} rl-dots` })],
+      ]),
+    );
+    const ends = Object.fromEntries(
+      KINDS.map((kind) => [kind, node(svg, "circle", { class: `rl-spot rl-spot-${kind}`, r: 6 })]),
+    );
+    const names = CORNERS.map((corner, a) => {
+      const [x, y] = place(corner);
+      return node(svg, "text", { class: "rl-label", "text-anchor": "middle", x, y: a === 2 ? y - 9 : y + 18 });
+    });
+    const policy = makeHandle(
+      svg,
+      "Policy at the start: left and right arrow keys move it towards a₁ and a₂, up and down to and from a₃",
+      svgElement("circle", { class: "rl-handle", r: 7.5 }),
+    );
+    put(policy, { "aria-valuemin": 0, "aria-valuemax": 1 });
+    parts = { svg, place, levels, curves, ends, names, policy, x0, foot, side };
+  }
+  dragging(
+    holder,
+    [
+      {
+        node: () => parts.policy,
+        at: () => parts.place(mix(now.start)),
+        drag: (point) => move(settle(unmix(point, open()))),
+        key: ([dx, dy]) => {
+          const [x, y] = mix(now.start);
+          move(settle(unmix([x + 0.02 * dx, y + 0.02 * dy], open())));
+        },
+      },
+    ],
+    ([x, y]) => [(x - parts.x0) / parts.side, (parts.foot - y) / parts.side],
+  );
+  return function draw(given, { pi, paths, ends, best }, width) {
+    now = given;
+    if (key !== (key = width)) build(width);
+    const { place, curves } = parts;
+    const { rewards, steps } = now;
+    // Lines of equal η: from each edge's point of that η to another's.
+    let levels = "";
+    for (let i = 1; i < 10; i++) {
+      const level = i / 10;
+      const crossings = [
+        [0, 1],
+        [1, 2],
+        [2, 0],
+      ].flatMap(([a, b]) => {
+        const share = (level - rewards[a]) / (rewards[b] - rewards[a]);
+        if (!(share >= 0 && share < 1)) return [];
+        return [place([0, 1].map((j) => CORNERS[a][j] + share * (CORNERS[b][j] - CORNERS[a][j])))];
+      });
+      if (crossings.length > 1) levels += path(crossings.slice(0, 2));
+    }
+    parts.levels.setAttribute("d", levels);
+    for (const kind of KINDS) {
+      const points = paths[kind].map((p) => place(mix(p)));
+      curves[`ahead-${kind}`].setAttribute("d", path(points));
+      curves[kind].setAttribute("d", path(points.slice(0, steps + 1)));
+      curves[`dots-${kind}`].setAttribute("d", dotted(points.slice(1, Math.min(steps + 1, DOTS))));
+      const [cx, cy] = place(mix(ends[kind]));
+      put(parts.ends[kind], { cx, cy });
+    }
+    parts.names.forEach((name, a) => {
+      const text = `a${subscript(a + 1)}: r = ${format(rewards[a])}`;
+      if (name.textContent !== text) name.textContent = text;
+      name.classList.toggle("rl-best", a === best);
+    });
+    const [px, py] = place(mix(pi));
+    parts.policy.setAttribute("transform", `translate(${px},${py})`);
+    const say = (p) => p.map((q) => format(Number(q.toPrecision(3)))).join(", ");
+    put(parts.policy, { "aria-valuenow": pi[best], "aria-valuetext": `probabilities ${say(pi)}` });
+    const label = `The triangle of policies: from probabilities ${say(pi)} the Euclidean path goes to ${say(ends.euclidean)}, the natural one to ${say(ends.natural)}.`;
+    if (parts.svg.getAttribute("aria-label") !== label) parts.svg.setAttribute("aria-label", label);
+  };
+}
+
+// η against the number of steps ------------------------------------------------------------------------------------
+
+export function makeReturns(holder, seek) {
+  let key, parts;
+  return function draw({ rewards, steps }, { paths, etaEnd, half }, range, width) {
+    if (key !== (key = [width, range].join())) {
+      const height = Math.round(((width - 58) * 3.6) / 4.5) + 46;
+      const base = frame(holder, {
+        width,
+        height,
+        marginLeft: LEFT,
+        marginTop: 8,
+        marginRight: 12,
+        marginBottom: 38,
+        x: { domain: [0, range] },
+        y: { domain: [0, 1] },
+        marks: [
+          gridY({ ...quiet, ticks: 5 }),
+          axisX({ ...axesX, ticks: 5, label: "n, steps" }),
+          axisY({ ...axesY, ticks: 5, label: "η" }),
+        ],
+      });
+      const make = (kind) => node(base.layer, "path", { class: kind });
+      const best = make("rl-exact rl-hair");
+      const cursor = make("rl-pole");
+      const curves = Object.fromEntries(
+        KINDS.flatMap((kind) => [
+          [`ahead-${kind}`, make(`rl-of-${kind} rl-rivals`)],
+          [kind, make(`rl-of-${kind}`)],
+        ]),
+      );
+      const ends = Object.fromEntries(
+        KINDS.map((kind) => [kind, node(base.svg, "circle", { class: `rl-spot rl-spot-${kind}`, r: 6 })]),
+      );
+      const names = Object.fromEntries(
+        KINDS.map((kind) => {
+          const name = node(base.svg, "text", { class: `rl-label rl-${COLOUR[kind]}` });
+          name.textContent = NAME[kind];
+          return [kind, name];
+        }),
+      );
+      const { svg, invert } = base;
+      svg.classList.add("rl-drag");
+      onDrag(svg, (event) => {
+        const box = svg.getBoundingClientRect();
+        seek(Math.round(Math.min(range, Math.max(0, invert(((event.clientX - box.left) * width) / box.width)))));
+      });
+      parts = { ...base, curves, ends, names, cursor, best };
+    }
+    const { x, y, curves, ends, names, cursor, best, top, foot, left, right, svg } = parts;
+    const top_r = Math.max(...rewards);
+    best.setAttribute("d", `M${left},${y(top_r)}H${right}`);
+    cursor.setAttribute("d", `M${x(steps)},${top}V${foot}`);
+    const eta = (p) => p.reduce((sum, q, a) => sum + q * rewards[a], 0);
+    const places = {};
+    for (const kind of KINDS) {
+      const points = paths[kind].slice(0, range + 1).map((p, n) => [x(n), y(eta(p))]);
+      curves[`ahead-${kind}`].setAttribute("d", path(points));
+      curves[kind].setAttribute("d", path(points.slice(0, steps + 1)));
+      put(ends[kind], { cx: x(steps), cy: y(etaEnd[kind]) });
+      places[kind] = y(etaEnd[kind]);
+    }
+    // The names beside the ends, apart from each other.
+    const gap = places.euclidean - places.natural;
+    const push = Math.abs(gap) < 16 ? (16 - Math.abs(gap)) / 2 : 0;
+    const after = x(steps) < (left + right) / 2;
+    for (const kind of KINDS) {
+      const down = (kind === "euclidean") === gap >= 0 ? 1 : -1;
+      put(names[kind], {
+        x: x(steps) + (after ? 10 : -10),
+        y: Math.min(foot - 4, Math.max(top + 11, places[kind] + 4 + down * push)),
+        "text-anchor": after ? "start" : "end",
+      });
+    }
+    const when = (kind) => (Number.isFinite(half[kind]) ? `after ${half[kind]} steps` : "not for thousands of steps");
+    const label = `η against the number of steps: after ${steps}, ${format(etaEnd.euclidean)} by the Euclidean and ${format(etaEnd.natural)} by the natural gradient; the best action has half of the probability ${when("euclidean")} and ${when("natural")}.`;
+    if (svg.getAttribute("aria-label") !== label) svg.setAttribute("aria-label", label);
+  };
+}
+
+// The policies as bars ---------------------------------------------------------------------------------------------
+
+export function makeBars(holder) {
+  let key, parts;
+  return function draw({ steps }, { pi, ends }, [width, height]) {
+    if (key !== (key = [width, height].join())) {
+      const base = frame(holder, {
+        width,
+        height,
+        marginLeft: LEFT,
+        marginTop: 8,
+        marginRight: 12,
+        marginBottom: 38,
+        x: { domain: [-0.5, 2.5] },
+        y: { domain: [0, 1] },
+        marks: [
+          gridY({ ...quiet, ticks: 4 }),
+          axisX({ ...axesX, ticks: [0, 1, 2], tickFormat: (a) => `a${subscript(a + 1)}`, label: "action" }),
+          axisY({ ...axesY, ticks: 4, label: "π(a)" }),
+        ],
+      });
+      const bars = ["before", ...KINDS].map((kind) =>
+        [0, 1, 2].map(() => node(base.layer, "rect", { class: `rl-bar rl-bar-${kind}` })),
+      );
+      parts = { ...base, bars };
+    }
+    const { x, y, bars, foot, svg } = parts;
+    const wide = x(0.24) - x(0);
+    [pi, ends.euclidean, ends.natural].forEach((p, i) =>
+      p.forEach((q, a) => {
+        const top = y(q);
+        put(bars[i][a], { x: x(a + 0.27 * (i - 1)) - wide / 2, width: wide, y: top, height: Math.max(0, foot - top) });
+      }),
+    );
+    const say = (p) => p.map((q) => format(Number(q.toPrecision(3)))).join(", ");
+    const label = `Probabilities of a₁, a₂, a₃: at the start ${say(pi)}; after ${steps} Euclidean steps ${say(ends.euclidean)}; after as many natural ones ${say(ends.natural)}.`;
+    if (svg.getAttribute("aria-label") !== label) svg.setAttribute("aria-label", label);
+  };
+}
