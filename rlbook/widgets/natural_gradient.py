@@ -297,8 +297,8 @@ def _draw_gaussian(widget, left, middle, right):
 
 def _moved(sigma, du, bend):
     """σ where u is moved by du; nan where there is none."""
-    with np.errstate(invalid="ignore"):
-        return sigma * (np.exp(du) if bend == 0 else (1 + bend * du * sigma**-bend) ** (1 / bend))
+    inside = 1 + bend * du * sigma**-bend
+    return sigma * (np.exp(du) if bend == 0 else np.where(inside > 0, inside, np.nan) ** (1 / bend))
 
 
 def _draw_softmax(widget, left, middle, right):
@@ -339,15 +339,15 @@ DEFAULTS = {
     "delta": 0.1,
     "bend": 1.0,
     "steps": 40,
-    "start": [0.96, 0.03, 0.01],
-    "rewards": [0.4, 0.0, 1.0],
+    "start": [0.3, 0.67, 0.03],
+    "rewards": [0.6, 0.0, 1.0],
 }
 PRESETS = {
     "two-coordinates": ("two coordinates", {}),
     "narrow": ("narrow policy", {"mu": -1.0, "sigma": 0.25, "alpha": 1.2, "bend": 0.0, "steps": 20}),
     "small-steps": ("small steps", {"alpha": 0.02, "steps": 200}),
-    "large-alpha": ("large α", {"alpha": 0.7, "steps": 6, "delta": 0.5}),
-    "plateau": ("plateau", {"view": "softmax", "alpha": 0.4, "steps": 120}),
+    "large-alpha": ("large α", {"alpha": 0.5, "steps": 8, "delta": 0.5}),
+    "plateau": ("plateau", {"view": "softmax", "alpha": 0.4, "steps": 240}),
     "two-actions": (
         "two actions",
         {
