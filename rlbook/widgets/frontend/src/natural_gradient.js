@@ -409,16 +409,16 @@ export function render({ model, el, link }) {
     ["etaEnd", "η after n steps"],
     ["apart", "gap σ to log σ, one step"],
     ["halved", "… with half of α"],
-    ["ratio", "… which divides it by"],
+    ["ratio", "… which divides by"],
     ["pathsApart", "gap σ to log σ, n steps"],
   ]);
   const softmaxTable = makeTable([
     ["kl", "KL of one step"],
     ["etaStep", "η after one step"],
     ["etaEnd", "η after n steps"],
-    ["best", "π(best action) after n steps"],
+    ["best", "π(best) after n steps"],
     ["half", "steps until that is ½"],
-    ["crossing", "… closed form, two actions"],
+    ["crossing", "closed form (2 actions)"],
   ]);
   const tables = stack("", gaussianTable.node, softmaxTable.node);
   const numbers = element(
