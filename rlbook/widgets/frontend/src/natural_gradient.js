@@ -60,11 +60,11 @@ function gaussianState({ mu, sigma, c, alpha, delta, bend, steps }) {
   const apart = (a, n) => both((natural) => numerics.pathGap(path(natural, 1, a, n), path(natural, 0, a, n)));
   const step = both((natural) => numerics.gaussianStep(mu, sigma, c, alpha, bend, natural));
   const paths = both((natural) => path(natural));
-  const along = numerics.gaussianDirection;
+  const rivals = both((natural) => [path(natural, 1), path(natural, 0)]);
   return {
     step,
     paths,
-    rivals: both((natural) => [path(natural, 1), path(natural, 0)]),
+    rivals,
     flow: Array.from({ length: 60 }, (_, i) => numerics.naturalFlow(mu, sigma, c, steps * alpha * (i / 59) ** 2)),
     contour: numerics.klContour(mu, sigma, delta, POINTS),
     outlines: both((natural) => numerics.quadraticContour(mu, sigma, delta, POINTS, bend, natural)),
@@ -75,7 +75,7 @@ function gaussianState({ mu, sigma, c, alpha, delta, bend, steps }) {
     }),
     // The step as it is taken, a straight line in (μ, u), up to where it leaves σ > 0.
     strokes: both((natural, kind) => {
-      const d = along(mu, sigma, c, bend, natural).map((x) => alpha * x);
+      const d = numerics.gaussianDirection(mu, sigma, c, bend, natural).map((x) => alpha * x);
       const shrink = -bend * d[1] * sigma ** -bend; // σᵏ falls by this share of itself
       const reach = bend && shrink >= 1 ? 1 / shrink : 1;
       const points = Array.from({ length: 25 }, (_, i) => {
@@ -91,7 +91,7 @@ function gaussianState({ mu, sigma, c, alpha, delta, bend, steps }) {
     etaEnd: both((_, kind) => numerics.gaussianReturn(...paths[kind].at(-1), c)),
     apart: apart(alpha, 1),
     halved: apart(alpha / 2, 1),
-    pathsApart: apart(alpha, steps),
+    pathsApart: both((_, kind) => numerics.pathGap(...rivals[kind])),
     regionAlpha: numerics.regionAlpha(mu, sigma, c, delta, bend, true),
   };
 }

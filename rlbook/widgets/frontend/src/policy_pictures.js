@@ -8,7 +8,7 @@ import { axisX, axisY, gridX, gridY } from "./plot.js";
 // What is seen of μ, σ and log σ: as in rlbook/widgets/natural_gradient.py.
 const [MU, SIGMA, LOG] = [[-2.25, 2.25], [0, 3.6], [-2.45, 1.15]];
 const ACTIONS = [-4.5, 4.5];
-const DOTS = 150; // of a path's steps, no more are marked
+const DOTS = 150; // of a path's steps, no more are drawn
 const COLOUR = { euclidean: "plain", natural: "improved" };
 const KINDS = ["euclidean", "natural"];
 const NAME = { euclidean: "Euclidean", natural: "natural" };
@@ -22,10 +22,16 @@ const put = (made, attributes) => {
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
 };
 
-// The part of a path before the first point that is none.
+// The part of a path before the first policy that is none.
 function finite(points) {
-  const end = points.findIndex((point) => !point.every(Number.isFinite));
+  const end = points.findIndex(([, sigma]) => Number.isNaN(sigma));
   return end < 0 ? points : points.slice(0, end);
+}
+
+// As many of a path's points as can be told apart, its first and last among them.
+function thinned(points) {
+  const stride = Math.ceil(points.length / DOTS);
+  return stride === 1 ? points : points.filter((_, i) => i % stride === 0 || i === points.length - 1);
 }
 
 // A stroke through the points with a head at its end; without a head where it is too short for one.
@@ -216,7 +222,7 @@ export function makePlane(holder, { log, move }) {
     set("contour", `${path(state.contour.map(at))}Z`);
     // Two paths that have come apart are named where they are furthest from each other.
     const away = KINDS.flatMap((kind) => {
-      const [one, other] = state.rivals[kind].map((points) => finite(points).map(at));
+      const [one, other] = state.rivals[kind].map((points) => thinned(finite(points)).map(at));
       set(`rivals-${kind}`, path(one) + path(other));
       let [most, place] = [18, null];
       for (let i = 0; i < Math.min(one.length, other.length); i++) {
@@ -238,9 +244,10 @@ export function makePlane(holder, { log, move }) {
       put(name, { x: Math.min(right - 18, Math.max(left + 18, px)), y: Math.min(foot - 4, Math.max(top + 12, py)) });
     });
     for (const kind of KINDS) {
-      const points = finite(state.paths[kind]).map(at);
+      const all = finite(state.paths[kind]);
+      const points = thinned(all).map(at);
       set(`path-${kind}`, path(points));
-      set(`dots-${kind}`, points.length <= DOTS ? dotted(points.slice(1)) : "");
+      set(`dots-${kind}`, points.length === all.length ? dotted(points.slice(1)) : "");
       set(`outline-${kind}`, pieces(state.outlines[kind], at));
       const { points: stroke, leaves } = state.strokes[kind];
       const drawn = stroke.map(at);
@@ -352,24 +359,24 @@ const CORNERS = [
 ];
 const mix = (p) => [0, 1].map((i) => p.reduce((sum, q, a) => sum + q * CORNERS[a][i], 0));
 
-// The policy at a point of the plane, or next to it: no action loses all of its probability, and those that have none
-// get none.
+// The policy at a point of the plane, or one beside the edge: an action that loses all of its probability would never
+// get any again. Those that have none keep none.
+const LEAST = 0.002;
 function unmix([x, y], open) {
   const p3 = y / HEIGHT;
   const p2 = x - p3 / 2;
-  const p = [1 - p2 - p3, p2, p3].map((q, a) => (open[a] ? Math.max(0.002, q) : 0));
-  const total = p.reduce((sum, q) => sum + q, 0);
-  return p.map((q) => Number((q / total).toFixed(6)));
+  const p = [1 - p2 - p3, p2, p3].map((q, a) => (open[a] ? Math.max(LEAST, q) : 0));
+  const above = p.reduce((sum, q) => sum + Math.max(0, q - LEAST), 0);
+  const room = 1 - LEAST * open.filter(Boolean).length;
+  const found = p.map((q, a) => (open[a] ? Number((LEAST + (room * (q - LEAST)) / above).toFixed(6)) : 0));
+  const most = found.indexOf(Math.max(...found));
+  const rest = found.reduce((sum, q, a) => sum + (a === most ? 0 : q), 0);
+  return found.map((q, a) => (a === most ? Number((1 - rest).toFixed(6)) : q)); // the sum is 1
 }
 
 export function makeTriangle(holder, move) {
   let key, parts, now;
   const open = () => now.start.map((p) => p > 0);
-  const settle = (p) => {
-    const most = p.indexOf(Math.max(...p));
-    const rest = p.reduce((sum, q, a) => sum + (a === most ? 0 : q), 0);
-    return p.map((q, a) => (a === most ? Number((1 - rest).toFixed(6)) : q)); // the sum is 1
-  };
   function build(width) {
     const height = Math.round(((width - 58) * 3.6) / 4.5) + 46; // as the plane is
     const side = Math.min(width - 70, (height - 66) / HEIGHT);
@@ -408,10 +415,10 @@ export function makeTriangle(holder, move) {
       {
         node: () => parts.policy,
         at: () => parts.place(mix(now.start)),
-        drag: (point) => move(settle(unmix(point, open()))),
+        drag: (point) => move(unmix(point, open())),
         key: ([dx, dy]) => {
           const [x, y] = mix(now.start);
-          move(settle(unmix([x + 0.02 * dx, y + 0.02 * dy], open())));
+          move(unmix([x + 0.02 * dx, y + 0.02 * dy], open()));
         },
       },
     ],
@@ -439,10 +446,11 @@ export function makeTriangle(holder, move) {
     }
     parts.levels.setAttribute("d", levels);
     for (const kind of KINDS) {
-      const points = paths[kind].map((p) => place(mix(p)));
-      curves[`ahead-${kind}`].setAttribute("d", path(points));
-      curves[kind].setAttribute("d", path(points.slice(0, steps + 1)));
-      curves[`dots-${kind}`].setAttribute("d", dotted(points.slice(1, Math.min(steps + 1, DOTS))));
+      const draw = (some) => path(thinned(some).map((p) => place(mix(p))));
+      curves[`ahead-${kind}`].setAttribute("d", draw(paths[kind]));
+      curves[kind].setAttribute("d", draw(paths[kind].slice(0, steps + 1)));
+      const first = paths[kind].slice(1, Math.min(steps + 1, DOTS));
+      curves[`dots-${kind}`].setAttribute("d", dotted(first.map((p) => place(mix(p)))));
       const [cx, cy] = place(mix(ends[kind]));
       put(parts.ends[kind], { cx, cy });
     }
@@ -517,8 +525,8 @@ export function makeReturns(holder, seek) {
     const places = {};
     for (const kind of KINDS) {
       const points = paths[kind].slice(0, range + 1).map((p, n) => [x(n), y(eta(p))]);
-      curves[`ahead-${kind}`].setAttribute("d", path(points));
-      curves[kind].setAttribute("d", path(points.slice(0, steps + 1)));
+      curves[`ahead-${kind}`].setAttribute("d", path(thinned(points)));
+      curves[kind].setAttribute("d", path(thinned(points.slice(0, steps + 1))));
       put(ends[kind], { cx: x(steps), cy: y(etaEnd[kind]) });
       places[kind] = y(etaEnd[kind]);
     }
