@@ -68,6 +68,12 @@ function gaussianState({ mu, sigma, c, alpha, delta, bend, steps }) {
     flow: Array.from({ length: 60 }, (_, i) => numerics.naturalFlow(mu, sigma, c, steps * alpha * (i / 59) ** 2)),
     contour: numerics.klContour(mu, sigma, delta, POINTS),
     outlines: both((natural) => numerics.quadraticContour(mu, sigma, delta, POINTS, bend, natural)),
+    // How far from μ, if at all, they come to the end of σ > 0.
+    edges: both((natural) => {
+      const [a, b] = (natural ? numerics.gaussianFisher(sigma, bend) : [1, 1]).map((f) => Math.sqrt((2 * delta) / f));
+      const share = sigma ** bend / (Math.abs(bend) * b);
+      return share < 1 ? a * Math.sqrt(1 - share * share) : null;
+    }),
     // Where the steepest step of the circle's or the ellipse's size leads.
     steepest: both((natural) => {
       const a = numerics.regionAlpha(mu, sigma, c, delta, bend, natural);
@@ -79,7 +85,7 @@ function gaussianState({ mu, sigma, c, alpha, delta, bend, steps }) {
       const shrink = -bend * d[1] * sigma ** -bend; // σᵏ falls by this share of itself
       const reach = bend && shrink >= 1 ? 1 / shrink : 1;
       const points = Array.from({ length: 25 }, (_, i) => {
-        const share = (reach * i) / 24;
+        const share = reach < 1 ? reach * (1 - (1 - i / 24) ** 3) : i / 24;
         const at = numerics.gaussianMove(mu, sigma, [share * d[0], share * d[1]], bend);
         return Number.isNaN(at[1]) ? [mu + share * d[0], 0] : at;
       });

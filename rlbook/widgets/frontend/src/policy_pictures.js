@@ -46,19 +46,61 @@ function arrow(points) {
   return `${path(drawn)}${path([barb(0.45), [x, y], barb(-0.45)])}`;
 }
 
-// A closed curve through the policies, open where there are none.
-function pieces(points, at) {
-  const start = points.findIndex(([, s]) => Number.isNaN(s));
+// A closed curve through the policies; where there are none, down to σ = 0 or up to where nobody sees it, `edge` to
+// both sides of μ.
+function closed(points, mu, edge, bend, at) {
+  const start = points.findIndex(([, sigma]) => Number.isNaN(sigma));
   if (start < 0) return `${path(points.map(at))}Z`;
-  const runs = [[]];
-  for (const point of [...points.slice(start), ...points.slice(0, start)]) {
-    if (Number.isNaN(point[1])) runs.push([]);
-    else runs.at(-1).push(at(point));
-  }
-  return runs.map(path).join("");
+  const turned = [...points.slice(start), ...points.slice(0, start)].filter(([, sigma]) => !Number.isNaN(sigma));
+  const [first, last] = bend > 0 ? [[mu + edge, 0], [mu - edge, 0]] : [[mu - edge, 1e4], [mu + edge, 1e4]];
+  return path([first, ...turned, last].map(at));
 }
 
 const dotted = (points) => points.map(([x, y]) => `M${x.toFixed(1)},${y.toFixed(1)}h0`).join("");
+
+// Points along a line, some pixels from each other.
+function spaced(points) {
+  const placed = [];
+  let last = null;
+  for (const [px, py] of points) {
+    const [dx, dy] = last ? [px - last[0], py - last[1]] : [0, 0];
+    const pieces = Math.min(60, Math.floor(Math.hypot(dx, dy) / 9));
+    if (last && !pieces) continue;
+    const from = last ?? [px, py];
+    for (let i = 1; i <= pieces; i++) placed.push([from[0] + (dx * i) / pieces, from[1] + (dy * i) / pieces]);
+    last = [px, py];
+  }
+  return placed;
+}
+
+// Where a name of a curve stands: beside it, away from another that it has come apart from, clear of all points of the
+// crowd; null where the two are never far from each other in sight.
+const TALL = 8; // half of a name's height
+function placeBeside(curve, other, crowd, wide, { left, right, top, foot }) {
+  const inside = ([px, py], by, high) => px > left + by && px < right - by && py > top + high && py < foot - high;
+  const count = Math.min(curve.length, other.length);
+  let best = null;
+  for (let share = 10; share >= 1; share--) {
+    const i = Math.min(count - 1, Math.round((share * count) / 10));
+    if (i < 1) continue;
+    const [p, q] = [curve[i], other[i]];
+    const apart = Math.hypot(p[0] - q[0], p[1] - q[1]);
+    if (apart < 18 || !inside(p, 0, 0)) continue;
+    const away = [(p[0] - q[0]) / apart, (p[1] - q[1]) / apart];
+    for (const [dx, dy] of [away, [0, 1], [0, -1], [1, 0], [-1, 0]]) {
+      const far = 5 + (wide * TALL) / Math.hypot(TALL * dx, wide * dy);
+      const place = [p[0] + far * dx, p[1] + far * dy];
+      if (!inside(place, wide, TALL)) continue;
+      const gap = crowd.reduce((least, [px, py]) => {
+        const [gx, gy] = [Math.abs(px - place[0]) - wide, Math.abs(py - place[1]) - TALL];
+        return Math.min(least, Math.hypot(Math.max(0, gx), Math.max(0, gy)));
+      }, 5);
+      const score = gap + apart / 500;
+      if (!best || score > best.score) best = { score, place };
+    }
+  }
+  return best?.place ?? null;
+}
 
 // What can be dragged in a picture: things is a list of { node, at(), drag([x, y]), key(direction) }, the last of
 // which also moves when the empty plane is dragged. Handles keep the distance to the pointer that took them.
@@ -220,35 +262,27 @@ export function makePlane(holder, { log, move }) {
     set("target", `M${x(c)},${top}V${foot}`);
     set("flow", path(state.flow.map(at)));
     set("contour", `${path(state.contour.map(at))}Z`);
-    // Two paths that have come apart are named where they are furthest from each other.
-    const away = KINDS.flatMap((kind) => {
-      const [one, other] = state.rivals[kind].map((points) => thinned(finite(points)).map(at));
-      set(`rivals-${kind}`, path(one) + path(other));
-      let [most, place] = [18, null];
-      for (let i = 0; i < Math.min(one.length, other.length); i++) {
-        const apart = Math.hypot(one[i][0] - other[i][0], one[i][1] - other[i][1]);
-        const seen = [one[i], other[i]].every(([px, py]) => px > left && px < right && py > top && py < foot - 24);
-        if (seen && apart > most) [most, place] = [apart, i];
-      }
-      if (place === null) return [null, null];
-      const [a, b] = [one[place], other[place]];
-      return [
-        [a, b],
-        [b, a],
-      ].map(([p, q]) => [p[0] + (16 * (p[0] - q[0])) / most, p[1] + (14 * (p[1] - q[1])) / most + 4]);
-    });
+    const rivals = KINDS.map((kind) => state.rivals[kind].map((points) => thinned(finite(points)).map(at)));
+    KINDS.forEach((kind, i) => set(`rivals-${kind}`, rivals[i].map(path).join("")));
+    // Paths that have come apart are named where there is room beside them.
+    const own = KINDS.map((kind) => thinned(finite(state.paths[kind])).map(at));
+    const crowd = [...rivals.flat(), ...own].flatMap(spaced);
+    crowd.push(at([mu, sigma]), [x(c), foot - 6], [x(c) + 12, foot - 6]);
+    const labels = [];
     names.forEach((name, i) => {
-      name.style.display = away[i] ? "" : "none";
-      if (!away[i]) return;
-      const [px, py] = away[i];
-      put(name, { x: Math.min(right - 18, Math.max(left + 18, px)), y: Math.min(foot - 4, Math.max(top + 12, py)) });
+      const [mine, other] = i % 2 ? [1, 0] : [0, 1];
+      const wide = [14, 24][mine]; // half of its width
+      const place = placeBeside(rivals[i >> 1][mine], rivals[i >> 1][other], [...crowd, ...labels], wide, parts);
+      name.style.display = place ? "" : "none";
+      if (!place) return;
+      put(name, { x: place[0], y: place[1] + 4 });
+      labels.push(place, [place[0] - wide, place[1]], [place[0] + wide, place[1]]);
     });
     for (const kind of KINDS) {
-      const all = finite(state.paths[kind]);
-      const points = thinned(all).map(at);
+      const points = own[KINDS.indexOf(kind)];
       set(`path-${kind}`, path(points));
-      set(`dots-${kind}`, points.length === all.length ? dotted(points.slice(1)) : "");
-      set(`outline-${kind}`, pieces(state.outlines[kind], at));
+      set(`dots-${kind}`, points.length <= now.steps / 2 ? "" : dotted(points.slice(1)));
+      set(`outline-${kind}`, closed(state.outlines[kind], mu, state.edges[kind], now.bend, at));
       const { points: stroke, leaves } = state.strokes[kind];
       const drawn = stroke.map(at);
       set(`arrow-${kind}`, leaves ? path(drawn) : arrow(drawn));
