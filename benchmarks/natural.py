@@ -2,10 +2,12 @@
 
 Both start from the same policy, states and g, and take ten steps of conjugate gradients. sb3-contrib's part is its
 own code as `TRPO.train` calls it: the gradients of its KL divergence, its `hessian_vector_product` and its
-`conjugate_gradient_solver`. The goal is for the solves alone, where each side finds its graph ready; making the
-graph is timed beside it. Every side may use all threads. The direct solve forms the matrix from the Jacobian of the
-mean in every state (the rows ψ/√N; those of log σ are known, 2I), then factorises it, all in single precision, as
-the products are. How cost grows is measured on one thread, by `measure_solves`, as in the chapter.
+`conjugate_gradient_solver`. Its KL divergence is a mean over the actions' coordinates, where it should be a sum, so
+its F is ours over 6, and so is the λ it gets, its x six times ours. The goal is for the solves alone, where each
+side finds its graph ready; making the graph is timed beside it. The direct solve forms the matrix from the Jacobian
+of the mean in every state (the rows ψ/√N; those of log σ are known, 2I), then factorises it, all in single
+precision, as the products are. Everybody has one thread. How cost grows is measured by `measure_solves`, as in the
+chapter.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from torch.func import functional_call, jacrev, vmap
 
 from benchmarks.timing import Result, interleaved, show
 from rlbook.natural_gradient import conjugate_gradient
-from rlbook.neural import PRODUCTS, GaussianPolicy, fisher_vector_product, local_model, measure_solves, mlp
+from rlbook.neural import PRODUCTS, GaussianPolicy, fisher_vector_product, local_model, measure_solves, mlp, one_thread
 
 N, OBSERVED, ACTIONS, HIDDEN = 5000, 17, 6, (64, 64)
 DAMPING, STEPS = 0.1, 10
@@ -42,7 +44,7 @@ class Peer:
     """sb3-contrib's TRPO with our policy's weights; its parameters stand in the same order as ours, log σ first."""
 
     def __init__(self, policy):
-        self.trpo = TRPO("MlpPolicy", Spaces(), cg_damping=DAMPING, cg_max_steps=STEPS, device="cpu")
+        self.trpo = TRPO("MlpPolicy", Spaces(), cg_damping=DAMPING / ACTIONS, cg_max_steps=STEPS, device="cpu")
         net, ours = self.trpo.policy, policy.network
         layers = (net.mlp_extractor.policy_net[0], net.mlp_extractor.policy_net[2], net.action_net)
         with torch.no_grad():
@@ -51,7 +53,7 @@ class Peer:
             layer.load_state_dict(same.state_dict())
 
     def prepare(self, observations, actions, advantages):
-        """g and v ↦ (F + λI)v, as `TRPO.train` makes them."""
+        """g and v ↦ (F + λI)v/6, as `TRPO.train` makes them."""
         with torch.no_grad():
             old = copy.copy(self.trpo.policy.get_distribution(observations))
         new = self.trpo.policy.get_distribution(observations)
@@ -81,6 +83,7 @@ def direct_solve(F, g):
     return torch.cholesky_solve(g[:, None], torch.linalg.cholesky(F + DAMPING * torch.eye(len(g))))[:, 0]
 
 
+@one_thread()
 def compare():
     """Seconds of every way, {name: (repeats,)}, of each direct part, the answers' distances and the number of n."""
     rng, _ = np.random.default_rng(0), torch.manual_seed(0)
@@ -96,13 +99,13 @@ def compare():
         return conjugate_gradient(matvec, model.gradient, damping=DAMPING, max_steps=steps).x
 
     solves = {name: partial(ours, product) for name, product in products.items()}
-    solves["sb3-contrib"] = lambda: conjugate_gradient_solver(peer_product, peer_g, max_iter=STEPS).numpy()
+    solves["sb3-contrib"] = lambda: conjugate_gradient_solver(peer_product, peer_g, max_iter=STEPS).numpy() / ACTIONS
     answers = {name: solve() for name, solve in solves.items()}
     with_graph = {
         WITH[0]: lambda: ours(local_model(policy, *batch).matvec),
         WITH[1]: lambda: conjugate_gradient_solver(*peer.prepare(*batch)[::-1], max_iter=STEPS),
     }
-    seconds = interleaved(solves | with_graph, repeats=15)
+    seconds = interleaved(solves | with_graph, repeats=9)
 
     start = time.perf_counter()
     F = fisher_by_rows(policy, batch[0])

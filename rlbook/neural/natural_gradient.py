@@ -34,8 +34,8 @@ from torch import nn
 from torch.func import functional_call, jacrev, jvp, vjp, vmap
 
 from rlbook.bellman import _check_positive
-from rlbook.mdp import _check_count, _check_discount, _is_real
-from rlbook.natural_gradient import conjugate_gradient, trust_region_step
+from rlbook.mdp import _check_count, _check_discount
+from rlbook.natural_gradient import _check_number, conjugate_gradient, trust_region_step
 from rlbook.neural.episodes import rollout
 from rlbook.neural.networks import GaussianPolicy, Scaled, _progress_bar, _tensor, mlp, one_thread
 from rlbook.neural.policy_gradient import fit_value, step_weights
@@ -248,7 +248,11 @@ def natural_step(method, model, delta, *, damping=0.0, cg_steps=10):
     "gradient" and "natural" go along their direction x as far as the quadratic model allows, where
     ½xᵀFx = δ: for F⁻¹g that is √(2δ/gᵀF⁻¹g). "trust-region" goes there, looks, and goes back until the surrogate
     has gained and the KL divergence is at most δ (prop-trust-step); where no such step is found it stays.
+
+    Raises `ValueError` for an unknown method, or a delta that is not positive.
     """
+    _check_method(method)
+    _check_positive("delta", delta)
     g = model.gradient
     if method == "trust-region":
         return trust_region_step(*model, delta, damping=damping, max_steps=cg_steps, backtrack=0.8).step
@@ -292,13 +296,11 @@ def train_natural(
         is negative, a count that is not a positive integer, an env whose observations are not vectors or whose
         actions are neither discrete nor vectors.
     """
-    if method not in METHODS:
-        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
+    _check_method(method)
     _check_discount(gamma)
     for name, number in {"delta": delta, "learning_rate": learning_rate}.items():
         _check_positive(name, number)
-    if not _is_real(damping) or not 0 <= damping < np.inf:
-        raise ValueError(f"damping must be a number of at least 0, got {damping!r}")
+    _check_number("damping", damping, least=0)
     counts = {"batches": batches, "episodes": episodes, "hidden": hidden, "value_steps": value_steps}
     for name, count in (counts | {"cg_steps": cg_steps}).items():
         _check_count(name, count)
@@ -328,6 +330,11 @@ def train_natural(
             progress.update()
     envs.close()
     return NaturalTraining(policy, value, mean_returns, steps.cumsum(), divergences)
+
+
+def _check_method(method):
+    if method not in METHODS:
+        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
 
 
 @torch.no_grad()
