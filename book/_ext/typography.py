@@ -24,7 +24,9 @@ def keep_together(doctree):
             latex = nodes.Text(f"{formula.astext()}\\text{{{marks[0]}}}")
             formula.children = []
             formula += latex
-            follower.parent.replace(follower, nodes.Text(follower[marks.end() :]))
+            siblings = follower.parent.children  # found by identity: texts that read alike are equal
+            place = next(i for i, child in enumerate(siblings) if child is follower)
+            siblings[place] = nodes.Text(follower[marks.end() :])
 
 
 def open_proofs(doctree):
