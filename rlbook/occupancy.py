@@ -509,17 +509,26 @@ def from_plane(mdp, second):
     return rho
 
 
-def _two_by_two(P, r, gamma, rho0):
-    """The MDP in which action a leads from s to state 1 with probability P[s][a]."""
-    P = np.array(P, dtype=float)
-    return TabularMDP(np.stack([1 - P, P], axis=2), r, gamma, rho0)
-
-
-TWO_BY_TWO = {  # examples for the eye, by name
-    "usual": _two_by_two([[0.1, 0.8], [0.7, 0.2]], [[0.0, 0.2], [1.0, 0.5]], 0.8, [0.6, 0.4]),
-    "unreachable": _two_by_two([[0.0, 0.8], [0.7, 0.2]], [[0.0, 0.2], [1.0, 0.5]], 0.8, [1.0, 0.0]),
-    "detour": _two_by_two([[0.0, 1.0], [1.0, 0.0]], [[0.2, 0.0], [1.0, 0.0]], 0.9, [1.0, 0.0]),
+TWO_BY_TWO = {  # (the probability that each pair leads to state 1, r, γ, ρ₀), by name
+    "usual": (((0.1, 0.8), (0.7, 0.2)), ((0.0, 0.2), (1.0, 0.5)), 0.8, (0.6, 0.4)),
+    "unreachable": (((0.0, 0.8), (0.7, 0.2)), ((0.0, 0.2), (1.0, 0.5)), 0.8, (1.0, 0.0)),
+    "detour": (((0.0, 1.0), (1.0, 0.0)), ((0.2, 0.0), (1.0, 0.0)), 0.9, (1.0, 0.0)),
 }
+
+
+def two_by_two(name="usual", *, r=None, gamma=None, rho0=None):
+    """An example of two states and two actions, by its name in `TWO_BY_TWO`, with its r, γ or ρ₀ exchanged if given.
+
+    "usual" starts in both states; "unreachable" starts in state 0, and comes to state 1 only by action 1, so that an
+    edge of D is but a point; in "detour" the way to the better state pays nothing.
+    Raises `ValueError` for another name, and as `TabularMDP` does.
+    """
+    if name not in TWO_BY_TWO:
+        raise ValueError(f"name must be one of {', '.join(TWO_BY_TWO)}, got {name!r}")
+    ahead, *rest = TWO_BY_TWO[name]
+    ahead = np.array(ahead)
+    chosen = (usual if given is None else given for usual, given in zip(rest, (r, gamma, rho0), strict=True))
+    return TabularMDP(np.stack([1 - ahead, ahead], axis=2), *chosen)
 
 
 # Helpers ----------------------------------------------------------------------------------------------------
