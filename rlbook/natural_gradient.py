@@ -37,9 +37,9 @@ class SteepestStep(NamedTuple):
 class CGResult(NamedTuple):
     """How `conjugate_gradient` ended.
 
-    `x` is (n,), `steps` the number of products with F that led to it, `residual` = ‖b − (F+λI)x‖/‖b‖, computed
-    afresh from x. `status` is "converged" (residual ≤ tol), "max_steps", or "curvature": a direction with pᵀFp ≤ 0
-    was met, F is not positive definite, and x is what had been reached before it.
+    `x` is (n,), `steps` how often it was improved, `residual` = ‖b − (F+λI)x‖/‖b‖. `status` is "converged"
+    (residual ≤ tol, computed afresh from x), "max_steps", or "curvature": a direction with pᵀ(F+λI)p ≤ 0 was met, so
+    the matrix is not positive definite, and x is what had been reached before.
     """
 
     x: np.ndarray
@@ -122,7 +122,7 @@ def fisher(mdp, theta, *, features=None):
 def fisher_vector_product(mdp, theta, *, features=None):
     """The function v ↦ Fv, (n,) → (n,), which needs no n × n matrix: O(S·A·n) a product, tabular O(S·A)."""
     pi = _policy(mdp, theta, features)
-    weight = (1 - mdp.gamma) * occupancy(mdp, pi)
+    weight = _visits(mdp, pi)
     features = None if features is None else np.asarray(features, dtype=float)
     n = pi.size if features is None else features.shape[2]
 
@@ -166,7 +166,7 @@ def kl(pi, pi_new):
 def mean_kl(mdp, pi, pi_new):
     """E_{s~d^π} KL(π‖π'), in nats; states that π never visits count nothing, were their KL infinite."""
     pi, pi_new = check_policy(mdp, pi), _check_policies(pi, pi_new)[1]
-    d = _state_distribution(mdp, pi)
+    d = _visits(mdp, pi).sum(axis=1)
     return float(d[d > 0] @ kl(pi, pi_new)[d > 0])
 
 
@@ -192,11 +192,11 @@ def compatible_weights(mdp, theta, *, features=None):
     pi = _policy(mdp, theta, features)
     A = _advantage(mdp, pi)
     if features is None:  # least squares would lose actions so unlikely that √π is rounding; this loses none
-        visited = _state_distribution(mdp, pi)[:, None] > 0
+        visited = _visits(mdp, pi).any(axis=1, keepdims=True)
         return np.where(visited, A - A.mean(axis=1, keepdims=True), 0.0)
     root = _root(mdp, pi, features)
-    target = np.sqrt((1 - mdp.gamma) * occupancy(mdp, pi)) * A
-    return np.linalg.lstsq(root, target.ravel(), rcond=max(root.shape) * EPS)[0]
+    target = (np.sqrt(_visits(mdp, pi)) * A).ravel()
+    return np.linalg.lstsq(root, target, rcond=max(root.shape) * EPS)[0]
 
 
 def natural_gradient(mdp, theta, *, damping=0.0, features=None):
@@ -220,9 +220,9 @@ def conjugate_gradient(matvec, b, *, tol=1e-10, max_steps=None, damping=0.0):
     """Solves (F + λI)x = b for symmetric positive definite F, of which only v ↦ Fv is known (thm-cg): `CGResult`.
 
     Step k makes x the best of the span of b, Fb, …, F^{k−1}b in the norm ‖·‖_F. `matvec` maps (n,) to (n,), `b` is
-    (n,), `tol` bounds the relative residual, `max_steps` the products with F (10n if None), `damping` is λ ≥ 0. A
-    singular F will do if b is in its range; x then is F†b. Nothing is divided by a curvature pᵀFp that is not
-    positive beyond rounding: the search ends there and says so.
+    (n,), `tol` bounds the relative residual, damping is λ ≥ 0, `max_steps` bounds the steps: 10n if None, where
+    without rounding n would do. A singular F will do if b is in its range; x then is F†b. Nothing is divided by a
+    curvature pᵀFp that is not positive beyond rounding: the search ends there and says so.
     Raises `ValueError` where b is not a finite vector, matvec gives something else than a finite (n,) array, or an
     option is out of its range. Source: Hestenes and Stiefel (1952).
     """
@@ -263,8 +263,6 @@ def conjugate_gradient(matvec, b, *, tol=1e-10, max_steps=None, damping=0.0):
             p = r  # start again from here
         else:
             p = r + (r @ r) / (before @ before) * p
-    if status != "converged" and steps:
-        r = b - product(x)
     return CGResult(scale * x, steps, float(np.linalg.norm(r) / size), status)
 
 
@@ -336,7 +334,8 @@ def trust_region_step(gradient, matvec, objective, divergence, delta, *, backtra
     trials = max_backtracks + 1 if slope > 0 else 0
     start = objective(np.zeros_like(g))
     for refused in range(trials):
-        scale = backtrack**refused * float(np.sqrt(2 * delta / slope))
+        # A hair short of the boundary: where the model is exact, rounding must not cost half the step.
+        scale = backtrack**refused * float(np.sqrt(2 * delta / slope)) * (1 - 1e-9)
         step = scale * solved.x
         improvement, distance = float(objective(step) - start), float(divergence(step))
         if improvement > 0 and distance <= delta:  # a NaN is refused as well
@@ -413,9 +412,12 @@ def gaussian_flow(mu, sigma, c, t, *, bend, natural):
 
 
 def gaussian_kl(mu, sigma, mu1, sigma1):
-    """KL(N(μ,σ²) ‖ N(μ₁,σ₁²)) = log(σ₁/σ) + (σ² + (μ−μ₁)²)/(2σ₁²) − ½, in nats; numbers or arrays."""
+    """KL(N(μ,σ²) ‖ N(μ₁,σ₁²)) = log(σ₁/σ) + (σ² + (μ−μ₁)²)/(2σ₁²) − ½, in nats; numbers or arrays.
+
+    nan in, nan out, so that it takes a path that left σ > 0. Raises `ValueError` for a sigma or sigma1 ≤ 0.
+    """
     mu, sigma, mu1, sigma1 = (np.asarray(x, dtype=float) for x in (mu, sigma, mu1, sigma1))
-    if not ((sigma > 0).all() and (sigma1 > 0).all()):
+    if (sigma <= 0).any() or (sigma1 <= 0).any():
         raise ValueError("sigma and sigma1 must be positive")
     return np.log(sigma1 / sigma) + (sigma**2 + (mu - mu1) ** 2) / (2 * sigma1**2) - 0.5
 
@@ -499,9 +501,9 @@ def _policy(mdp, theta, features):
     return pi
 
 
-def _state_distribution(mdp, pi):
-    """d^π(s) = (1−γ)ρ_π(s), (S,)."""
-    return (1 - mdp.gamma) * occupancy(mdp, pi).sum(axis=1)
+def _visits(mdp, pi):
+    """d^π(s)π(a|s) = (1−γ)ρ_π(s,a), (S, A); where rounding has made it negative it is 0."""
+    return np.maximum((1 - mdp.gamma) * occupancy(mdp, pi), 0.0)
 
 
 def _advantage(mdp, pi):
@@ -511,8 +513,8 @@ def _advantage(mdp, pi):
 
 def _root(mdp, pi, features):
     """The (S·A, n) matrix of rows √(d^π(s)π(a|s)) ψ(s,a), whose square is F."""
-    weight = (1 - mdp.gamma) * occupancy(mdp, pi)
-    return np.sqrt(weight.reshape(-1, 1)) * score_table(pi, features).reshape(pi.size, -1)
+    weight = np.sqrt(_visits(mdp, pi))
+    return weight.reshape(-1, 1) * score_table(pi, features).reshape(pi.size, -1)
 
 
 def _unbend(shift, bend):

@@ -1,4 +1,6 @@
-"""What the notes got wrong about REINFORCE, one test a mend: each computes what was written and what is true.
+"""What the notes got wrong about REINFORCE and about the natural gradient, one test a mend.
+
+Each computes what was written and what is true.
 
 A test here passes only if the right version agrees with an oracle *and* the wrong one does not, so that the
 check tells them apart. The numbers of the mends are those of the book's list of errata.
@@ -8,7 +10,29 @@ import numpy as np
 import oracles
 import pytest
 
-from rlbook import TabularMDP, softmax_policy
+from rlbook import (
+    TabularMDP,
+    conjugate_gradient,
+    exact_gradient,
+    expected_return,
+    fisher,
+    natural_gradient,
+    softmax_policy,
+)
+from rlbook.natural_gradient import (
+    estimate_fisher,
+    fisher_vector_product,
+    gaussian_fisher,
+    gaussian_flow,
+    gaussian_gradient,
+    gaussian_path,
+    gaussian_step,
+    mean_kl,
+    quadratic_kl,
+    sampled_product,
+    steepest_descent,
+    trust_region_step,
+)
 from rlbook.policy_gradient import (
     exact_moments,
     finite_horizon_values,
@@ -455,3 +479,314 @@ def test_mend_11_a_good_action_may_well_be_followed_by_a_bad_return():
 def test_the_policies_of_this_file_are_rlbooks():
     np.testing.assert_allclose(softmax_policy(THETA), PI, atol=1e-15)
     np.testing.assert_allclose(softmax_policy([0.5], shared_logit(2)), policy(1 / (1 + np.exp(-0.5)), 2), atol=1e-15)
+
+
+# Chapter 3 · steepest descent and the natural gradient ------------------------------------------------------
+
+METRIC = np.array([[2.0, 1.0], [1.0, 1.0]])
+SLOPE = np.array([1.0, -2.0])  # the gradient of the objective that is to be lowered
+
+
+def ball(G, epsilon, n=20_000, seed=0):
+    """n steps d with dᵀGd ≤ ε, most of them near the boundary, where the best ones are."""
+    u = np.random.default_rng(seed).normal(size=(n, len(G)))
+    u *= (np.random.default_rng(seed + 1).random(n) ** 0.1 / np.linalg.norm(u, axis=1))[:, None]
+    return np.sqrt(epsilon) * u @ np.linalg.inv(np.linalg.cholesky(G))
+
+
+# 21 · the sign, and what Taylor leaves over -----------------------------------------------------------------
+
+
+@pytest.mark.proves("eq-taylor", "eq-steepest")
+def test_mend_21_descent_goes_against_the_gradient_and_taylor_leaves_a_remainder():
+    def objective(x):
+        return np.exp(x[0]) - 2 * np.sin(x[1])
+
+    x, g = np.zeros(2), SLOPE
+    np.testing.assert_allclose(oracles.finite_difference(objective, x), g, atol=1e-9)
+    remainders = []
+    for epsilon in (1e-4, 1e-6, 1e-8):
+        fall = np.array([objective(x) - objective(x + d) for d in ball(np.eye(2), epsilon)])
+        most = fall.max()
+        d = ball(np.eye(2), epsilon)[fall.argmax()]
+        assert g @ d < -0.99 * np.linalg.norm(g) * np.linalg.norm(d)  # the best step goes against g
+        # max(η(θ) − η(θ+d)) is not max(−g·d) = √ε‖g‖: the "=" hides a remainder …
+        best = steepest_descent(np.eye(2), g, epsilon)
+        remainders.append((objective(x) - objective(x + best.d) + best.value) / np.sqrt(epsilon))
+        assert abs(objective(x) - objective(x + best.d) - np.linalg.norm(g) * np.sqrt(epsilon)) > 1e-2 * epsilon
+        # … nor is max(−g·d) the min of g·d: it is minus that, at the same d.
+        model = -(ball(np.eye(2), epsilon) @ g)
+        assert most > 0 > best.value
+        assert abs(model.max() + best.value) < 1e-2 * abs(best.value)
+        assert model.argmax() == (-model).argmin()
+    # … which vanishes against √ε, here as √ε itself
+    assert abs(remainders[1] / remainders[0]) == pytest.approx(0.1, rel=0.1)
+    assert abs(remainders[2] / remainders[1]) == pytest.approx(0.1, rel=0.1)
+
+
+def test_mend_21_at_a_stationary_point_no_direction_is_steepest():
+    assert not (ball(METRIC, 1.0) @ np.zeros(2)).any()  # every step is as good as every other
+    with pytest.raises(ValueError, match="g must not be zero"):
+        steepest_descent(METRIC, np.zeros(2), 1.0)
+
+
+# 22 · how long the step is ----------------------------------------------------------------------------------
+
+
+@pytest.mark.proves("thm-steepest", "eq-steepest")
+@pytest.mark.parametrize("epsilon", [0.04, 0.25, 4.0])
+def test_mend_22_the_length_is_the_root_of_epsilon(epsilon):
+    d, value = steepest_descent(np.eye(2), SLOPE, epsilon)
+    np.testing.assert_allclose(d, -np.sqrt(epsilon) * SLOPE / np.linalg.norm(SLOPE), atol=1e-14)
+    assert np.linalg.norm(d) == pytest.approx(np.sqrt(epsilon))
+    assert value == pytest.approx(-np.sqrt(epsilon) * np.linalg.norm(SLOPE))
+    assert (ball(np.eye(2), epsilon) @ SLOPE).min() == pytest.approx(value, rel=1e-3)
+    # As it was written, ‖d‖ = ε under ‖d‖² ≤ ε: short of the boundary for ε < 1, and outside for ε > 1.
+    written = -epsilon * SLOPE / np.linalg.norm(SLOPE)
+    assert written @ written > epsilon if epsilon > 1 else SLOPE @ written > 0.6 * value
+    # And the update: without a step size, θ − g is a step of length ‖g‖. On ½·100θ² it takes θ to −99θ.
+    theta, curvature = 1.0, 100.0
+    assert abs(theta - curvature * theta) == 99 * theta
+    assert abs(theta - 0.01 * curvature * theta) < theta
+
+
+# 23 · symmetric is not definite, and a norm is a choice -----------------------------------------------------
+
+
+@pytest.mark.proves("def-g-norm", "lem-definite")
+def test_mend_23_symmetrising_does_not_make_definite():
+    A = np.array([[1.0, 5.0], [-5.0, -1.0]])
+    G = (A + A.T) / 2  # the same quadratic form, and it is diag(1, −1)
+    v = np.random.default_rng(0).normal(size=(100, 2))
+    np.testing.assert_allclose(np.einsum("ni,ij,nj->n", v, A, v), np.einsum("ni,ij,nj->n", v, G, v), atol=1e-12)
+    np.testing.assert_allclose(G, np.diag([1.0, -1.0]))
+    assert np.array([0.0, 1.0]) @ G @ [0.0, 1.0] == -1  # a squared "length" below zero, for a G that is invertible
+    assert np.array([1.0, 1.0]) @ G @ [1.0, 1.0] == 0  # and one of zero for a step that is not
+    with pytest.raises(ValueError, match="G must be positive definite"):
+        steepest_descent(G, SLOPE, 1.0)
+    # "dᵀGd ≤ ε" has no lowest g·d then: far out along (1, 1) all steps are allowed
+    far = np.array([[t, t] for t in (1.0, 10.0, 100.0)])
+    assert (np.einsum("ni,ij,nj->n", far, G, far) <= 1).all()
+    assert (np.diff(far @ SLOPE) < 0).all()
+
+
+@pytest.mark.proves("prop-sup-norm")
+def test_mend_23_another_norm_has_another_steepest_direction():
+    g, epsilon = np.array([3.0, -0.5, 1.0]), 0.1
+    corners = epsilon * np.array(np.meshgrid(*[[-1, 1]] * 3)).reshape(3, -1).T
+    best = corners[(corners @ g).argmin()]  # a linear function on a cube is least at a corner
+    np.testing.assert_array_equal(best, -epsilon * np.sign(g))
+    assert best @ g == pytest.approx(-epsilon * abs(g).sum())
+    # No quadratic norm gives the signs for every g: G⁻¹g = s·sign(g), G⁻¹h = t·sign(h) with s, t > 0 would make
+    # G⁻¹(g+h) their sum, and that is along sign(g+h) = sign(g) only if t = 0.
+    h = np.array([-1.0, -0.5, 1.0])
+    assert (np.sign(g + h) == np.sign(g)).all()
+    assert np.linalg.matrix_rank([np.sign(g), np.sign(h)]) == 2
+    within = -epsilon * g / abs(g).max()  # the gradient's own direction, as long as the cube allows
+    assert best @ g < within @ g
+
+
+@pytest.mark.proves("thm-steepest")
+def test_mend_23_a_strict_bound_has_no_best_step():
+    value = steepest_descent(METRIC, SLOPE, 1.0).value
+    for share in (0.9, 0.999, 1 - 1e-9):  # each step inside is beaten by one nearer the boundary …
+        inside = share * steepest_descent(METRIC, SLOPE, 1.0).d
+        nearer = (1 + share) / 2 * steepest_descent(METRIC, SLOPE, 1.0).d
+        assert inside @ METRIC @ inside < nearer @ METRIC @ nearer < 1
+        assert value < SLOPE @ nearer < SLOPE @ inside  # … and the least value is not reached
+
+
+# 24 · the multiplier's sign ---------------------------------------------------------------------------------
+
+
+@pytest.mark.proves("thm-steepest", "eq-steepest")
+def test_mend_24_the_descent_step_is_minus_and_stationarity_does_not_tell():
+    epsilon, inverse = 0.25, np.linalg.inv(METRIC)
+    d, value = steepest_descent(METRIC, SLOPE, epsilon)
+    length = np.sqrt(SLOPE @ inverse @ SLOPE)
+    np.testing.assert_allclose(d, -np.sqrt(epsilon) / length * inverse @ SLOPE, atol=1e-14)
+    assert (ball(METRIC, epsilon) @ SLOPE).min() == pytest.approx(value, rel=1e-3)
+    # As it was written, d = G⁻¹g/(2λ) from g·d − λ(dᵀGd − ε): with λ > 0 it is the *highest* g·d in the ball.
+    multiplier = length / (2 * np.sqrt(epsilon))
+    written = inverse @ SLOPE / (2 * multiplier)
+    assert written @ METRIC @ written == pytest.approx(epsilon)
+    assert SLOPE @ written == pytest.approx((ball(METRIC, epsilon) @ SLOPE).max(), rel=1e-3)
+    assert SLOPE @ written == pytest.approx(-value)
+    # Both are stationary: what tells them apart is the sign of λ, or Cauchy–Schwarz, |g·d| ≤ ‖G⁻¹g‖_G ‖d‖_G.
+    np.testing.assert_allclose(SLOPE + 2 * multiplier * METRIC @ d, 0, atol=1e-13)
+    np.testing.assert_allclose(SLOPE - 2 * multiplier * METRIC @ written, 0, atol=1e-13)
+    assert (abs(ball(METRIC, epsilon) @ SLOPE) <= length * np.sqrt(epsilon) * (1 + 1e-12)).all()
+
+
+# 25 · Fisher, defined; and what is subtle about it ----------------------------------------------------------
+
+
+@pytest.mark.proves("def-fisher", "thm-fisher-kl")
+def test_mend_25_the_fisher_matrix_weighs_states_by_visits():
+    mdp = forked()
+    F = fisher(TabularMDP(*mdp), THETA)
+    np.testing.assert_allclose(F, oracles.fisher(mdp, THETA), atol=1e-13)
+
+    def divergence(weights):
+        return lambda x: sum(w * oracles.kl(p, q) for w, p, q in zip(weights, PI, oracles.softmax(x), strict=True))
+
+    d = (1 - mdp[2]) * oracles.power_series(*mdp, PI)[1]
+    np.testing.assert_allclose(oracles.hessian(divergence(d), THETA), F, atol=1e-6)
+    # The weighting is a choice: another gives another matrix, so another metric on the same policies.
+    assert abs(oracles.hessian(divergence([0.9, 0.1]), THETA) - F).max() > 0.01
+    # With a table that leaves F†g as it is, for each state has its own block; with shared parameters it does not.
+    shared = np.array([[[1.0, 0.0], [0.0, 1.0]], [[1.0, 0.0], [0.0, -1.0]]])
+    theta = np.array([0.5, 0.25])
+    pi, g = oracles.softmax(theta, shared), exact_gradient(TabularMDP(*mdp), theta, features=shared)
+    psi = oracles.scores(pi, shared)
+    directions = []
+    for weights in ((1 - mdp[2]) * oracles.power_series(*mdp, pi)[1], np.array([0.9, 0.1])):
+        direction = np.linalg.solve(np.einsum("s,sa,sai,saj->ij", weights, pi, psi, psi), g)
+        directions.append(direction / np.linalg.norm(direction))
+    natural = natural_gradient(TabularMDP(*mdp), theta, features=shared)
+    np.testing.assert_allclose(natural / np.linalg.norm(natural), directions[0], atol=1e-9)
+    assert np.linalg.norm(directions[0] - directions[1]) > 0.01
+
+
+@pytest.mark.proves("thm-fisher-kl")
+def test_mend_25_kl_is_no_metric_and_its_model_is_local():
+    p, q, r = (np.array([x, 1 - x]) for x in (0.5, 0.1, 0.01))
+    assert abs(oracles.kl(p, q) - oracles.kl(q, p)) > 0.1  # not symmetric
+    assert oracles.kl(p, r) > oracles.kl(p, q) + oracles.kl(q, r)  # no triangle inequality
+    # One logit, from 0 to d: KL = log cosh(d/2). Near, that is the model d²/8; far, it grows like |d|/2 and not d².
+    for d in (0.01, 20.0):
+        moved = 1 / (1 + np.exp(-d))
+        assert oracles.kl(p, [moved, 1 - moved]) == pytest.approx(np.log(np.cosh(d / 2)))
+    assert np.log(np.cosh(0.005)) == pytest.approx(0.01**2 / 8, rel=1e-4)
+    assert np.log(np.cosh(10.0)) < 0.2 * 20**2 / 8
+
+
+@pytest.mark.proves("thm-invariance", "prop-step-order")
+def test_mend_25_finite_natural_steps_depend_on_the_coordinates_and_only_the_flow_does_not():
+    start = (1.5, 0.7, -0.5)
+    for alpha in (0.5, 0.1):
+        one, other = (gaussian_step(*start, alpha, bend=k, natural=True) for k in (0, 1))
+        assert np.linalg.norm(np.subtract(one, other)) > 0.01 * alpha**2
+    ends = [gaussian_flow(*start, 2.0, bend=k, natural=True) for k in (0, 1)]
+    np.testing.assert_array_equal(*ends)
+    walks = [gaussian_path(*start, 2e-4, 10_000, bend=k, natural=True)[-1] for k in (0, 1)]
+    assert np.linalg.norm(np.subtract(*walks)) < 1e-4
+    apart = [gaussian_path(*start, 2e-4, 10_000, bend=k, natural=False)[-1] for k in (0, 1)]
+    assert np.linalg.norm(np.subtract(*apart)) > 0.1
+    # an affine change of coordinates changes no natural step, however long: μ and σ in other units
+    c, alpha, scale = start[2], 0.5, 100.0
+    step = gaussian_step(*start, alpha, bend=1, natural=True)
+    g = gaussian_gradient(*start, 1) / scale  # the gradient in (μ, σ)·scale
+    F = gaussian_fisher(start[1], 1) / scale**2
+    rescaled = np.array([start[0], start[1]]) * scale + alpha * np.linalg.solve(F, g)
+    np.testing.assert_allclose(rescaled / scale, step, atol=1e-13)
+    plain_step = gaussian_step(start[0], start[1], c, alpha, bend=1, natural=False)
+    assert np.linalg.norm((np.array(start[:2]) * scale + alpha * g) / scale - plain_step) > 0.1
+
+
+# 26 · F is only semidefinite, and its estimate's inverse is biased -----------------------------------------
+
+
+@pytest.mark.proves("prop-fisher-softmax", "prop-natural-softmax")
+def test_mend_26_the_fisher_matrix_of_a_softmax_policy_has_no_inverse():
+    mdp = forked()
+    F, g = fisher(TabularMDP(*mdp), THETA), exact_gradient(TabularMDP(*mdp), THETA)
+    assert np.linalg.matrix_rank(F, tol=1e-12) == 2 * (2 - 1)  # of 4
+    with pytest.raises(ValueError, match="G must be positive definite"):
+        steepest_descent(F, g.ravel(), 1.0)
+    A = oracles.advantage(mdp, PI)
+    right = (A - A.mean(axis=1, keepdims=True)) / (1 - mdp[2])
+    np.testing.assert_allclose(natural_gradient(TabularMDP(*mdp), THETA), right, atol=1e-11)
+    np.testing.assert_allclose(F @ right.ravel(), g.ravel(), atol=1e-12)
+    # A itself gives the same policies, but for a constant a state; it is not the pseudo-inverse's vector.
+    np.testing.assert_allclose(F @ A.ravel() / (1 - mdp[2]), g.ravel(), atol=1e-12)
+    assert np.linalg.norm(A / (1 - mdp[2])) > np.linalg.norm(right) + 0.1
+
+
+@pytest.mark.proves("prop-inverse-bias")
+def test_mend_26_step_2_of_the_recipe_is_biased():
+    """To approximate F⁻¹ from data: E[F̂⁻¹ĝ] over all samples of three pulls of a two-armed bandit with one logit."""
+    p, r, N = 0.25, np.array([1.0, 0.0]), 3
+    law, psi = np.array([p, 1 - p]), np.array([1 - p, -p])
+    F_hat_mean = g_hat_mean = mean = 0.0
+    for pulls in np.ndindex(2, 2, 2):
+        a = list(pulls)
+        F_hat, g_hat = estimate_fisher(psi[a][:, None]).item(), (psi[a] * r[a]).mean()
+        chance = law[a].prod()
+        F_hat_mean, g_hat_mean = F_hat_mean + chance * F_hat, g_hat_mean + chance * g_hat
+        mean += chance * g_hat / F_hat
+    assert F_hat_mean == pytest.approx(p * (1 - p))
+    assert g_hat_mean == pytest.approx(p * (1 - p) * (r[0] - r[1]))
+    assert g_hat_mean / F_hat_mean == pytest.approx(r[0] - r[1])  # F⁻¹g
+    assert abs(mean - (r[0] - r[1])) > 0.1
+    assert N == len(pulls)
+
+
+# 27 · what it costs -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.proves("prop-cost", "thm-cg")
+def test_mend_27_a_fisher_vector_product_needs_no_fisher_matrix():
+    """Multiplications counted: CG k·2Nn, forming F̂ Nn²; as n doubles the first doubles and the second is fourfold.
+
+    O(n²) was said to be the time of computing F⁻¹. It is the room that F takes; elimination takes n³/3.
+    """
+    N, k = 20, 5
+
+    def by_products(n):
+        done = 0
+        scores = np.random.default_rng(n).normal(size=(N, n))
+
+        def product(v):
+            nonlocal done
+            done += 2 * scores.size
+            return sampled_product(scores)(v)
+
+        conjugate_gradient(product, np.ones(n), max_steps=k, damping=1.0)
+        return done
+
+    def elimination(n):
+        """Multiplications of Cholesky's factorisation, counted as it runs."""
+        L, done = np.eye(n) + 1.0, 0
+        for j in range(n):
+            L[j:, j] = (L[j:, j] - L[j:, :j] @ L[j, :j]) / np.sqrt(L[j, j] - L[j, :j] @ L[j, :j])
+            done += (n - j) * j
+        return done
+
+    counts = np.array([(by_products(n), estimate_fisher(np.ones((N, n))).size, elimination(n)) for n in (50, 100, 200)])
+    assert counts[0, 0] == k * 2 * N * 50
+    np.testing.assert_allclose(counts[1:] / counts[:-1], [[2, 4, 8], [2, 4, 8]], rtol=0.02)
+
+
+# 28 · what TRPO adds ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.proves("prop-trust-step")
+def test_mend_28_trpo_has_a_length_and_a_line_search_besides_the_direction():
+    mdp, delta = TabularMDP(*forked()), 0.2
+    theta = np.array([[-2.0, 2.0], [-2.0, 2.0]])
+    pi, g = softmax_policy(theta), exact_gradient(mdp, theta)
+
+    def moved(d):
+        return softmax_policy(theta + d.reshape(theta.shape))
+
+    def divergence(d):
+        return mean_kl(mdp, pi, moved(d))
+
+    natural = natural_gradient(mdp, theta)
+    scale = np.sqrt(2 * delta / (g * natural).sum())
+    # The model says that this step has KL δ. It has not: the line search is no ornament …
+    assert quadratic_kl(fisher(mdp, theta), scale * natural) == pytest.approx(delta)
+    assert divergence(scale * natural.ravel()) > 1.5 * delta
+    result = trust_region_step(
+        g.ravel(), fisher_vector_product(mdp, theta), lambda d: expected_return(mdp, moved(d)), divergence, delta
+    )
+    assert result.accepted
+    assert result.backtracks >= 1
+    assert result.divergence <= delta
+    assert result.improvement > 0
+    np.testing.assert_allclose(result.step.reshape(theta.shape), scale * 0.5**result.backtracks * natural, rtol=1e-6)
+    # … and no fixed α does for both policies: the α that goes with δ here is far from that at another θ.
+    elsewhere = np.zeros((2, 2))
+    other = exact_gradient(mdp, elsewhere), natural_gradient(mdp, elsewhere)
+    assert abs(np.log(scale / np.sqrt(2 * delta / (other[0] * other[1]).sum()))) > 0.5
