@@ -89,8 +89,10 @@ class NaturalGradient(Widget):
 
     def __init__(self, preset=None, **settings):
         preset = next(iter(PRESETS)) if preset is None else preset
+        self._told = True  # settings come as they are to be: a preset among them resets none of them
         super().__init__(**{**self._defaults(preset), "preset": preset, **settings})
-        self.observe(self._load_preset, "preset")  # only now, lest it undo the settings given
+        self._told = False
+        self.observe(self._load_preset, "preset")
 
     def path(self, *, natural, bend=None, alpha=None, steps=None):
         """The policies from the start on, one a row: (steps+1, 2) of μ and σ, or (steps+1, 3) probabilities.
@@ -205,8 +207,17 @@ class NaturalGradient(Widget):
             raise tr.TraitError(f"preset must be one of {', '.join(map(repr, PRESETS))}, got {preset!r}")
         return {**DEFAULTS, **PRESETS[preset][1]}
 
+    def set_state(self, sync_data):
+        """What the front end sends, a preset together with its settings."""
+        self._told = True
+        try:
+            super().set_state(sync_data)
+        finally:
+            self._told = False
+
     def _load_preset(self, change):
-        self.reset()
+        if not self._told:
+            self.reset()
 
     @tr.default("_presets")
     def _settings_of_presets(self):
@@ -260,30 +271,29 @@ def _draw_gaussian(widget, left, middle, right):
     mu, sigma, c, delta = widget.mu, widget.sigma, widget.c, widget.delta
     paths = {natural: widget.path(natural=natural) for natural in (False, True)}
     radius = np.sqrt(2 * delta)
-    angle = np.linspace(0, 2 * np.pi, 120)
+    angle = np.linspace(0, 2 * np.pi, 60)
     circle = np.column_stack([mu + radius * np.cos(angle), _moved(sigma, radius * np.sin(angle), widget.bend)])
     for ax, log, label in ((left, False, "σ"), (middle, True, "log σ")):
 
         def place(points, log=log):
             mean, scale = np.transpose(points)
-            with np.errstate(divide="ignore"):
+            with np.errstate(divide="ignore", invalid="ignore"):
                 return mean, np.log(scale) if log else scale
 
-        x = np.linspace(*FRAME[0], 200)
-        for level in np.arange(0.5, 6, 0.5):
-            inside = abs(x - c) < level
-            ring = np.column_stack([x[inside], np.sqrt(level**2 - (x[inside] - c) ** 2)])
+        for level in range(1, 6):
+            turn = np.linspace(0.02, np.pi - 0.02, 40)
+            ring = np.column_stack([c + level * np.cos(turn), level * np.sin(turn)])
             ax.plot(*place(ring), color="#dcdcdc", lw=0.6, zorder=0)
-        ax.plot(*place(_outline(kl_contour(mu, sigma, delta, 120))), color=plots.INK, lw=1.2)
+        ax.plot(*place(_outline(kl_contour(mu, sigma, delta, 60))), color=plots.INK, lw=1.2)
         ax.plot(*place(circle), color=plots.PLAIN, lw=1)
-        ax.plot(*place(_outline(kl_ellipse(mu, sigma, delta, 120, widget.bend))), color=plots.IMPROVED, lw=1)
+        ax.plot(*place(_outline(kl_ellipse(mu, sigma, delta, 60, widget.bend))), color=plots.IMPROVED, lw=1)
         for natural, points in paths.items():
-            ax.plot(*place(points), "o-", color=COLOURS[natural], ms=2, lw=1.3)
+            ax.plot(*place(points[:: 1 + widget.steps // 40]), ".-", color=COLOURS[natural], ms=3, lw=1.3)
         ax.plot(*place([[mu, sigma]]), "o", color=plots.INK, ms=5)
         low, high = FRAME[1 + log]
         ax.plot(c, low, "^", color=plots.INK, ms=6, clip_on=False)
         ax.set(xlim=FRAME[0], ylim=(low, high), xlabel="μ", ylabel=label, aspect="equal", title=f"In (μ, {label})")
-    x = np.linspace(-4.5, 4.5, 400)
+    x = np.linspace(-4.5, 4.5, 181)
     for (m, s), colour, name in (
         ((mu, sigma), plots.INK, "before"),
         (widget.path(natural=False, steps=1)[1], plots.PLAIN, "Euclidean step"),
@@ -297,8 +307,8 @@ def _draw_gaussian(widget, left, middle, right):
 
 def _moved(sigma, du, bend):
     """σ where u is moved by du; nan where there is none."""
-    with np.errstate(invalid="ignore"):
-        return sigma * (np.exp(du) if bend == 0 else (1 + bend * du * sigma**-bend) ** (1 / bend))
+    inside = 1 + bend * du * sigma**-bend
+    return sigma * (np.exp(du) if bend == 0 else np.where(inside > 0, inside, np.nan) ** (1 / bend))
 
 
 def _draw_softmax(widget, left, middle, right):
@@ -313,8 +323,9 @@ def _draw_softmax(widget, left, middle, right):
     ends = [np.array(widget.start)]
     for natural, colour in COLOURS.items():
         path = widget.path(natural=natural, steps=steps)
-        left.plot(*(path @ corners).T, color=colour, lw=1.5)
-        middle.plot(path @ widget.rewards, color=colour, label="natural" if natural else "Euclidean")
+        some = np.arange(0, steps + 1, 1 + steps // 100)
+        left.plot(*(path @ corners)[some].T, color=colour, lw=1.5)
+        middle.plot(some, (path @ widget.rewards)[some], color=colour, label="natural" if natural else "Euclidean")
         ends.append(path[widget.steps])
     left.plot(*(ends[0] @ corners), "o", color=plots.INK, ms=5)
     left.set(title="The triangle of policies", aspect="equal", xlim=(-0.15, 1.15), ylim=(-0.15, 1.02))
@@ -339,15 +350,15 @@ DEFAULTS = {
     "delta": 0.1,
     "bend": 1.0,
     "steps": 40,
-    "start": [0.96, 0.03, 0.01],
-    "rewards": [0.4, 0.0, 1.0],
+    "start": [0.3, 0.67, 0.03],
+    "rewards": [0.6, 0.0, 1.0],
 }
 PRESETS = {
     "two-coordinates": ("two coordinates", {}),
     "narrow": ("narrow policy", {"mu": -1.0, "sigma": 0.25, "alpha": 1.2, "bend": 0.0, "steps": 20}),
     "small-steps": ("small steps", {"alpha": 0.02, "steps": 200}),
-    "large-alpha": ("large α", {"alpha": 0.7, "steps": 6, "delta": 0.5}),
-    "plateau": ("plateau", {"view": "softmax", "alpha": 0.4, "steps": 120}),
+    "large-alpha": ("large α", {"alpha": 0.5, "steps": 8, "delta": 0.5}),
+    "plateau": ("plateau", {"view": "softmax", "alpha": 0.4, "steps": 240}),
     "two-actions": (
         "two actions",
         {

@@ -30,6 +30,7 @@ const RANGES = [60, 120, 250, 500]; // how far the returns are drawn, in steps
 const MOST = 20000; // steps after which no more is waited for half of the probability
 const POINTS = 120; // of each outline
 const KINDS = ["euclidean", "natural"];
+const NAMES = { euclidean: "Euclidean", natural: "natural" };
 
 const read = (model) => Object.fromEntries(["preset", ...SETTINGS].map((name) => [name, model.get(name)]));
 
@@ -161,7 +162,6 @@ function linked(now, { settings: own }) {
 
 const coordinate = (k) => (k === 0 ? "log σ" : k === 1 ? "σ" : `u = (σᵏ−1)/k, k = ${format(k)}`);
 const count = (n, one) => `${n} ${one}${n === 1 ? "" : "s"}`;
-const times = (x) => (Number.isFinite(x) ? `÷${format(Number(x.toPrecision(2)))}` : "–");
 
 function gaussianSentence({ alpha, delta, bend, steps }, { kl, apart, halved, etaEnd, eta }) {
   const gone = Number.isNaN(kl.euclidean);
@@ -169,18 +169,25 @@ function gaussianSentence({ alpha, delta, bend, steps }, { kl, apart, halved, et
     ? `A Euclidean step of α = ${format(alpha)} in ${coordinate(bend)} leaves σ > 0: there is no such policy.`
     : `A Euclidean step of α = ${format(alpha)} in ${coordinate(bend)} has KL ${scientific(kl.euclidean)}, ${format(kl.euclidean / delta)} times δ.`;
   const second = Number.isNaN(kl.natural)
-    ? "The natural step leaves it too."
+    ? `The natural step leaves ${gone ? "it too" : "σ > 0"}.`
     : `The natural step has KL ${scientific(kl.natural)}.`;
-  const gap = (kind) =>
-    Number.isNaN(apart[kind]) ? "a step that is none" : `${scientific(apart[kind])}`;
-  const third = `Taken in σ or in log σ, one step ends ${gap("euclidean")} apart if Euclidean and ${gap("natural")} if natural`;
-  const ratio = (kind) => apart[kind] / halved[kind];
-  const fourth =
-    Number.isFinite(ratio("euclidean")) && Number.isFinite(ratio("natural"))
-      ? `; half of α divides that by ${format(Number(ratio("euclidean").toPrecision(2)))} and by ${format(Number(ratio("natural").toPrecision(2)))}.`
-      : ".";
-  const fifth = `After ${count(steps, "step")} η has gone from ${format(eta)} to ${format(etaEnd.euclidean)} and ${format(etaEnd.natural)}.`;
-  return `${first} ${second} ${third}${fourth} ${fifth}`;
+  const two = (x) => format(Number(x.toPrecision(2)));
+  const by = (kind) => two(apart[kind] / halved[kind]);
+  const none = KINDS.filter((kind) => Number.isNaN(apart[kind]));
+  const [other] = KINDS.filter((kind) => !none.includes(kind));
+  const third = {
+    0: `Taken in σ or in log σ, one step ends ${scientific(apart.euclidean)} apart if Euclidean and ${scientific(apart.natural)} if natural; half of α divides that by ${by("euclidean")} and by ${by("natural")}.`,
+    1: `Taken in σ, the ${NAMES[none[0]]} step ${none[0] === "euclidean" && gone && bend === 1 ? "leaves" : "would leave"} σ > 0; the ${NAMES[other]} one ends ${scientific(apart[other])} apart in σ and in log σ.`,
+    2: "Taken in σ, both would leave σ > 0; in log σ neither does.",
+  }[none.length];
+  const left = KINDS.filter((kind) => Number.isNaN(etaEnd[kind]));
+  const [stays] = KINDS.filter((kind) => !left.includes(kind));
+  const fifth = {
+    0: `After ${count(steps, "step")} η has gone from ${scientific(eta)} to ${scientific(etaEnd.euclidean)} (Euclidean) and ${scientific(etaEnd.natural)} (natural).`,
+    1: `After ${count(steps, "step")} η has gone from ${scientific(eta)} to ${scientific(etaEnd[stays])} (${NAMES[stays]}); the ${NAMES[left[0]]} path has left σ > 0.`,
+    2: `Within ${count(steps, "step")} both paths leave σ > 0.`,
+  }[left.length];
+  return `${first} ${second} ${third} ${fifth}`;
 }
 
 function softmaxSentence({ alpha, steps, rewards, start }, { best, ends, half, etaEnd, crossing }) {
@@ -271,7 +278,10 @@ export function render({ model, el, link }) {
     delta: scalar("delta", "δ, KL of the trust region", 0.01, logarithmic),
     bend: scalar("bend", "k, bends u = (σᵏ−1)/k; 0: log σ, 1: σ", 0.05),
     alpha: scalar("alpha", "α, step", 0.01),
-    steps: slider({
+  };
+  // The number of steps leads in one view and comes late in the other.
+  const steps = ["gaussian", "softmax"].map(() =>
+    slider({
       label: "n, number of steps",
       min: 0,
       max: LIMITS.steps[1],
@@ -279,9 +289,9 @@ export function render({ model, el, link }) {
       toSlider: Math.sqrt,
       fromSlider: (x) => Math.round(x * x),
       clean: Math.round,
-      change: (steps) => change({ steps }),
+      change: (n) => change({ steps: n }),
     }),
-  };
+  );
   const probabilities = [0, 1, 2].map((i) =>
     slider({
       label: `π₀(a${subscript(i + 1)}), probability at the start`,
@@ -311,18 +321,19 @@ export function render({ model, el, link }) {
     element("span", { class: "rl-name" }, "Natural step that has the size of the ellipse"),
     toRegion,
   );
+  const first = { gaussian: [sliders.bend.node], softmax: [steps[1].node] };
   const own = {
-    gaussian: [...["mu", "sigma", "c", "delta", "bend"].map((name) => sliders[name].node), regionRow],
-    softmax: [...probabilities, ...rewards].map(({ node }) => node),
+    gaussian: [...["mu", "sigma", "c", "delta"].map((name) => sliders[name].node), steps[0].node, regionRow],
+    softmax: [0, 1, 2].flatMap((i) => [probabilities[i].node, rewards[i].node]),
   };
-  const controls = element(
+  const leading = element(
     "div",
-    { class: "rl-controls" },
+    { class: "rl-controls rl-leading" },
+    ...first.gaussian,
+    ...first.softmax,
     sliders.alpha.node,
-    sliders.steps.node,
-    ...own.gaussian,
-    ...own.softmax,
   );
+  const controls = element("div", { class: "rl-controls" }, ...own.gaussian, ...own.softmax);
 
   // Panels ---------------------------------------------------------------------------------------------------------
 
@@ -335,20 +346,21 @@ export function render({ model, el, link }) {
     },
   });
   const keys = (...entries) =>
-    element("p", { class: "rl-keys" }, ...entries.map(([kind, text]) => element("span", { class: `rl-key ${kind}` }, text)));
+    element("p", { class: "rl-keys" }, ...entries.map(([kind, text]) => element("span", { class: kind && `rl-key ${kind}` }, text)));
   const legend = stack(
     "rl-legend",
     keys(
       ["rl-key-plain", "Euclidean: step, path, circle dᵀd = 2δ"],
       ["rl-key-improved", "natural: step, path, ellipse dᵀFd = 2δ"],
       ["rl-key-exact", "KL = δ, exact"],
-      ["rl-key-level", "η alike"],
+      ["rl-key-level", "equal η"],
       ["", "Drag the policy (dot) and the target c (triangle)."],
     ),
     keys(
-      ["rl-key-plain", "Euclidean path"],
-      ["rl-key-improved", "natural path"],
-      ["rl-key-level", "η alike"],
+      ["rl-key-plain", "Euclidean"],
+      ["rl-key-improved", "natural"],
+      ["rl-key-exact", "start"],
+      ["rl-key-level", "equal η"],
       ["", "Drag the start (dot) in the triangle, and n along the curves."],
     ),
   );
@@ -395,18 +407,18 @@ export function render({ model, el, link }) {
     ["kl", "KL of one step"],
     ["etaStep", "η after one step"],
     ["etaEnd", "η after n steps"],
-    ["apart", "one step in σ and in log σ: apart"],
+    ["apart", "gap σ to log σ, one step"],
     ["halved", "… with half of α"],
-    ["ratio", "… which divides it by"],
-    ["pathsApart", "paths of n steps: apart at most"],
+    ["ratio", "… which divides by"],
+    ["pathsApart", "gap σ to log σ, n steps"],
   ]);
   const softmaxTable = makeTable([
     ["kl", "KL of one step"],
     ["etaStep", "η after one step"],
     ["etaEnd", "η after n steps"],
-    ["best", "π(best action) after n steps"],
+    ["best", "π(best) after n steps"],
     ["half", "steps until that is ½"],
-    ["crossing", "… by the closed form, of two actions"],
+    ["crossing", "closed form (2 actions)"],
   ]);
   const tables = stack("", gaussianTable.node, softmaxTable.node);
   const numbers = element(
@@ -434,7 +446,9 @@ export function render({ model, el, link }) {
       element("div", { class: "rl-top" }, choosePreset.node, reset),
       element("div", { class: "rl-top" }, chooseView.node, play),
       legend.node,
-      ...panels,
+      ...panels.slice(0, 2),
+      leading,
+      panels[2],
       numbers,
       controls,
       foot,
@@ -462,13 +476,13 @@ export function render({ model, el, link }) {
   function draw() {
     if (!sizes) return;
     const now = read(model);
-    const { view, steps, preset } = now;
+    const { view, preset } = now;
     const gaussian = view === "gaussian";
     for (const { gaussian: one, softmax: other } of holders) {
       one.hidden = !gaussian;
       other.hidden = gaussian;
     }
-    const range = RANGES.find((most) => most >= steps) ?? LIMITS.steps[1];
+    const range = RANGES.find((most) => most >= now.steps) ?? LIMITS.steps[1];
     const state = gaussian ? gaussianState(now) : softmaxState(now, range);
     const { kl, etaStep, etaEnd } = state;
     const words = gaussian ? gaussianSentence(now, state) : softmaxSentence(now, state);
@@ -486,15 +500,17 @@ export function render({ model, el, link }) {
     chooseView.show(view);
     play.textContent = goal === null ? "Play" : "Pause";
     for (const [name, control] of Object.entries(sliders)) control.show(now[name]);
+    for (const control of steps) control.show(now.steps);
     probabilities.forEach((control, i) => control.show(now.start[i]));
     rewards.forEach((control, i) => control.show(now.rewards[i]));
-    for (const [name, nodes] of Object.entries(own)) for (const node of nodes) node.hidden = name !== view;
+    for (const name of ["gaussian", "softmax"])
+      for (const node of [...first[name], ...own[name]]) node.hidden = name !== view;
     legend.show(view);
     tables.show(view);
 
     const titles = gaussian
       ? ["Seen in (μ, σ)", "Seen in (μ, log σ)", "The policy before and after a step"]
-      : ["The triangle of policies", "η after n steps", `The policy at the start and after ${count(steps, "step")}`];
+      : ["The triangle of policies", "η after n steps", "The policy at the start and after n steps"];
     holders.forEach(({ title }, i) => title.textContent !== titles[i] && (title.textContent = titles[i]));
     const table = gaussian ? gaussianTable : softmaxTable;
     const number = (x) => (Number.isFinite(x) ? scientific(x) : "no policy");
@@ -525,7 +541,7 @@ export function render({ model, el, link }) {
     Object.assign(root.dataset, {
       preset,
       shows: view,
-      steps,
+      steps: now.steps,
       kl: pair(kl),
       eta: pair(etaEnd),
       ...(gaussian

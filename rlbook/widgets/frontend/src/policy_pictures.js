@@ -40,6 +40,18 @@ function arrow(points) {
   return `${path(drawn)}${path([barb(0.45), [x, y], barb(-0.45)])}`;
 }
 
+// A closed curve through the policies, open where there are none.
+function pieces(points, at) {
+  const start = points.findIndex(([, s]) => Number.isNaN(s));
+  if (start < 0) return `${path(points.map(at))}Z`;
+  const runs = [[]];
+  for (const point of [...points.slice(start), ...points.slice(0, start)]) {
+    if (Number.isNaN(point[1])) runs.push([]);
+    else runs.at(-1).push(at(point));
+  }
+  return runs.map(path).join("");
+}
+
 const dotted = (points) => points.map(([x, y]) => `M${x.toFixed(1)},${y.toFixed(1)}h0`).join("");
 
 // What can be dragged in a picture: things is a list of { node, at(), drag([x, y]), key(direction) }, the last of
@@ -148,7 +160,7 @@ export function makePlane(holder, { log, move }) {
     const triangle = svgElement("path", { class: "rl-mark", d: "M-8,0H8L0,-12Z" });
     const target = makeHandle(base.svg, "Target c: left and right arrow keys move it", triangle);
     put(target, { "aria-valuemin": -2, "aria-valuemax": 2 });
-    const cName = node(target, "text", { class: "rl-label", "text-anchor": "middle", y: -17 });
+    const cName = node(target, "text", { class: "rl-label", x: 10, y: -3 });
     cName.textContent = "c";
     const dot = svgElement("circle", { class: "rl-handle", r: 7.5 });
     const policy = makeHandle(
@@ -209,7 +221,7 @@ export function makePlane(holder, { log, move }) {
       let [most, place] = [18, null];
       for (let i = 0; i < Math.min(one.length, other.length); i++) {
         const apart = Math.hypot(one[i][0] - other[i][0], one[i][1] - other[i][1]);
-        const seen = [one[i], other[i]].every(([px, py]) => px > left && px < right && py > top && py < foot);
+        const seen = [one[i], other[i]].every(([px, py]) => px > left && px < right && py > top && py < foot - 24);
         if (seen && apart > most) [most, place] = [apart, i];
       }
       if (place === null) return [null, null];
@@ -229,11 +241,7 @@ export function makePlane(holder, { log, move }) {
       const points = finite(state.paths[kind]).map(at);
       set(`path-${kind}`, path(points));
       set(`dots-${kind}`, points.length <= DOTS ? dotted(points.slice(1)) : "");
-      const below = now.bend > 0 ? 0 : Infinity; // where a policy of the outline would be beyond σ > 0
-      const outline = state.outlines[kind].map(([m, s], i) =>
-        Number.isNaN(s) ? at([mu + (Math.max(...state.outlines[kind].map((p) => p[0] || -9)) - mu) * Math.cos((2 * Math.PI * i) / state.outlines[kind].length), below]) : at([m, s]),
-      );
-      set(`outline-${kind}`, `${path(outline)}Z`);
+      set(`outline-${kind}`, pieces(state.outlines[kind], at));
       const { points: stroke, leaves } = state.strokes[kind];
       const drawn = stroke.map(at);
       set(`arrow-${kind}`, leaves ? path(drawn) : arrow(drawn));
@@ -285,35 +293,37 @@ export function makeDensities(holder) {
       const curves = {
         target: make("rl-pole"),
         before: make("rl-exact rl-heavy"),
-        euclidean: make("rl-of-euclidean rl-filled"),
-        natural: make("rl-of-natural rl-filled"),
+        euclidean: make("rl-of-euclidean"),
+        natural: make("rl-of-natural"),
       };
+      // The names stand where no policy's peak can be.
       const names = Object.fromEntries(
         [
           ["before", "", "before"],
           ["euclidean", "rl-plain", "Euclidean"],
           ["natural", "rl-improved", "natural"],
-          ["target", "", "c"],
-        ].map(([name, kind, text]) => {
-          const label = node(base.layer, "text", { class: `rl-label ${kind}`, "text-anchor": "middle" });
+        ].map(([name, kind, text], i) => {
+          const label = node(base.svg, "text", { class: `rl-label ${kind}`, "text-anchor": "end", x: base.right - 2 });
+          label.setAttribute("y", base.top + 14 + 15 * i);
           label.textContent = text;
           return [name, label];
         }),
       );
+      names.target = node(base.layer, "text", { class: "rl-label", y: base.top + 12 });
+      names.target.textContent = "c";
       parts = { ...base, curves, names };
     }
-    const { x, y, curves, names, left, right, top: ceiling, foot, svg } = parts;
+    const { x, y, curves, names, top: ceiling, foot, svg } = parts;
     curves.target.setAttribute("d", `M${x(c)},${ceiling}V${foot}`);
-    put(names.target, { x: x(c) + 8, y: ceiling + 11 });
+    names.target.setAttribute("x", x(c) + 5);
     const shown = [
       ["before", [mu, sigma]],
       ["euclidean", step.euclidean],
       ["natural", step.natural],
     ];
-    const taken = [];
     for (const [name, [m, s]] of shown) {
       const there = Number.isFinite(s) && s > 0;
-      names[name].style.display = there ? "" : "none";
+      if (name !== "before") names[name].textContent = there ? NAME[name] : `${NAME[name]}: none`;
       if (!there) {
         curves[name].setAttribute("d", "");
         continue;
@@ -324,14 +334,7 @@ export function makeDensities(holder) {
       xs.sort((a, b) => a - b);
       const inside = xs.filter((a) => a >= ACTIONS[0] && a <= ACTIONS[1]);
       const d = path(inside.map((a) => [x(a), Math.max(-50, y(gaussianDensity(a, m, s)))]));
-      curves[name].setAttribute("d", name === "before" ? d : `${d}V${foot}H${left}Z`);
-      // The name stands over the peak, below those it would cover.
-      const px = Math.min(right - 30, Math.max(left + 30, x(m)));
-      let py = Math.max(ceiling + 12, y(gaussianDensity(m, m, s)) - 5);
-      for (let tries = 0; tries < 3; tries++)
-        for (const [qx, qy] of taken) if (Math.abs(px - qx) < 62 && Math.abs(py - qy) < 13) py = qy + 13;
-      taken.push([px, py]);
-      put(names[name], { x: px, y: py });
+      curves[name].setAttribute("d", d);
     }
     const say = ([m, s]) => (Number.isFinite(s) ? `mean ${format(m)}, deviation ${format(s)}` : "no policy");
     const label = `Densities: before, mean ${format(mu)}, deviation ${format(sigma)}; after a Euclidean step, ${say(step.euclidean)}; after a natural step, ${say(step.natural)}.`;
@@ -519,17 +522,20 @@ export function makeReturns(holder, seek) {
       put(ends[kind], { cx: x(steps), cy: y(etaEnd[kind]) });
       places[kind] = y(etaEnd[kind]);
     }
-    // The names beside the ends, apart from each other.
-    const gap = places.euclidean - places.natural;
-    const push = Math.abs(gap) < 16 ? (16 - Math.abs(gap)) / 2 : 0;
+    // The curves rise: before the end there is room over them, after it below.
     const after = x(steps) < (left + right) / 2;
+    const [over, below] = [(kind) => places[kind] - 9, (kind) => places[kind] + 18];
+    const beside = (kind) => {
+      if (after) return below(kind) < foot - 4 ? below(kind) : over(kind);
+      return over(kind) > top + 11 ? over(kind) : below(kind);
+    };
+    const heights = { natural: beside("natural"), euclidean: beside("euclidean") };
+    if (Math.abs(heights.natural - heights.euclidean) < 14) {
+      heights.euclidean = Math.min(foot - 4, heights.natural + 14);
+      if (heights.euclidean < heights.natural + 14) heights.natural = heights.euclidean - 14;
+    }
     for (const kind of KINDS) {
-      const down = (kind === "euclidean") === gap >= 0 ? 1 : -1;
-      put(names[kind], {
-        x: x(steps) + (after ? 10 : -10),
-        y: Math.min(foot - 4, Math.max(top + 11, places[kind] + 4 + down * push)),
-        "text-anchor": after ? "start" : "end",
-      });
+      put(names[kind], { x: x(steps) + (after ? 10 : -10), y: heights[kind], "text-anchor": after ? "start" : "end" });
     }
     const when = (kind) => (Number.isFinite(half[kind]) ? `after ${half[kind]} steps` : "not for thousands of steps");
     const label = `η against the number of steps: after ${steps}, ${format(etaEnd.euclidean)} by the Euclidean and ${format(etaEnd.natural)} by the natural gradient; the best action has half of the probability ${when("euclidean")} and ${when("natural")}.`;
