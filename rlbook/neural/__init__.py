@@ -1,11 +1,28 @@
 """The chapters with a network, on Gymnasium environments: one module a chapter.
 
-A policy is any torch module from observations (…, d) to logits (…, A), a value function any from (…, d) to
-(…, 1), an action-value function any from (…, d) to (…, A). This is the only part of rlbook that imports torch.
+A policy is any torch module from observations (…, d) to logits (…, A), or a `GaussianPolicy`; a value function any
+from (…, d) to (…, 1), an action-value function any from (…, d) to (…, A). Only this part of rlbook imports torch.
 """
 
 from rlbook.neural.episodes import Episodes, draw_actions, rollout
-from rlbook.neural.networks import Scaled, mlp, one_thread
+from rlbook.neural.natural_gradient import (
+    METHODS,
+    PRODUCTS,
+    LocalModel,
+    NaturalTraining,
+    SolveCost,
+    compare_natural,
+    divergence,
+    explicit_fisher,
+    fisher_vector_product,
+    local_model,
+    log_density,
+    measure_solves,
+    natural_step,
+    train_natural,
+)
+from rlbook.neural.networks import GaussianPolicy, Scaled, mlp, one_thread
+from rlbook.neural.pendulum import PENDULUM, Pendulums
 from rlbook.neural.policy_gradient import (
     VARIANTS,
     GradientVariance,
@@ -34,24 +51,40 @@ from rlbook.neural.q_learning import (
 
 __all__ = [
     "DEEP_Q_VARIANTS",
+    "METHODS",
+    "PENDULUM",
+    "PRODUCTS",
     "VARIANTS",
     "DeepQ",
     "Episodes",
+    "GaussianPolicy",
     "GradientVariance",
+    "LocalModel",
+    "NaturalTraining",
+    "Pendulums",
     "Replay",
     "Scaled",
+    "SolveCost",
     "Training",
     "Transitions",
     "ascend",
     "compare_deep_q",
+    "compare_natural",
     "compare_reinforce",
+    "divergence",
     "draw_actions",
     "episode_gradients",
+    "explicit_fisher",
+    "fisher_vector_product",
     "fit_value",
     "gae",
     "interact",
+    "local_model",
+    "log_density",
     "measure_gradient_variance",
+    "measure_solves",
     "mlp",
+    "natural_step",
     "one_thread",
     "rollout",
     "state_value",
@@ -59,5 +92,6 @@ __all__ = [
     "td_loss",
     "td_target",
     "train_deep_q",
+    "train_natural",
     "train_reinforce",
 ]

@@ -23,6 +23,7 @@ So all three are allowed the same distance between policies, and what differs is
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from typing import NamedTuple
 
@@ -183,13 +184,17 @@ def explicit_fisher(policy, observations, *, chunk=500):
     x = _tensor(policy, observations)
     parameters = {name: p.detach() for name, p in policy.named_parameters()}
     per_state = vmap(jacrev(lambda parameters, x: functional_call(policy, parameters, (x,))), in_dims=(None, 0))
-    n = sum(p.numel() for p in parameters.values())
+    n = _size(policy)
     F = torch.zeros((n, n), dtype=x.dtype)
     for part in x.split(chunk):
         J = torch.cat([j.flatten(2) for j in per_state(parameters, part).values()], dim=2)  # (chunk, k, n)
         MJ = _metric(policy, policy(part).detach()[:, None])(J.transpose(1, 2)).transpose(1, 2)
         F += J.flatten(0, 1).T @ MJ.flatten(0, 1)
     return (F / len(x)).double().numpy()
+
+
+def _size(policy):
+    return sum(p.numel() for p in policy.parameters())
 
 
 def _unflat(policy, v):
@@ -246,7 +251,7 @@ def natural_step(method, model, delta, *, damping=0.0, cg_steps=10):
     """
     g = model.gradient
     if method == "trust-region":
-        return trust_region_step(*model, delta, damping=damping, max_steps=cg_steps).step
+        return trust_region_step(*model, delta, damping=damping, max_steps=cg_steps, backtrack=0.8).step
     x = g if method == "gradient" else conjugate_gradient(model.matvec, g, damping=damping, max_steps=cg_steps).x
     curvature = x @ model.matvec(x)
     return x * (2 * delta / curvature) ** 0.5 if curvature > 0 else np.zeros_like(x)
@@ -351,3 +356,71 @@ def compare_natural(*, methods=METHODS, seeds=range(3), batches=50, **settings):
     with _progress_bar(len(methods) * len(seeds) * batches) as bar:
         train = partial(train_natural, batches=batches, progress=bar, **settings)
         return {m: np.array([train(m, seed=seed).mean_returns for seed in seeds]) for m in methods}
+
+
+# Cost ----------------------------------------------------------------------------------------------------
+
+
+class SolveCost(NamedTuple):
+    """Seconds that it takes to solve (F + λI)x = g, for policies of n parameters; all (K,) arrays.
+
+    `conjugate` is a solve by conjugate gradients with Fisher-vector products, O(kNn). `forming` is making the matrix
+    F, O(Nn²), and `solving` the direct solve with it, O(n³) (prop-cost): both are NaN for the n that were left out.
+    """
+
+    parameters: np.ndarray
+    conjugate: np.ndarray
+    forming: np.ndarray
+    solving: np.ndarray
+
+
+@one_thread()
+def measure_solves(
+    widths=(16, 24, 32, 40, 48, 128, 256, 512, 1000),
+    *,
+    states=200,
+    explicit_up_to=3500,
+    cg_steps=10,
+    damping=0.1,
+    repeats=2,
+    seed=0,
+):
+    """How the cost of a natural gradient grows with the number of parameters: a `SolveCost`, one entry a width.
+
+    The policies are Gaussian networks from 17 observations through two tanh layers of that width to one action.
+    Each time is the least of `repeats`, on one thread, and both ways solve for the same g at the same random
+    observations. The matrix is left out where a policy has more than `explicit_up_to` parameters.
+
+    Raises `ValueError` for a width or another count that is not a positive integer.
+    """
+    counts = {"states": states, "cg_steps": cg_steps, "repeats": repeats}
+    for name, count in (counts | {f"widths[{i}]": width for i, width in enumerate(widths)}).items():
+        _check_count(name, count)
+    rng = np.random.default_rng(seed)
+    rows = []
+    for width in widths:
+        policy = GaussianPolicy(mlp(17, 1, hidden=(width, width), rng=rng), torch.zeros(1))
+        observations, g = rng.normal(size=(states, 17)), rng.normal(size=_size(policy))
+
+        def conjugate(policy=policy, observations=observations, g=g):
+            matvec = fisher_vector_product(policy, observations)
+            return conjugate_gradient(matvec, g, damping=damping, max_steps=cg_steps)
+
+        row = [len(g), _seconds(conjugate, repeats), np.nan, np.nan]
+        if len(g) <= explicit_up_to:
+            row[2] = _seconds(partial(explicit_fisher, policy, observations), repeats)
+            F = torch.as_tensor(explicit_fisher(policy, observations) + damping * np.eye(len(g)))
+            row[3] = _seconds(partial(torch.linalg.solve, F, torch.as_tensor(g)), repeats)
+        rows.append(row)
+    n, *seconds = (np.array(column) for column in zip(*rows, strict=True))
+    return SolveCost(n, *seconds)
+
+
+def _seconds(function, repeats):
+    """The least time of several calls."""
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - start)
+    return min(times)

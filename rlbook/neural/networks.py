@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from contextlib import contextmanager
 
@@ -49,17 +50,18 @@ def one_thread():
 
 
 def mlp(n_in, n_out, *, hidden, rng):
-    """A network with one tanh layer, its weights drawn from `rng`; its output starts near zero.
+    """A network with one tanh layer, or several where `hidden` is a tuple; its output starts near zero.
 
-    A policy that starts so chooses every action about equally often.
+    A policy that starts so chooses every action about equally often. The weights are drawn from `rng`.
     """
-    network = nn.Sequential(nn.Linear(n_in, hidden), nn.Tanh(), nn.Linear(hidden, n_out))
+    widths = (n_in, *(hidden if isinstance(hidden, tuple) else (hidden,)), n_out)
+    layers = [nn.Linear(*sizes) for sizes in itertools.pairwise(widths)]
     with torch.no_grad():
-        for layer, size in ((network[0], 1.0), (network[2], 0.01)):
-            spread = size / layer.in_features**0.5
+        for layer in layers:
+            spread = (0.01 if layer is layers[-1] else 1.0) / layer.in_features**0.5
             layer.weight.copy_(torch.as_tensor(rng.normal(0, spread, layer.weight.shape)))
             layer.bias.zero_()
-    return network
+    return nn.Sequential(*(module for layer in layers[:-1] for module in (layer, nn.Tanh())), layers[-1])
 
 
 def _tensor(module, array):

@@ -1,0 +1,46 @@
+"""Gymnasium's Pendulum-v1, any number of them in one array, which is several times as fast as one by one."""
+
+from __future__ import annotations
+
+import copy
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.envs.classic_control.pendulum import DEFAULT_X, DEFAULT_Y, PendulumEnv
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+
+
+class Pendulums(VectorEnv):
+    """N pendulums that hang on Gymnasium's own equations: one `PendulumEnv` whose state is (2, N).
+
+    None ever falls, so all N episodes are truncated together, after `max_episode_steps`.
+    """
+
+    metadata = {"autoreset_mode": AutoresetMode.NEXT_STEP, "render_modes": []}  # noqa: RUF012
+
+    def __init__(self, num_envs=1, max_episode_steps=200, render_mode=None):
+        self.pendulum, self.num_envs, self.limit, self.render_mode = PendulumEnv(), num_envs, max_episode_steps, None
+        self.single_observation_space = self.pendulum.observation_space
+        self.single_action_space = self.pendulum.action_space
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        high = np.array([[DEFAULT_X], [DEFAULT_Y]])
+        self.pendulum.state, self.t = self.np_random.uniform(-high, high, (2, self.num_envs)), 0
+        return self.pendulum._get_obs().T.copy(), {}
+
+    def step(self, actions):
+        none, zeros = np.zeros(self.num_envs, dtype=bool), np.zeros(self.num_envs)
+        if self.t == self.limit:
+            observations, info = self.reset()
+            return observations, zeros, none, none, info
+        observations, rewards, *_ = self.pendulum.step(np.transpose(actions))
+        self.t += 1
+        return observations.T.copy(), rewards, none, none | (self.t == self.limit), {}
+
+
+PENDULUM = copy.deepcopy(gym.spec("Pendulum-v1"))
+PENDULUM.vector_entry_point = Pendulums
