@@ -182,7 +182,7 @@ def _solve_sparse(M, b, x, tol, gamma, *, adjoint=False):
     S, linalg = len(b), scipy.sparse.linalg
     norm, spread = (_sum_norm, S**0.5) if adjoint else (_max_norm, 1.0)  # norm ≤ spread · Euclidean norm
     if S < LU_BELOW:
-        return linalg.splu((scipy.sparse.eye_array(S) - M).tocsc()).solve(b, "T" if adjoint else "N")
+        return linalg.splu((scipy.sparse.eye_array(S) - (M.T if adjoint else M)).tocsc()).solve(b)
     forward = M.T.tocsr() if adjoint else M
     enough = max(tol, 1e-13 * max(norm(b), norm(x)))
     better = _chebyshev(forward, b, x, enough, gamma, norm)

@@ -29,8 +29,10 @@ import numpy as np
 import scipy  # its subpackages load when first used, which keeps `import rlbook` quick
 
 from rlbook.bellman import (
+    LU_BELOW,
     _check_positive,
     _look_ahead,
+    _reached,
     _solve_sparse,
     evaluate_policy,
     greedy_policy,
@@ -131,26 +133,20 @@ class MixturePath(NamedTuple):
 def state_occupancy(mdp, pi, *, tol=None):
     """ρ_π(s) = Σ_t γᵗ P(s_t=s), (S,): the solution of (I − γP_πᵀ)ρ = ρ₀ (def-occupancy, prop-flow).
 
-    pi is (S, A). It is 0 exactly where π cannot come and ≥ 0 everywhere. Its error ‖ρ − ρ_π‖₁ is at most
-    ‖residual‖₁/(1−γ), with the residual of `flow_residual`; that is as small as float64 allows, or, in large sparse
-    MDPs, about `tol` where one is given.
+    pi is (S, A). The result is ≥ 0, and 0 where π cannot come; in large sparse MDPs also where so little of it comes
+    that the error hides it. That error, ‖ρ − ρ_π‖₁, is at most ‖residual‖₁/(1−γ), by the residual of `flow_residual`;
+    it is as small as float64 allows or, in large sparse MDPs, at most about `tol` where one is given.
     Raises `ValueError` where pi is not an (S, A) array of distributions or tol not a positive number.
     Source: Puterman (1994), Section 6.9.
     """
     pi, gamma = check_policy(mdp, pi), mdp.gamma
     tol = 0.0 if tol is None else _check_positive("tol", tol)
-    if gamma == 0:
-        return mdp.rho0.copy()
-    M = transition_matrix(mdp, pi)
-    reached = _reached_from(mdp.rho0, M)  # the others would get rounding for their 0, and be taken for visited
+    P_pi, b = transition_matrix(mdp, pi), mdp.rho0
     if mdp.is_sparse:
-        states, visits = _solve_outwards(gamma * M, mdp.rho0, reached, tol * (1 - gamma), gamma)
+        rho_s = _solve_outwards(gamma * P_pi, b, tol * (1 - gamma), gamma)
     else:
-        states = np.sort(reached)
-        visits = np.linalg.solve(np.eye(len(states)) - gamma * M[np.ix_(states, states)].T, mdp.rho0[states])
-    rho_s = np.zeros(mdp.n_states)
-    rho_s[states] = np.maximum(visits, 0.0)  # below 0 it is rounding; no error grows by this
-    return rho_s
+        rho_s = np.linalg.solve(np.eye(len(b)) - gamma * P_pi.T, b)
+    return np.maximum(rho_s, 0.0)  # below 0 it is rounding; no error grows by this
 
 
 def occupancy(mdp, pi, *, tol=None):
@@ -533,42 +529,33 @@ def two_by_two(name="usual", *, r=None, gamma=None, rho0=None):
 # Helpers ----------------------------------------------------------------------------------------------------
 
 
-def _reached_from(rho0, P_pi):
-    """The states that can be reached, those first to which fewer steps lead from where ρ₀ starts."""
-    S, graph = len(rho0), scipy.sparse.csr_array(P_pi)
-    starts = np.flatnonzero(rho0)
-    if len(starts) == S:
-        return starts
-    if not graph.data.all():  # a stored 0 is no edge
-        graph.eliminate_zeros()
-    into = np.r_[graph.indices, starts.astype(graph.indices.dtype)]  # one more node leads to all starts
-    ends = np.r_[graph.indptr, len(into)]
-    graph = scipy.sparse.csr_array((np.ones(len(into), dtype=np.int8), into, ends), shape=(S + 1, S + 1))
-    return scipy.sparse.csgraph.breadth_first_order(graph, S, return_predecessors=False)[1:]
-
-
-def _solve_outwards(M, b, reached, tol, gamma):
-    """States and x = b + Mᵀx on them: those `reached`, or the first of them if hardly any mass leaves those.
+def _solve_outwards(M, b, tol, gamma):
+    """x = b + Mᵀx, where most of it is near where b is on the states there alone, if no more than `tol` leaves those.
 
     Mass is lost at 1 − γ a step. Unless the policy knows where it goes, what is left does not come far from where it
     started, and the states nearby are all that count.
     """
-    n, before, S = NEARBY, 0.1 * b.sum(), len(b)
-    while 4 * n < len(reached) and b[reached[n:]].sum() <= before / 2:
+    S, total = len(b), b.sum()
+    starts = np.flatnonzero(b)
+    if S < LU_BELOW or 4 * len(starts) > S:
+        return _solve_sparse(M, b, np.zeros(S), tol, gamma, adjoint=True)
+    into = np.r_[M.indices, starts.astype(M.indices.dtype)]  # one more node leads to all starts
+    graph = (np.ones(len(into), dtype=np.int8), into, np.r_[M.indptr, len(into)])
+    reached = _reached(scipy.sparse.csr_array(graph, shape=(S + 1, S + 1)), S)[1:]
+    n, before = NEARBY, 0.1 * total
+    while 4 * n < S and b[reached[n:]].sum() <= before / 2:
         near = np.sort(reached[:n])
         rows = M[near]
         inside = rows[:, near]
-        x = _solve_sparse(inside, b[near], np.zeros(n), tol / 2, gamma, adjoint=True)
-        lost = x @ (rows.sum(axis=1) - inside.sum(axis=1)) + b[reached[n:]].sum()
+        x = np.zeros(S)
+        x[near] = _solve_sparse(inside, b[near], np.zeros(n), tol / 2, gamma, adjoint=True)
+        lost = x[near] @ (rows.sum(axis=1) - inside.sum(axis=1)) + b[reached[n:]].sum()
         if lost <= max(tol / 2, 1e-13 * x.sum()):
-            return near, x
+            return x
         if lost > before / 2:
             break
         n, before = 2 * n, lost
-    if 2 * len(reached) > S:  # to take the few others along costs less than to leave them out
-        return reached, _solve_sparse(M, b, np.zeros(S), tol, gamma, adjoint=True)[reached]
-    inside = M[reached][:, reached]
-    return reached, _solve_sparse(inside, b[reached], np.zeros(len(reached)), tol, gamma, adjoint=True)
+    return _solve_sparse(M, b, np.zeros(S), tol, gamma, adjoint=True)
 
 
 def _mean_advantage(mdp, pi, pi_new):

@@ -868,7 +868,7 @@ def test_mend_31_the_policys_probability_is_counted_once():
 
 @pytest.mark.proves("thm-return")
 def test_mend_31_cell_by_cell_needs_a_sum_that_converges_absolutely():
-    """With γ < 1 the cells of +1, −1, +1, … sum to 1/(1+γ); with γ = 1 they hold T/2 and −T/2, and nothing converges."""
+    """With γ < 1 the cells of +1, −1, +1, … sum to 1/(1+γ); with γ = 1 they hold T/2 and −T/2, none converges."""
     P = np.zeros((2, 1, 2))
     P[0, 0, 1] = P[1, 0, 0] = 1.0
     r, pi, start = np.array([[1.0], [-1.0]]), np.ones((2, 1)), np.array([1.0, 0.0])
