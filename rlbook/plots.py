@@ -90,6 +90,30 @@ def lines(x, curves, *, colors, xlabel, ylabel, log=""):
     return ax
 
 
+def maps(numbers, shape, *, colors):
+    """Maps of one number a cell, tinted by size, each under its name, on new axes, which are returned.
+
+    `numbers` maps a name to (R·C,) values ≥ 0 in reading order, for `shape` (R, C); all share one scale. A cell with
+    nan stays empty, and one below 0.005 has no number. Wide maps are drawn one below the other.
+    """
+    R, C = shape
+    wide = C > 2 * R
+    rows, columns = (len(numbers), 1) if wide else (1, len(numbers))
+    fig, axes = plt.subplots(rows, columns, squeeze=False)
+    cell = min(0.6, 6.2 / C / columns)  # inches
+    fig.set_size_inches(columns * (C * cell + 0.2), rows * (R * cell + 0.35))
+    top = max(np.nanmax(values) for values in numbers.values()) or 1.0
+    for ax, (name, values), color in zip(axes.flat, numbers.items(), colors, strict=True):
+        for (i, j), value in np.ndenumerate(np.reshape(values, shape)):
+            if not np.isnan(value):
+                ax.add_patch(Rectangle((j, i), 1, 1, color=color, alpha=0.7 * value / top, lw=0))
+            if value >= 0.005:
+                ax.text(j + 0.5, i + 0.5, f"{value:.2f}", ha="center", va="center", size=7.5)
+        ax.set(title=name, xlim=(0, C), ylim=(R, 0), xticks=range(C + 1), yticks=range(R + 1), aspect="equal")
+        ax.tick_params(length=0, labelbottom=False, labelleft=False)
+    return axes.ravel()
+
+
 # Pictures of VarianceReduction ------------------------------------------------------------------------------
 
 
