@@ -18,7 +18,7 @@ from rlbook.bellman import (
 )
 from rlbook.mdp import TabularMDP, garnet, gridworld
 from rlbook.natural_gradient import conjugate_gradient, fisher, natural_gradient
-from rlbook.occupancy import expected_return, occupancy
+from rlbook.occupancy import expected_return, occupancy, policy_from_occupancy
 from rlbook.policy_gradient import exact_gradient, sample_trajectories, softmax_policy
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "natural_gradient",
     "occupancy",
     "optimality_operator",
+    "policy_from_occupancy",
     "policy_iteration",
     "sample_trajectories",
     "soft_operator",

@@ -12,6 +12,7 @@ to which its iterates converge.
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import count
 from math import isqrt
 from typing import NamedTuple
@@ -144,7 +145,15 @@ def _evaluate(mdp, pi, bonus=0.0, start=None, tol=0.0):
     return PolicyValue(V, Q, _discounted(residual + rounding, mdp.gamma * sums))
 
 
-def _chebyshev(M, b, x, enough, gamma):
+def _max_norm(v):
+    return abs(v).max()
+
+
+def _sum_norm(v):
+    return abs(v).sum()
+
+
+def _chebyshev(M, b, x, enough, gamma, norm=_max_norm):
     """x = b + Mx by Chebyshev's semi-iteration (Golub and Varga 1961) from a guess; stopped where it does not help.
 
     Where M's eigenvalues lie in [−γ, γ], as a random walk's do, an error shrinks by γ/(1 + √(1−γ²)) a product with
@@ -155,7 +164,7 @@ def _chebyshev(M, b, x, enough, gamma):
     for k in count():
         residual = b + M @ x - x
         if k % 10 == 0:
-            size = abs(residual).max()
+            size = norm(residual)
             start = size if start is None else start
             if size <= enough or size > 100 * start * rate**k:  # there, or not as fast as a walk would be
                 break
@@ -164,37 +173,42 @@ def _chebyshev(M, b, x, enough, gamma):
     return x
 
 
-def _solve_sparse(M, b, x, tol, gamma):
+def _solve_sparse(M, b, x, tol, gamma, *, adjoint=False):
     """x = b + Mx by Chebyshev's iteration, else BiCGSTAB (van der Vorst 1992), else LU, which small ones start with.
 
-    Ends when the residual b − (x − Mx) is at most `tol`, or 1e-13 of the numbers that it is the difference of.
+    Ends when the residual b − (x − Mx) is at most `tol`, or 1e-13 of the numbers that it is the difference of, in
+    maximum norm. If `adjoint`, it solves x = b + Mᵀx, and the norm is the sum of the absolute values.
     """
     S, linalg = len(b), scipy.sparse.linalg
+    norm, spread = (_sum_norm, S**0.5) if adjoint else (_max_norm, 1.0)  # norm ≤ spread · Euclidean norm
     if S < LU_BELOW:
-        return linalg.splu((scipy.sparse.eye_array(S) - M).tocsc()).solve(b)
-    enough = max(tol, 1e-13 * max(abs(b).max(), abs(x).max()))
-    better = _chebyshev(M, b, x, enough, gamma)
-    residual, others = b + M @ better - better, b + M @ x - x
-    x, residual = (better, residual) if abs(residual).max() < abs(others).max() else (x, others)
-    if abs(residual).max() <= enough:
+        return linalg.splu((scipy.sparse.eye_array(S) - M).tocsc()).solve(b, "T" if adjoint else "N")
+    forward = M.T.tocsr() if adjoint else M
+    enough = max(tol, 1e-13 * max(norm(b), norm(x)))
+    better = _chebyshev(forward, b, x, enough, gamma, norm)
+    residual, others = b + forward @ better - better, b + forward @ x - x
+    x, residual = (better, residual) if norm(residual) < norm(others) else (x, others)
+    if norm(residual) <= enough:
         return x
     order = _to_rest(M)
     M, b, x, residual = M[order], b[order], x[order], residual[order]
     M = scipy.sparse.csr_array((M.data, _inverse(order)[M.indices], M.indptr), shape=(S, S))
-    matrix, precondition = scipy.sparse.eye_array(S, format="csr") - M, None
+    factored = scipy.sparse.eye_array(S, format="csr") - M
+    matrix, precondition = factored.T.tocsr() if adjoint else factored, None
     steps = (100, 100) if scipy.sparse.triu(M, 1).sum() < ILU_BELOW * S else (30, 300, 100, 100)
     for most in steps:
-        before, enough = abs(residual).max(), max(tol, 1e-13 * max(abs(b).max(), abs(x).max()))
+        before, enough = norm(residual), max(tol, 1e-13 * max(norm(b), norm(x)))
         if before <= enough:
             break
         if precondition is None and most == 100:
-            factors = linalg.spilu(matrix.tocsc(), drop_tol=0.03, permc_spec="NATURAL", diag_pivot_thresh=0.0)
-            precondition = linalg.LinearOperator((S, S), matvec=factors.solve, dtype=float)
-        more, _ = linalg.bicgstab(matrix, residual, rtol=0.0, atol=enough, maxiter=most, M=precondition)
-        if abs(residual - matrix @ more).max() < before:
+            factors = linalg.spilu(factored.tocsc(), drop_tol=0.03, permc_spec="NATURAL", diag_pivot_thresh=0.0)
+            back = partial(factors.solve, trans="T" if adjoint else "N")
+            precondition = linalg.LinearOperator((S, S), matvec=back, dtype=float)
+        more, _ = linalg.bicgstab(matrix, residual, rtol=0.0, atol=enough / spread, maxiter=most, M=precondition)
+        if norm(residual - matrix @ more) < before:
             x = x + more
             residual = b - matrix @ x
-    if abs(residual).max() > 10 * enough:
+    if norm(residual) > 10 * enough:
         x = linalg.splu(matrix.tocsc()).solve(b)
     return x[_inverse(order)]
 
