@@ -226,7 +226,7 @@ class Occupancy(Widget):
         """The settings that a preset begins with."""
         if preset not in PRESETS:
             raise tr.TraitError(f"preset must be one of {', '.join(map(repr, PRESETS))}, got {preset!r}")
-        return {**DEFAULTS, **PRESETS[preset][1]}
+        return {**DEFAULTS, **PRESETS[preset][2]}
 
     def set_state(self, sync_data):
         """What the front end sends, a preset together with its settings."""
@@ -242,7 +242,10 @@ class Occupancy(Widget):
 
     @tr.default("_presets")
     def _settings_of_presets(self):
-        return {name: {"title": title, "settings": self._defaults(name)} for name, (title, _) in PRESETS.items()}
+        return {
+            name: {"title": title, "note": note, "settings": self._defaults(name)}
+            for name, (title, note, _) in PRESETS.items()
+        }
 
     @tr.validate(*LIMITS)
     def _number_in_range(self, proposal):
@@ -427,8 +430,8 @@ def _draw_cooling(widget, ax):
 
 
 # Presets ----------------------------------------------------------------------------------------------------
-# Each is (title, the settings that are not the defaults). In the two rooms action 1 works where one is, and action 0
-# walks over to the other room.
+# Each is (title, what to look at, the settings that are not the defaults). In the two rooms action 1 works where one
+# is, and action 0 walks over to the other room.
 
 ROOMS = [[0.9, 0.1], [0.1, 0.9]]
 DEFAULTS = {
@@ -443,15 +446,44 @@ DEFAULTS = {
     "start": 0.4,
 }
 PRESETS = {
-    "two-rooms": ("two rooms", {}),
-    "jump": ("about to jump", {"r": [[0.0, 0.55], [0.0, 0.835]], "pi": [0.9, 0.9]}),
-    "mixing": ("mixing", {"view": "mixing", "pi": [0.97, 0.03], "pi_new": [0.03, 0.97], "r": [[0.0, 0.8], [0.0, 1.0]]}),
+    "two-rooms": (
+        "two rooms",
+        "In each of two rooms action 1 works there and earns r(s,1), action 0 walks over to the other. Turn the "
+        "reward: does the best point slide, or jump?",
+        {},
+    ),
+    "jump": (
+        "about to jump",
+        "Less than a degree more, anticlockwise, and another corner is best; in between a whole side is.",
+        {"r": [[0.0, 0.55], [0.0, 0.835]], "pi": [0.9, 0.9]},
+    ),
+    "mixing": (
+        "mixing",
+        "π works in room 0, π′ in room 1. Mixed policies toss a coin at each step, and walk to and fro; mixed "
+        "occupancies toss one coin at the start.",
+        {"view": "mixing", "pi": [0.97, 0.03], "pi_new": [0.03, 0.97], "r": [[0.0, 0.8], [0.0, 1.0]]},
+    ),
     "unreachable": (
         "unreachable",
+        "It starts in state 0, and only action 1 leads from there to state 1: the left side of the square is crushed "
+        "to a point. Drag π along it; then raise ρ₀(1).",
         {"ahead": [[0.0, 0.8], [0.7, 0.2]], "start": 0.0, "pi": [0.0, 0.6], "r": [[0.0, -0.5], [0.0, 0.8]]},
     ),
-    "gamma-near-1": ("γ near 1", {"gamma": 0.99}),
-    "one-step": ("γ = 0", {"gamma": 0.0}),
-    "temperature": ("cooling", {"view": "temperature", "r": [[0.0, 0.5], [0.0, 1.0]]}),
+    "gamma-near-1": (
+        "γ near 1",
+        "In the long run the start is forgotten: move ρ₀(1), here and at γ = 0.8.",
+        {"gamma": 0.99},
+    ),
+    "one-step": (
+        "γ = 0",
+        "Only the first step counts: the polygon is the square, scaled by ρ₀, and the lines of equal η are straight in "
+        "both. Raise γ and watch them bend.",
+        {"gamma": 0.0},
+    ),
+    "temperature": (
+        "cooling",
+        "With entropy in the objective the optimum lies inside and is one point; it goes to a corner as α falls.",
+        {"view": "temperature", "r": [[0.0, 0.5], [0.0, 1.0]]},
+    ),
 }
 Occupancy.PRESETS = tuple(PRESETS)

@@ -223,9 +223,9 @@ export function render({ model, el, link }) {
   const chooseView = chips(
     "View",
     [
-      ["reward", "Turn the reward"],
-      ["mixing", "Mix two policies"],
-      ["temperature", "Cool down"],
+      ["reward", "Reward"],
+      ["mixing", "Mixing"],
+      ["temperature", "Temperature"],
     ],
     (view) => set({ view }),
   );
@@ -302,6 +302,10 @@ export function render({ model, el, link }) {
       corner,
     ),
   };
+  const notes = Object.fromEntries(
+    Object.entries(presets).map(([name, { note }]) => [name, element("p", { class: "rl-note" }, note)]),
+  );
+  const note = element("div", { class: "rl-stack rl-legend" }, ...Object.values(notes));
   const legend = element("div", { class: "rl-stack rl-legend" }, ...Object.values(legends));
   const holders = [0, 1, 2].map(() => ({
     title: element("p", { class: "rl-title" }),
@@ -372,6 +376,7 @@ export function render({ model, el, link }) {
       "div",
       { class: "rl-grid" },
       element("div", { class: "rl-top" }, choosePreset.node, reset),
+      note,
       element("div", { class: "rl-top" }, chooseView.node),
       legend,
       ...panels.slice(0, 2),
@@ -414,6 +419,7 @@ export function render({ model, el, link }) {
     other.forEach((control, s) => control.show(now.pi_new[s]));
     reward.forEach((control, s) => control.show(now.r[s][1]));
     ahead.forEach((row, s) => row.forEach((control, a) => control.show(now.ahead[s][a])));
+    for (const [name, node] of Object.entries(notes)) node.classList.toggle("rl-away", name !== preset);
     for (const name of VIEWS) {
       for (const node of own[name]) node.hidden = name !== view;
       legends[name].classList.toggle("rl-away", name !== view);

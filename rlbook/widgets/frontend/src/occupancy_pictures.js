@@ -169,10 +169,13 @@ function makePanel(holder, { names, labels, of, back, step, move, turn }) {
       label.textContent = texts[k];
       label.classList.toggle("rl-improved", texts[k].split(" = ").some((name) => state.best.includes(NAMES.indexOf(name))));
       label.classList.toggle("rl-best", label.classList.contains("rl-improved"));
+      const room = 7 * texts[k].length; // about as wide as it is
+      const anchor = leftwards ? "end" : "start";
+      const inFrame = leftwards ? px - 4 - room > 16 : px + 9 + room < parts.right + 8;
       put(label, {
-        x: px + (leftwards ? -4 : 9),
+        x: inFrame ? px + (leftwards ? -4 : 9) : leftwards ? 16 : parts.right + 8,
         y: py + (py > middle[1] ? 15 : -7),
-        "text-anchor": leftwards ? (px - parts.left < 40 ? "middle" : "end") : "start",
+        "text-anchor": inFrame ? anchor : leftwards ? "start" : "end",
       });
     });
 
@@ -347,19 +350,35 @@ export function makeGraph(holder, change) {
       const [one, two] = ["policies", "occupancies"].map((kind) => y(numerics.expectedReturn(now, centre[kind])));
       const below = one >= two;
       const inside = (py) => Math.min(foot - 6, Math.max(top + 12, py));
-      name(0, "policies mixed", x(0.5), inside(one + (below ? 20 : -10)), { anchor: "middle" });
-      name(1, "occupancies mixed", x(0.5), inside(two + (below ? -10 : 20)), { anchor: "middle", kind: "rl-other" });
+      const slope = (kind) => {
+        const [before, after] = [20, 40].map((i) => y(numerics.expectedReturn(now, state.mixed[i][kind])));
+        return before - after; // in pixels, upwards
+      };
+      [
+        ["policies", one, below, ""],
+        ["occupancies", two, !below, "rl-other"],
+      ].forEach(([kind, py, under, colour], i) => {
+        const rise = slope(kind);
+        const anchor = Math.abs(rise) < 8 ? "middle" : rise > 0 === under ? "start" : "end";
+        name(i, `${kind} mixed`, x(0.5), inside(py + (under ? 20 : -10)), { anchor, kind: colour });
+      });
     } else {
       at = now.alpha;
       heights = state.soft.pi;
       [0, 1].forEach((s) => set(s, state.cooled.map(({ alpha, pi }) => [x(alpha), y(pi[s])])));
-      // At the cold end, where the curves lie still.
-      const ends = state.cooled.at(-1).pi.map(y);
-      const down = ends.map((py) => py < (top + foot) / 2);
-      const near = down[0] === down[1] ? 15 : 0;
+      // Each name stands between the curves where they are far apart, on the side from which its curve comes.
+      const gap = ({ pi }) => Math.abs(pi[0] - pi[1]);
+      const some = state.cooled.slice(18, 50);
+      const widest = some.reduce((best, one, i) => (gap(one) > gap(some[best]) + 1e-6 ? i : best), 0);
+      const [here, before] = [some[widest], state.cooled[19 + widest]]; // the latter is colder, to the left
+      const upper = here.pi[0] >= here.pi[1] ? 0 : 1;
+      const wide = gap(here) * (foot - top) > 44;
       [0, 1].forEach((s) => {
-        const further = s && near * (down[s] ? 1 : -1);
-        name(s, `state ${s}${s ? " (dashed)" : ""}`, left + 8, ends[s] + (down[s] ? 17 : -9) + further, { kind: "rl-improved" });
+        const below = (s === upper) === wide;
+        const rises = here.pi[s] > before.pi[s];
+        const anchor = rises === below ? "start" : "end";
+        const py = between(top + 12, foot - 6, y(here.pi[s]) + (below ? 18 : -10));
+        name(s, s ? "state 1 (dashed)" : "state 0", between(left + 96, right - 96, x(here.alpha)), py, { anchor, kind: "rl-improved" });
       });
       label = `The optimum's probability of action 1 against the temperature: at α = ${format(at)}, ${format(heights[0])} in state 0 and ${format(heights[1])} in state 1.`;
     }
