@@ -264,7 +264,7 @@ export function render({ model, el, link }) {
     mixing: [sliders.share.node],
     temperature: [sliders.alpha.node],
   };
-  const leading = element("div", { class: "rl-controls rl-leading" }, ...Object.values(own).flat(), sliders.gamma.node);
+  const leading = element("div", { class: "rl-controls rl-leading" }, sliders.gamma.node, ...Object.values(own).flat());
   const controls = element(
     "div",
     { class: "rl-controls" },
