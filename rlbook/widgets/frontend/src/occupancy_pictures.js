@@ -378,7 +378,10 @@ export function makeGraph(holder, change) {
         const rises = here.pi[s] > before.pi[s];
         const anchor = rises === below ? "start" : "end";
         const py = between(top + 12, foot - 6, y(here.pi[s]) + (below ? 18 : -10));
-        name(s, s ? "state 1 (dashed)" : "state 0", between(left + 96, right - 96, x(here.alpha)), py, { anchor, kind: "rl-improved" });
+        const text = s ? "state 1 (dashed)" : "state 0";
+        const room = 6 * text.length + 4; // about as wide as it is
+        const [first, last] = anchor === "end" ? [left + room, right] : [left, right - room];
+        name(s, text, between(first, last, x(here.alpha)), py, { anchor, kind: "rl-improved" });
       });
       label = `The optimum's probability of action 1 against the temperature: at α = ${format(at)}, ${format(heights[0])} in state 0 and ${format(heights[1])} in state 1.`;
     }
