@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-NAMES = ("sampling", "gradients", "bellman", "page")
+NAMES = ("sampling", "gradients", "bellman", "occupancy", "page")
 
 chosen = sys.argv[1:] or NAMES
 unknown = set(chosen) - set(NAMES)

@@ -554,7 +554,7 @@ def _solve_outwards(M, b, reached, tol, gamma):
     started, and the states nearby are all that count.
     """
     n, before, S = NEARBY, 0.1 * b.sum(), len(b)
-    while 4 * n < len(reached):
+    while 4 * n < len(reached) and b[reached[n:]].sum() <= before / 2:
         near = np.sort(reached[:n])
         rows = M[near]
         inside = rows[:, near]

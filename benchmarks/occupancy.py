@@ -1,0 +1,123 @@
+"""Occupancy measures of policies on gridworlds against scipy's sparse LU, and control as a linear program.
+
+LU is given the matrix ready-made; ours starts from the MDP and the policy. Ours is certified by its flow residual,
+‖ρ − ρ_π‖₁ ≤ ‖residual‖₁/(1−γ) ≤ 1e-6, of a mass of 100. The linear program is solved by HiGHS, certified by its
+dual, against QuantEcon's, a simplex on a dense tableau, which is ended after a time and not begun where its tableau
+would fill the memory; and against `solve` and value iteration, which are no linear programming at all.
+"""
+
+from __future__ import annotations
+
+import functools
+import multiprocessing
+import os
+import time
+
+import numpy as np
+import scipy.sparse as sp
+
+from benchmarks.bellman import quantecon, world
+from benchmarks.timing import Result, interleaved, show
+from rlbook import TabularMDP, garnet, solve, value_iteration
+from rlbook.bellman import transition_matrix
+from rlbook.occupancy import flow_residual, occupancy, occupancy_program
+
+TOL = 1e-6
+CAP = 1.5  # QuantEcon's program is ended after 1.5 times our time
+
+
+def visits(name, mdp, pi, repeats, goal=0.3):
+    """The row that compares us with LU, and a note with the times and errors."""
+    P_pi = transition_matrix(mdp, pi)
+
+    def lu():
+        matrix = sp.eye_array(mdp.n_states, format="csc") - mdp.gamma * P_pi.T.tocsc()
+        return sp.linalg.splu(matrix).solve(mdp.rho0)
+
+    rho = occupancy(mdp, pi, tol=TOL)
+    certified = abs(flow_residual(mdp, rho)).sum() / (1 - mdp.gamma)
+    error = abs(rho.sum(axis=1) - lu()).sum()
+    assert error <= certified + 1e-9, f"{name}: the certificate does not hold"
+    assert certified <= TOL, f"{name}: not within the tolerance"
+    turns = interleaved({"ours": lambda: occupancy(mdp, pi, tol=TOL), "LU": lu}, repeats)
+    told = ", ".join(f"{k} {np.median(v):.3g} s" for k, v in turns.items())
+    reached = (rho.sum(axis=1) > 0).sum()
+    note = f"{name}: {told}; error {error:.0e}, certified {certified:.0e}; ρ > 0 in {reached} of {mdp.n_states} states"
+    return Result(f"{name}: LU", goal, np.median(turns["ours"] / turns["LU"]), False), note
+
+
+def dense(mdp):
+    S, A = mdp.r.shape
+    return TabularMDP(mdp.P.toarray().reshape(S, A, S) if mdp.is_sparse else mdp.P, mdp.r, mdp.gamma, mdp.rho0)
+
+
+def play(pipe, mdp):
+    quantecon(garnet(8, 2, 2, gamma=0.5, rng=np.random.default_rng(0))).solve(method="linear_programming")  # compiles
+    model = quantecon(dense(mdp))
+    pipe.send(None)
+    start = time.perf_counter()
+    answer = model.solve(method="linear_programming", max_iter=10**9)
+    pipe.send((time.perf_counter() - start, answer.v))
+
+
+def capped(mdp, cap):
+    """The seconds that QuantEcon's program takes, and V; (cap, None) where it is ended; (None, None) if not begun."""
+    S, A = mdp.r.shape
+    needed = 8 * S * (2 * S * A + S)  # its transitions and its tableau
+    if 2 * needed > os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"):
+        return None, None
+    ours, theirs = multiprocessing.Pipe()
+    child = multiprocessing.get_context("fork").Process(target=play, args=(theirs, mdp))
+    child.start()
+    ours.recv()
+    result = ours.recv() if ours.poll(cap) else (cap, None)
+    child.kill()
+    child.join()
+    return result
+
+
+def programs(name, mdp, repeats):
+    """Rows for the linear program against QuantEcon's, and for value iteration and `solve` against it, and a note."""
+    start = time.perf_counter()
+    solution = occupancy_program(mdp)
+    ours = time.perf_counter() - start
+    assert solution.gap <= TOL, f"{name}: the program's certificate is too wide"
+    told = [f"HiGHS {ours:.3g} s (gap {solution.gap:.0e})"]
+    rows = []
+    theirs, V = capped(mdp, max(1.0, CAP * ours))
+    if theirs is None:
+        told.append("QuantEcon's not begun, for want of memory")
+    else:
+        ending = "ended" if V is None else f"error {abs(mdp.rho0 @ V - solution.value):.0e}"
+        told.append(f"QuantEcon's {theirs:.3g} s ({ending})")
+        rows.append(Result(f"{name}, linear program: QuantEcon's", 1, ours / theirs, False))
+    for method in (value_iteration, solve):
+        error = abs(mdp.rho0 @ method(mdp, tol=TOL).V - solution.value)
+        assert error <= 2 * TOL, f"{name}: {method.__name__} and the program disagree"
+        if repeats == 1:
+            seconds = interleaved({"it": functools.partial(method, mdp, tol=TOL)}, 3)["it"]
+            share = np.median(seconds) / ours
+        else:
+            functions = {"it": functools.partial(method, mdp, tol=TOL), "program": lambda: occupancy_program(mdp)}
+            turns = interleaved(functions, repeats)
+            seconds, share = turns["it"], np.median(turns["it"] / turns["program"])
+        told.append(f"{method.__name__} {np.median(seconds):.3g} s (error {error:.0e})")
+        rows.append(Result(f"{name}, {method.__name__}: the linear program", 1, share, False))
+    return rows, f"{name}: " + ", ".join(told)
+
+
+def main():
+    results, notes = [], []
+    for side in (100, 300, 1000):
+        mdp = world(side)
+        equal = np.full(mdp.r.shape, 0.25)
+        repeats, goal = 3 if side == 1000 else 9, 0.3 if side >= 300 else 3
+        for kind, pi in (("equiprobable", equal), ("optimal", solve(mdp, tol=TOL).pi)):
+            result, note = visits(f"{kind} policy on {side}²", mdp, pi, repeats, goal)
+            results.append(result)
+            notes.append(note)
+    for side, repeats in ((20, 5), (100, 1)):
+        rows, note = programs(f"grid of {side}²", world(side), repeats)
+        results.extend(rows)
+        notes.append(note)
+    show("Occupancy: share of the time of", results, *notes)
