@@ -117,6 +117,7 @@ def test_the_chapter_runs_to_its_end_and_its_widgets_are_alive(browser, lab, pat
     [
         ("VarianceReduction", "kappa", "w.variance", "data-variance"),
         ("NaturalGradient", "bend", "w.kl.euclidean", "data-kl"),
+        ("Occupancy", "gamma", "w.eta", "data-eta"),
     ],
 )
 def test_the_widget_answers_both_ways(browser, lab, name, setting, number, shown_as):

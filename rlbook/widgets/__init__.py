@@ -1,7 +1,8 @@
 """The book's widgets: the same objects in JupyterLab, on the rendered page and, as a picture, on paper."""
 
 from rlbook.widgets.natural_gradient import NaturalGradient
+from rlbook.widgets.occupancy import Occupancy
 from rlbook.widgets.value_iteration import ValueIteration
 from rlbook.widgets.variance_reduction import VarianceReduction
 
-__all__ = ["NaturalGradient", "ValueIteration", "VarianceReduction"]
+__all__ = ["NaturalGradient", "Occupancy", "ValueIteration", "VarianceReduction"]

@@ -13,12 +13,12 @@ const COLOUR = { euclidean: "plain", natural: "improved" };
 const KINDS = ["euclidean", "natural"];
 const NAME = { euclidean: "Euclidean", natural: "natural" };
 
-const node = (parent, tag, attributes) => {
+export const node = (parent, tag, attributes) => {
   const made = svgElement(tag, attributes);
   parent.append(made);
   return made;
 };
-const put = (made, attributes) => {
+export const put = (made, attributes) => {
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
 };
 
@@ -35,7 +35,7 @@ function thinned(points) {
 }
 
 // A stroke through the points with a head at its end; without a head where it is too short for one.
-function arrow(points) {
+export function arrow(points) {
   const drawn = points.filter(([x, y], i) => !i || Math.hypot(x - points[i - 1][0], y - points[i - 1][1]) > 0.01);
   if (drawn.length < 2) return "";
   const [x, y] = drawn.at(-1);
@@ -104,7 +104,7 @@ function placeBeside(curve, other, crowd, wide, { left, right, top, foot }) {
 
 // What can be dragged in a picture: things is a list of { node, at(), drag([x, y]), key(direction) }, the last of
 // which also moves when the empty plane is dragged. Handles keep the distance to the pointer that took them.
-function dragging(holder, things, toPlane) {
+export function dragging(holder, things, toPlane) {
   let taken = null;
   const where = (event) => {
     const box = holder.firstElementChild.getBoundingClientRect();
@@ -138,7 +138,7 @@ function dragging(holder, things, toPlane) {
 }
 
 // A handle: a dot with room around it for a finger. `name` says what it is.
-function makeHandle(parent, name, shape) {
+export function makeHandle(parent, name, shape) {
   const group = node(parent, "g", {
     class: "rl-grip",
     tabindex: "0",
