@@ -272,7 +272,11 @@ class AverageGrid(MapWidget):
         average, exact = self.average.states, self.exact.sum(axis=1)
         colours = (plots.IMPROVED, plots.PLAIN)
         grids = [self.episode.sum(axis=1), np.nan_to_num(average), exact]
-        titles = ["An episode", f"Average of {self.episodes:,}", "Exact: ρ r" if self.quantity == "reward" else "Exact: ρ"]
+        titles = [
+            "An episode",
+            f"Average of {self.episodes:,}",
+            "Exact: ρ r" if self.quantity == "reward" else "Exact: ρ",
+        ]
         top = abs(exact).max()
         for i, (ax, values, title) in enumerate(zip(axes, grids, titles, strict=True)):
             if self.quantity == "visits":
@@ -293,7 +297,9 @@ class AverageGrid(MapWidget):
     def alt(self):
         what = "γᵗ r" if self.quantity == "reward" else "γᵗ"
         value, error = self.average.total
-        found = f"sums to {value:.3g}" + (f" ± {error:.2g}" if self.episodes > 1 else "") if self.episodes else "is empty"
+        found = (
+            f"sums to {value:.3g}" + (f" ± {error:.2g}" if self.episodes > 1 else "") if self.episodes else "is empty"
+        )
         return (
             f"Three maps of {len(self.rows)} by {len(self.rows[0])} cells with what {what} leaves in each: one episode; "
             f"the average of {self.episodes} episodes, which {found}; and the exact grid, which sums to "

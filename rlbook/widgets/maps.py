@@ -121,9 +121,7 @@ class MapWidget(Widget):
 
     @tr.default("_presets")
     def _settings_of_presets(self):
-        return {
-            name: {"title": title, "settings": self._defaults(name)} for name, (title, _) in self._table().items()
-        }
+        return {name: {"title": title, "settings": self._defaults(name)} for name, (title, _) in self._table().items()}
 
     @tr.validate("rows")
     def _map_that_is_one(self, proposal):

@@ -152,7 +152,9 @@ class PerformanceDifference(MapWidget):
         policies = [] if two else [(plots.INK, self.pi), (plots.OTHER, self.pi_new)]
         values = evaluate_policy(mdp, self.pi).V
         draw_cells(middle, rows, cells, values, title="V of π; π, π′", top=3 * abs(values).max(), policies=policies)
-        draw_cells(right, rows, cells, terms, title=f"Terms\nsum {terms.sum():.3g}".replace("-", "−"), top=abs(terms).max())
+        draw_cells(
+            right, rows, cells, terms, title=f"Terms\nsum {terms.sum():.3g}".replace("-", "−"), top=abs(terms).max()
+        )
         return fig
 
     def alt(self):
@@ -234,7 +236,11 @@ PRESETS = {
     ),
     "never-visited": (
         "never visited",
-        {**BRIDGE, "policy": [">>>>>v", "^....v", "^vvvv.", "^....^"], "other": [">>>>>v", "^....v", ">>>>>.", "^....^"]},
+        {
+            **BRIDGE,
+            "policy": [">>>>>v", "^....v", "^vvvv.", "^....^"],
+            "other": [">>>>>v", "^....v", ">>>>>.", "^....^"],
+        },
     ),
     "two-states": ("two states", {"view": "two", "alpha": 0.3}),
 }

@@ -1,5 +1,6 @@
+import * as average_grid from "./average_grid.js";
 import * as natural_gradient from "./natural_gradient.js";
 import * as value_iteration from "./value_iteration.js";
 import * as variance_reduction from "./variance_reduction.js";
 
-export const views = { natural_gradient, value_iteration, variance_reduction };
+export const views = { average_grid, natural_gradient, value_iteration, variance_reduction };
