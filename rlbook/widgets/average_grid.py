@@ -15,7 +15,7 @@ import numpy as np
 import traitlets as tr
 
 from rlbook import plots
-from rlbook.bellman import evaluate_policy, policy_iteration, transition_matrix
+from rlbook.bellman import policy_iteration, transition_matrix
 from rlbook.occupancy import occupancy
 from rlbook.widgets.maps import MAP_SETTINGS, MapWidget, draw_cells, make_map, read_policy, write_policy
 
@@ -121,27 +121,16 @@ class Episodes:
 
     def average(self, count, quantity):
         """The first `count` episodes' `Averages`, of rewards γᵗr or visits γᵗ."""
-        unit = self.unit(quantity)
-        kept, chunks = [], range(0, count, CHUNK)
-        for first in chunks:
+        unit, kept = self.unit(quantity), [[], [], []]
+        for first in range(0, count, CHUNK):
             grids = self.visits(first, min(CHUNK, count - first)) * unit
             states = grids.sum(axis=2)
-            kept.append([grids.reshape(len(grids), -1), states, states.sum(axis=1, keepdims=True)])
-        columns = [np.concatenate(part) for part in zip(*kept, strict=True)] if count else None
-        sizes = self.mdp.r.size, self.mdp.n_states, 1
-        means = [part.mean(axis=0) if count else np.full(k, np.nan) for part, k in zip(columns or sizes, sizes)]
-        errors = [
-            part.std(axis=0, ddof=1) / np.sqrt(count) if count > 1 else np.full(k, np.nan)
-            for part, k in zip(columns or sizes, sizes)
-        ]
-        shape = self.mdp.r.shape
-        return Averages(
-            means[0].reshape(shape),
-            errors[0].reshape(shape),
-            means[1],
-            errors[1],
-            Estimate(float(means[2][0]), float(errors[2][0])),
+            for part, values in zip(kept, (grids, states, states.sum(axis=1)), strict=True):
+                part.append(values)
+        pairs, states, totals = (
+            _mean_and_error(part, size) for part, size in zip(kept, (unit.shape, len(unit), ()), strict=True)
         )
+        return Averages(*pairs, *states, Estimate(*map(float, totals)))
 
     def unit(self, quantity):
         """What a visit counts for: r(s,a), or 1; (S, 4)."""
@@ -169,6 +158,16 @@ class Episodes:
         V = N @ mean
         squares = np.linalg.solve(twice, (pi * r * (r + 2 * gamma * mdp.expect(V))).sum(axis=1))
         return states, float(np.sqrt(max(mdp.rho0 @ squares - (mdp.rho0 @ V) ** 2, 0.0)))
+
+
+def _mean_and_error(chunks, shape):
+    """The mean over the leading axis and its standard error; nan where there is nothing to take them of."""
+    nothing = np.full(shape, np.nan)
+    if not chunks:
+        return nothing, nothing
+    values = np.concatenate(chunks)
+    n = len(values)
+    return values.mean(axis=0), values.std(axis=0, ddof=1) / np.sqrt(n) if n > 1 else nothing
 
 
 class AverageGrid(MapWidget):
@@ -298,11 +297,13 @@ class AverageGrid(MapWidget):
         what = "γᵗ r" if self.quantity == "reward" else "γᵗ"
         value, error = self.average.total
         found = (
-            f"sums to {value:.3g}" + (f" ± {error:.2g}" if self.episodes > 1 else "") if self.episodes else "is empty"
+            f"sums to {value:.3g}" + (f" ± {error if error > 1e-9 else 0:.2g}" if self.episodes > 1 else "")
+            if self.episodes
+            else "is empty"
         )
         return (
-            f"Three maps of {len(self.rows)} by {len(self.rows[0])} cells with what {what} leaves in each: one episode; "
-            f"the average of {self.episodes} episodes, which {found}; and the exact grid, which sums to "
+            f"Three maps of {len(self.rows)} by {len(self.rows[0])} cells with what {what} leaves in each: one "
+            f"episode; the average of {self.episodes} episodes, which {found}; and the exact grid, which sums to "
             f"{self.total:.3g}."
         )
 

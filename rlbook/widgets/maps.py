@@ -145,7 +145,7 @@ class MapWidget(Widget):
     @tr.validate("cell_rewards")
     def _rewards_that_fit(self, proposal):
         value, shape = proposal["value"], _shape(self.rows)
-        if value and _shape(value) != shape or any(len(row) != shape[1] for row in value):
+        if (value and _shape(value) != shape) or any(len(row) != shape[1] for row in value):
             raise tr.TraitError(f"cell_rewards must be empty or {shape[0]} lists of {shape[1]} numbers, got {value!r}")
         if not all(abs(x) <= 100 for row in value for x in row):  # nor is nan
             raise tr.TraitError(f"cell_rewards must hold numbers from -100 to 100, got {value!r}")

@@ -109,7 +109,7 @@ class PerformanceDifference(MapWidget):
 
     @property
     def terms(self):
-        """Each state's term with the weights and actions that are chosen, (S,); their sum is η(π_α)−η(π), L−η(π) or 0."""
+        """Each state's term with the chosen weights and actions, (S,); their sum is η(π_α)−η(π), L−η(π) or 0."""
         mdp, pi, mixed = self.mdp, self.pi, self.pi_alpha
         V, Q, _ = evaluate_policy(mdp, pi)
         actions = mixed if self.actions == "new" else pi
@@ -161,8 +161,8 @@ class PerformanceDifference(MapWidget):
         bounds = ", ".join(f"{value:.3g}" for value in self.bounds.values())
         what = "two states" if self.view == "two" else f"a map of {len(self.rows)} by {len(self.rows[0])} cells"
         return (
-            f"From π to π′ on {what}, at α = {self.alpha:g}: η goes from {self.start:.3g} to {self.eta:.3g}, the surrogate "
-            f"to {self.surrogate:.3g}, with bounds of {bounds} (average, mixture, trust region) around it; beside the "
+            f"From π to π′ on {what}, at α = {self.alpha:g}: η goes from {self.start:.3g} to {self.eta:.3g}, the "
+            f"surrogate to {self.surrogate:.3g}, with bounds of {bounds} (average, mixture, trust region) around it; beside the "
             f"curves the policies, and each state's term, which sum to {self.terms.sum():.3g}."
         )
 

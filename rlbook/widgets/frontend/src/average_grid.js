@@ -448,6 +448,8 @@ export function render({ model, el, link }) {
     const unit = play.unitOf(setup, quantity);
     const shown = shownEpisode(now, known);
     const left = shown ? play.byState(shown.visits.map((x, i) => x * unit[i])) : exact.states.map(() => 0);
+    const times = shown && play.byState(shown.visits);
+    const come = left.map((x, s) => (times?.[s] ? x : NaN)); // nothing stands where it did not come
     const state = { sum: left.reduce((sum, x) => sum + x, 0), steps: shown?.steps ?? 0, whole: shown?.whole ?? false };
     const inside = (at) => at && at[0] < rows.length && at[1] < rows[0].length;
     const at = [pointed, chosen].find(inside) ?? firstCell(rows);
@@ -459,17 +461,18 @@ export function render({ model, el, link }) {
     else if (shown && !shown.whole) cells.push(shown.episode.states[shown.steps]);
     const trail = cells.slice(-TRAIL).map((s) => process.cells[s]);
     episodeMap.draw(
-      { ...base, values: left, tint: byScale(left, top, classes), policies: [["", setup.pi]], trail, token: trail.at(-1) ?? null },
+      { ...base, values: come, tint: byScale(come, top, classes), policies: [["", setup.pi]], trail, token: trail.at(-1) ?? null },
       sizes.map,
     );
     const [means, errors] = averages.states;
     const [[value], [error]] = averages.total;
     const name = reward ? "γᵗ r" : "γᵗ";
+    const seen = means.map((x, s) => (tally.visits.states.seen[s] ? x : NaN));
     averageMap.draw(
       {
         ...base,
-        values: n ? means : exact.states.map(() => 0),
-        tint: byScale(n ? means : exact.states.map(() => 0), top, classes),
+        values: seen,
+        tint: byScale(seen, top, classes),
         says: n ? `The average grid of ${count(n, "episode")}: ${name} in each cell, sum ${plusMinus(value, error)}` : "The average grid, still empty",
       },
       sizes.map,
@@ -511,7 +514,7 @@ export function render({ model, el, link }) {
     episodePanel.title.textContent = shown ? `Episode ${shown.number + 1}${steps}: sum ${scientific(state.sum)}` : "No episode yet: step, or add some";
     averagePanel.title.textContent = n ? `Average of ${n}: sum ${plusMinus(value, error)}` : "Average: still empty";
     exactPanel.title.textContent = reward ? `Exact, ρ·r: sum η(π) = ${scientific(exact.total)}` : `Exact, ρ: sum 1/(1−γ) = ${scientific(exact.total)}`;
-    exactPanel.keys.firstChild.textContent = reward ? "Each cell: Σ_a ρ_π(s,a) r(s,a).".replace("_a", "ₐ").replace("_π", "") : "Each cell: Σₐ ρ(s,a), how often π comes by, discounted.";
+    exactPanel.keys.firstChild.textContent = reward ? "Each cell: Σₐ ρ(s,a) r(s,a)." : "Each cell: Σₐ ρ(s,a), how often π comes by, discounted.";
     gapsPanel.title.textContent = n ? `Error after ${count(n, "episode")}: ${scientific(gap[0])}` : "Error against episodes";
     gapsPanel.keys.children[1].classList.toggle("rl-away", !reward);
     detail.replaceChildren(...explain(now, known, averages, at));
