@@ -337,7 +337,7 @@ DEFAULTS = {
     "t": 0,
     "seed": 1,
 }
-ENDLESS = [".....", ".....", ".....", "....."]
+ENDLESS = [".....", ".....", ".....", "S...."]
 CLIFF = ["......", "......", "......", "SPPPPG"]
 CORRIDOR = ["S.......", ".######.", ".......G"]
 
@@ -366,7 +366,7 @@ PRESETS = {
             "rows": ENDLESS,
             "slip": 0.1,
             "step_reward": 0.0,
-            "cell_rewards": _rewards(ENDLESS, r0c4=1, r2c1=-1),
+            "cell_rewards": _rewards(ENDLESS, r0c4=1, r1c1=-1),
             "quantity": "visits",
             "episodes": 10,
         },

@@ -121,7 +121,7 @@ export function makeCells(holder, { label, kind = "", paint = null, point }) {
   // the second beside the first; trail: cells; says: the picture in words.
   function draw({ rows, names, stateAt, absorbing, values, tint, policies = [], trail = [], token = null, at, says }, [width, height]) {
     const [H, W] = [rows.length, rows[0].length];
-    const size = Math.floor(Math.min((width - 2) / W, (height - 2) / H, 64));
+    const size = Math.floor(Math.min((width - 2) / W, (height - 2) / H, names ? 110 : 64));
     const again = parts?.svg.contains(document.activeElement);
     if (key !== (key = [rows.join(), size].join())) {
       parts = build(rows, size, names);
@@ -197,5 +197,5 @@ export function painted(rows, policy, brush, [i, j]) {
 
 // A tint that deepens with the size of a number, of one kind or another by its sign.
 export const byScale =
-  (values, top, [above, below] = ["rl-above", "rl-below"]) =>
-  (s) => [values[s] < 0 ? below : above, Number.isFinite(values[s]) ? 0.5 * Math.min(1, Math.abs(values[s]) / (top || 1)) : 0];
+  (values, top, [above, below] = ["rl-above", "rl-below"], most = above === "rl-true" ? 0.3 : 0.5) =>
+  (s) => [values[s] < 0 ? below : above, Number.isFinite(values[s]) ? most * Math.min(1, Math.abs(values[s]) / (top || 1)) : 0];

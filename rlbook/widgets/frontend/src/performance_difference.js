@@ -104,7 +104,8 @@ function makeCurves(holder, seek) {
       const spots = ["rl-spot rl-spot-natural", "rl-handle"].map((kind) => svgElement("circle", { class: kind, r: 6 }));
       const names = ["rl-label rl-improved", "rl-label"].map((kind) => svgElement("text", { class: kind, "text-anchor": "end" }));
       [names[0].textContent, names[1].textContent] = ["L", "η"];
-      base.layer.append(start, cursor, ...Object.values(bounds), surrogate, eta, off, ...spots, ...names);
+      base.layer.append(start, cursor, ...Object.values(bounds), surrogate, eta, off, ...names);
+      base.svg.append(...spots); // which are not clipped
       base.svg.classList.add("rl-drag");
       const { svg, invert } = base;
       onDrag(svg, (event) => {
@@ -376,7 +377,7 @@ export function render({ model, el, link }) {
       ["surrogate", "rl-sharp", "L(π_α)"],
       ["truth", null, "η(π_α) − η(π)"],
       ["sum", null, "sum of the terms shown"],
-      ["off", null, "|η − L|"],
+      ["off", "rl-bound rl-off", "|η − L|"],
       ["average", "rl-bound rl-dotted", "average bound, E TV"],
       ["mixture", "rl-bound", "Kakade–Langford bound"],
       ["trust_region", "rl-bound rl-long", "TRPO's bound, max TV²"],
@@ -534,6 +535,7 @@ export function render({ model, el, link }) {
     probabilities.forEach((pair, n) => pair.forEach((control, s) => control.show(now[n ? "second" : "first"][s])));
     own.grid.classList.toggle("rl-away", isTwo);
     own.two.classList.toggle("rl-away", !isTwo);
+    for (const node of [...policiesPanel.keys.children].slice(0, 2)) node.classList.toggle("rl-away", isTwo);
     tools.classList.toggle("rl-away", isTwo);
     for (const control of chooseExample.node.children) control.disabled = !isTwo;
     if (!isTwo) {
