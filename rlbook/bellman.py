@@ -12,7 +12,6 @@ to which its iterates converge.
 
 from __future__ import annotations
 
-from functools import partial
 from itertools import count
 from math import isqrt
 from typing import NamedTuple
@@ -25,6 +24,7 @@ from rlbook.mdp import _check_count, _check_discount, _check_finite, _is_real, _
 EPS = np.finfo(float).eps
 # What measurements chose (benchmarks/bellman.py). No result depends on them, only the time it takes.
 ILU_BELOW = 0.25  # share of the moves against `_to_rest`; below it factors come before unaided BiCGSTAB
+NARROW = {"panel_size": 1, "relax": 1}  # SuperLU takes no columns together: nearly triangular ones share little
 LU_BELOW = 2000  # states: below it a sparse LU factorisation is quicker than an iterative solver
 TRIAL, MIXING = 20, 0.9  # `solve` leaves value iteration when in 20 sweeps its bracket shrinks by less than .9 each
 DEPTH, FOLLOWED = 18, 20  # √S of states that `_sweep_outwards` takes together; steps that it follows a policy
@@ -193,17 +193,25 @@ def _solve_sparse(M, b, x, tol, gamma, *, adjoint=False):
     order = _to_rest(M)
     M, b, x, residual = M[order], b[order], x[order], residual[order]
     M = scipy.sparse.csr_array((M.data, _inverse(order)[M.indices], M.indptr), shape=(S, S))
-    factored = scipy.sparse.eye_array(S, format="csr") - M
-    matrix, precondition = factored.T.tocsr() if adjoint else factored, None
+    matrix, precondition = scipy.sparse.eye_array(S, format="csr") - M, None
+    matrix = matrix.T.tocsr() if adjoint else matrix
     steps = (100, 100) if scipy.sparse.triu(M, 1).sum() < ILU_BELOW * S else (30, 300, 100, 100)
     for most in steps:
         before, enough = norm(residual), max(tol, 1e-13 * max(norm(b), norm(x)))
         if before <= enough:
             break
         if precondition is None and most == 100:
-            factors = linalg.spilu(factored.tocsc(), drop_tol=0.03, permc_spec="NATURAL", diag_pivot_thresh=0.0)
-            back = partial(factors.solve, trans="T" if adjoint else "N")
-            precondition = linalg.LinearOperator((S, S), matvec=back, dtype=float)
+            factors = linalg.spilu(matrix.tocsc(), drop_tol=0.03, permc_spec="NATURAL", diag_pivot_thresh=0.0, **NARROW)
+            precondition = linalg.LinearOperator((S, S), matvec=factors.solve, dtype=float)
+            while adjoint and norm(residual) > enough:  # factors so nearly exact need no BiCGSTAB at first
+                nearer = x + factors.solve(residual)
+                left = b - matrix @ nearer
+                if not norm(left) < norm(residual) / 2:
+                    break
+                x, residual = nearer, left
+            before, enough = norm(residual), max(tol, 1e-13 * max(norm(b), norm(x)))
+            if before <= enough:
+                break
         more, _ = linalg.bicgstab(matrix, residual, rtol=0.0, atol=enough / spread, maxiter=most, M=precondition)
         if norm(residual - matrix @ more) < before:
             x = x + more

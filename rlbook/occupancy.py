@@ -43,6 +43,7 @@ from rlbook.mdp import TabularMDP, _at, _check_count, _check_finite, _check_rows
 # The tightest that HiGHS takes; and a mass below which its policy is not to be read off.
 HIGHS = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
 NEGLIGIBLE = 1e-9
+NEARBY = 500  # states around the start with which `_solve_outwards` begins
 
 
 class OccupancyPolicy(NamedTuple):
@@ -141,16 +142,14 @@ def state_occupancy(mdp, pi, *, tol=None):
     if gamma == 0:
         return mdp.rho0.copy()
     M = transition_matrix(mdp, pi)
-    reached = _reachable(M, mdp.rho0)
-    if not reached.all():  # the others would get rounding for their 0, and be taken for visited
-        M = M[reached][:, reached]
-    b = mdp.rho0[reached]
+    reached = _reached_from(mdp.rho0, M)  # the others would get rounding for their 0, and be taken for visited
     if mdp.is_sparse:
-        visits = _solve_sparse(gamma * M, b, np.zeros_like(b), tol * (1 - gamma), gamma, adjoint=True)
+        states, visits = _solve_outwards(gamma * M, mdp.rho0, reached, tol * (1 - gamma), gamma)
     else:
-        visits = np.linalg.solve(np.eye(len(b)) - gamma * M.T, b)
+        states = np.sort(reached)
+        visits = np.linalg.solve(np.eye(len(states)) - gamma * M[np.ix_(states, states)].T, mdp.rho0[states])
     rho_s = np.zeros(mdp.n_states)
-    rho_s[reached] = np.maximum(visits, 0.0)  # below 0 it is rounding; no error grows by this
+    rho_s[states] = np.maximum(visits, 0.0)  # below 0 it is rounding; no error grows by this
     return rho_s
 
 
@@ -534,21 +533,42 @@ def two_by_two(name="usual", *, r=None, gamma=None, rho0=None):
 # Helpers ----------------------------------------------------------------------------------------------------
 
 
-def _reachable(P_pi, rho0):
-    """Whether each state can be reached from the states that ρ₀ starts in, (S,)."""
+def _reached_from(rho0, P_pi):
+    """The states that can be reached, those first to which fewer steps lead from where ρ₀ starts."""
     S, graph = len(rho0), scipy.sparse.csr_array(P_pi)
     starts = np.flatnonzero(rho0)
     if len(starts) == S:
-        return np.ones(S, dtype=bool)
-    edge = graph.data > 0
-    into = np.r_[graph.indices[edge], starts.astype(graph.indices.dtype)]  # node S leads to all starts
-    first = np.r_[
-        0, np.cumsum(np.bincount(np.repeat(np.arange(S), np.diff(graph.indptr))[edge], minlength=S)), len(into)
-    ]
-    graph = scipy.sparse.csr_array((np.ones(len(into), dtype=np.int8), into, first), shape=(S + 1, S + 1))
-    reached = np.zeros(S + 1, dtype=bool)
-    reached[scipy.sparse.csgraph.breadth_first_order(graph, S, return_predecessors=False)] = True
-    return reached[:S]
+        return starts
+    if not graph.data.all():  # a stored 0 is no edge
+        graph.eliminate_zeros()
+    into = np.r_[graph.indices, starts.astype(graph.indices.dtype)]  # one more node leads to all starts
+    ends = np.r_[graph.indptr, len(into)]
+    graph = scipy.sparse.csr_array((np.ones(len(into), dtype=np.int8), into, ends), shape=(S + 1, S + 1))
+    return scipy.sparse.csgraph.breadth_first_order(graph, S, return_predecessors=False)[1:]
+
+
+def _solve_outwards(M, b, reached, tol, gamma):
+    """States and x = b + Mᵀx on them: those `reached`, or the first of them if hardly any mass leaves those.
+
+    Mass is lost at 1 − γ a step. Unless the policy knows where it goes, what is left does not come far from where it
+    started, and the states nearby are all that count.
+    """
+    n, before, S = NEARBY, 0.1 * b.sum(), len(b)
+    while 4 * n < len(reached) and b[reached[n:]].sum() <= before / 2:
+        near = np.sort(reached[:n])
+        rows = M[near]
+        inside = rows[:, near]
+        x = _solve_sparse(inside, b[near], np.zeros(n), tol / 2, gamma, adjoint=True)
+        lost = x @ (rows.sum(axis=1) - inside.sum(axis=1)) + b[reached[n:]].sum()
+        if lost <= max(tol / 2, 1e-13 * x.sum()):
+            return near, x
+        if lost > before / 2:
+            break
+        n, before = 2 * n, lost
+    if 2 * len(reached) > S:  # to take the few others along costs less than to leave them out
+        return reached, _solve_sparse(M, b, np.zeros(S), tol, gamma, adjoint=True)[reached]
+    inside = M[reached][:, reached]
+    return reached, _solve_sparse(inside, b[reached], np.zeros(len(reached)), tol, gamma, adjoint=True)
 
 
 def _mean_advantage(mdp, pi, pi_new):

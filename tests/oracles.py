@@ -266,3 +266,55 @@ def soft_optimum(P, r, gamma, alpha):
         W = top + alpha * np.log(np.exp((Q - top[:, None]) / alpha).sum(axis=1))
         change, V = min(abs(W - V).max(), change * (1 + gamma) / 2), W
     return V, r + gamma * (P @ V)
+
+
+def pair_visits(P, r, gamma, rho0, policy, horizon):
+    """P(s_t = s, a_t = a) for t < T under a policy with memory, by going through all histories: a (T, S, A) array.
+
+    `policy` maps (s_0, a_0, …, s_t) to the probabilities of a_t.
+    """
+    S, A = r.shape
+    p = np.zeros((horizon, S, A))
+
+    def follow(history, probability, t):
+        s, chances = history[-1], policy(history)
+        for a in range(A):
+            p[t, s, a] += probability * chances[a]
+            if t + 1 < horizon and chances[a]:
+                for x in range(S):
+                    if P[s, a, x]:
+                        follow((*history, a, x), probability * chances[a] * P[s, a, x], t + 1)
+
+    for s in range(S):
+        if rho0[s]:
+            follow((s,), float(rho0[s]), 0)
+    return p
+
+
+def flow_matrix(P, gamma):
+    """The (S, S·A) matrix B of the Bellman flow Bρ = ρ₀, entry by entry; pair (s, a) is column s·A + a."""
+    S, A, _ = P.shape
+    B = np.zeros((S, S * A))
+    for s in range(S):
+        for a in range(A):
+            for x in range(S):
+                B[x, s * A + a] = (x == s) - gamma * P[s, a, x]
+    return B
+
+
+def flow_vertices(P, gamma, rho0, tolerance=1e-12):
+    """The vertices of {ρ ≥ 0 : Bρ = ρ₀} as basic feasible solutions, one for each choice of S independent columns.
+
+    An (n, S, A) array, each vertex once.
+    """
+    S, A, _ = P.shape
+    B, found = flow_matrix(P, gamma), []
+    for columns in itertools.combinations(range(S * A), S):
+        basis = B[:, columns]
+        if np.linalg.matrix_rank(basis) < S:
+            continue
+        rho = np.zeros(S * A)
+        rho[list(columns)] = np.linalg.solve(basis, rho0)
+        if rho.min() > -tolerance and not any(abs(rho - other).max() < 1e-9 for other in found):
+            found.append(rho)
+    return np.array(found).reshape(-1, S, A)

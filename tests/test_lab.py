@@ -112,14 +112,21 @@ def test_the_chapter_runs_to_its_end_and_its_widgets_are_alive(browser, lab, pat
     page.close()
 
 
-def test_the_widget_answers_both_ways(browser, lab):
-    """Python moves the picture; the reader's slider moves Python; `observe` sees it."""
+@pytest.mark.parametrize(
+    ("name", "setting", "number", "shown_as"),
+    [
+        ("VarianceReduction", "kappa", "w.variance", "data-variance"),
+        ("NaturalGradient", "bend", "w.kl.euclidean", "data-kl"),
+    ],
+)
+def test_the_widget_answers_both_ways(browser, lab, name, setting, number, shown_as):
+    """Python moves the picture; the reader's slider, the widget's first, moves Python; `observe` sees it."""
     _, folder = lab
     sources = [
-        "from rlbook.widgets import VarianceReduction\nw = VarianceReduction()\nseen = []\n"
-        "w.observe(lambda change: seen.append(change.new), names='kappa')\nw",
-        "w.kappa = 0.3",
-        "print(w.variance)",
+        f"from rlbook.widgets import {name}\nw = {name}()\nseen = []\n"
+        f"w.observe(lambda change: seen.append(change.new), names='{setting}')\nw",
+        f"w.{setting} = 0.3",
+        f"print({number})",
     ]
     notebook = nbformat.v4.new_notebook(
         cells=[nbformat.v4.new_code_cell(source) for source in sources],
@@ -130,10 +137,12 @@ def test_the_widget_answers_both_ways(browser, lab):
     widget = page.locator(".jp-OutputArea-output .rl")
     slider = widget.locator("input[type=range]").first
 
+    def on_the_page():
+        return float(widget.get_attribute(shown_as).split(",")[0])
+
     # Python → picture
     page.wait_for_function("() => document.querySelector('.rl input[type=range]')?.value === '0.3'")
-    python = float(state["texts"][2])
-    assert float(widget.get_attribute("data-variance")) == pytest.approx(python, rel=1e-9)
+    assert on_the_page() == pytest.approx(float(state["texts"][2]), rel=1e-9)
 
     # reader → Python: two steps of the slider by keyboard, then ask the kernel
     slider.focus()
@@ -141,10 +150,10 @@ def test_the_widget_answers_both_ways(browser, lab):
     slider.press("ArrowRight")
     shown = float(slider.input_value())
     assert shown > 0.3
-    answer = ask_kernel(page, "print(w.kappa, w.variance, len(seen) >= 2)")
-    kappa, variance, observed = answer.split()
-    assert float(kappa) == pytest.approx(shown, abs=1e-12)
-    assert float(widget.get_attribute("data-variance")) == pytest.approx(float(variance), rel=1e-9)
+    answer = ask_kernel(page, f"print(w.{setting}, {number}, len(seen) >= 2)")
+    value, exact, observed = answer.split()
+    assert float(value) == pytest.approx(shown, abs=1e-12)
+    assert on_the_page() == pytest.approx(float(exact), rel=1e-9)
     assert observed == "True"
     page.close()
 

@@ -1,4 +1,4 @@
-"""What the notes got wrong about REINFORCE and about the natural gradient, one test a mend.
+"""What the notes got wrong about REINFORCE, the natural gradient and occupancy measures, one test a mend.
 
 Each computes what was written and what is true.
 
@@ -17,6 +17,7 @@ from rlbook import (
     expected_return,
     fisher,
     natural_gradient,
+    occupancy,
     softmax_policy,
 )
 from rlbook.natural_gradient import (
@@ -33,6 +34,7 @@ from rlbook.natural_gradient import (
     steepest_descent,
     trust_region_step,
 )
+from rlbook.occupancy import history_occupancy, performance_difference, surrogate
 from rlbook.policy_gradient import (
     exact_moments,
     finite_horizon_values,
@@ -790,3 +792,153 @@ def test_mend_28_trpo_has_a_length_and_a_line_search_besides_the_direction():
     elsewhere = np.zeros((2, 2))
     other = exact_gradient(mdp, elsewhere), natural_gradient(mdp, elsewhere)
     assert abs(np.log(scale / np.sqrt(2 * delta / (other[0] * other[1]).sum()))) > 0.5
+
+
+# 29 · the sum starts at 0, and needs γ < 1 and a start -------------------------------------------------------
+
+
+@pytest.mark.proves("prop-mass", "def-occupancy")
+def test_mend_29_the_mass_counts_the_first_step():
+    """Σ_{t≥0} γᵗ = 1/(1−γ); from t = 1 on it is γ/(1−γ), and what is missing is ρ₀, a mass of 1."""
+    mdp = forked()
+    P, _, gamma, rho0 = mdp
+    rho_s = occupancy(TabularMDP(*mdp), PI).sum(axis=1)
+    _, truth = oracles.power_series(*mdp, PI)
+    np.testing.assert_allclose(rho_s, truth, rtol=1e-12)
+    assert rho_s.sum() == pytest.approx(1 / (1 - gamma), rel=1e-12)
+    from_one = truth - rho0
+    assert from_one.sum() == pytest.approx(gamma / (1 - gamma), rel=1e-12)
+    assert rho_s.sum() - from_one.sum() == pytest.approx(1, rel=1e-12)
+    # the same policy, begun elsewhere, visits otherwise; and with γ = 1 the mass up to T is T
+    elsewhere = occupancy(TabularMDP(*mdp[:3], np.array([1.0, 0.0])), PI).sum(axis=1)
+    assert abs(elsewhere - rho_s).max() > 0.1
+    assert [oracles.visits(P, mdp[1], 1.0, rho0, PI, T).sum() for T in (2, 4)] == pytest.approx([2, 4])
+
+
+# 30 · the product is a lemma, for policies without memory ----------------------------------------------------
+
+
+@pytest.mark.proves("def-occupancy", "lem-product", "prop-histories")
+def test_mend_30_the_sum_defines_the_occupancy_and_not_the_product():
+    """In one state, the actions in turn: ρ = (1, γ)/(1−γ²). A "π(a|s)" of this policy is anybody's guess:
+
+    that of the first step gives (10, 0), the share of time that goes to an action (5, 5).
+    """
+    mdp, gamma, horizon = chain(np.zeros((0, 2)), 0.9), 0.9, 300
+    truth = np.array([1, gamma]) / (1 - gamma**2)
+
+    def in_turn(history):
+        return np.eye(2)[len(history) // 2 % 2]
+
+    np.testing.assert_allclose(history_occupancy(TabularMDP(*mdp), in_turn, horizon)[0], truth, rtol=1e-12)
+    p = oracles.pair_visits(*mdp, in_turn, horizon)[:, 0]
+    np.testing.assert_allclose(gamma ** np.arange(horizon) @ p, truth, rtol=1e-12)
+    visits = 1 / (1 - gamma)
+    for wrong in (p[0] * visits, p.mean(axis=0) * visits):
+        assert abs(wrong - truth).max() > 0.2
+    # for a policy without memory the two are one
+    pi = np.array([[0.25, 0.75]])
+    rho = oracles.pair_visits(*mdp, lambda history: pi[0], 10)[:, 0]
+    np.testing.assert_allclose(rho, np.tile(pi, (10, 1)), rtol=1e-13)
+
+
+# 31 · no π inside η; a sum of rewards and not their average; and Fubini -------------------------------------
+
+
+@pytest.mark.proves("thm-return")
+def test_mend_31_the_policys_probability_is_counted_once():
+    mdp, horizon = forked(0.5), 7
+    gamma = mdp[2]
+
+    def stray(tau):
+        steps = zip(tau.states, tau.actions, tau.rewards, strict=True)
+        return sum(gamma**t * PI[s, a] * r for t, (s, a, r) in enumerate(steps))
+
+    rho = occupancy(TabularMDP(*mdp), PI)
+    tail = gamma**horizon / (1 - gamma) * abs(mdp[1]).max()
+    truth = oracles.expected_return(*mdp, PI, horizon)
+    assert abs((rho * mdp[1]).sum() - truth) <= tail
+    wrong = oracles.mean(stray, mdp, PI, horizon)
+    assert abs((rho * PI * mdp[1]).sum() - wrong) <= tail  # π stands in it twice
+    assert abs(wrong - truth) > 10 * tail
+    # and it is no average over the steps: that would be (1−γ)η
+    average = (1 - gamma) * (rho * mdp[1]).sum()
+    assert abs(average - truth) > 10 * tail
+
+
+@pytest.mark.proves("thm-return")
+def test_mend_31_cell_by_cell_needs_a_sum_that_converges_absolutely():
+    """+1 and −1 in turn: with γ < 1 the cells sum to 1/(1+γ); with γ = 1 they hold T/2 and −T/2, and no sum converges."""
+    P = np.zeros((2, 1, 2))
+    P[0, 0, 1] = P[1, 0, 0] = 1.0
+    r, pi, start = np.array([[1.0], [-1.0]]), np.ones((2, 1)), np.array([1.0, 0.0])
+    assert expected_return(TabularMDP(P, r, 0.9, start), pi) == pytest.approx(1 / 1.9, rel=1e-12)
+    for horizon in (10, 11, 20):
+        cells = oracles.visits(P, r, 1.0, start, pi, horizon).sum(axis=0) * r[:, 0]
+        np.testing.assert_array_equal(cells, [(horizon + 1) // 2, -(horizon // 2)])
+        assert cells.sum() == oracles.expected_return(P, r, 1.0, start, pi, horizon) == horizon % 2
+
+
+# 32 · the performance difference, and what it is not ---------------------------------------------------------
+
+
+@pytest.mark.proves("thm-difference", "eq-difference")
+def test_mend_32_the_proof_needs_its_brackets_its_policy_and_its_last_term():
+    """Enumerated to N steps, E_π' Σ_{t<N} γᵗ A_π against what other readings of the formula give."""
+    mdp, horizon = forked(), 5
+    P, r, gamma, rho0 = mdp
+    new = np.array([[0.1, 0.9], [0.8, 0.2]])
+    V, _ = oracles.power_series(*mdp, PI)
+    V_new, _ = oracles.power_series(*mdp, new)
+    final = oracles.visits(*mdp, new, horizon + 1)[horizon]
+    gain = oracles.expected_return(*mdp, new, horizon) - rho0 @ V
+
+    def summed(values, discounted=True):
+        def f(tau):
+            total = 0.0
+            for t, (s, a) in enumerate(zip(tau.states, tau.actions, strict=True)):
+                ahead = gamma * P[s, a] @ values - values[s]
+                total += gamma**t * (r[s, a] + ahead) if discounted else gamma**t * r[s, a] + ahead
+            return total
+
+        return oracles.mean(f, mdp, new, horizon)
+
+    right = gain + gamma**horizon * final @ V
+    assert summed(V) == pytest.approx(right, abs=1e-12)
+    assert abs(summed(V, discounted=False) - right) > 0.1  # γᵗ in front of the reward alone
+    assert abs(summed(V_new) - right) > 0.1  # the V of π'
+    assert abs(summed(V) - gain) > 0.1  # γᴺ E V(s_N) is there at every N, and vanishes only in the limit
+    whole = performance_difference(TabularMDP(*mdp), PI, new).value
+    assert whole == pytest.approx(rho0 @ (V_new - V), abs=1e-11)
+    assert abs(summed(V) - whole) <= 2 * gamma**horizon * abs(r).max() / (1 - gamma) ** 2
+
+
+@pytest.mark.proves("thm-difference")
+def test_mend_32_both_policies_start_alike():
+    mdp = forked()
+    new = np.array([[0.1, 0.9], [0.8, 0.2]])
+    V, _ = oracles.power_series(*mdp, PI)
+    V_new, visits = oracles.power_series(*mdp, new)
+    A = oracles.advantage(mdp, PI)
+    sum_of_advantages = visits @ (new * A).sum(axis=1)
+    assert mdp[3] @ V + sum_of_advantages == pytest.approx(mdp[3] @ V_new, abs=1e-11)
+    other = np.array([1.0, 0.0])  # where π is said to start, if not where π' does
+    assert abs(other @ V + sum_of_advantages - mdp[3] @ V_new) > 0.1
+
+
+@pytest.mark.proves("eq-difference-states", "prop-surrogate-wrong")
+def test_mend_32_the_new_policys_visits_and_the_new_policys_actions():
+    mdp = forked()
+    new = np.array([[0.1, 0.9], [0.8, 0.2]])
+    V, visits = oracles.power_series(*mdp, PI)
+    V_new, visits_new = oracles.power_series(*mdp, new)
+    A, gain = oracles.advantage(mdp, PI), mdp[3] @ (V_new - V)
+    result = performance_difference(TabularMDP(*mdp), PI, new)
+    assert result.value == pytest.approx(gain, abs=1e-11)
+    np.testing.assert_allclose(result.by_state, visits_new * (new * A).sum(axis=1), atol=1e-11)
+    old_visits = visits @ (new * A).sum(axis=1)
+    assert old_visits == pytest.approx(surrogate(TabularMDP(*mdp), PI, new) - mdp[3] @ V, abs=1e-11)
+    assert abs(old_visits - gain) > 0.1  # only the surrogate
+    assert abs(visits_new @ (PI * A).sum(axis=1)) < 1e-11 < 0.1 < abs(gain)  # nothing at all
+    A_new = oracles.advantage(mdp, new)
+    assert abs(visits_new @ (new * A_new).sum(axis=1)) < 1e-11  # and nothing with its own advantage

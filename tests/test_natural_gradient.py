@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 import oracles
 import pytest
+import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad, solve_ivp
@@ -410,6 +411,30 @@ def test_the_tabular_natural_gradient_is_the_centred_advantage_where_the_policy_
     F = oracles.fisher(plain(mdp), theta)
     g = exact_gradient(mdp, theta).ravel()
     close(F @ wanted.ravel(), g, 1e-9)  # F(F†g) = g: the gradient is in F's range
+
+
+@pytest.mark.proves("prop-natural-softmax", "def-natural-gradient", "prop-fisher-softmax")
+@pytest.mark.parametrize("sparse", [False, True])
+def test_at_a_state_that_is_never_visited_the_natural_gradient_is_zero(sparse):
+    # State 1 leads to state 0 and nothing leads there; its advantages are not 0, and its block of F is.
+    P = np.zeros((3, 2, 3))
+    P[0, 0, 0] = P[0, 1, 2] = P[2, :, 0] = P[1, :, 0] = 1.0
+    r, gamma, rho0 = np.array([[1.0, 0.0], [5.0, -5.0], [0.0, 2.0]]), 0.9, np.array([1.0, 0.0, 0.0])
+    mdp = TabularMDP(sp.csr_array(P.reshape(6, 3)) if sparse else P, r, gamma, rho0)
+    theta = np.array([[0.5, 0.0], [1.0, -1.0], [0.0, 0.25]])
+    A = oracles.advantage((P, r, gamma, rho0), oracles.softmax(theta))
+    got = natural_gradient(mdp, theta)
+    assert abs(A[1]).min() > 1
+    assert not got[1].any()
+    close(got[[0, 2]], (A - A.mean(axis=1, keepdims=True))[[0, 2]] / (1 - gamma), 1e-10)
+    F, g = oracles.fisher((P, r, gamma, rho0), theta), exact_gradient(mdp, theta).ravel()
+    close(got.ravel(), np.linalg.pinv(F, rcond=1e-12) @ g, 1e-9)
+    assert np.linalg.matrix_rank(fisher(mdp, theta), tol=1e-12) == 2
+    # and where states share parameters, its advantages do not bend the fit
+    features = np.random.default_rng(0).normal(size=(3, 2, 2))
+    w = np.array([0.5, -0.25])
+    F, g = oracles.fisher((P, r, gamma, rho0), w, features), exact_gradient(mdp, w, features=features)
+    close(natural_gradient(mdp, w, features=features), np.linalg.solve(F, g), 1e-8)
 
 
 def test_the_tabular_natural_gradient_outlives_a_nearly_deterministic_policy():
@@ -817,6 +842,10 @@ def test_the_mirror_step_is_the_best_trade_of_advantage_for_kl(mdp, data):
     close((log_Z - worth(other))[finite], kl(other, best)[finite], 1e-11)
 
 
+def test_an_action_that_is_never_taken_stays_so_were_its_advantage_ever_so_large():
+    close(mirror_step([[0.0, 0.5, 0.5]], [[2000.0, 0.0, 0.0]], 1.0), [[0.0, 0.5, 0.5]], 1e-15)
+
+
 @pytest.mark.proves("thm-npg-rate")
 @settings(max_examples=20)
 @given(tabular_mdps(), st.sampled_from([0.01, 0.2, 1.0, 20.0]), st.data())
@@ -1042,6 +1071,30 @@ def test_cg_that_did_not_converge_says_so():
     # a tolerance beyond what rounding allows
     result = conjugate_gradient(lambda v: F @ v, np.ones(50), tol=1e-18)
     assert result.status == "max_steps"
+
+
+def test_cg_with_products_in_single_precision_believes_the_residual_and_not_the_recursion():
+    # There the recursion is below a tolerance of 1e-7 while ‖b − Fx‖ is above it, so it has to go on from x.
+    values = np.logspace(0, 2, 20).astype(np.float32)
+
+    def product(v):
+        return (values * v.astype(np.float32)).astype(float)
+
+    def true_residual(result):
+        return np.linalg.norm(1 - product(result.x)) / np.sqrt(20)
+
+    x, r, p = np.zeros(20), np.ones(20), np.ones(20)  # the recursion on its own
+    while np.linalg.norm(r) > 1e-7 * np.sqrt(20):
+        length = (r @ r) / (p @ product(p))
+        x, r, before = x + length * p, r - length * product(p), r
+        p = r + (r @ r) / (before @ before) * p
+    assert np.linalg.norm(1 - product(x)) / np.sqrt(20) > 1e-7
+    result = conjugate_gradient(product, np.ones(20), tol=1e-7)
+    assert result.status == "converged"
+    assert result.residual == true_residual(result) <= 1e-7
+    result = conjugate_gradient(product, np.ones(20), tol=1e-12)  # beyond what such products can tell
+    assert result.status == "max_steps"
+    assert true_residual(result) > 1e-12
 
 
 def test_cg_with_nothing_to_do():

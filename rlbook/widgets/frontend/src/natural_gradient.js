@@ -60,14 +60,20 @@ function gaussianState({ mu, sigma, c, alpha, delta, bend, steps }) {
   const apart = (a, n) => both((natural) => numerics.pathGap(path(natural, 1, a, n), path(natural, 0, a, n)));
   const step = both((natural) => numerics.gaussianStep(mu, sigma, c, alpha, bend, natural));
   const paths = both((natural) => path(natural));
-  const along = numerics.gaussianDirection;
+  const rivals = both((natural) => [path(natural, 1), path(natural, 0)]);
   return {
     step,
     paths,
-    rivals: both((natural) => [path(natural, 1), path(natural, 0)]),
+    rivals,
     flow: Array.from({ length: 60 }, (_, i) => numerics.naturalFlow(mu, sigma, c, steps * alpha * (i / 59) ** 2)),
     contour: numerics.klContour(mu, sigma, delta, POINTS),
     outlines: both((natural) => numerics.quadraticContour(mu, sigma, delta, POINTS, bend, natural)),
+    // How far from μ, if at all, they come to the end of σ > 0.
+    edges: both((natural) => {
+      const [a, b] = (natural ? numerics.gaussianFisher(sigma, bend) : [1, 1]).map((f) => Math.sqrt((2 * delta) / f));
+      const share = sigma ** bend / (Math.abs(bend) * b);
+      return share < 1 ? a * Math.sqrt(1 - share * share) : null;
+    }),
     // Where the steepest step of the circle's or the ellipse's size leads.
     steepest: both((natural) => {
       const a = numerics.regionAlpha(mu, sigma, c, delta, bend, natural);
@@ -75,11 +81,11 @@ function gaussianState({ mu, sigma, c, alpha, delta, bend, steps }) {
     }),
     // The step as it is taken, a straight line in (μ, u), up to where it leaves σ > 0.
     strokes: both((natural, kind) => {
-      const d = along(mu, sigma, c, bend, natural).map((x) => alpha * x);
+      const d = numerics.gaussianDirection(mu, sigma, c, bend, natural).map((x) => alpha * x);
       const shrink = -bend * d[1] * sigma ** -bend; // σᵏ falls by this share of itself
       const reach = bend && shrink >= 1 ? 1 / shrink : 1;
       const points = Array.from({ length: 25 }, (_, i) => {
-        const share = (reach * i) / 24;
+        const share = reach < 1 ? reach * (1 - (1 - i / 24) ** 3) : i / 24;
         const at = numerics.gaussianMove(mu, sigma, [share * d[0], share * d[1]], bend);
         return Number.isNaN(at[1]) ? [mu + share * d[0], 0] : at;
       });
@@ -91,7 +97,7 @@ function gaussianState({ mu, sigma, c, alpha, delta, bend, steps }) {
     etaEnd: both((_, kind) => numerics.gaussianReturn(...paths[kind].at(-1), c)),
     apart: apart(alpha, 1),
     halved: apart(alpha / 2, 1),
-    pathsApart: apart(alpha, steps),
+    pathsApart: both((_, kind) => numerics.pathGap(...rivals[kind])),
     regionAlpha: numerics.regionAlpha(mu, sigma, c, delta, bend, true),
   };
 }

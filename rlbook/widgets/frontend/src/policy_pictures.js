@@ -8,7 +8,7 @@ import { axisX, axisY, gridX, gridY } from "./plot.js";
 // What is seen of μ, σ and log σ: as in rlbook/widgets/natural_gradient.py.
 const [MU, SIGMA, LOG] = [[-2.25, 2.25], [0, 3.6], [-2.45, 1.15]];
 const ACTIONS = [-4.5, 4.5];
-const DOTS = 150; // of a path's steps, no more are marked
+const DOTS = 150; // of a path's steps, no more are drawn
 const COLOUR = { euclidean: "plain", natural: "improved" };
 const KINDS = ["euclidean", "natural"];
 const NAME = { euclidean: "Euclidean", natural: "natural" };
@@ -22,10 +22,16 @@ const put = (made, attributes) => {
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
 };
 
-// The part of a path before the first point that is none.
+// The part of a path before the first policy that is none.
 function finite(points) {
-  const end = points.findIndex((point) => !point.every(Number.isFinite));
+  const end = points.findIndex(([, sigma]) => Number.isNaN(sigma));
   return end < 0 ? points : points.slice(0, end);
+}
+
+// As many of a path's points as can be told apart, its first and last among them.
+function thinned(points) {
+  const stride = Math.ceil(points.length / DOTS);
+  return stride === 1 ? points : points.filter((_, i) => i % stride === 0 || i === points.length - 1);
 }
 
 // A stroke through the points with a head at its end; without a head where it is too short for one.
@@ -40,19 +46,61 @@ function arrow(points) {
   return `${path(drawn)}${path([barb(0.45), [x, y], barb(-0.45)])}`;
 }
 
-// A closed curve through the policies, open where there are none.
-function pieces(points, at) {
-  const start = points.findIndex(([, s]) => Number.isNaN(s));
+// A closed curve through the policies; where there are none, down to σ = 0 or up to where nobody sees it, `edge` to
+// both sides of μ.
+function closed(points, mu, edge, bend, at) {
+  const start = points.findIndex(([, sigma]) => Number.isNaN(sigma));
   if (start < 0) return `${path(points.map(at))}Z`;
-  const runs = [[]];
-  for (const point of [...points.slice(start), ...points.slice(0, start)]) {
-    if (Number.isNaN(point[1])) runs.push([]);
-    else runs.at(-1).push(at(point));
-  }
-  return runs.map(path).join("");
+  const turned = [...points.slice(start), ...points.slice(0, start)].filter(([, sigma]) => !Number.isNaN(sigma));
+  const [first, last] = bend > 0 ? [[mu + edge, 0], [mu - edge, 0]] : [[mu - edge, 1e4], [mu + edge, 1e4]];
+  return path([first, ...turned, last].map(at));
 }
 
 const dotted = (points) => points.map(([x, y]) => `M${x.toFixed(1)},${y.toFixed(1)}h0`).join("");
+
+// Points along a line, some pixels from each other.
+function spaced(points) {
+  const placed = [];
+  let last = null;
+  for (const [px, py] of points) {
+    const [dx, dy] = last ? [px - last[0], py - last[1]] : [0, 0];
+    const pieces = Math.min(60, Math.floor(Math.hypot(dx, dy) / 9));
+    if (last && !pieces) continue;
+    const from = last ?? [px, py];
+    for (let i = 1; i <= pieces; i++) placed.push([from[0] + (dx * i) / pieces, from[1] + (dy * i) / pieces]);
+    last = [px, py];
+  }
+  return placed;
+}
+
+// Where a name of a curve stands: beside it, away from another that it has come apart from, clear of all points of the
+// crowd; null where the two are never far from each other in sight.
+const TALL = 8; // half of a name's height
+function placeBeside(curve, other, crowd, wide, { left, right, top, foot }) {
+  const inside = ([px, py], by, high) => px > left + by && px < right - by && py > top + high && py < foot - high;
+  const count = Math.min(curve.length, other.length);
+  let best = null;
+  for (let share = 10; share >= 1; share--) {
+    const i = Math.min(count - 1, Math.round((share * count) / 10));
+    if (i < 1) continue;
+    const [p, q] = [curve[i], other[i]];
+    const apart = Math.hypot(p[0] - q[0], p[1] - q[1]);
+    if (apart < 18 || !inside(p, 0, 0)) continue;
+    const away = [(p[0] - q[0]) / apart, (p[1] - q[1]) / apart];
+    for (const [dx, dy] of [away, [0, 1], [0, -1], [1, 0], [-1, 0]]) {
+      const far = 5 + (wide * TALL) / Math.hypot(TALL * dx, wide * dy);
+      const place = [p[0] + far * dx, p[1] + far * dy];
+      if (!inside(place, wide, TALL)) continue;
+      const gap = crowd.reduce((least, [px, py]) => {
+        const [gx, gy] = [Math.abs(px - place[0]) - wide, Math.abs(py - place[1]) - TALL];
+        return Math.min(least, Math.hypot(Math.max(0, gx), Math.max(0, gy)));
+      }, 5);
+      const score = gap + apart / 500;
+      if (!best || score > best.score) best = { score, place };
+    }
+  }
+  return best?.place ?? null;
+}
 
 // What can be dragged in a picture: things is a list of { node, at(), drag([x, y]), key(direction) }, the last of
 // which also moves when the empty plane is dragged. Handles keep the distance to the pointer that took them.
@@ -214,34 +262,27 @@ export function makePlane(holder, { log, move }) {
     set("target", `M${x(c)},${top}V${foot}`);
     set("flow", path(state.flow.map(at)));
     set("contour", `${path(state.contour.map(at))}Z`);
-    // Two paths that have come apart are named where they are furthest from each other.
-    const away = KINDS.flatMap((kind) => {
-      const [one, other] = state.rivals[kind].map((points) => finite(points).map(at));
-      set(`rivals-${kind}`, path(one) + path(other));
-      let [most, place] = [18, null];
-      for (let i = 0; i < Math.min(one.length, other.length); i++) {
-        const apart = Math.hypot(one[i][0] - other[i][0], one[i][1] - other[i][1]);
-        const seen = [one[i], other[i]].every(([px, py]) => px > left && px < right && py > top && py < foot - 24);
-        if (seen && apart > most) [most, place] = [apart, i];
-      }
-      if (place === null) return [null, null];
-      const [a, b] = [one[place], other[place]];
-      return [
-        [a, b],
-        [b, a],
-      ].map(([p, q]) => [p[0] + (16 * (p[0] - q[0])) / most, p[1] + (14 * (p[1] - q[1])) / most + 4]);
-    });
+    const rivals = KINDS.map((kind) => state.rivals[kind].map((points) => thinned(finite(points)).map(at)));
+    KINDS.forEach((kind, i) => set(`rivals-${kind}`, rivals[i].map(path).join("")));
+    // Paths that have come apart are named where there is room beside them.
+    const own = KINDS.map((kind) => thinned(finite(state.paths[kind])).map(at));
+    const crowd = [...rivals.flat(), ...own].flatMap(spaced);
+    crowd.push(at([mu, sigma]), [x(c), foot - 6], [x(c) + 12, foot - 6]);
+    const labels = [];
     names.forEach((name, i) => {
-      name.style.display = away[i] ? "" : "none";
-      if (!away[i]) return;
-      const [px, py] = away[i];
-      put(name, { x: Math.min(right - 18, Math.max(left + 18, px)), y: Math.min(foot - 4, Math.max(top + 12, py)) });
+      const [mine, other] = i % 2 ? [1, 0] : [0, 1];
+      const wide = [14, 24][mine]; // half of its width
+      const place = placeBeside(rivals[i >> 1][mine], rivals[i >> 1][other], [...crowd, ...labels], wide, parts);
+      name.style.display = place ? "" : "none";
+      if (!place) return;
+      put(name, { x: place[0], y: place[1] + 4 });
+      labels.push(place, [place[0] - wide, place[1]], [place[0] + wide, place[1]]);
     });
     for (const kind of KINDS) {
-      const points = finite(state.paths[kind]).map(at);
+      const points = own[KINDS.indexOf(kind)];
       set(`path-${kind}`, path(points));
-      set(`dots-${kind}`, points.length <= DOTS ? dotted(points.slice(1)) : "");
-      set(`outline-${kind}`, pieces(state.outlines[kind], at));
+      set(`dots-${kind}`, points.length <= now.steps / 2 ? "" : dotted(points.slice(1)));
+      set(`outline-${kind}`, closed(state.outlines[kind], mu, state.edges[kind], now.bend, at));
       const { points: stroke, leaves } = state.strokes[kind];
       const drawn = stroke.map(at);
       set(`arrow-${kind}`, leaves ? path(drawn) : arrow(drawn));
@@ -352,24 +393,24 @@ const CORNERS = [
 ];
 const mix = (p) => [0, 1].map((i) => p.reduce((sum, q, a) => sum + q * CORNERS[a][i], 0));
 
-// The policy at a point of the plane, or next to it: no action loses all of its probability, and those that have none
-// get none.
+// The policy at a point of the plane, or one beside the edge: an action that loses all of its probability would never
+// get any again. Those that have none keep none.
+const LEAST = 0.002;
 function unmix([x, y], open) {
   const p3 = y / HEIGHT;
   const p2 = x - p3 / 2;
-  const p = [1 - p2 - p3, p2, p3].map((q, a) => (open[a] ? Math.max(0.002, q) : 0));
-  const total = p.reduce((sum, q) => sum + q, 0);
-  return p.map((q) => Number((q / total).toFixed(6)));
+  const p = [1 - p2 - p3, p2, p3].map((q, a) => (open[a] ? Math.max(LEAST, q) : 0));
+  const above = p.reduce((sum, q) => sum + Math.max(0, q - LEAST), 0);
+  const room = 1 - LEAST * open.filter(Boolean).length;
+  const found = p.map((q, a) => (open[a] ? Number((LEAST + (room * (q - LEAST)) / above).toFixed(6)) : 0));
+  const most = found.indexOf(Math.max(...found));
+  const rest = found.reduce((sum, q, a) => sum + (a === most ? 0 : q), 0);
+  return found.map((q, a) => (a === most ? Number((1 - rest).toFixed(6)) : q)); // the sum is 1
 }
 
 export function makeTriangle(holder, move) {
   let key, parts, now;
   const open = () => now.start.map((p) => p > 0);
-  const settle = (p) => {
-    const most = p.indexOf(Math.max(...p));
-    const rest = p.reduce((sum, q, a) => sum + (a === most ? 0 : q), 0);
-    return p.map((q, a) => (a === most ? Number((1 - rest).toFixed(6)) : q)); // the sum is 1
-  };
   function build(width) {
     const height = Math.round(((width - 58) * 3.6) / 4.5) + 46; // as the plane is
     const side = Math.min(width - 70, (height - 66) / HEIGHT);
@@ -408,10 +449,10 @@ export function makeTriangle(holder, move) {
       {
         node: () => parts.policy,
         at: () => parts.place(mix(now.start)),
-        drag: (point) => move(settle(unmix(point, open()))),
+        drag: (point) => move(unmix(point, open())),
         key: ([dx, dy]) => {
           const [x, y] = mix(now.start);
-          move(settle(unmix([x + 0.02 * dx, y + 0.02 * dy], open())));
+          move(unmix([x + 0.02 * dx, y + 0.02 * dy], open()));
         },
       },
     ],
@@ -439,10 +480,11 @@ export function makeTriangle(holder, move) {
     }
     parts.levels.setAttribute("d", levels);
     for (const kind of KINDS) {
-      const points = paths[kind].map((p) => place(mix(p)));
-      curves[`ahead-${kind}`].setAttribute("d", path(points));
-      curves[kind].setAttribute("d", path(points.slice(0, steps + 1)));
-      curves[`dots-${kind}`].setAttribute("d", dotted(points.slice(1, Math.min(steps + 1, DOTS))));
+      const draw = (some) => path(thinned(some).map((p) => place(mix(p))));
+      curves[`ahead-${kind}`].setAttribute("d", draw(paths[kind]));
+      curves[kind].setAttribute("d", draw(paths[kind].slice(0, steps + 1)));
+      const first = paths[kind].slice(1, Math.min(steps + 1, DOTS));
+      curves[`dots-${kind}`].setAttribute("d", dotted(first.map((p) => place(mix(p)))));
       const [cx, cy] = place(mix(ends[kind]));
       put(parts.ends[kind], { cx, cy });
     }
@@ -517,8 +559,8 @@ export function makeReturns(holder, seek) {
     const places = {};
     for (const kind of KINDS) {
       const points = paths[kind].slice(0, range + 1).map((p, n) => [x(n), y(eta(p))]);
-      curves[`ahead-${kind}`].setAttribute("d", path(points));
-      curves[kind].setAttribute("d", path(points.slice(0, steps + 1)));
+      curves[`ahead-${kind}`].setAttribute("d", path(thinned(points)));
+      curves[kind].setAttribute("d", path(thinned(points.slice(0, steps + 1))));
       put(ends[kind], { cx: x(steps), cy: y(etaEnd[kind]) });
       places[kind] = y(etaEnd[kind]);
     }
