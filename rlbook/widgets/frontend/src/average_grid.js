@@ -31,7 +31,7 @@ const LIMITS = {
   pit_reward: [-100, 100],
 };
 const MOST = 10000; // episodes
-const BUDGET = 7; // milliseconds a frame that are given to playing episodes
+const BUDGET = 4; // milliseconds a frame that are given to playing episodes
 const TRAIL = 60; // steps of an episode whose way is drawn
 const PLAY_MS = 90; // between two frames of playing
 
@@ -428,7 +428,8 @@ export function render({ model, el, link }) {
 
   let sizes = null;
   let resting = 0;
-  let spoken, drawn;
+  let matching = 0;
+  let spoken;
   function draw() {
     if (!sizes) return;
     const now = read(model);
@@ -504,8 +505,14 @@ export function render({ model, el, link }) {
     choosePreset.show(preset);
     chooseQuantity.show(quantity);
     const arrows = now.policy.join("").replace(/\./g, "");
-    if (drawn !== known) Object.assign(known, { best: best(now).join() });
-    drawn = known;
+    if (known.best === undefined) {
+      // Policy iteration waits until the problem is at rest.
+      clearTimeout(matching);
+      matching = setTimeout(() => {
+        known.best = best(read(model)).join();
+        request();
+      }, 120);
+    }
     choosePolicy.show(!arrows ? "uniform" : now.policy.join() === known.best ? "optimal" : null);
     playButton.textContent = running ? "Pause" : "Play";
     played.show(now.episodes);
@@ -568,6 +575,7 @@ export function render({ model, el, link }) {
     request.cancel();
     clearTimeout(timer);
     clearTimeout(resting);
+    clearTimeout(matching);
     announce.stop();
     root.remove();
   };

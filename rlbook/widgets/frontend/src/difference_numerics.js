@@ -21,46 +21,55 @@ export const uniform = (seed, index) => toss(scramble(seed), index);
 
 // Policies and measures --------------------------------------------------------------------------------------------
 
-// P_π, a list of rows.
+// P_π, flat, row by row.
 function stateMatrix({ size, actions, next, chance, P }, pi) {
-  const rows = Array.from({ length: size }, () => new Float64Array(size));
-  for (let s = 0; s < size; s++) {
-    for (let a = 0; a < actions; a++) {
-      const p = pi[actions * s + a];
-      if (!p) continue;
-      if (P) P[actions * s + a].forEach((q, to) => (rows[s][to] += p * q));
-      else for (let m = 0; m < 4; m++) rows[s][next[4 * s + m]] += p * chance[a][m];
-    }
+  const flat = new Float64Array(size * size);
+  for (let i = 0; i < size * actions; i++) {
+    if (!pi[i]) continue;
+    const row = size * Math.floor(i / actions);
+    if (P) for (let to = 0; to < size; to++) flat[row + to] += pi[i] * P[i][to];
+    else for (let m = 0; m < 4; m++) flat[row + next[4 * (i >> 2) + m]] += pi[i] * chance[i % 4][m];
   }
-  return rows;
+  return flat;
 }
 
-// x of M x = b for several b at once, in place, by elimination. I − γP and its transpose are strictly diagonally
+// x of M x = b for several b at once, in place, by elimination in M. I − γP and its transpose are strictly diagonally
 // dominant by rows or by columns, so that no pivots are needed.
 function eliminate(M, columns) {
-  const n = M.length;
+  const n = columns[0].length;
   for (let s = 0; s < n; s++) {
-    const row = M[s];
     for (let i = s + 1; i < n; i++) {
-      const factor = M[i][s] / row[s];
+      const factor = M[i * n + s] / M[s * n + s];
       if (!factor) continue;
-      for (let j = s; j < n; j++) M[i][j] -= factor * row[j];
+      for (let j = s; j < n; j++) M[i * n + j] -= factor * M[s * n + j];
       for (const b of columns) b[i] -= factor * b[s];
     }
   }
   for (const b of columns) {
     for (let s = n - 1; s >= 0; s--) {
-      for (let j = s + 1; j < n; j++) b[s] -= M[s][j] * b[j];
-      b[s] /= M[s][s];
+      for (let j = s + 1; j < n; j++) b[s] -= M[s * n + j] * b[j];
+      b[s] /= M[s * n + s];
     }
   }
   return columns;
 }
 
-const shifted = (P, gamma) => P.map((row, s) => row.map((p, to) => (s === to ? 1 : 0) - gamma * p));
-const transposed = (M) => M.map((_, s) => Float64Array.from(M, (row) => row[s]));
-const solve = (P, gamma, b) => eliminate(shifted(P, gamma), [Float64Array.from(b)])[0];
-const solveAdjoint = (P, gamma, b) => eliminate(transposed(shifted(P, gamma)), [Float64Array.from(b)])[0];
+const identity = (i, n) => (i % (n + 1) ? 0 : 1);
+// I − γP, and its transpose for P = (1−α)P_0 + αP_1.
+const shifted = (P, gamma, n) => P.map((p, i) => identity(i, n) - gamma * p);
+function adjoint(P0, P1, alpha, gamma, n) {
+  const M = new Float64Array(n * n);
+  for (let s = 0; s < n; s++) {
+    for (let to = 0; to < n; to++) {
+      const i = s * n + to;
+      M[to * n + s] = (s === to ? 1 : 0) - gamma * ((1 - alpha) * P0[i] + alpha * P1[i]);
+    }
+  }
+  return M;
+}
+const solve = (P, gamma, b) => eliminate(shifted(P, gamma, b.length), [Float64Array.from(b)])[0];
+const solveAdjoint = (P, gamma, b, P1 = P, alpha = 0) =>
+  eliminate(adjoint(P, P1, alpha, gamma, b.length), [Float64Array.from(b)])[0];
 
 // Σ_a π(a|s) x(s,a), by state.
 const averaged = ({ size, actions }, pi, x) =>
@@ -148,12 +157,12 @@ export function makeEpisodes(now, process, pi) {
   const { size, gamma } = process;
   const rho0 = startDistribution(process, setup.starts);
   const P = stateMatrix(process, pi);
-  const identity = Array.from({ length: size }, (_, s) => {
+  const columns = Array.from({ length: size }, (_, s) => {
     const column = new Float64Array(size);
     column[s] = 1;
     return column;
   });
-  const N = eliminate(shifted(P, gamma), identity); // N[to][from]: the columns of (I − γP_π)⁻¹
+  const N = eliminate(shifted(P, gamma, size), columns); // N[to][from]: the columns of (I − γP_π)⁻¹
   const rho_s = N.map((column) => dot(column, rho0));
   const rho = pi.map((p, i) => p * rho_s[i >> 2]);
   const twice = solveAdjoint(P, gamma ** 2, rho0); // the occupancy for γ²
@@ -332,8 +341,7 @@ export function makeDifference(process, rho0, pi, piNew) {
 export function atShare(known, alpha) {
   const { process, rho0, P, PNew, gain, start, slope, epsilon, average, trustRegion } = known;
   const { gamma } = process;
-  const mixed = P.map((row, s) => row.map((p, to) => (1 - alpha) * p + alpha * PNew[s][to]));
-  const rho = [...solveAdjoint(mixed, gamma, rho0)];
+  const rho = [...solveAdjoint(P, gamma, rho0, PNew, alpha)];
   const terms = rho.map((x, s) => alpha * x * gain[s]);
   return {
     alpha,

@@ -23,7 +23,7 @@ const REACHES = [0.1, 0.3, 1];
 const POLICIES = { policy: "pi", other: "pi2" }; // and their names in links
 const CHOICES = { view: ["grid", "two"], weights: ["new", "old"], actions: ["new", "old"] };
 const BOUNDS = { trust_region: "rl-bound rl-long", mixture: "rl-bound", average: "rl-bound rl-dotted" };
-const SHARES = 60; // points of each curve
+const SHARES = 40; // points of each curve
 
 const read = (model) => Object.fromEntries(["preset", ...SETTINGS].map((name) => [name, model.get(name)]));
 
@@ -67,19 +67,22 @@ function linked(now, { settings: own }) {
 
 // The curves -------------------------------------------------------------------------------------------------------
 
-// Limits of an axis for low … high that change by steps, so that a drag seldom draws the frame anew.
-function steady(low, high) {
-  const step = 10 ** Math.floor(Math.log10(Math.max(high - low, 1e-9))) / 2;
-  return [Math.floor(low / step) * step, Math.ceil(high / step) * step];
+// Limits of an axis for low … high, which stay while these fit and fill it: drawing the frame anew is slow.
+function steady([bottom, top] = [0, 0], low, high) {
+  const span = Math.max(high - low, 2e-3 * (1 + Math.abs(high)));
+  const least = 0.12 * span;
+  if (low - least >= bottom && high + least <= top && span > 0.35 * (top - bottom)) return [bottom, top];
+  const step = 10 ** Math.floor(Math.log10(span)) / 2;
+  return [Math.floor((low - 0.35 * span) / step) * step, Math.ceil((high + 0.35 * span) / step) * step];
 }
 
 function makeCurves(holder, seek) {
-  let key, parts;
+  let key, parts, limits, preset;
   return function draw(curves, reach, now, known, [width, height]) {
     const values = curves.flatMap(({ eta, surrogate }) => [eta, surrogate]);
     const [low, high] = [Math.min(...values), Math.max(...values)];
-    const room = Math.max(0.3 * (high - low), 1e-3 * (1 + Math.abs(high)));
-    const [bottom, top] = steady(low - room, high + room);
+    const [bottom, top] = (limits = steady(preset === now.preset ? limits : undefined, low, high));
+    preset = now.preset; // which are always drawn alike
     if (key !== (key = [width, height, reach, bottom, top].join())) {
       const base = frame(holder, {
         width,
@@ -471,6 +474,7 @@ export function render({ model, el, link }) {
 
   let sizes = null;
   let resting = 0;
+  let matching = 0;
   let spoken, shownTitle;
   function draw() {
     if (!sizes) return;
@@ -487,7 +491,7 @@ export function render({ model, el, link }) {
     const weigh = weights === "new" ? at.rho : known.rho;
     const inside = (cell) => cell && cell[0] < rows.length && cell[1] < rows[0].length;
     const place = [pointed, chosen].find(inside) ?? (isTwo ? [0, 0] : firstCell(rows));
-    const picture = drawCurves(curves, reach, at, known, sizes.curves);
+    const picture = drawCurves(curves, reach, { ...at, preset }, known, sizes.curves);
     const names = isTwo ? [["s₁", "s₂"]] : null;
     const base = { rows, names, stateAt: process.stateAt, absorbing: process.absorbing, at: place };
     const [called, right] = meaning(now);
@@ -538,9 +542,16 @@ export function render({ model, el, link }) {
     for (const node of [...policiesPanel.keys.children].slice(0, 2)) node.classList.toggle("rl-away", isTwo);
     tools.classList.toggle("rl-away", isTwo);
     for (const control of chooseExample.node.children) control.disabled = !isTwo;
+    // Which buttons fit the policies takes policy iteration: that waits until the problem is at rest.
+    clearTimeout(matching);
+    if (!isTwo && known.best === undefined) {
+      matching = setTimeout(() => {
+        known.best = optimal(known).join();
+        known.greedy = improved(known).join();
+        request();
+      }, 120);
+    }
     if (!isTwo) {
-      known.best ??= optimal(known).join();
-      known.greedy ??= improved(known).join();
       [now.policy, now.other].forEach((policy, n) => {
         const uniform = !policy.join("").replace(/\./g, "");
         const which = [uniform && "uniform", policy.join() === known.best && "optimal", policy.join() === known.greedy && "greedy"];
@@ -602,6 +613,7 @@ export function render({ model, el, link }) {
     request.cancel();
     clearTimeout(timer);
     clearTimeout(resting);
+    clearTimeout(matching);
     announce.stop();
     root.remove();
   };
