@@ -1,8 +1,17 @@
 """The book's widgets: the same objects in JupyterLab, on the rendered page and, as a picture, on paper."""
 
+from rlbook.widgets.average_grid import AverageGrid
 from rlbook.widgets.natural_gradient import NaturalGradient
 from rlbook.widgets.occupancy import Occupancy
+from rlbook.widgets.performance_difference import PerformanceDifference
 from rlbook.widgets.value_iteration import ValueIteration
 from rlbook.widgets.variance_reduction import VarianceReduction
 
-__all__ = ["NaturalGradient", "Occupancy", "ValueIteration", "VarianceReduction"]
+__all__ = [
+    "AverageGrid",
+    "NaturalGradient",
+    "Occupancy",
+    "PerformanceDifference",
+    "ValueIteration",
+    "VarianceReduction",
+]

@@ -14,6 +14,7 @@ import {
 } from "./controls.js";
 import { CURVES, LIMIT, makeErrors, makePlane } from "./contraction.js";
 import { ARROWS, KINDS, makeMap } from "./grid_map.js";
+import { ARROW_LETTERS, MAP_LETTERS, isMap, remember, spell, unspell } from "./grid_links.js";
 import * as numerics from "./grid_numerics.js";
 
 const MAP = ["rows", "cell_rewards", "slip", "gamma", "step_reward", "goal_reward", "pit_reward"];
@@ -34,7 +35,7 @@ const CHOICES = {
   operator: ["policy", "optimal", "soft"],
   other: ["optimistic", "pessimistic", "random"],
 };
-const [MOST_ROWS, MOST_COLUMNS] = [12, 16];
+const LARGEST_MAP = [12, 16]; // rows and columns
 const RANGES = [120, 240, 480, 1000]; // how far the plot reaches, in sweeps
 const DONE = 1e-9; // running stops when the a-posteriori bound is below this
 const STEP = 0.5; // what + and − change a cell's reward by
@@ -47,17 +48,6 @@ function write(model, settings) {
 }
 
 const load = (model, preset) => write(model, { preset, ...model.get("_presets")[preset].settings });
-
-// A function of some of the settings, remembered until one of them changes.
-function remember(names, compute) {
-  let known, value;
-  return (now) => {
-    const given = names.map((name) => now[name]);
-    if (!known || given.some((setting, i) => setting !== known[i])) value = compute(now, value);
-    known = given;
-    return value;
-  };
-}
 
 // The map's sweeps: the process, its operator, both runs (as far as they were asked for) and what they tend to.
 const sweepMap = () =>
@@ -141,18 +131,6 @@ function endOf(swept) {
 
 // Links ------------------------------------------------------------------------------------------------------------
 
-const MAP_LETTERS = { "#": "W", ".": "o" }; // letters that an address need not escape
-const ARROW_LETTERS = { "^": "u", ">": "r", v: "d", "<": "l", ".": "o" };
-const spell = (rows, letters) => rows.map((row) => [...row].map((c) => letters[c] ?? c).join("")).join("-");
-const unspell = (text, letters) => {
-  const back = Object.fromEntries(Object.entries(letters).map(([c, letter]) => [letter, c]));
-  return text.split("-").map((row) => [...row].map((c) => back[c] ?? c).join(""));
-};
-const isMap = (rows) =>
-  rows.length <= MOST_ROWS &&
-  rows.every((row) => row.length === rows[0].length && row.length <= MOST_COLUMNS && /^[.#GPS]+$/.test(row)) &&
-  rows.some((row) => /[.S]/.test(row));
-
 // Settings from a link, as strings; what makes no sense is passed over.
 export function restore(model, asked) {
   const presets = model.get("_presets");
@@ -166,7 +144,7 @@ export function restore(model, asked) {
   for (const [name, choices] of Object.entries(CHOICES))
     if (choices.includes(asked[name])) settings[name] = asked[name];
   const rows = asked.map ? unspell(asked.map, MAP_LETTERS) : [];
-  if (rows.length && isMap(rows)) Object.assign(settings, { rows, cell_rewards: [], policy: [], Q0: [], other_Q0: [] });
+  if (rows.length && isMap(rows, LARGEST_MAP)) Object.assign(settings, { rows, cell_rewards: [], policy: [], Q0: [], other_Q0: [] });
   const [H, W] = [(settings.rows ?? model.get("rows")).length, (settings.rows ?? model.get("rows"))[0].length];
   const rewards = (asked.rewards ?? "").split(",").map((item) => item.split("_").map(Number));
   if (asked.rewards && rewards.every(([i, j, x]) => i < H && j < W && i >= 0 && j >= 0 && Math.abs(x) <= 100)) {
@@ -289,7 +267,7 @@ export function render({ model, el, link }) {
     const paint = toggles && here === kind ? "." : kind; // the same tool again takes it away
     const rows = now.rows.map((row, a) => (a === i ? row.slice(0, j) + paint + row.slice(j + 1) : row));
     if (paint === here && !rewards[i][j]) return `=${paint}`;
-    if (!isMap(rows)) {
+    if (!isMap(rows, LARGEST_MAP)) {
       announce.say("The map needs a free cell to start from.");
       return null;
     }

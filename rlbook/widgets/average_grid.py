@@ -1,0 +1,375 @@
+"""Chapter 4's grid argument, alive: γᵗ r(s_t,a_t) of many episodes piles up in the cells of a map.
+
+Every episode leaves in the cell of each pair it takes γᵗ r(s_t,a_t). The sum over the cells is the return of the
+episode; the sum over the average of such grids tends to η(π), and what its cells tend to is ρ_π(s,a) r(s,a)
+(thm-return, prop-empirical). `Episodes` plays them from a seed with generator and rules that the browser has a copy
+of (frontend/src/difference_numerics.js), so that both play the same episodes, step by step.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+import traitlets as tr
+
+from rlbook import plots
+from rlbook.bellman import policy_iteration, transition_matrix
+from rlbook.occupancy import occupancy
+from rlbook.widgets.maps import MAP_SETTINGS, MapWidget, draw_cells, make_map, read_policy, write_policy
+
+MOST_EPISODES = 10_000
+CUT = 1e-6  # an episode that is not absorbed ends when γᵗ is below this
+QUANTITIES = ("reward", "visits")
+CHUNK = 500  # episodes whose grids are held at once
+MASK = np.uint64(0xFFFFFFFF)
+
+
+class Estimate(NamedTuple):
+    """A mean over episodes and its standard error; nan where there are too few episodes for one."""
+
+    value: float
+    error: float
+
+
+class Averages(NamedTuple):
+    """Means over episodes and their standard errors: of each pair, (S, 4), of each state, (S,), and of the sum."""
+
+    pairs: np.ndarray
+    pair_errors: np.ndarray
+    states: np.ndarray
+    state_errors: np.ndarray
+    total: Estimate
+
+
+def scramble(x):
+    """A bijection of the 32-bit integers that leaves no trace of their order (Wellons' lowbias32); an array."""
+    x = np.asarray(x, dtype=np.uint64) & MASK
+    x = ((x ^ (x >> np.uint64(16))) * np.uint64(0x7FEB352D)) & MASK
+    x = ((x ^ (x >> np.uint64(15))) * np.uint64(0x846CA68B)) & MASK
+    return x ^ (x >> np.uint64(16))
+
+
+def uniforms(seed, index):
+    """Numbers in [0, 1) by their index (SplitMix: scrambled multiples of the golden ratio), an array as index is."""
+    index = np.asarray(index, dtype=np.uint64)
+    weyl = (scramble(seed) + (index + np.uint64(1)) * np.uint64(0x9E3779B9)) & MASK
+    return scramble(weyl) / 2.0**32
+
+
+class Episodes:
+    """The episodes of a policy on a map, numbered from 0, each the same whenever it is asked for.
+
+    Parameters
+    ----------
+    rows, cell_rewards, slip, gamma, step_reward, goal_reward, pit_reward
+        The map, as `make_map` takes it.
+    policy : sequence of str
+        An arrow for each cell, or a dot for all four alike; empty is dots.
+    seed : int from 0 to 2³² − 1
+
+    Raises `ValueError` as `gridworld` does.
+    """
+
+    def __init__(self, *, policy=(), seed=0, **map_settings):
+        self.mdp = make_map(**map_settings)
+        self.pi, self.seed, self.slip = read_policy(policy, self.mdp.cells), seed, map_settings.get("slip", 0.0)
+        rows, cells = map_settings["rows"], self.mdp.cells
+        kinds = np.array([rows[i][j] for i, j in cells])
+        self.absorbing = np.isin(kinds, ["G", "P"])
+        self.starts = np.flatnonzero(self.mdp.rho0)
+        sure = make_map(**{**map_settings, "slip": 0.0}).P  # where a move leads that does not slip
+        self.landing = np.asarray(sure.argmax(axis=-1)).reshape(len(cells), 4)
+        powers = [1.0]
+        while powers[-1] >= CUT:
+            powers.append(powers[-1] * self.mdp.gamma)
+        self.powers, self.horizon = np.array(powers), len(powers) - 1
+
+    def play(self, first, count):
+        """Episodes first, …, first + count − 1: states and actions, (count, horizon), and lengths, (count,).
+
+        An episode's length is when it comes to an absorbing cell, which is its state from then on; else the horizon.
+        """
+        T, base = self.horizon, np.arange(first, first + count, dtype=np.uint64) * np.uint64(2 * self.horizon + 1)
+        s = self.starts[(uniforms(self.seed, base) * len(self.starts)).astype(int)]
+        states, actions = np.empty((count, T), dtype=int), np.empty((count, T), dtype=int)
+        lengths, ahead = np.full(count, T), self.pi.cumsum(axis=1)
+        for t in range(T):
+            lengths[self.absorbing[s] & (lengths == T)] = t
+            act, move = (uniforms(self.seed, base + np.uint64(2 * t + k)) for k in (1, 2))
+            a = np.minimum((act[:, None] >= ahead[s]).sum(axis=1), 3)
+            states[:, t], actions[:, t] = s, a
+            turn = np.where(move < 1 - self.slip, 0, np.where(move < 1 - self.slip / 2, 1, 3))
+            s = self.landing[s, (a + turn) % 4]
+        return states, actions, lengths
+
+    def visits(self, first, count):
+        """What each episode leaves of γᵗ in the cells, (count, S, 4).
+
+        From the step T at which it is absorbed it stays: that is γᵀ/(1−γ) more in that cell, split as π does.
+        """
+        states, actions, lengths = self.play(first, count)
+        S, time = self.mdp.n_states, np.arange(self.horizon)
+        grids = np.zeros((count, S, 4))
+        n, t = np.nonzero(time < lengths[:, None])
+        np.add.at(grids, (n, states[n, t], actions[n, t]), self.powers[t])
+        ended = np.flatnonzero(lengths < self.horizon)
+        last, tail = states[ended, lengths[ended]], self.powers[lengths[ended]] / (1 - self.mdp.gamma)
+        grids[ended, last] += tail[:, None] * self.pi[last]
+        return grids
+
+    def average(self, count, quantity):
+        """The first `count` episodes' `Averages`, of rewards γᵗr or visits γᵗ."""
+        unit, kept = self.unit(quantity), [[], [], []]
+        for first in range(0, count, CHUNK):
+            grids = self.visits(first, min(CHUNK, count - first)) * unit
+            states = grids.sum(axis=2)
+            for part, values in zip(kept, (grids, states, states.sum(axis=1)), strict=True):
+                part.append(values)
+        pairs, states, totals = (
+            _mean_and_error(part, size) for part, size in zip(kept, (unit.shape, len(unit), ()), strict=True)
+        )
+        return Averages(*pairs, *states, Estimate(*map(float, totals)))
+
+    def unit(self, quantity):
+        """What a visit counts for: r(s,a), or 1; (S, 4)."""
+        return self.mdp.r if quantity == "reward" else np.ones(self.mdp.r.shape)
+
+    @cached_property
+    def rho(self):
+        """ρ_π(s,a), (S, 4)."""
+        return occupancy(self.mdp, self.pi)
+
+    def deviations(self, quantity):
+        """The exact standard deviations of what one episode leaves in each state, (S,), and in all of them.
+
+        A state's second moment is ρ²(s) Σ_a π r (r + 2γ Σ_s' P(s'|s,a) N(s',s) r̄(s)), ρ² the occupancy for γ²,
+        N = (I − γP_π)⁻¹ and r̄ = Σ_a π r.
+        """
+        mdp, pi, gamma, r = self.mdp, self.pi, self.mdp.gamma, self.unit(quantity)
+        eye, P = np.eye(mdp.n_states), transition_matrix(mdp, pi)
+        N = np.linalg.inv(eye - gamma * P)
+        twice = eye - gamma**2 * P
+        mean = (pi * r).sum(axis=1)
+        later = mdp.expect(N)[np.arange(mdp.n_states), :, np.arange(mdp.n_states)]  # Σ_s' P(s'|s,a) N(s',s)
+        second = np.linalg.solve(twice.T, mdp.rho0) * (pi * r * (r + 2 * gamma * later * mean[:, None])).sum(axis=1)
+        states = np.sqrt(np.maximum(second - ((mdp.rho0 @ N) * mean) ** 2, 0.0))
+        V = N @ mean
+        squares = np.linalg.solve(twice, (pi * r * (r + 2 * gamma * mdp.expect(V))).sum(axis=1))
+        return states, float(np.sqrt(max(mdp.rho0 @ squares - (mdp.rho0 @ V) ** 2, 0.0)))
+
+
+def _mean_and_error(chunks, shape):
+    """The mean over the leading axis and its standard error; nan where there is nothing to take them of."""
+    nothing = np.full(shape, np.nan)
+    if not chunks:
+        return nothing, nothing
+    values = np.concatenate(chunks)
+    n = len(values)
+    return values.mean(axis=0), values.std(axis=0, ddof=1) / np.sqrt(n) if n > 1 else nothing
+
+
+class AverageGrid(MapWidget):
+    """Episodes of a policy on a map leave γᵗr in its cells; their average beside what it tends to, ρ_π(s,a) r(s,a).
+
+    `AverageGrid()` shows the first preset, `AverageGrid("endless")` another, `AverageGrid(rows=["S..G"])` a map of
+    your own.
+
+    Settings
+    --------
+    preset : name of a preset; setting it resets the others to that preset's
+    rows : the map, as `gridworld` takes it, at most 8 rows of 10
+    cell_rewards : what a step that ends in a cell earns besides, H lists of W numbers; or empty
+    slip, gamma, step_reward, goal_reward, pit_reward : as `gridworld` takes them; gamma at most 0.98
+    policy : rows of ^ > v < and, for all four alike, a dot; or empty, which is dots
+    quantity : what piles up: "reward", γᵗr, or "visits", γᵗ
+    episodes : how many are in the average, from 0 to 10000
+    t : how many steps of the next one have been played; while it is 0, the last whole episode is shown
+    seed : of the episodes, from 0 to 2³² − 1
+
+    Another map, policy or seed begins again, with no episodes.
+    """
+
+    _view = tr.Unicode("average_grid").tag(sync=True)
+    preset = tr.Unicode("goal-and-pit").tag(sync=True, setting=True)
+    policy = tr.List(tr.Unicode()).tag(sync=True, setting=True)
+    quantity = tr.Enum(QUANTITIES, "reward").tag(sync=True, setting=True)
+    episodes = tr.Int(0, min=0, max=MOST_EPISODES).tag(sync=True, setting=True)
+    t = tr.Int(0, min=0, max=100_000).tag(sync=True, setting=True)
+    seed = tr.Int(1, min=0, max=2**32 - 1).tag(sync=True, setting=True)
+
+    PRESETS: ClassVar[tuple[str, ...]]  # the names, filled in below
+
+    def __init__(self, preset=None, **settings):
+        self._played = None, None  # the settings and the episodes that were asked for last
+        super().__init__(preset, **settings)
+        self.observe(self._begin_again, [*MAP_SETTINGS, "policy", "seed"])
+
+    @property
+    def run(self):
+        """The `Episodes`."""
+        settings = {**self.map_settings, "policy": self.policy, "seed": self.seed}
+        if self._played[0] != settings:
+            self._played = settings, Episodes(**settings)
+        return self._played[1]
+
+    @property
+    def mdp(self):
+        """The `TabularMDP` of the map."""
+        return self.run.mdp
+
+    @property
+    def pi(self):
+        """The policy, (S, 4)."""
+        return self.run.pi
+
+    @property
+    def episode(self):
+        """The grid of the episode that is being played, up to its t-th step, or of the last one; (S, 4)."""
+        run = self.run
+        if not self.t:
+            return run.visits(self.episodes - 1, 1)[0] * run.unit(self.quantity) if self.episodes else 0 * run.mdp.r
+        states, actions, lengths = run.play(self.episodes, 1)
+        if self.t >= lengths[0]:
+            return run.visits(self.episodes, 1)[0] * run.unit(self.quantity)
+        grid = np.zeros(run.mdp.r.shape)
+        np.add.at(grid, (states[0, : self.t], actions[0, : self.t]), run.powers[: self.t])
+        return grid * run.unit(self.quantity)
+
+    @property
+    def average(self):
+        """The average grid with its standard errors: `Averages`."""
+        return self.run.average(self.episodes, self.quantity)
+
+    @property
+    def exact(self):
+        """What the average tends to: ρ_π(s,a) r(s,a), or ρ_π(s,a); (S, 4)."""
+        return self.run.rho * self.run.unit(self.quantity)
+
+    @property
+    def total(self):
+        """The sum of the exact grid: η(π), or 1/(1−γ)."""
+        return float(self.exact.sum())
+
+    @property
+    def gap(self):
+        """Σ_s |average − exact| over the states' cells; nan without an episode."""
+        return float(abs(self.average.states - self.exact.sum(axis=1)).sum())
+
+    def improve(self):
+        """Take the optimal policy's arrows."""
+        self.policy = write_policy(self.rows, self.mdp.cells, policy_iteration(self.mdp).Q)
+
+    def _begin_again(self, change):
+        if not self._told:
+            with self.hold_sync():
+                self.episodes = self.t = 0
+
+    def _draw(self):
+        fig, axes = plots.row(3, width=8.4, height=2.6)
+        average, exact = self.average.states, self.exact.sum(axis=1)
+        colours = (plots.IMPROVED, plots.PLAIN)
+        grids = [self.episode.sum(axis=1), np.nan_to_num(average), exact]
+        titles = [
+            "An episode",
+            f"Average of {self.episodes:,}",
+            "Exact: ρ r" if self.quantity == "reward" else "Exact: ρ",
+        ]
+        top = abs(exact).max()
+        for i, (ax, values, title) in enumerate(zip(axes, grids, titles, strict=True)):
+            if self.quantity == "visits":
+                colours = (plots.INK if i == 2 else plots.SAMPLES,) * 2
+            policies = [(plots.INK, self.pi)] if i == 0 else []
+            draw_cells(
+                ax,
+                self.rows,
+                self.mdp.cells,
+                values,
+                title=f"{title}\nsum {values.sum():.3g}".replace("-", "−"),
+                top=top,
+                policies=policies,
+                colours=colours,
+            )
+        return fig
+
+    def alt(self):
+        what = "γᵗ r" if self.quantity == "reward" else "γᵗ"
+        value, error = self.average.total
+        found = (
+            f"sums to {value:.3g}" + (f" ± {error if error > 1e-9 else 0:.2g}" if self.episodes > 1 else "")
+            if self.episodes
+            else "is empty"
+        )
+        return (
+            f"Three maps of {len(self.rows)} by {len(self.rows[0])} cells with what {what} leaves in each: one "
+            f"episode; the average of {self.episodes} episodes, which {found}; and the exact grid, which sums to "
+            f"{self.total:.3g}."
+        )
+
+    @classmethod
+    def _table(cls):
+        return PRESETS
+
+    @classmethod
+    def _usual(cls):
+        return DEFAULTS
+
+    @tr.validate("policy")
+    def _policy_that_fits(self, proposal):
+        return self._check_arrows("policy", proposal["value"])
+
+
+# Presets ----------------------------------------------------------------------------------------------------
+# Each is (title, the settings that are not the defaults).
+
+DEFAULTS = {
+    "rows": ["...G", ".#.P", "S..."],
+    "cell_rewards": [],
+    "slip": 0.2,
+    "gamma": 0.9,
+    "step_reward": -0.04,
+    "goal_reward": 1.0,
+    "pit_reward": -1.0,
+    "policy": [],
+    "quantity": "reward",
+    "episodes": 0,
+    "t": 0,
+    "seed": 1,
+}
+ENDLESS = [".....", ".....", ".....", "S...."]
+CLIFF = ["......", "......", "......", "SPPPPG"]
+CORRIDOR = ["S.......", ".######.", ".......G"]
+
+
+def _rewards(rows, **at):
+    """Zero everywhere but in the cells named r0c1 for row 0, column 1."""
+    rewards = np.zeros((len(rows), len(rows[0])))
+    for place, value in at.items():
+        rewards[tuple(map(int, place[1:].split("c")))] = value
+    return rewards.tolist()
+
+
+SAFE = {"rows": CLIFF, "slip": 0.1, "gamma": 0.95, "step_reward": -0.05, "pit_reward": -5.0}
+PRESETS = {
+    "goal-and-pit": ("goal and pit", {"policy": [">>>.", "^.^.", "^>^<"], "episodes": 10}),
+    "wander": ("wander", {"episodes": 10}),
+    "one-way": (
+        "no chance",
+        {"slip": 0.0, "rows": CORRIDOR, "policy": [">>>>>>>v", ".......v", "^<<<<<<."], "episodes": 1},
+    ),
+    "safe": ("safe way", {**SAFE, "policy": [">>>>>v", "^>>>>v", "^>>>>v", "^....."], "episodes": 10}),
+    "edge": ("along the edge", {**SAFE, "policy": [">>>>>v", ">>>>>v", ">>>>>v", "^....."], "episodes": 10}),
+    "endless": (
+        "endless",
+        {
+            "rows": ENDLESS,
+            "slip": 0.1,
+            "step_reward": 0.0,
+            "cell_rewards": _rewards(ENDLESS, r0c4=1, r1c1=-1),
+            "quantity": "visits",
+            "episodes": 10,
+        },
+    ),
+}
+AverageGrid.PRESETS = tuple(PRESETS)

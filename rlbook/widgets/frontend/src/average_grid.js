@@ -1,0 +1,582 @@
+// AverageGrid: episodes leave γᵗ r in the cells of a map, and their average tends to ρ·r.
+import { BRUSHES, byScale, firstCell, makeCells, painted } from "./cell_map.js";
+import {
+  announcer,
+  chips,
+  element,
+  format,
+  keepKeys,
+  linkButton,
+  onFrame,
+  scientific,
+  slider,
+  superscript,
+  svgElement,
+} from "./controls.js";
+import * as play from "./difference_numerics.js";
+import { LEFT, axesX, axesY, frame, path, quiet } from "./frame.js";
+import { askedMap, linkedMap, remember } from "./grid_links.js";
+import { ARROWS, KINDS } from "./grid_map.js";
+import * as numerics from "./grid_numerics.js";
+import { axisX, axisY, gridX, gridY } from "./plot.js";
+
+const MAP = ["rows", "cell_rewards", "slip", "gamma", "step_reward", "goal_reward", "pit_reward"];
+const PROBLEM = [...MAP, "policy", "seed"]; // what the episodes depend on
+const SETTINGS = [...PROBLEM, "quantity", "episodes", "t"];
+const LIMITS = {
+  slip: [0, 1],
+  gamma: [0, 0.98],
+  step_reward: [-100, 100],
+  goal_reward: [-100, 100],
+  pit_reward: [-100, 100],
+};
+const MOST = 10000; // episodes
+const BUDGET = 4; // milliseconds a frame that are given to playing episodes
+const TRAIL = 60; // steps of an episode whose way is drawn
+const PLAY_MS = 90; // between two frames of playing
+
+const read = (model) => Object.fromEntries(["preset", ...SETTINGS].map((name) => [name, model.get(name)]));
+
+function write(model, settings) {
+  for (const [name, value] of Object.entries(settings)) model.set(name, value);
+  model.save_changes();
+}
+
+const load = (model, preset) => write(model, { preset, ...model.get("_presets")[preset].settings });
+
+// Links ------------------------------------------------------------------------------------------------------------
+
+const whole = (text, most) => (text && /^\d{1,10}$/.test(text) ? Math.min(most, Number(text)) : null);
+
+// Settings from a link, as strings; what makes no sense is passed over.
+export function restore(model, asked) {
+  const presets = model.get("_presets");
+  if (Object.hasOwn(presets, asked.preset ?? "")) load(model, asked.preset);
+  const settings = askedMap(model, asked, LIMITS, { policy: "pi" });
+  if (["reward", "visits"].includes(asked.quantity)) settings.quantity = asked.quantity;
+  for (const [name, most] of [
+    ["episodes", MOST],
+    ["t", 100000],
+    ["seed", 2 ** 32 - 1],
+  ]) {
+    const value = whole(asked[name], most);
+    if (value !== null) settings[name] = value;
+  }
+  write(model, settings);
+}
+
+// The settings of a link: restore's inverse.
+function linked(now, { settings: own }) {
+  const link = { preset: now.preset, episodes: now.episodes, ...linkedMap(now, own, LIMITS, { policy: "pi" }) };
+  for (const name of ["quantity", "t", "seed"]) if (now[name] !== own[name]) link[name] = now[name];
+  return link;
+}
+
+// The errors against the number of episodes ------------------------------------------------------------------------
+
+function makeGaps(holder) {
+  let key, parts;
+  return function draw(gaps, bounds, n, unit, [width, height]) {
+    const range = 10 ** Math.max(2, Math.ceil(Math.log10(Math.max(n, 1))));
+    // Two powers of ten below the bound at one episode, and as many as the bound falls.
+    const top = 10 ** Math.ceil(Math.log10(1.5 * Math.max(bounds[0], 1e-6)));
+    const floor = top / 10 ** (2 + Math.log10(range) / 2);
+    if (key !== (key = [width, height, range, top, unit].join())) {
+      const powers = (low, high) => {
+        const ticks = [];
+        for (let p = Math.ceil(Math.log10(low) - 1e-9); p <= Math.log10(high) + 1e-9; p++) ticks.push(10 ** p);
+        return ticks;
+      };
+      const ticksX = powers(1, range);
+      const ticksY = powers(floor, top);
+      const tickFormat = (x) => {
+        const power = Math.round(Math.log10(x));
+        return power >= -2 && power <= 4 ? String(Number(x.toPrecision(1))) : `10${superscript(power)}`;
+      };
+      const base = frame(holder, {
+        width,
+        height,
+        marginLeft: LEFT,
+        marginTop: 8,
+        marginRight: 12,
+        marginBottom: 40,
+        x: { type: "log", domain: [1, range] },
+        y: { type: "log", domain: [floor, top] },
+        marks: [
+          gridX({ ...quiet, ticks: ticksX }),
+          gridY({ ...quiet, ticks: ticksY }),
+          axisX({ ...axesX, ticks: ticksX, tickFormat, label: "n, episodes" }),
+          axisY({ ...axesY, ticks: ticksY, tickFormat, label: unit }),
+        ],
+      });
+      const make = (kind) => svgElement("path", { class: kind });
+      const shapes = {
+        bound: make("rl-bound"),
+        sumBound: make("rl-bound rl-dotted"),
+        sum: make("rl-spread"),
+        gap: make("rl-spread rl-heavy"),
+      };
+      const point = svgElement("circle", { class: "rl-dot", r: 5 });
+      base.layer.append(...Object.values(shapes), point);
+      parts = { ...base, ...shapes, point, floor };
+    }
+    const { x, y } = parts;
+    const at = (count, value) => [x(count), y(Math.max(value, parts.floor / 10))];
+    parts.bound.setAttribute("d", path([at(1, bounds[0]), at(range, bounds[0] / Math.sqrt(range))]));
+    parts.sumBound.setAttribute("d", bounds[1] === null ? "" : path([at(1, bounds[1]), at(range, bounds[1] / Math.sqrt(range))]));
+    parts.gap.setAttribute("d", path(gaps.map(([count, gap]) => at(count, gap))));
+    parts.sum.setAttribute("d", bounds[1] === null ? "" : path(gaps.map(([count, , gap]) => at(count, gap))));
+    const last = gaps.at(-1);
+    parts.point.toggleAttribute("hidden", !last);
+    if (last) {
+      const [cx, cy] = at(last[0], last[1]);
+      parts.point.setAttribute("cx", cx);
+      parts.point.setAttribute("cy", Math.min(cy, parts.foot));
+    }
+    return parts.svg;
+  };
+}
+
+// Words ------------------------------------------------------------------------------------------------------------
+
+const count = (n, one) => `${n} ${one}${n === 1 ? "" : "s"}`;
+// A mean and its standard error, to two digits and as many decimals as that makes sense of.
+function plusMinus(value, error) {
+  if (!Number.isFinite(error)) return scientific(value);
+  if (error < 1e-9) return `${scientific(value)} ± 0`;
+  const decimals = Math.max(0, 1 - Math.floor(Math.log10(error)));
+  if (decimals > 6) return `${scientific(value)} ± ${scientific(error)}`;
+  return `${value.toFixed(decimals)} ± ${error.toFixed(decimals)}`.replace("-", "−");
+}
+const apart = (value, error, exact) => {
+  const off = Math.abs(value - exact);
+  if (!(error > 1e-9)) return off < 1e-5 ? "which is exact" : `off by ${scientific(off)}`;
+  return `${format(off / error)} standard errors from it`;
+};
+
+function sentence({ quantity, gamma }, n, shown, averages, exact, gap, bounds) {
+  const reward = quantity === "reward";
+  const goal = reward ? `η(π) = ${scientific(exact.total)}` : `1/(1−γ) = ${format(1 / (1 - gamma))}`;
+  if (!n) {
+    const begun = shown.steps ? `${count(shown.steps, "step")} of the first episode have left ${scientific(shown.sum)}.` : "No episode has been played.";
+    return `${begun} The exact grid sums to ${goal}.`;
+  }
+  const [[value], [error]] = averages.total;
+  const first = reward
+    ? `The average of ${count(n, "episode")} sums to ${plusMinus(value, error)}; exact is ${goal}, ${n > 1 ? apart(value, error, exact.total) : `off by ${scientific(Math.abs(value - exact.total))}`}.`
+    : `Every episode's visits sum to ${goal}, and so does their average, of ${count(n, "episode")}.`;
+  const second = `Over all cells it is ${scientific(gap[0])} away from ${reward ? "ρ·r" : "ρ"}; on average that is at most Σσ/√n = ${scientific(bounds[0] / Math.sqrt(n))}.`;
+  const third = reward ? ` The episode shown ${shown.whole ? "earned" : "has earned"} ${scientific(shown.sum)}.` : "";
+  return `${first} ${second}${third}`;
+}
+
+// The view ---------------------------------------------------------------------------------------------------------
+
+export function render({ model, el, link }) {
+  const presets = model.get("_presets");
+  const set = (settings) => write(model, settings);
+
+  const setupOf = remember(PROBLEM, (now) => {
+    const process = numerics.makeGrid(now);
+    const setup = play.makeEpisodes(now, process, numerics.readPolicy(process, now.policy));
+    return { setup, tally: play.makeTally(setup), known: {} };
+  });
+  // Another problem begins again.
+  const edit = (settings) => {
+    stop();
+    set({ ...settings, episodes: 0, t: 0 });
+  };
+
+  // The episode that is shown: the one being played, up to step t, or the last whole one.
+  function shownEpisode({ episodes, t }, { setup, known }) {
+    const number = t ? episodes : episodes - 1;
+    if (number < 0) return null;
+    if (known.number !== number) Object.assign(known, { number, episode: play.play(setup, number) });
+    const { episode } = known;
+    const length = episode.states.length;
+    const steps = t && t < length ? t : length;
+    return { episode, number, steps, whole: steps === length, visits: play.visitsOf(setup, episode, t && t < length ? t : Infinity) };
+  }
+
+  // Time -----------------------------------------------------------------------------------------------------------
+
+  const still = matchMedia("(prefers-reduced-motion: reduce)");
+  let timer = 0;
+  let running = false;
+  let stride = 1; // episodes at a time, more and more of them
+  function stop() {
+    clearTimeout(timer);
+    running = false;
+    stride = 1;
+    request();
+  }
+  // Plays `steps` more steps of the next episode; with its last one it joins the average.
+  function forward(steps) {
+    const now = read(model);
+    if (now.episodes >= MOST) return false;
+    const { setup } = setupOf(now);
+    const { states } = play.play(setup, now.episodes);
+    const t = now.t + steps;
+    set(t < states.length ? { t } : { t: 0, episodes: now.episodes + 1 });
+    return true;
+  }
+  const more = (episodes) => set({ t: 0, episodes: Math.min(MOST, model.get("episodes") + episodes) });
+  function tick() {
+    const now = read(model);
+    if (now.episodes >= MOST) return stop();
+    // The first episodes step by step, the others whole.
+    if (now.episodes < playedFrom + 2 && !still.matches) forward(Math.max(1, Math.round(setupOf(now).setup.powers.length / 130)));
+    else {
+      stride = Math.max(1, Math.round(0.08 * (now.episodes - playedFrom)));
+      more(stride);
+    }
+    timer = setTimeout(tick, still.matches ? 700 : PLAY_MS);
+  }
+  let playedFrom = 0;
+  const button = (role, text, onclick, label) =>
+    element("button", { type: "button", class: "rl-button", "data-role": role, onclick, "aria-label": label }, text);
+  const playButton = button("play", "Play", () => {
+    if (running) return stop();
+    running = true;
+    playedFrom = model.get("episodes");
+    tick();
+    request();
+  });
+  const halted = (act) => () => {
+    stop();
+    act();
+  };
+  const transport = element(
+    "div",
+    { class: "rl-chips rl-transport", role: "group", "aria-label": "Episodes" },
+    button("step", "Step", halted(() => forward(1))),
+    playButton,
+    ...[1, 10, 100, 1000].map((n) => button(`more-${n}`, `+${n}`, halted(() => more(n)), `${count(n, "episode")} more`)),
+    button("restart", "Restart", halted(() => set({ episodes: 0, t: 0 }))),
+  );
+
+  // Controls -------------------------------------------------------------------------------------------------------
+
+  const choosePreset = chips(
+    "Examples",
+    Object.entries(presets).map(([name, { title }]) => [name, title]),
+    (name) => {
+      stop();
+      load(model, name);
+    },
+  );
+  const reset = button("reset", "Reset", halted(() => load(model, model.get("preset"))));
+  const chooseQuantity = chips(
+    "What piles up",
+    [
+      ["reward", "reward γᵗ r"],
+      ["visits", "visits γᵗ"],
+    ],
+    (quantity) => set({ quantity }),
+  );
+  const choosePolicy = chips(
+    "Policy π",
+    [
+      ["uniform", "uniform"],
+      ["optimal", "optimal"],
+    ],
+    (name) => edit({ policy: name === "uniform" ? [] : best(read(model)) }),
+  );
+  function best(now) {
+    const { setup } = setupOf(now);
+    const { Q } = numerics.fixedPoint(setup.process, { kind: "optimal" });
+    return numerics.writeGreedy(setup.process, Q, numerics.tieTolerance(Q));
+  }
+  const chooseBrush = chips(
+    "Draw the policy",
+    [["look", "Look"], ...BRUSHES.map((brush, a) => [brush, ARROWS[a] ?? "all four"])],
+    (brush) => {
+      episodeMap.choose(brush === "look" ? null : brush);
+      chooseBrush.show(brush);
+    },
+  );
+  const numbers = [
+    ["gamma", "γ, discount", 0, 0.98, 0.01],
+    ["slip", "slip, chance of going aside", 0, 1, 0.01],
+    ["step_reward", "reward of every step", -2, 1, 0.01],
+  ].map(([name, label, min, max, step]) => [name, slider({ label, min, max, step, change: (x) => edit({ [name]: x }) })]);
+  const played = slider({
+    label: "n, episodes in the average",
+    min: 0,
+    max: MOST,
+    step: 0.001,
+    toSlider: (n) => Math.log10(1 + n),
+    fromSlider: (x) => Math.round(10 ** x - 1),
+    clean: Math.round,
+    change: (episodes) => {
+      stop();
+      set({ episodes, t: 0 });
+    },
+  });
+  const row = (name, node) => element("div", { class: "rl-row" }, element("span", { class: "rl-name" }, name), node);
+  const controls = element(
+    "div",
+    { class: "rl-controls" },
+    played.node,
+    ...numbers.map(([, { node }]) => node),
+    row("Policy π", choosePolicy.node),
+    row(
+      "Dice",
+      button("dice", "Other dice", () => edit({ seed: (model.get("seed") + 1) % 2 ** 32 })),
+    ),
+  );
+
+  // Panels ---------------------------------------------------------------------------------------------------------
+
+  const panels = ["episode", "average", "exact", "gaps"].map((name) => {
+    const [title, holder] = [element("p", { class: "rl-title" }), element("div", { class: "rl-picture" })];
+    const keys = element("p", { class: "rl-keys" });
+    if (name !== "gaps") holder.classList.add("rl-map-holder");
+    const node = element("div", { class: "rl-panel", "data-panel": name }, title, keys, holder);
+    return [name, { title, holder, keys, node }];
+  });
+  const { episode: episodePanel, average: averagePanel, exact: exactPanel, gaps: gapsPanel } = Object.fromEntries(panels);
+  const keyed = (kind, text) => element("span", { class: `rl-key ${kind}` }, text);
+  gapsPanel.keys.append(
+    keyed("rl-key-spread", "all cells, Σ|average − exact|"),
+    keyed("rl-key-thin", "their sum, |η̂ − η|"),
+    keyed("rl-key-bound", "Σσ/√n and σ/√n, bounds of their means"),
+  );
+  episodePanel.keys.append(chooseBrush.node);
+  chooseBrush.node.classList.add("rl-tools");
+  averagePanel.keys.append(element("span", {}, "Each cell: the mean of what the episodes left there."));
+  exactPanel.keys.append(element("span", { "data-role": "exact-key" }));
+  const detail = element("div", { class: "rl-equation" });
+  const said = element("p", { class: "rl-sentence" });
+  const announce = announcer();
+  const foot = element("div", { class: "rl-foot" }, said);
+  const stated = () => {
+    const now = read(model);
+    return linked(now, presets[now.preset]);
+  };
+  if (link) foot.append(linkButton(link, stated, announce));
+  const root = element(
+    "div",
+    { class: "rl rl-two rl-average", "data-view": "average-grid" },
+    element(
+      "div",
+      { class: "rl-grid" },
+      element("div", { class: "rl-top" }, choosePreset.node, reset),
+      element("div", { class: "rl-top" }, transport, chooseQuantity.node),
+      ...panels.map(([, { node }]) => node),
+      detail,
+      controls,
+      foot,
+    ),
+    announce.node,
+  );
+  keepKeys(root);
+  el.append(root);
+
+  let pointed = null; // the cell under the pointer
+  let chosen = null; // the cell last touched or focused
+  const point = (at, passing = false) => {
+    if (passing) pointed = at;
+    else chosen = at;
+    request();
+  };
+  const episodeMap = makeCells(episodePanel.holder, {
+    label: "The episode and the policy: arrow keys move; u, r, d, l and . draw the policy",
+    kind: "rl-with-arrows",
+    point,
+    paint(brush, at) {
+      const { rows, policy } = read(model);
+      if (rows[at[0]][at[1]] === "#") return;
+      const next = painted(rows, policy, brush, at);
+      if (next.join() !== painted(rows, policy, policy[at[0]]?.[at[1]] ?? ".", at).join()) edit({ policy: next });
+    },
+  });
+  const averageMap = makeCells(averagePanel.holder, { label: "The average grid", point });
+  const exactMap = makeCells(exactPanel.holder, { label: "The exact grid", point });
+  const drawGaps = makeGaps(gapsPanel.holder);
+  chooseBrush.show("look");
+
+  // The pointed cell, action by action, with its numbers.
+  function explain({ rows, quantity }, { setup, tally }, averages, at) {
+    const { process, rho, exact } = setup;
+    const line = (text, strong) => element("p", strong ? { class: "rl-strong" } : {}, text);
+    const s = process.stateAt[at[0]][at[1]];
+    const place = `Row ${at[0] + 1}, column ${at[1] + 1} (${KINDS[rows[at[0]][at[1]]]})`;
+    if (s < 0) return [line(`${place}: no state. A step into a wall stays where it is.`)];
+    const { n } = tally;
+    const reward = quantity === "reward";
+    const signed = (x) => (x < 0 ? `(${scientific(x)})` : scientific(x));
+    const [visits, visitErrors] = [0, 1].map((k) => (i) => {
+      const sums = tally.pairs;
+      return k ? sums.error(i, n) : sums.mean(i, n);
+    });
+    const first = n ? `${place}, seen in ${tally.visits.states.seen[s]} of ${count(n, "episode")}:` : `${place}, by actions:`;
+    const lines = [0, 1, 2, 3].map((a) => {
+      const i = 4 * s + a;
+      const r = process.r[i];
+      const found = n ? `average γᵗ ${plusMinus(visits(i), visitErrors(i))}` : "average –";
+      const times = reward ? `, times r = ${scientific(r)} is ${n ? scientific(visits(i) * r) : "–"}` : "";
+      const truth = reward ? `ρ·r = ${scientific(rho[i])}·${signed(r)} = ${scientific(rho[i] * r)}` : `ρ = ${scientific(rho[i])}`;
+      return line(`${ARROWS[a]}: ${found}${times}; exact ${truth}`);
+    });
+    const [means, errors] = averages.states;
+    const whole = n
+      ? `The cell: ${plusMinus(means[s], errors[s])}, exact ${scientific(exact[quantity].states[s])}${n > 1 ? `, ${apart(means[s], errors[s], exact[quantity].states[s])}` : ""}.`
+      : `The cell, exact: ${scientific(exact[quantity].states[s])}.`;
+    return [line(first), ...lines, line(whole, true)];
+  }
+
+  let sizes = null;
+  let resting = 0;
+  let matching = 0;
+  let spoken;
+  function draw() {
+    if (!sizes) return;
+    const now = read(model);
+    const { quantity, rows, preset } = now;
+    const known = setupOf(now);
+    if (known.tally.n > now.episodes) known.tally = play.makeTally(known.setup);
+    const { setup, tally } = known;
+    const { process } = setup;
+    const deadline = performance.now() + BUDGET;
+    play.extend(tally, setup, now.episodes, () => performance.now() < deadline);
+    const { n } = tally;
+    const busy = n < now.episodes;
+    if (busy) request();
+    const reward = quantity === "reward";
+    const exact = setup.exact[quantity];
+    const averages = play.averagesOf(tally, setup, quantity);
+    const unit = play.unitOf(setup, quantity);
+    const shown = shownEpisode(now, known);
+    const left = shown ? play.byState(shown.visits.map((x, i) => x * unit[i])) : exact.states.map(() => 0);
+    const times = shown && play.byState(shown.visits);
+    const come = left.map((x, s) => (times?.[s] ? x : NaN)); // nothing stands where it did not come
+    const state = { sum: left.reduce((sum, x) => sum + x, 0), steps: shown?.steps ?? 0, whole: shown?.whole ?? false };
+    const inside = (at) => at && at[0] < rows.length && at[1] < rows[0].length;
+    const at = [pointed, chosen].find(inside) ?? firstCell(rows);
+    const top = numerics.largest(exact.states);
+    const classes = reward ? undefined : ["rl-piled", "rl-piled"];
+    const base = { rows, stateAt: process.stateAt, absorbing: process.absorbing, at };
+    const cells = shown ? shown.episode.states.slice(0, shown.steps) : [];
+    if (shown?.whole && shown.episode.ended !== null) cells.push(shown.episode.ended);
+    else if (shown && !shown.whole) cells.push(shown.episode.states[shown.steps]);
+    const trail = cells.slice(-TRAIL).map((s) => process.cells[s]);
+    episodeMap.draw(
+      { ...base, values: come, tint: byScale(come, top, classes), policies: [["", setup.pi]], trail, token: trail.at(-1) ?? null },
+      sizes.map,
+    );
+    const [means, errors] = averages.states;
+    const [[value], [error]] = averages.total;
+    const name = reward ? "γᵗ r" : "γᵗ";
+    const seen = means.map((x, s) => (tally.visits.states.seen[s] ? x : NaN));
+    averageMap.draw(
+      {
+        ...base,
+        values: seen,
+        tint: byScale(seen, top, classes),
+        says: n ? `The average grid of ${count(n, "episode")}: ${name} in each cell, sum ${plusMinus(value, error)}` : "The average grid, still empty",
+      },
+      sizes.map,
+    );
+    exactMap.draw(
+      {
+        ...base,
+        values: exact.states,
+        tint: byScale(exact.states, top, reward ? undefined : ["rl-true", "rl-true"]),
+        says: `The exact grid: ${reward ? "ρ·r" : "ρ"} in each cell, sum ${scientific(exact.total)}`,
+      },
+      sizes.map,
+    );
+    clearTimeout(resting);
+    resting = setTimeout(() => {
+      episodeMap.describe(rows, ([i, j]) => {
+        const s = process.stateAt[i][j];
+        if (s < 0) return "";
+        const arrow = ARROWS.filter((_, a) => setup.pi[4 * s + a] > 0.5).join("") || "all four";
+        return `${process.absorbing[s] ? "" : `${arrow}, `}episode ${scientific(left[s])}, average ${n ? scientific(means[s]) : "–"}, exact ${scientific(exact.states[s])}`;
+      });
+    }, 400);
+    const bounds = [exact.deviations.reduce((sum, x) => sum + x, 0), reward ? exact.deviation : null];
+    const { gaps } = tally[quantity];
+    const gap = n ? play.gapOf(tally, setup, quantity) : [NaN, NaN];
+    const points = n && gaps.at(-1)?.[0] !== n ? [...gaps, [n, ...gap]] : gaps;
+    const picture = drawGaps(points, bounds, n, reward ? "in units of reward" : "in visits", sizes.gaps);
+
+    choosePreset.show(preset);
+    chooseQuantity.show(quantity);
+    const arrows = now.policy.join("").replace(/\./g, "");
+    if (known.best === undefined) {
+      // Policy iteration waits until the problem is at rest.
+      clearTimeout(matching);
+      matching = setTimeout(() => {
+        known.best = best(read(model)).join();
+        request();
+      }, 120);
+    }
+    choosePolicy.show(!arrows ? "uniform" : now.policy.join() === known.best ? "optimal" : null);
+    playButton.textContent = running ? "Pause" : "Play";
+    played.show(now.episodes);
+    for (const [key, control] of numbers) control.show(now[key]);
+    const steps = shown && !shown.whole ? `, step ${shown.steps}` : "";
+    episodePanel.title.textContent = shown ? `Episode ${shown.number + 1}${steps}: sum ${scientific(state.sum)}` : "No episode yet: step, or add some";
+    averagePanel.title.textContent = n ? `Average of ${n}: sum ${plusMinus(value, error)}` : "Average: still empty";
+    exactPanel.title.textContent = reward ? `Exact, ρ·r: sum η(π) = ${scientific(exact.total)}` : `Exact, ρ: sum 1/(1−γ) = ${scientific(exact.total)}`;
+    exactPanel.keys.firstChild.textContent = reward ? "Each cell: Σₐ ρ(s,a) r(s,a)." : "Each cell: Σₐ ρ(s,a), how often π comes by, discounted.";
+    gapsPanel.title.textContent = n ? `Error after ${count(n, "episode")}: ${scientific(gap[0])}` : "Error against episodes";
+    gapsPanel.keys.children[1].classList.toggle("rl-away", !reward);
+    detail.replaceChildren(...explain(now, known, averages, at));
+
+    const words = sentence(now, n, state, averages, exact, gap, bounds);
+    if (spoken !== words) {
+      spoken = said.textContent = words;
+      if (!busy) announce.say(words);
+    }
+    const label = `Error against the number of episodes, on logarithmic axes. ${words}`;
+    if (picture.getAttribute("aria-label") !== label) picture.setAttribute("aria-label", label);
+    Object.assign(root.dataset, {
+      preset,
+      quantity,
+      episodes: n,
+      t: now.t,
+      busy: busy ? "yes" : "",
+      playing: running ? "yes" : "",
+      episode: left.join(),
+      sum: state.sum,
+      average: means.join(),
+      errors: errors.join(),
+      value,
+      error,
+      exact: exact.states.join(),
+      total: exact.total,
+      gap: gap[0],
+      bound: bounds[0],
+    });
+  }
+
+  const request = onFrame(draw);
+  function fit() {
+    const width = Math.floor(root.clientWidth);
+    if (!width) return; // not in the document yet
+    const columns = width >= 640 ? 2 : 1;
+    const column = Math.floor((width - 16 * (columns - 1)) / columns);
+    const height = columns === 1 ? 220 : 250;
+    for (const { holder } of [episodePanel, averagePanel, exactPanel]) holder.style.height = `${height}px`;
+    sizes = { map: [column, height], gaps: [column, height] };
+    draw(); // at once: a frame without pictures would make the page jump
+  }
+  fit();
+  const observer = new ResizeObserver(fit);
+  observer.observe(root);
+  const events = ["preset", ...SETTINGS].map((name) => `change:${name}`);
+  for (const event of events) model.on(event, request);
+  return () => {
+    for (const event of events) model.off(event, request);
+    observer.disconnect();
+    request.cancel();
+    clearTimeout(timer);
+    clearTimeout(resting);
+    clearTimeout(matching);
+    announce.stop();
+    root.remove();
+  };
+}

@@ -1,0 +1,197 @@
+"""What the widgets on a gridworld share: the settings of a map, checked, and the pictures of its cells.
+
+A policy on a map is written as arrows, a row of ^ > v < for each row of cells; a dot stands for all four alike.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+
+import numpy as np
+import traitlets as tr
+from matplotlib.patches import Rectangle
+
+from rlbook import plots
+from rlbook.mdp import MOVES, gridworld
+from rlbook.widgets.base import Widget
+
+LARGEST_MAP = (8, 10)  # rows and columns
+ARROWS = "^>v<"  # the actions in gridworld's order; a dot stands for all four alike
+MAP_SETTINGS = ("rows", "cell_rewards", "slip", "gamma", "step_reward", "goal_reward", "pit_reward")
+
+
+def make_map(*, rows, cell_rewards=(), **settings):
+    """`gridworld`, with `cell_rewards` that may be empty."""
+    return gridworld(rows, cell_rewards=cell_rewards if len(cell_rewards) else None, **settings)
+
+
+def read_policy(policy, cells):
+    """π, (S, 4), from rows of arrows and dots; empty is dots."""
+    pi = np.full((len(cells), 4), 0.25)
+    for s, (i, j) in enumerate(cells):
+        if len(policy) and policy[i][j] != ".":
+            pi[s] = np.eye(4)[ARROWS.index(policy[i][j])]
+    return pi
+
+
+def write_policy(rows, cells, Q):
+    """The greedy policy of Q, (S, 4), as rows of arrows: the first of the best. Walls, goals and pits get dots."""
+    letters = np.full((len(rows), len(rows[0])), ".")
+    best = Q >= Q.max(axis=1, keepdims=True) - 1e-9 * (1 + abs(Q).max())
+    for (i, j), first in zip(cells, best.argmax(axis=1), strict=True):
+        if rows[i][j] not in "GP":
+            letters[i, j] = ARROWS[first]
+    return ["".join(row) for row in letters]
+
+
+class MapWidget(Widget):
+    """A widget on a gridworld, at most 8 rows of 10. A subclass sets `_presets_of` and names its policies."""
+
+    _policies = ("policy",)  # the settings that hold a policy as arrows
+    _presets = tr.Dict().tag(sync=True)
+    rows = tr.List(tr.Unicode()).tag(sync=True, setting=True)
+    cell_rewards = tr.List(tr.List(tr.Float())).tag(sync=True, setting=True)
+    slip = tr.Float(0.0, min=0, max=1).tag(sync=True, setting=True)
+    gamma = tr.Float(0.9, min=0, max=0.98).tag(sync=True, setting=True)
+    step_reward = tr.Float(0.0, min=-100, max=100).tag(sync=True, setting=True)
+    goal_reward = tr.Float(1.0, min=-100, max=100).tag(sync=True, setting=True)
+    pit_reward = tr.Float(-1.0, min=-100, max=100).tag(sync=True, setting=True)
+
+    def __init__(self, preset=None, **settings):
+        preset = next(iter(self._table())) if preset is None else preset
+        emptied = {name: [] for name in ("cell_rewards", *self._policies)} if "rows" in settings else {}
+        self._told = True  # settings come as they are to be: none of them changes another
+        super().__init__(**{**self._defaults(preset), **emptied, "preset": preset, **settings})
+        self._told = False
+        self.observe(self._load_preset, "preset")
+        self.observe(self._fit_to_map, "rows")
+
+    @property
+    def map_settings(self):
+        """The settings that `make_map` takes."""
+        return {name: getattr(self, name) for name in MAP_SETTINGS}
+
+    def reset(self):
+        """Go back to the preset's own settings."""
+        with self._telling(), self.hold_trait_notifications():
+            super().reset()
+
+    def set_state(self, sync_data):
+        """What the front end sends: settings that belong together."""
+        with self._telling():
+            super().set_state(sync_data)
+
+    @classmethod
+    def _table(cls):
+        """The presets: name → (title, the settings that are not the defaults)."""
+        raise NotImplementedError
+
+    @classmethod
+    def _defaults(cls, preset):
+        """The settings that a preset begins with."""
+        table = cls._table()
+        if preset not in table:
+            raise tr.TraitError(f"preset must be one of {', '.join(map(repr, table))}, got {preset!r}")
+        return {**cls._usual(), **table[preset][1]}
+
+    @classmethod
+    def _usual(cls):
+        """The settings where a preset does not say otherwise."""
+        raise NotImplementedError
+
+    @contextmanager
+    def _telling(self):
+        before, self._told = self._told, True
+        try:
+            yield
+        finally:
+            self._told = before
+
+    def _load_preset(self, change):
+        if not self._told:
+            self.reset()
+
+    def _fit_to_map(self, change):
+        """What belonged to a map of another shape goes."""
+        if self._told or _shape(change.old) == _shape(change.new):
+            return
+        with self.hold_sync():
+            for name in ("cell_rewards", *self._policies):
+                setattr(self, name, [])
+
+    @tr.default("_presets")
+    def _settings_of_presets(self):
+        return {name: {"title": title, "settings": self._defaults(name)} for name, (title, _) in self._table().items()}
+
+    @tr.validate("rows")
+    def _map_that_is_one(self, proposal):
+        rows = proposal["value"]
+        try:
+            gridworld(rows, gamma=0.5)
+        except ValueError as error:
+            raise tr.TraitError(str(error)) from None
+        if any(size > most for size, most in zip(_shape(rows), LARGEST_MAP, strict=True)):
+            most = "{} rows of {} cells".format(*LARGEST_MAP)
+            raise tr.TraitError(f"rows must be at most {most}, got {len(rows)} of {len(rows[0])}")
+        return rows
+
+    @tr.validate("slip", "gamma", "step_reward", "goal_reward", "pit_reward")
+    def _number_that_is_one(self, proposal):
+        name, value = proposal["trait"].name, proposal["value"]
+        if not np.isfinite(value):
+            raise tr.TraitError(f"{name} must be a finite number, got {value!r}")
+        return value
+
+    @tr.validate("cell_rewards")
+    def _rewards_that_fit(self, proposal):
+        value, shape = proposal["value"], _shape(self.rows)
+        if (value and _shape(value) != shape) or any(len(row) != shape[1] for row in value):
+            raise tr.TraitError(f"cell_rewards must be empty or {shape[0]} lists of {shape[1]} numbers, got {value!r}")
+        if not all(abs(x) <= 100 for row in value for x in row):  # nor is nan
+            raise tr.TraitError(f"cell_rewards must hold numbers from -100 to 100, got {value!r}")
+        return value
+
+    def _check_arrows(self, name, policy):
+        """`policy`, if it is empty or fits the map; for a subclass to validate its policies with."""
+        H, W = _shape(self.rows)
+        fits = len(policy) == H and all(len(row) == W for row in policy)
+        if policy and (not fits or not set("".join(policy)) <= {*ARROWS, "."}):
+            raise tr.TraitError(f"{name} must be empty or {H} rows of {W} of ^ > v < and ., got {policy!r}")
+        return policy
+
+
+def _shape(rows):
+    return len(rows), len(rows[0]) if rows else 0
+
+
+# Pictures ---------------------------------------------------------------------------------------------------
+
+
+def draw_cells(ax, rows, cells, values, *, title, top, policies=(), colours=(plots.IMPROVED, plots.PLAIN)):
+    """A map with a number in each cell, tinted by sign up to |number| = top; (colour, π) policies as arrows."""
+    H, W = len(rows), len(rows[0])
+    size = min(7.0, 40 / max(H, W))
+    for i, row in enumerate(rows):
+        for j, kind in enumerate(row):
+            if kind == "#":
+                ax.add_patch(Rectangle((j, i), 1, 1, color=plots.BOUND, lw=0))
+            elif kind in "GPS":
+                ax.text(j + 0.07, i + 0.08, kind, va="top", size=size, weight="bold")
+    for (i, j), value in zip(cells, values, strict=True):
+        share = min(1.0, abs(value) / (top or 1.0))
+        ax.add_patch(Rectangle((j, i), 1, 1, color=colours[int(value < 0)], alpha=0.5 * share, lw=0))
+        if abs(value) > 5e-13:
+            text = f"{value:.2f}" if abs(value) >= 0.01 else f"{value:.0e}".replace("e-0", "e-")
+            ax.text(j + 0.5, i + 0.8, text.replace("-", "−"), ha="center", va="center", size=size)
+    for colour, pi in policies:
+        tails = []
+        for (i, j), weights in zip(cells, pi, strict=True):
+            for (di, dj), weight in zip(MOVES, weights, strict=True):
+                if rows[i][j] not in "GP" and weight > 0.02:
+                    length = 0.08 + 0.2 * weight
+                    tails.append((j + 0.5, i + 0.38, length * dj, length * di))
+        if tails:
+            scale = {"angles": "xy", "scale_units": "xy", "scale": 1, "units": "xy", "width": 0.03}
+            ax.quiver(*np.transpose(tails), color=colour, headwidth=4.5, headlength=4.5, headaxislength=4, **scale)
+    ax.set(title=title, xlim=(0, W), ylim=(H, 0), xticks=range(W + 1), yticks=range(H + 1), aspect="equal")
+    ax.tick_params(length=0, labelbottom=False, labelleft=False)

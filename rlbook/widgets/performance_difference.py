@@ -1,0 +1,247 @@
+"""Chapter 4's second grid: from π to π', the truth, the surrogate and the bounds, and the terms of the difference.
+
+Along π_α = (1−α)π + απ' the return η(π_α) is a rational function of α, the surrogate L_π(π_α) the straight line that
+touches it at 0 (prop-tangent), and the bounds say how far the two can part (prop-mixture-bound, prop-average-bound,
+thm-trpo-bound). State by state, η(π_α) − η(π) = Σ_s ρ_{π_α}(s) Σ_a π_α(a|s) A_π(s,a) (eq-difference-states); with
+other weights or other actions the same sum is something else (prop-surrogate-wrong).
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+import traitlets as tr
+
+from rlbook import plots
+from rlbook.bellman import evaluate_policy, policy_iteration
+from rlbook.occupancy import TWO_BY_TWO, mixture_path, state_occupancy, two_by_two
+from rlbook.widgets.maps import MapWidget, draw_cells, make_map, read_policy, write_policy
+
+WEIGHTS = ("new", "old")
+REACHES = (0.1, 0.3, 1.0)
+BOUNDS = ("average", "mixture", "trust_region")
+
+
+class PerformanceDifference(MapWidget):
+    """From π to π' along (1−α)π + απ': η, its surrogate and bounds, and the terms of the difference on a map.
+
+    `PerformanceDifference()` shows the first preset, `PerformanceDifference("misleads")` another,
+    `PerformanceDifference(rows=["S..G"], other=[">>>."])` a map of your own.
+
+    Settings
+    --------
+    preset : name of a preset; setting it resets the others to that preset's
+    view : "grid", or "two" for an example of two states and two actions
+    rows : the map, as `gridworld` takes it, at most 8 rows of 10
+    cell_rewards : what a step that ends in a cell earns besides, H lists of W numbers; or empty
+    slip, gamma, step_reward, goal_reward, pit_reward : as `gridworld` takes them; gamma at most 0.98
+    policy, other : π and π', rows of ^ > v < and, for all four alike, a dot; or empty, which is dots
+    example : of two states, a name in `rlbook.occupancy.TWO_BY_TWO`; γ is `gamma`
+    first, second : with what probability π and π' take the second action in each of the two states
+    alpha : how far from π to π', from 0 to 1
+    weights : where the terms are weighed: by ρ of π_α ("new", which is right) or by ρ_π ("old": the surrogate)
+    actions : whose actions the terms take: π_α's ("new") or π's ("old": zero)
+    reach : how far the curves are drawn, 0.1, 0.3 or 1
+    """
+
+    _view = tr.Unicode("performance_difference").tag(sync=True)
+    _policies = ("policy", "other")
+    _examples = tr.Dict().tag(sync=True)
+    preset = tr.Unicode("small-step").tag(sync=True, setting=True)
+    view = tr.Enum(("grid", "two"), "grid").tag(sync=True, setting=True)
+    policy = tr.List(tr.Unicode()).tag(sync=True, setting=True)
+    other = tr.List(tr.Unicode()).tag(sync=True, setting=True)
+    example = tr.Enum(tuple(TWO_BY_TWO), "detour").tag(sync=True, setting=True)
+    first = tr.List(tr.Float(), minlen=2, maxlen=2).tag(sync=True, setting=True)
+    second = tr.List(tr.Float(), minlen=2, maxlen=2).tag(sync=True, setting=True)
+    alpha = tr.Float(0.1, min=0, max=1).tag(sync=True, setting=True)
+    weights = tr.Enum(WEIGHTS, "new").tag(sync=True, setting=True)
+    actions = tr.Enum(WEIGHTS, "new").tag(sync=True, setting=True)
+    reach = tr.Enum(REACHES, 1.0).tag(sync=True, setting=True)
+
+    PRESETS: ClassVar[tuple[str, ...]]  # the names, filled in below
+
+    @property
+    def mdp(self):
+        """The `TabularMDP` of the map, or of the example of two states."""
+        return two_by_two(self.example, gamma=self.gamma) if self.view == "two" else make_map(**self.map_settings)
+
+    @property
+    def pi(self):
+        """π, (S, A)."""
+        return self._policy(self.policy, self.first)
+
+    @property
+    def pi_new(self):
+        """π', (S, A)."""
+        return self._policy(self.other, self.second)
+
+    @property
+    def pi_alpha(self):
+        """π_α = (1−α)π + απ', (S, A)."""
+        return (1 - self.alpha) * self.pi + self.alpha * self.pi_new
+
+    def path(self, alpha):
+        """η, L and the bounds at the shares alpha, (n,): a `MixturePath`."""
+        return mixture_path(self.mdp, self.pi, self.pi_new, alpha)
+
+    @property
+    def eta(self):
+        """η(π_α)."""
+        return float(self.path([self.alpha]).eta[0])
+
+    @property
+    def start(self):
+        """η(π)."""
+        return float(self.path([0.0]).eta[0])
+
+    @property
+    def surrogate(self):
+        """L_π(π_α)."""
+        return float(self.path([self.alpha]).surrogate[0])
+
+    @property
+    def bounds(self):
+        """What |η(π_α) − L_π(π_α)| is at most, by name: average, mixture, trust_region."""
+        path = self.path([self.alpha])
+        return {name: float(getattr(path, name)[0]) for name in BOUNDS}
+
+    @property
+    def terms(self):
+        """Each state's term with the chosen weights and actions, (S,); their sum is η(π_α)−η(π), L−η(π) or 0."""
+        mdp, pi, mixed = self.mdp, self.pi, self.pi_alpha
+        V, Q, _ = evaluate_policy(mdp, pi)
+        actions = mixed if self.actions == "new" else pi
+        return state_occupancy(mdp, mixed if self.weights == "new" else pi) * (actions * (Q - V[:, None])).sum(axis=1)
+
+    def improve(self, which="other", *, of=None):
+        """Take the arrows of the optimal policy for π' ("other") or π ("policy"); `of="policy"`: greedy for Q^π."""
+        if which not in self._policies or of not in (None, "policy"):
+            raise ValueError(f"which must be 'policy' or 'other', and of None or 'policy', got {which!r} and {of!r}")
+        if self.view == "two":
+            raise ValueError("two states have no arrows: set `first` and `second`")
+        Q = policy_iteration(self.mdp).Q if of is None else evaluate_policy(self.mdp, self.pi).Q
+        setattr(self, which, write_policy(self.rows, self.mdp.cells, Q))
+
+    def _policy(self, arrows, second_action):
+        if self.view == "grid":
+            return read_policy(arrows, make_map(**self.map_settings).cells)
+        taken = np.array(second_action)
+        return np.column_stack([1 - taken, taken])
+
+    def _draw(self):
+        fig, (left, middle, right) = plots.row(3, width=8.4, height=2.8)
+        reach = next(x for x in REACHES if x >= max(self.alpha, self.reach))
+        share = np.linspace(0, reach, 61)
+        path = self.path(share)
+        both = np.r_[path.eta, path.surrogate]
+        margin = 0.4 * np.ptp(both) or 0.1
+        for name, dashes in (("trust_region", "-."), ("mixture", "--"), ("average", ":")):
+            for sign in (-1, 1):
+                bound = path.surrogate + sign * getattr(path, name)
+                left.plot(share, bound, color=plots.BOUND, ls=dashes, lw=1, zorder=1)
+        left.plot(share, path.surrogate, color=plots.IMPROVED, lw=1.5)
+        left.plot(share, path.eta, color=plots.INK, lw=2)
+        left.plot(self.alpha, self.eta, "o", ms=6, color=plots.INK)
+        left.set(title="η (ink), L (blue), bounds (dashed)", xlabel="α", ylabel="return", xlim=(0, reach))
+        left.set_ylim(both.min() - margin, both.max() + margin)
+        mdp, terms = self.mdp, self.terms
+        two = self.view == "two"
+        rows, cells = ([".."], np.array([[0, 0], [0, 1]])) if two else (self.rows, mdp.cells)
+        policies = [] if two else [(plots.INK, self.pi), (plots.OTHER, self.pi_new)]
+        values = evaluate_policy(mdp, self.pi).V
+        draw_cells(middle, rows, cells, values, title="V of π; π, π′", top=3 * abs(values).max(), policies=policies)
+        draw_cells(
+            right, rows, cells, terms, title=f"Terms\nsum {terms.sum():.3g}".replace("-", "−"), top=abs(terms).max()
+        )
+        return fig
+
+    def alt(self):
+        bounds = ", ".join(f"{value:.3g}" for value in self.bounds.values())
+        what = "two states" if self.view == "two" else f"a map of {len(self.rows)} by {len(self.rows[0])} cells"
+        return (
+            f"From π to π′ on {what}, at α = {self.alpha:g}: η goes from {self.start:.3g} to {self.eta:.3g}, the "
+            f"surrogate to {self.surrogate:.3g}, with bounds of {bounds} (average, mixture, trust region) around it; "
+            f"beside the curves the policies, and each state's term, which sum to {self.terms.sum():.3g}."
+        )
+
+    @classmethod
+    def _table(cls):
+        return PRESETS
+
+    @classmethod
+    def _usual(cls):
+        return DEFAULTS
+
+    @tr.default("_examples")
+    def _tables_of_examples(self):
+        mdps = {name: two_by_two(name) for name in TWO_BY_TWO}
+        return {name: {"P": m.P.tolist(), "r": m.r.tolist(), "rho0": m.rho0.tolist()} for name, m in mdps.items()}
+
+    @tr.validate("policy", "other")
+    def _policy_that_fits(self, proposal):
+        return self._check_arrows(proposal["trait"].name, proposal["value"])
+
+    @tr.validate("first", "second")
+    def _probabilities(self, proposal):
+        value = proposal["value"]
+        if not all(0 <= x <= 1 for x in value):  # nor is nan
+            raise tr.TraitError(f"{proposal['trait'].name} must be two numbers from 0 to 1, got {value!r}")
+        return value
+
+    @tr.validate("alpha")
+    def _share(self, proposal):
+        if not 0 <= proposal["value"] <= 1:
+            raise tr.TraitError(f"alpha must be a number from 0 to 1, got {proposal['value']!r}")
+        return proposal["value"]
+
+
+# Presets ----------------------------------------------------------------------------------------------------
+# Each is (title, the settings that are not the defaults).
+
+DEFAULTS = {
+    "view": "grid",
+    "rows": ["...G", ".#.P", "S..."],
+    "cell_rewards": [],
+    "slip": 0.2,
+    "gamma": 0.9,
+    "step_reward": -0.04,
+    "goal_reward": 1.0,
+    "pit_reward": -1.0,
+    "policy": [],
+    "other": [">>>.", "^.^.", "^>^<"],
+    "example": "detour",
+    "first": [0.0, 1.0],
+    "second": [1.0, 0.0],
+    "alpha": 0.1,
+    "weights": "new",
+    "actions": "new",
+    "reach": 1.0,
+}
+BRIDGE = {  # a way round, and a bridge between pits
+    "rows": ["......", ".PPPP.", "S....G", ".PPPP."],
+    "slip": 0.0,
+    "gamma": 0.9,
+    "step_reward": 0.0,
+    "alpha": 1.0,
+}
+ROUND = [">>>>>v", "^....v", "^>>>>.", "^....^"]
+PRESETS = {
+    "small-step": ("small step", {"alpha": 0.05, "reach": 0.3}),
+    "all-the-way": ("all the way", {"alpha": 1.0}),
+    "misleads": (
+        "surrogate misleads",
+        {**BRIDGE, "policy": ROUND, "other": [">>>>>v", "^....v", ">>>v>.", "^....^"]},
+    ),
+    "never-visited": (
+        "never visited",
+        {
+            **BRIDGE,
+            "policy": [">>>>>v", "^....v", "^vvvv.", "^....^"],
+            "other": [">>>>>v", "^....v", ">>>>>.", "^....^"],
+        },
+    ),
+    "two-states": ("two states", {"view": "two", "alpha": 0.3}),
+}
+PerformanceDifference.PRESETS = tuple(PRESETS)
