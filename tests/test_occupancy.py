@@ -330,9 +330,9 @@ def test_where_all_states_start_no_two_policies_share_an_occupancy(case):
 
 
 def test_a_policy_comes_back_from_masses_of_any_size():
-    rho = np.array([[3e307, 1e308], [5e-324, 5e-324], [0.0, 0.0], [1e-310, 3e-310]])
+    rho = np.array([[5e307, 1.5e308], [5e-324, 5e-324], [0.0, 0.0], [1e-310, 3e-310]])
     back = policy_from_occupancy(rho)
-    np.testing.assert_allclose(back.pi, [[3 / 13, 10 / 13], [0.5, 0.5], [0.5, 0.5], [0.25, 0.75]], rtol=1e-12)
+    np.testing.assert_allclose(back.pi, [[0.25, 0.75], [0.5, 0.5], [0.5, 0.5], [0.25, 0.75]], rtol=1e-12)
     np.testing.assert_array_equal(back.visited, [True, True, False, True])
 
 
@@ -454,7 +454,7 @@ def test_every_measure_is_below_every_dual_solution_by_its_slack(case, data):
 
 
 @pytest.mark.proves("thm-lp")
-@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+@pytest.mark.parametrize("scale", [1e-10, 1.0, 1e10])
 def test_the_program_and_its_certificate_keep_their_precision_at_any_scale(scale):
     mdp = garnet(60, 3, 4, gamma=0.98, rng=np.random.default_rng(0))
     mdp = TabularMDP(mdp.P, scale * mdp.r, mdp.gamma, mdp.rho0)
