@@ -1,6 +1,7 @@
 """Chapter 4's numerics and its statements, held to enumeration, exact arithmetic, finite differences and scipy."""
 
 import itertools
+import sys
 
 import numpy as np
 import oracles
@@ -256,7 +257,26 @@ def test_every_way_to_solve_for_the_occupancy_gives_it(monkeypatch, starts, kind
     assert bound <= (1e-10 if tol is None else tol)
 
 
-def test_a_tolerance_saves_work(monkeypatch):
+@pytest.mark.parametrize("tol", [1e-1, 1e-4, 1e-7])
+def test_the_states_nearby_grow_until_they_hold_the_mass(monkeypatch, tol):
+    """From 50 states on; how many it takes depends on tol, and on fewer the answer would not be within it."""
+    monkeypatch.setattr(sys.modules["rlbook.occupancy"], "NEARBY", 50)
+    mdp, sizes, whole = large("corner", gamma=0.9), [], sp.linalg.splu
+
+    def counted(matrix, **options):
+        sizes.append(matrix.shape[0])
+        return whole(matrix, **options)
+
+    monkeypatch.setattr(sp.linalg, "splu", counted)
+    pi = np.full(mdp.r.shape, 0.25)
+    rho = occupancy(mdp, pi, tol=tol)
+    assert abs(flow_residual(mdp, rho)).sum() / (1 - mdp.gamma) <= tol
+    assert sizes == [50 * 2**k for k in range(len(sizes))]
+    assert 0 < (rho.sum(axis=1) > 0).sum() <= sizes[-1]
+    assert len(sizes) == {1e-1: 2, 1e-4: 4, 1e-7: 5}[tol]
+
+
+def test_a_tolerance_saves_work():
     """With tol the iteration ends earlier: its error is not that of float64."""
     mdp = large("everywhere")
     pi = np.full(mdp.r.shape, 0.25)
@@ -471,7 +491,7 @@ def test_the_certificate_holds_whatever_the_solver_did(monkeypatch):
     mdp = garnet(5, 2, 2, gamma=0.9, rng=np.random.default_rng(1))
     best = mdp.rho0 @ value_iteration(mdp, tol=1e-10).V
     rng = np.random.default_rng(2)
-    whole = rlbook.occupancy.__globals__["scipy"].optimize.linprog
+    whole = linprog
 
     def spoilt(*args, **options):
         result = whole(*args, **options)
