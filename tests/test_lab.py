@@ -118,6 +118,7 @@ def test_the_chapter_runs_to_its_end_and_its_widgets_are_alive(browser, lab, pat
         ("VarianceReduction", "kappa", "w.variance", "data-variance"),
         ("NaturalGradient", "bend", "w.kl.euclidean", "data-kl"),
         ("Occupancy", "gamma", "w.eta", "data-eta"),
+        ("PerformanceDifference", "alpha", "w.eta", "data-eta"),
     ],
 )
 def test_the_widget_answers_both_ways(browser, lab, name, setting, number, shown_as):
@@ -231,3 +232,37 @@ def ask_kernel(page, code):
         }""",
         code,
     )
+
+
+def test_episodes_are_played_on_both_sides(browser, lab):
+    """Python asks for episodes, the reader for more; both have the same average, to the last digits."""
+    _, folder = lab
+    sources = ["from rlbook.widgets import AverageGrid\nw = AverageGrid('wander')\nw", "w.episodes = 30"]
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(source) for source in sources],
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+    )
+    nbformat.write(notebook, folder / "episodes.ipynb")
+    page, _ = open_and_run(browser, lab, "episodes.ipynb", timeout=120)
+    widget = page.locator(".jp-OutputArea-output .rl")
+
+    def agrees(episodes):
+        page.wait_for_function("(n) => document.querySelector('.rl').dataset.episodes === String(n)", arg=episodes)
+        page.wait_for_timeout(300)
+        answer = ask_kernel(page, "import json; print(json.dumps([w.episodes, w.average.total.value, w.total]))")
+        kernel_episodes, value, total = json.loads(answer)
+        assert kernel_episodes == episodes
+        assert float(widget.get_attribute("data-value")) == pytest.approx(value, rel=1e-9)
+        assert float(widget.get_attribute("data-total")) == pytest.approx(total, rel=1e-9)
+
+    agrees(30)
+    widget.locator("[data-role=more-10]").click()
+    agrees(40)
+    widget.locator("[role=gridcell][data-at='2,0']").focus()
+    page.keyboard.press("u")  # draws an arrow, and begins again
+    page.wait_for_function("() => document.querySelector('.rl').dataset.episodes === '0'")
+    page.wait_for_timeout(300)
+    assert ask_kernel(page, "print(w.policy[2][0], w.episodes)") == "^ 0\n"
+    widget.locator("[data-role=more-100]").click()
+    agrees(100)
+    page.close()

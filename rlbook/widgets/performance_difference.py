@@ -144,14 +144,22 @@ class PerformanceDifference(MapWidget):
         left.plot(share, path.surrogate, color=plots.IMPROVED, lw=1.5)
         left.plot(share, path.eta, color=plots.INK, lw=2)
         left.plot(self.alpha, self.eta, "o", ms=6, color=plots.INK)
-        left.set(title="η (ink), L (blue), bounds (dashed)", xlabel="α", ylabel="return", xlim=(0, reach))
+        left.set(title="η, L (blue), bounds", xlabel="α", ylabel="return", xlim=(0, reach))
         left.set_ylim(both.min() - margin, both.max() + margin)
         mdp, terms = self.mdp, self.terms
         two = self.view == "two"
         rows, cells = ([".."], np.array([[0, 0], [0, 1]])) if two else (self.rows, mdp.cells)
         policies = [] if two else [(plots.INK, self.pi), (plots.OTHER, self.pi_new)]
         values = evaluate_policy(mdp, self.pi).V
-        draw_cells(middle, rows, cells, values, title="V of π; π, π′", top=3 * abs(values).max(), policies=policies)
+        draw_cells(
+            middle,
+            rows,
+            cells,
+            values,
+            title="π, π′ (purple)\nand V of π",
+            top=3 * abs(values).max(),
+            policies=policies,
+        )
         draw_cells(
             right, rows, cells, terms, title=f"Terms\nsum {terms.sum():.3g}".replace("-", "−"), top=abs(terms).max()
         )

@@ -98,7 +98,7 @@ function makeGaps(holder) {
         height,
         marginLeft: LEFT,
         marginTop: 8,
-        marginRight: 12,
+        marginRight: 20,
         marginBottom: 40,
         x: { type: "log", domain: [1, range] },
         y: { type: "log", domain: [floor, top] },

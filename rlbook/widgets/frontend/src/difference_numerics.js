@@ -337,22 +337,23 @@ export function makeDifference(process, rho0, pi, piNew) {
   };
 }
 
-// η, L, the three bounds, ρ of π_α and the terms of η(π_α) − η(π), at one α.
-export function atShare(known, alpha) {
-  const { process, rho0, P, PNew, gain, start, slope, epsilon, average, trustRegion } = known;
-  const { gamma } = process;
-  const rho = [...solveAdjoint(P, gamma, rho0, PNew, alpha)];
-  const terms = rho.map((x, s) => alpha * x * gain[s]);
+// L and the three bounds on |η − L|, at one α: all that needs no occupancy.
+export function boundsAt({ process: { gamma }, start, slope, epsilon, average, trustRegion }, alpha) {
   return {
     alpha,
-    rho,
-    terms,
-    eta: start + total(terms),
     surrogate: start + alpha * slope,
     average: alpha ** 2 * average,
     mixture: (2 * epsilon * gamma * alpha ** 2) / ((1 - gamma) * (1 - gamma * (1 - alpha))),
     trust_region: alpha ** 2 * trustRegion,
   };
+}
+
+// The same, with η, ρ of π_α and the terms of η(π_α) − η(π).
+export function atShare(known, alpha) {
+  const { process, rho0, P, PNew, gain, start } = known;
+  const rho = [...solveAdjoint(P, process.gamma, rho0, PNew, alpha)];
+  const terms = rho.map((x, s) => alpha * x * gain[s]);
+  return { ...boundsAt(known, alpha), rho, terms, eta: start + total(terms) };
 }
 
 // Σ_a (π_α or π)(a|s) A_π(s,a), by state; for π it is 0 but for rounding.

@@ -119,13 +119,25 @@ function makeCurves(holder, seek) {
       parts = { ...base, bounds, start, cursor, off, surrogate, eta, spots, names };
     }
     const { x, y, left, right, top: head, foot } = parts;
-    const inside = (value) => Math.max(-1e4, Math.min(1e4, y(value)));
-    const line = (of) => path(curves.map((at) => [x(at.alpha), inside(of(at))]));
-    for (const [name, node] of Object.entries(parts.bounds)) {
-      node.setAttribute("d", line((at) => at.surrogate + at[name]) + line((at) => at.surrogate - at[name]));
+    const line = (of) => path(curves.map((at) => [x(at.alpha), y(of(at))]));
+    // A bound is drawn as far as it is seen: long dashed lines are slow to paint.
+    const bound = (name, sign) => {
+      const points = [];
+      for (const at of parts.near) {
+        points.push([x(at.alpha), y(at.surrogate + sign * at[name])]);
+        if (points.at(-1)[1] < head - 2 || points.at(-1)[1] > foot + 2) break;
+      }
+      return path(points);
+    };
+    if (parts.of !== curves) {
+      parts.near = Array.from({ length: 121 }, (_, i) => difference.boundsAt(known, reach * (i / 120) ** 2));
+      for (const [name, node] of Object.entries(parts.bounds)) node.setAttribute("d", bound(name, 1) + bound(name, -1));
     }
-    parts.surrogate.setAttribute("d", line(({ surrogate }) => surrogate));
-    parts.eta.setAttribute("d", line(({ eta }) => eta));
+    if (parts.of !== curves) {
+      parts.surrogate.setAttribute("d", line(({ surrogate }) => surrogate));
+      parts.eta.setAttribute("d", line(({ eta }) => eta));
+    }
+    parts.of = curves;
     parts.start.setAttribute("d", `M${left},${y(known.start)}H${right}`);
     parts.cursor.setAttribute("d", `M${x(now.alpha)},${head}V${foot}`);
     parts.off.setAttribute("d", `M${x(now.alpha)},${y(now.eta)}V${y(now.surrogate)}`);
