@@ -121,7 +121,10 @@ def test_contour(js, mu, sigma, delta):
 @given(MU, SIGMA, DELTA, BEND)
 def test_ellipse(js, mu, sigma, delta, bend):
     found = numbers(js.quadraticContour(mu, sigma, delta, COUNT, bend, True))
-    assert found == close_to(kl_ellipse(mu, sigma, delta, COUNT, bend), 4)
+    # Where the ellipse touches σ = 0, (σ/σ₀)ᵏ is a difference of equals, and σ the root of its rounding.
+    ratio = 1 + bend * np.sqrt(delta) * np.sin(2 * np.pi * np.arange(COUNT) / COUNT)
+    clear = abs(ratio) > 1e-6
+    assert found[clear] == close_to(kl_ellipse(mu, sigma, delta, COUNT, bend)[clear], 4)
 
 
 @given(MU, SIGMA, DELTA, BEND)
