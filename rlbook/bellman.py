@@ -204,7 +204,7 @@ def _solve_sparse(M, b, x, tol, gamma, *, adjoint=False):
         if precondition is None and most == 100:
             factors = linalg.spilu(matrix.tocsc(), drop_tol=0.03, permc_spec="NATURAL", diag_pivot_thresh=0.0, **NARROW)
             precondition = linalg.LinearOperator((S, S), matvec=factors.solve, dtype=float)
-            while adjoint and norm(residual) > enough:  # factors so nearly exact need no BiCGSTAB at first
+            while norm(residual) > enough:  # factors so nearly exact need no BiCGSTAB at first
                 nearer = x + factors.solve(residual)
                 left = b - matrix @ nearer
                 if not norm(left) < norm(residual) / 2:
