@@ -68,3 +68,15 @@ def data(page):
 
 def numbers(text):
     return [float(x) for x in text.split(",")]
+
+
+def serious_faults(page, frontend, of="html"):
+    """What axe-core finds in a part of the page that is serious or critical, a line each."""
+    if not page.evaluate("'axe' in window"):
+        page.add_script_tag(path=frontend / "node_modules" / "axe-core" / "axe.min.js")
+    found = page.evaluate("async (of) => (await axe.run(of, { preload: false })).violations", of)
+    return [
+        f"{violation['id']}: {violation['help']}: {[node['target'] for node in violation['nodes']][:4]}"
+        for violation in found
+        if violation["impact"] in ("serious", "critical")
+    ]

@@ -612,32 +612,6 @@ def test_nothing_jumps_in_the_difference(visit, width):
     assert page.evaluate("document.documentElement.scrollWidth") <= WIDTHS[width]["width"]
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("kind", ID)
-def test_the_picture_keeps_the_room_that_the_widget_takes(visit, kind, width):
-    page = visit(kind(), width, drawn=True)
-    live = page.locator(".rl").bounding_box()["height"]
-    page.evaluate("document.querySelector('.rlbook-widget').classList.remove('is-live')")
-    kept = page.locator(".rlbook-picture").bounding_box()["height"]
-    assert kept == pytest.approx(live, abs=32)
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize(("kind", "preset"), EVERY, ids=lambda x: getattr(x, "__name__", x))
-def test_axe_finds_nothing_serious(visit, frontend, theme, kind, preset):
-    page = visit(kind(preset), theme=theme)
-    data(page)
-    page.wait_for_timeout(500)  # the cells' names are written when the map has come to rest
-    page.add_script_tag(path=frontend / "node_modules" / "axe-core" / "axe.min.js")
-    found = page.evaluate("async () => (await axe.run('.rl', { preload: false })).violations")
-    serious = [
-        f"{violation['id']}: {violation['help']}: {[node['target'] for node in violation['nodes']][:4]}"
-        for violation in found
-        if violation["impact"] in ("serious", "critical")
-    ]
-    assert not serious, "\n".join(serious)
-
-
 def test_cells_and_pictures_say_what_they_are(visit):
     widget = AverageGrid("goal-and-pit")
     page = visit(widget)

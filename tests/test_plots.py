@@ -1,4 +1,4 @@
-"""The figures' one helper: names at the ends of their curves, apart from each other."""
+"""The figures' helpers: names at the ends of their curves, apart from each other; numbers in the cells of a map."""
 
 import matplotlib
 import numpy as np
@@ -41,3 +41,25 @@ def test_runs_are_thin_lines_with_a_thick_mean():
     assert len(widths) == 3
     thick = ax.lines[int(np.argmax(widths))]
     np.testing.assert_allclose(thick.get_ydata(), runs.mean(axis=0))
+
+
+@pytest.mark.parametrize(("shape", "below"), [((2, 3), False), ((2, 6), True)])
+def test_maps_write_their_numbers_into_the_cells_on_one_scale(shape, below):
+    values = np.arange(float(np.prod(shape)))
+    values[2] = np.nan  # a wall
+    half = values / 2
+    with plots.style():
+        axes = plots.maps({"whole": values, "half": half}, shape, colors=[plots.INK, plots.SAMPLES])
+        axes[0].figure.canvas.draw()
+    tops = [ax.get_position().y1 for ax in axes]
+    assert (tops[0] > tops[1]) == below
+    shades = []
+    for ax, numbers in zip(axes, (values, half), strict=True):
+        places = {divmod(s, shape[1]): x for s, x in enumerate(numbers) if x >= 0.005}
+        written = {(int(text.get_position()[1]), int(text.get_position()[0])): text.get_text() for text in ax.texts}
+        assert written == {place: f"{x:.2f}" for place, x in places.items()}
+        tints = {(patch.get_y(), patch.get_x()): patch.get_alpha() for patch in ax.patches}
+        assert set(tints) == {divmod(s, shape[1]) for s, x in enumerate(numbers) if not np.isnan(x)}
+        shades.append(tints)
+    for place, shade in shades[0].items():
+        assert shades[1][place] == pytest.approx(shade / 2)

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urldefrag, urljoin
 import pytest
 from bs4 import BeautifulSoup
 
-from tests.live import WIDTHS, Visit, settled
+from tests.live import WIDTHS, Visit, serious_faults, settled
 from tests.test_ledger import ROOT, pages
 
 NAMES = [str(page.relative_to(ROOT).with_suffix(".html")) for page in pages()]
@@ -44,14 +44,7 @@ def test_page_is_quiet_fits_and_is_accessible(browser, address, site, frontend, 
         assert views or name not in CHAPTERS
         assert scripts == ({"widgets.js", *(f"widgets.{view}.js" for view in views)} if views else set())
 
-        visit.page.add_script_tag(path=frontend / "node_modules" / "axe-core" / "axe.min.js")
-        found = visit.page.evaluate("async () => (await axe.run()).violations")
-        serious = [
-            f"{violation['id']}: {violation['help']}: {[node['target'] for node in violation['nodes']][:4]}"
-            for violation in found
-            if violation["impact"] in ("serious", "critical")
-        ]
-        assert not serious, "\n".join(serious)
+        assert serious_faults(visit.page, frontend) == []
 
         visit.page.set_viewport_size(WIDTHS[then])
         settled(visit.page)

@@ -108,11 +108,12 @@ function makeGaps(holder) {
     parts.gap.setAttribute("d", path(gaps.map(([count, gap]) => at(count, gap))));
     parts.sum.setAttribute("d", bounds[1] === null ? "" : path(gaps.map(([count, , gap]) => at(count, gap))));
     const last = gaps.at(-1);
-    parts.point.toggleAttribute("hidden", !last);
-    if (last) {
+    const seen = last && last[1] >= parts.floor; // an error of 0 lies below every logarithmic axis
+    parts.point.toggleAttribute("hidden", !seen);
+    if (seen) {
       const [cx, cy] = at(last[0], last[1]);
       parts.point.setAttribute("cx", cx);
-      parts.point.setAttribute("cy", Math.min(cy, parts.foot));
+      parts.point.setAttribute("cy", cy);
     }
     return parts.svg;
   };
@@ -139,7 +140,7 @@ function sentence({ quantity, gamma }, n, shown, averages, exact, gap, bounds) {
   const reward = quantity === "reward";
   const goal = reward ? `η(π) = ${scientific(exact.total)}` : `1/(1−γ) = ${format(1 / (1 - gamma))}`;
   if (!n) {
-    const begun = shown.steps ? `${count(shown.steps, "step")} of the first episode have left ${scientific(shown.sum)}.` : "No episode has been played.";
+    const begun = shown.steps ? `${count(shown.steps, "step")} of the first episode ${shown.steps === 1 ? "has" : "have"} left ${scientific(shown.sum)}.` : "No episode has been played.";
     return `${begun} The exact grid sums to ${goal}.`;
   }
   const [[value], [error]] = averages.total;

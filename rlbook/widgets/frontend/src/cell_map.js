@@ -11,9 +11,10 @@ export function inCell(x, size = 60) {
   const most = Math.abs(x);
   if (!Number.isFinite(x)) return "";
   if (most < 5e-10) return "0";
-  const least = size < 40 ? 0.005 : 0.0005;
-  if (most < least) return x < 0 ? "−0" : "+0";
-  const digits = most < 0.0995 ? (size < 40 ? 2 : 3) : most < 9.995 ? 2 : most < 99.95 ? 1 : 0;
+  const narrow = size < 48;
+  const least = narrow ? 0.005 : 0.0005;
+  if (most < least) return "≈0";
+  const digits = most < 0.0995 ? (narrow ? 2 : 3) : most < 9.995 ? 2 : most < 99.95 ? 1 : 0;
   return x.toFixed(digits).replace("-", "−");
 }
 

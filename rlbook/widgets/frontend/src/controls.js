@@ -26,6 +26,7 @@ export const uniqueId = () => `rl-${++count}`;
 export function format(x) {
   if (!Number.isFinite(x)) return "–";
   if (Math.abs(x) < 1e-9) return "0";
+  if (Math.abs(x) >= 1e6) return powerOfTen(x);
   const digits = Math.abs(x) >= 1000 ? x.toFixed(0) : String(Number(x.toPrecision(3)));
   return digits.replace("-", "−");
 }
@@ -39,6 +40,10 @@ export function scientific(x) {
   if (x === null || x === undefined || !Number.isFinite(x)) return "–";
   if (Math.abs(x) < 1e-14) return "0"; // but for rounding
   if (Math.abs(x) >= 1e-3) return format(x);
+  return powerOfTen(x);
+}
+
+function powerOfTen(x) {
   const [digits, power] = x.toExponential(1).split("e");
   return `${digits.replace(".0", "").replace("-", "−")}·10${superscript(Number(power))}`;
 }
@@ -76,11 +81,11 @@ export function slider({ label, min, max, step, change, toSlider = (x) => x, fro
       name.textContent = text;
       number.setAttribute("aria-label", `${text}, as a number`);
     },
-    // The slider reaches to `high`; what is typed may go on to `most`.
-    limit(low, high, most = high) {
-      limits = [low, most];
+    // The slider reaches from `low` to `high`; what is typed may go from `least` to `most`.
+    limit(low, high, most = high, least = low) {
+      limits = [least, most];
       Object.assign(range, { min: low, max: high });
-      Object.assign(number, { min: low, max: most });
+      Object.assign(number, { min: least, max: most });
     },
     enable(yes) {
       range.disabled = number.disabled = !yes;

@@ -240,7 +240,15 @@ export function render({ model, el, link }) {
     fromSlider: (x) => Number((10 ** x).toPrecision(3)),
   };
   const scalar = (name, label, step, scale = {}) =>
-    slider({ label, min: LIMITS[name][0], max: LIMITS[name][1], step, change: (x) => set({ [name]: x }), ...scale });
+    slider({
+      label,
+      min: LIMITS[name][0],
+      max: LIMITS[name][1],
+      step,
+      change: (x) => set({ [name]: x }),
+      clean: (x) => Number(x.toFixed(4)), // as the field shows it
+      ...scale,
+    });
   const sliders = {
     mu: scalar("mu", "μ, mean of the policy", 0.01),
     sigma: scalar("sigma", "σ, standard deviation of the policy", 0.01),

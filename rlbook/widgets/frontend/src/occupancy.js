@@ -237,7 +237,7 @@ export function render({ model, el, link }) {
   const policy = [0, 1].map((s) => inPair("pi", s, `π(1|${s}), action 1 in state ${s}`));
   const other = [0, 1].map((s) => inPair("pi_new", s, `π′(1|${s}), the other policy`));
   const reward = [0, 1].map((s) => inSquare("r", s, 1, `r(${s},1), reward of action 1`, { min: -2, max: 2 }));
-  reward.forEach((control) => control.limit(-2, 2, MOST_REWARD));
+  reward.forEach((control) => control.limit(-2, 2, MOST_REWARD, -MOST_REWARD));
   const ahead = [0, 1].map((s) =>
     [0, 1].map((a) => inSquare("ahead", s, a, `P(1|${s},${a}), from ${s} by action ${a} to 1`, { min: 0, max: 1 })),
   );

@@ -114,7 +114,7 @@ function makePanel(holder, { names, labels, of, back, step, move, turn }) {
       return [centre[0] + radius * Math.cos(angle), centre[1] - radius * Math.sin(angle)];
     },
     drag: (point) => turn(angleAt(point)),
-    key: ([dx, dy]) => turn(state.angle + (dy - dx)),
+    key: ([dx, dy]) => turn(state.angle + dx + dy),
   };
   dragging(holder, [...(turn ? [dial] : []), handleOf("other", "pi_new"), handleOf("policy", "pi")], (point) => point);
 

@@ -58,6 +58,13 @@ function linked(now, { settings: own }) {
   return link;
 }
 
+// The numbers of an example of two states.
+const inNumbers = ({ P, r, rho0 }) => {
+  const ahead = P.map((row, s) => `P(s₂|s${subscript(s + 1)},·) = ${row.map(([, p]) => format(p)).join(", ")}`);
+  const earned = r.map((row, s) => `r(s${subscript(s + 1)},·) = ${row.map(format).join(", ")}`);
+  return [...ahead, ...earned, `ρ₀ = ${rho0.map(format).join(", ")}`].join("; ");
+};
+
 // The curves -------------------------------------------------------------------------------------------------------
 
 // Limits of an axis for low … high, which stay while these fit and fill it: drawing the frame anew is slow.
@@ -164,7 +171,7 @@ function sentence(now, known, at, sum) {
   const truth = at.eta - known.start;
   const off = Math.abs(at.eta - at.surrogate);
   const first = `At α = ${format(now.alpha)} the return is η(π_α) = ${scientific(at.eta)}, from η(π) = ${scientific(known.start)}: a change of ${signed(truth)}. The surrogate says ${signed(at.surrogate - known.start)} and is off by ${scientific(off)}.`;
-  const second = `The bounds allow it ${scientific(at.average)} (average), ${scientific(at.mixture)} (Kakade and Langford) and ${scientific(at.trust_region)} (TRPO).`;
+  const second = `The bounds allow it ${scientific(at.average)} (mean change), ${scientific(at.mixture)} (mixture) and ${scientific(at.trust_region)} (largest change).`;
   const [name, right] = meaning(now);
   const third = right
     ? `The terms, ρ of π_α times the mean advantage, sum to ${signed(sum)}, the whole change.`
@@ -319,7 +326,8 @@ export function render({ model, el, link }) {
     Object.keys(examples).map((name) => [name, name]),
     (example) => change({ example }),
   );
-  const row = (name, node) => element("div", { class: "rl-row" }, element("span", { class: "rl-name" }, name), node);
+  const row = (name, ...nodes) => element("div", { class: "rl-row" }, element("span", { class: "rl-name" }, name), ...nodes);
+  const exampleNote = element("span", { class: "rl-name" });
   const leading = element("div", { class: "rl-controls rl-leading" }, alpha.node, row("Curves", element("div", { class: "rl-chips" }, chooseReach.node, play)));
   const group = (...nodes) => element("div", { class: "rl-controls" }, ...nodes);
   const own = {
@@ -329,7 +337,7 @@ export function render({ model, el, link }) {
   const controls = element(
     "div",
     { class: "rl-settings" },
-    group(gamma.node, row("Two states: example", chooseExample.node)),
+    group(gamma.node, row("Two states: example", chooseExample.node, exampleNote)),
     element("div", { class: "rl-stack" }, own.grid, own.two),
   );
 
@@ -348,7 +356,7 @@ export function render({ model, el, link }) {
   curvesPanel.keys.append(
     keyed("rl-key-exact", ...lowered("η(π_α), exact")),
     keyed("rl-key-improved", "surrogate L"),
-    keyed("rl-key-bound", "L ± bounds: average (dots), Kakade–Langford, TRPO (long)"),
+    keyed("rl-key-bound", "L ± bounds: mean change (dots), mixture, largest change (long)"),
   );
   const small = (node) => {
     node.classList.add("rl-tools");
@@ -373,9 +381,9 @@ export function render({ model, el, link }) {
       ["truth", null, "η(π_α) − η(π)"],
       ["sum", null, "sum of the terms shown"],
       ["off", "rl-bound rl-off", "|η − L|"],
-      ["average", "rl-bound rl-dotted", "average bound, E TV"],
-      ["mixture", "rl-bound", "Kakade–Langford bound"],
-      ["trust_region", "rl-bound rl-long", "TRPO's bound, max TV²"],
+      ["average", "rl-bound rl-dotted", "mean change, E TV"],
+      ["mixture", "rl-bound", "mixture bound"],
+      ["trust_region", "rl-bound rl-long", "largest change, max TV²"],
     ].map(([name, kind, text]) => {
       const swatch = svgElement("svg", { width: 26, height: 10, "aria-hidden": "true" });
       if (kind) swatch.append(svgElement("path", { class: kind, d: "M1,5h24" }));
@@ -516,6 +524,8 @@ export function render({ model, el, link }) {
     chooseWeights.show(weights);
     chooseActions.show(actions);
     chooseExample.show(isTwo ? now.example : null);
+    exampleNote.classList.toggle("rl-away", !isTwo);
+    exampleNote.textContent = inNumbers(examples[now.example]);
     play.textContent = running ? "Pause" : "Play";
     alpha.show(now.alpha);
     gamma.show(now.gamma);
@@ -524,7 +534,7 @@ export function render({ model, el, link }) {
     probabilities.forEach((pair, n) => pair.forEach((control, s) => control.show(now[n ? "second" : "first"][s])));
     own.grid.classList.toggle("rl-away", isTwo);
     own.two.classList.toggle("rl-away", !isTwo);
-    for (const node of [...policiesPanel.keys.children].slice(0, 2)) node.classList.toggle("rl-away", isTwo);
+    for (const node of [...policiesPanel.keys.children].slice(0, 2)) node.hidden = isTwo;
     tools.classList.toggle("rl-away", isTwo);
     for (const control of chooseExample.node.children) control.disabled = !isTwo;
     // Which buttons fit the policies takes policy iteration: that waits until the problem is at rest.
