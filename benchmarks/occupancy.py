@@ -8,7 +8,7 @@ would fill the memory; and against `solve` and value iteration, which are no lin
 
 from __future__ import annotations
 
-import multiprocessing
+import functools
 import os
 import time
 
@@ -16,7 +16,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from benchmarks.bellman import quantecon, world
-from benchmarks.timing import Result, interleaved, show
+from benchmarks.timing import Result, capped, interleaved, show
 from rlbook import TabularMDP, garnet, solve, value_iteration
 from rlbook.bellman import transition_matrix
 from rlbook.occupancy import flow_residual, occupancy, occupancy_program
@@ -50,29 +50,17 @@ def dense(mdp):
     return TabularMDP(mdp.P.toarray().reshape(S, A, S) if mdp.is_sparse else mdp.P, mdp.r, mdp.gamma, mdp.rho0)
 
 
-def play(pipe, mdp):
-    quantecon(garnet(8, 2, 2, gamma=0.5, rng=np.random.default_rng(0))).solve(method="linear_programming")  # compiles
+def program(mdp):
+    """QuantEcon's linear program, compiled and with its model built: a function that gives V."""
+    quantecon(garnet(8, 2, 2, gamma=0.5, rng=np.random.default_rng(0))).solve(method="linear_programming")
     model = quantecon(dense(mdp))
-    pipe.send(None)
-    start = time.perf_counter()
-    answer = model.solve(method="linear_programming", max_iter=10**9)
-    pipe.send((time.perf_counter() - start, answer.v))
+    return lambda: model.solve(method="linear_programming", max_iter=10**9).v
 
 
-def capped(mdp, cap):
-    """The seconds that QuantEcon's program takes, and V; (cap, None) where it is ended; (None, None) if not begun."""
+def fits(mdp):
+    """Whether QuantEcon's dense program fits the memory twice: its transitions and its tableau."""
     S, A = mdp.r.shape
-    needed = 8 * S * (2 * S * A + S)  # its transitions and its tableau
-    if 2 * needed > os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"):
-        return None, None
-    ours, theirs = multiprocessing.Pipe()
-    child = multiprocessing.get_context("fork").Process(target=play, args=(theirs, mdp))
-    child.start()
-    ours.recv()
-    result = ours.recv() if ours.poll(cap) else (cap, None)
-    child.kill()
-    child.join()
-    return result
+    return 2 * 8 * S * (2 * S * A + S) <= os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def programs(name, mdp, repeats):
@@ -94,7 +82,7 @@ def programs(name, mdp, repeats):
         model = quantecon(dense(mdp))
         seconds = interleaved({"HiGHS": lambda: occupancy_program(mdp), **functions}, repeats)
     else:
-        theirs, V = capped(mdp, CAP * ours)
+        theirs, V = capped(functools.partial(program, mdp), CAP * ours) if fits(mdp) else (None, None)
         del functions["QuantEcon's"]
         seconds = {"HiGHS": np.array([ours]), **interleaved(functions, 3)}
         if theirs is None:

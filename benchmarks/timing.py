@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import time
 from typing import NamedTuple
 
@@ -41,6 +42,26 @@ def fastest(functions, repeats=3):
     """The name of the function that takes the least median time: for choosing a peer's best setting."""
     seconds = interleaved(functions, repeats)
     return min(seconds, key=lambda name: np.median(seconds[name]))
+
+
+def capped(prepare, cap):
+    """The seconds that prepare()() takes in a process of its own, and its result; (cap, None) where it is ended."""
+
+    def child(pipe):
+        function = prepare()
+        pipe.send(None)
+        start = time.perf_counter()
+        result = function()
+        pipe.send((time.perf_counter() - start, result))
+
+    ours, theirs = multiprocessing.Pipe()
+    process = multiprocessing.get_context("fork").Process(target=child, args=(theirs,))
+    process.start()
+    ours.recv()
+    result = ours.recv() if ours.poll(cap) else (cap, None)
+    process.kill()
+    process.join()
+    return result
 
 
 def show(title, results, *notes):
