@@ -426,7 +426,7 @@ class Together:
 @pytest.mark.parametrize("width", WIDTHS)
 def test_nothing_jumps_or_sticks_out(visit, width):
     """No preset and no value changes a widget's height or moves its parts; the picture keeps as much room."""
-    page = visit(Together(), width)
+    page = visit(Together(), width, drawn=True)
 
     def places(cls):
         """Tops of the parts, the height of all, and by how much the foot is higher than the sentence."""
@@ -461,7 +461,7 @@ def test_nothing_jumps_or_sticks_out(visit, width):
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_nothing_serious(visit, frontend, theme):
-    page = visit(Together(), theme=theme)
+    page = visit(Together(), theme=theme, drawn=True)
     page.add_script_tag(path=frontend / "node_modules" / "axe-core" / "axe.min.js")
     for presets in zip_longest(ControlVariate.PRESETS, QProp.PRESETS):
         for preset in filter(None, presets):
