@@ -320,10 +320,12 @@ class GaussianModel:
 
     def best_weight(self, q):
         """The weight of smallest Var ĝ, (c₁ + 3c₃)/(qσ), at which c₁' = −3c₃ (prop-gaussian-optimum); 0 for q = 0."""
+        _check_number("q", q)
         return (self.c1 + 3 * self.c3) / (q * self.sigma) if q else 0.0
 
     def proxy_weight(self, q):
         """K/W = c₁/(qσ), at which c₁' = 0: best for Var(Â − κĀ), not for Var ĝ unless c₃ = 0; 0 for q = 0."""
+        _check_number("q", q)
         return self.c1 / (q * self.sigma) if q else 0.0
 
     @property
@@ -338,6 +340,7 @@ class GaussianModel:
 
     def agreement(self, q):
         """K = E[ÂĀ] = c₁qσ and W = Var Ā = q²σ²."""
+        _check_number("q", q)
         return self.c1 * q * self.sigma, (q * self.sigma) ** 2
 
     def rule(self, q, rule):
@@ -356,6 +359,7 @@ class GaussianModel:
         much, as sign x = 2·1{x > 0} − 1. In general E[κ|z] is a normal probability, and z is integrated out by
         quadrature.
         """
+        _check_number("q", q)
         _check_single(rule)
         A = [self.c3, self.c2, self.c1 - 3 * self.c3, -self.c2]  # E[Â|z], a polynomial in z
 

@@ -962,6 +962,8 @@ REFUSED = [
     *(("sigma", model, {"sigma": bad}) for bad in NO_SIZES),
     *(("n", MODEL.same_batch_bias, (bad,)) for bad in (0, -1, 2.5, "x", True)),
     *(("n", MODEL.sample, (bad, 1.0, 1.0, np.random.default_rng(0))) for bad in (0, 2.5)),
+    *(("q", f, (bad,)) for bad in NO_NUMBERS for f in (MODEL.best_weight, MODEL.proxy_weight, MODEL.agreement)),
+    *(("q", f, (bad, "aggressive")) for bad in NO_NUMBERS for f in (MODEL.rule, MODEL.single_sample_bias)),
     *(("rule", MODEL.rule, (1.0, bad)) for bad in ("greedy", None)),
     *(("rule", MODEL.single_sample_bias, (1.0, bad)) for bad in ("full", "adaptive", None)),
     *(("rule", MODEL.single_sample_weight, (1.0, 0.0, 1.0, bad)) for bad in ("none", "x")),
