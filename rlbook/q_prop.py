@@ -257,7 +257,11 @@ def q_prop_samples(score, advantage, deviation, slope, jacobian, weight=1.0):
     (..., d, n); `weight` κ(s), a number or (...,). One v and one κ go into both halves. A κ that looks at the sampled
     action or at Â makes it biased (prop-single-sample). Times γᵗ and summed over a trajectory it estimates ∇η.
     """
-    weight = np.asarray(weight, dtype=float)
+    weight, score = np.asarray(weight, dtype=float), np.asarray(score, dtype=float)
+    if score.shape[-1:] != np.shape(jacobian)[-1:]:
+        raise ValueError(f"jacobian must be (..., d, n) to go with score {score.shape}, got {np.shape(jacobian)}")
+    if np.shape(deviation)[-1:] != np.shape(slope)[-1:]:
+        raise ValueError(f"slope must be (..., d) to go with deviation {np.shape(deviation)}, got {np.shape(slope)}")
     residual = advantage - weight * taylor_baseline(deviation, 0.0, 0.0, slope)
     return residual[..., None] * score + weight[..., None] * taylor_correction(slope, jacobian)
 
@@ -316,10 +320,12 @@ class GaussianModel:
 
     def best_weight(self, q):
         """The weight of smallest Var ĝ, (c₁ + 3c₃)/(qσ), at which c₁' = −3c₃ (prop-gaussian-optimum); 0 for q = 0."""
+        _check_number("q", q)
         return (self.c1 + 3 * self.c3) / (q * self.sigma) if q else 0.0
 
     def proxy_weight(self, q):
         """K/W = c₁/(qσ), at which c₁' = 0: best for Var(Â − κĀ), not for Var ĝ unless c₃ = 0; 0 for q = 0."""
+        _check_number("q", q)
         return self.c1 / (q * self.sigma) if q else 0.0
 
     @property
@@ -334,6 +340,7 @@ class GaussianModel:
 
     def agreement(self, q):
         """K = E[ÂĀ] = c₁qσ and W = Var Ā = q²σ²."""
+        _check_number("q", q)
         return self.c1 * q * self.sigma, (q * self.sigma) ** 2
 
     def rule(self, q, rule):
@@ -352,6 +359,7 @@ class GaussianModel:
         much, as sign x = 2·1{x > 0} − 1. In general E[κ|z] is a normal probability, and z is integrated out by
         quadrature.
         """
+        _check_number("q", q)
         _check_single(rule)
         A = [self.c3, self.c2, self.c1 - 3 * self.c3, -self.c2]  # E[Â|z], a polynomial in z
 
@@ -451,6 +459,17 @@ def q_prop_gradient(problem, advantage, slope, weight=0.0):
     return np.einsum("sm,smn->n", p, _node_gradients(problem, advantage, slope, weight))
 
 
+def deterministic_gradient(problem, slope):
+    """Σ_s ρ_π(s) (∂μ/∂θ)ᵀ v(s): the correction alone, without the residual (prop-dpg), (n,).
+
+    With v = ∇_a Q^π(s,a)|_μ(s) it tends to the deterministic policy gradient, and to ∇η, as Σ → 0; at a fixed Σ it is
+    biased unless Q^π is at most quadratic in the action. `slope` is (S, d).
+    Source: Silver, Lever, Heess, Degris, Wierstra and Riedmiller (2014), Theorems 1 and 2.
+    """
+    slope = _check_shape("slope", slope, problem.mean.shape)
+    return state_occupancy(problem.mdp, problem.pi) @ taylor_correction(slope, problem.jacobian)
+
+
 def agreement(problem, advantage, slope):
     """K(s) = E[ÂĀ|s] and W(s) = Var(Ā|s) = vᵀΣv, each (S,): what the rules for κ look at (prop-adaptive)."""
     advantage, slope, _ = _check_parts(problem, advantage, slope, 0.0)
@@ -463,7 +482,8 @@ def rule_weight(K, W, rule):
 
     K = E[ÂĀ|s] and W = Var(Ā|s) are numbers or (S,). Var(Â − κĀ|s) changes by κ²W − 2κK: by W − 2K for conservative
     (if K > 0), W − 2|K| for aggressive, −K²/W for adaptive, of which only the last is never positive (prop-adaptive,
-    prop-neither-helps). Where W = 0 the adaptive weight is 0. Raises `ValueError` for another rule.
+    prop-neither-helps). The gradient's own variance may still rise, see `weight_quadratic`. Where W = 0 the adaptive
+    weight is 0. Raises `ValueError` for another rule.
     Source: Gu, Lillicrap, Ghahramani, Turner and Levine (2017), Section 3.2.
     """
     if rule not in RULES:
@@ -539,9 +559,9 @@ def _integrate(f, *places):
     """∫ f over [−10, 10], cut at 0 and at the `places`, where f may be steep: tanh-sinh quadrature of each piece."""
     inner = np.concatenate([[0.0], *places])
     ends = np.unique(np.r_[-10.0, inner[abs(inner) < 10], 10.0])
-    t = np.arange(-112, 113) / 32  # up to where the nodes meet the ends
+    t = np.arange(-224, 225) / 64  # up to where the nodes meet the ends
     share = 1 / (1 + np.exp(-np.pi * np.sinh(t)))
-    rate = np.pi * np.cosh(t) * share * (1 - share) / 32
+    rate = np.pi * np.cosh(t) * share * (1 - share) / 64
     length = np.diff(ends)[:, None]
     return float((f(ends[:-1, None] + length * share) * rate * length).sum())
 
