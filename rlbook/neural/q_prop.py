@@ -420,7 +420,7 @@ class _Learners:
         self.critic = Critic(Scaled(mlp(n_in + n_actions, 1, hidden=(hidden, hidden), rng=rng), scale))
         self.share = mlp(n_in, 1, hidden=hidden, rng=rng)
         self.target_network = copy.deepcopy(self.critic).requires_grad_(False)
-        self.value_descent = torch.optim.Adam(self.value.parameters(), 0.02)
+        self.value_descent = torch.optim.Adam(self.value.parameters(), 0.02, fused=True)
         self.critic_descent, self.share_descent = (
             torch.optim.Adam(module.parameters(), learning_rate, fused=True) for module in (self.critic, self.share)
         )
@@ -444,7 +444,7 @@ Q_PROP_VARIANTS = {
 }
 
 
-def compare_q_prop(*, variants=Q_PROP_VARIANTS, seeds=range(3), batches=20, **settings):
+def compare_q_prop(*, variants=Q_PROP_VARIANTS, seeds=range(3), batches=16, **settings):
     """The runs of `train_q_prop` for every variant and seed, with the same settings but for the variant's own.
 
     `variants` maps a name to arguments of `train_q_prop`. Returns a dictionary from name to a list of
@@ -483,7 +483,7 @@ class QPropVariance(NamedTuple):
         return "\n".join([head, *(row(*entries) for entries in zip(*self[:-1], strict=True))])
 
 
-def measure_q_prop_variance(control, *, seed, episodes=2000, gamma=0.95, lam=0.9, env=PENDULUM):
+def measure_q_prop_variance(control, *, seed, episodes=1000, gamma=0.95, lam=0.9, env=PENDULUM):
     """Total variance and bias of every estimator at the control's policy, from the same episodes: `QPropVariance`.
 
     They are REINFORCE (the return G_t for Â_t), the baseline V, GAE at `lam`, Q-Prop with each rule at λ = 1 (the
