@@ -14,7 +14,7 @@ from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
 from rlbook import plots
-from rlbook.widgets.base import STATIC
+from rlbook.widgets.base import STATIC, Widget
 from tests.node import FRONTEND, node, npm
 
 ROOT = Path(__file__).parent.parent
@@ -102,7 +102,7 @@ def visit(browser, tmp_path, monkeypatch):
     def open_page(widget, width="desktop", *, asked="", theme="light", drawn=False, **options):
         with monkeypatch.context() as patched:
             if not drawn:
-                patched.setattr(type(widget), "picture", lambda widget: None)
+                patched.setattr(Widget, "picture", lambda widget: None)
                 patched.setattr(plots, "to_svg", lambda picture: "<svg xmlns='http://www.w3.org/2000/svg'/>")
             html = widget.to_html()
         (tmp_path / "page.html").write_text(PAGE.format(html=html, theme=theme), encoding="utf-8")

@@ -80,3 +80,21 @@ def serious_faults(page, frontend, of="html"):
         for violation in found
         if violation["impact"] in ("serious", "critical")
     ]
+
+
+def tabbed(page):
+    """The names of what Tab reaches in a page's only widget, from its first button to its last control."""
+    page.locator(".rl button").first.focus()
+    names = []
+    while True:
+        name = page.evaluate(
+            """() => {
+              const at = document.activeElement;
+              if (!at.closest(".rl")) return null;
+              return at.getAttribute("aria-label") ?? at.labels?.[0]?.textContent ?? at.textContent;
+            }"""
+        )
+        if name is None:
+            return names
+        names.append(name)
+        page.keyboard.press("Tab")

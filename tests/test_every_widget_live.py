@@ -23,6 +23,33 @@ def test_axe_finds_nothing_serious_in_any_preset(visit, frontend, kind, theme):
         assert serious_faults(page, frontend, ".rl") == [], preset
 
 
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_every_control_is_reached_by_tab_and_seen(visit, kind):
+    page = visit(kind())
+    data(page)
+    page.wait_for_timeout(450)  # until what is named or enabled late has been
+    focusable = page.evaluate(
+        """() => [...document.querySelectorAll(".rl :is(button, input, select), .rl [tabindex='0']")]
+          .filter((node) => !node.disabled && node.checkVisibility({ visibilityProperty: true })).length"""
+    )
+    page.evaluate("document.activeElement.blur()")
+    reached = 0
+    for _ in range(focusable):
+        page.keyboard.press("Tab")
+        assert page.evaluate("Boolean(document.activeElement.closest('.rl'))")
+        fresh = "() => !document.activeElement.dataset.met && (document.activeElement.dataset.met = 'yes')"
+        reached += page.evaluate(fresh) == "yes"
+        seen = page.evaluate(
+            """() => {
+              const ring = document.activeElement.querySelector(".rl-reach"); // which a handle shows instead
+              return ring ? parseFloat(getComputedStyle(ring).strokeWidth) > 1.5
+                : getComputedStyle(document.activeElement).outlineStyle !== "none";
+            }"""
+        )
+        assert seen
+    assert reached == focusable
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_the_picture_keeps_the_room_that_the_widget_takes(visit, kind, width):

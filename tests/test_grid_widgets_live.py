@@ -627,26 +627,6 @@ def test_cells_and_pictures_say_what_they_are(visit):
     assert "weight" in page.locator("[data-panel=policies] .rl-cell").first.get_attribute("aria-label")
 
 
-@pytest.mark.parametrize("kind", ID)
-def test_every_control_is_reached_by_tab_and_seen(visit, kind):
-    page = visit(kind())
-    page.wait_for_timeout(450)
-    focusable = page.evaluate(
-        """() => [...document.querySelectorAll(".rl button, .rl input, .rl [tabindex='0']")]
-          .filter((node) => !node.disabled && node.checkVisibility({ visibilityProperty: true })).length"""
-    )
-    page.evaluate("document.activeElement.blur()")
-    reached = 0
-    for _ in range(focusable):
-        page.keyboard.press("Tab")
-        assert page.evaluate("Boolean(document.activeElement.closest('.rl'))")
-        fresh = "() => !document.activeElement.dataset.met && (document.activeElement.dataset.met = 'yes')"
-        reached += page.evaluate(fresh) == "yes"
-        outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
-        assert outline != "none"
-    assert reached == focusable
-
-
 def test_greedy_arrows_are_pythons(visit):
     """What the buttons draw is what `write_policy` writes, ties included."""
     widget = PerformanceDifference(rows=["....", "S..G"], slip=0.0, step_reward=0.0, policy=[">>>v", ">>>."])

@@ -1,7 +1,6 @@
 """ControlVariate and QProp in Chromium, each on a page of its own: mouse, touch, keyboard; their numbers, Python's."""
 
 import re
-from itertools import zip_longest
 
 import numpy as np
 import pytest
@@ -159,23 +158,7 @@ def test_numbers_are_pythons_after_presets_and_random_edits(visit, cls):
             setattr(widget, name, int(to) if name == "n" else to)
         agrees(page, widget, samples=step % 6 == 5)
 
-    # By keyboard alone, and said to those who do not see it.
-    page.locator(".rl button").first.focus()
-    names = []
-    for _ in range(60):
-        name = page.evaluate(
-            """() => {
-              const at = document.activeElement;
-              if (!at.closest(".rl")) return null;
-              return at.getAttribute("aria-label") ?? at.labels?.[0]?.textContent ?? at.textContent;
-            }"""
-        )
-        if name is None:
-            break
-        names.append(name)
-        page.keyboard.press("Tab")
-    assert names[-1] == "Copy link"
-    assert len(names) == page.locator(".rl :is(button, input, .rl-grip):visible:not(:disabled)").count()
+    # Said to those who do not see it.
     name, said = ("c", "c = 0.7") if cls is ControlVariate else ("weight", "κ = 0.7")
     slide(page, cls, name, 0.7)
     page.wait_for_function("(said) => document.querySelector('.rl [role=status]').textContent.includes(said)", arg=said)
@@ -425,8 +408,8 @@ class Together:
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_nothing_jumps_or_sticks_out(visit, width):
-    """No preset and no value changes a widget's height or moves its parts; the picture keeps as much room."""
-    page = visit(Together(), width, drawn=True)
+    """No preset and no value changes a widget's height or moves its parts."""
+    page = visit(Together(), width)
 
     def places(cls):
         """Tops of the parts, the height of all, and by how much the foot is higher than the sentence."""
@@ -453,24 +436,4 @@ def test_nothing_jumps_or_sticks_out(visit, width):
             rule = "&rule=aggressive" if cls is QProp and turn > 2 else ""
             ask(page, cls, "&".join(f"{name}={to}" for name, to in far.items()) + rule)
             assert places(cls) == pytest.approx(first, abs=0.1), f"{preset}, and far from it"
-        page.evaluate("(id) => document.getElementById(id).classList.remove('is-live')", IDS[cls])
-        kept = page.locator(f"#{IDS[cls]} > .rlbook-picture").bounding_box()["height"]
-        assert kept == pytest.approx(first[-1], abs=32)
     assert page.evaluate("document.documentElement.scrollWidth") <= WIDTHS[width]["width"]
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing_serious(visit, frontend, theme):
-    page = visit(Together(), theme=theme, drawn=True)
-    page.add_script_tag(path=frontend / "node_modules" / "axe-core" / "axe.min.js")
-    for presets in zip_longest(ControlVariate.PRESETS, QProp.PRESETS):
-        for preset in filter(None, presets):
-            page.locator(f".rl-top button[data-value='{preset}']").click()
-        settled(page)
-        found = page.evaluate("async () => (await axe.run('.rl', { preload: false })).violations")
-        serious = [
-            f"{presets}: {violation['id']}: {violation['help']}: {[node['target'] for node in violation['nodes']][:4]}"
-            for violation in found
-            if violation["impact"] in ("serious", "critical")
-        ]
-        assert not serious, "\n".join(serious)

@@ -115,7 +115,7 @@ class PresetWidget(Widget):
 
     @classmethod
     def take_presets(cls, table, usual):
-        """`table` maps a preset's name to (title, …, the settings in which it differs from the usual ones)."""
+        """`table` maps a preset's name to its title, perhaps a note, and the settings that are not the usual ones."""
         cls.PRESETS, cls._table, cls._usual = tuple(table), table, usual
 
     def __init__(self, preset=None, **settings):
@@ -155,4 +155,7 @@ class PresetWidget(Widget):
 
     @tr.default("_presets")
     def _settings_of_presets(self):
-        return {name: {"title": title, "settings": self._defaults(name)} for name, (title, *_) in self._table.items()}
+        return {
+            name: {"title": title, "settings": self._defaults(name), **({"note": note[0]} if note else {})}
+            for name, (title, *note, _) in self._table.items()
+        }

@@ -159,11 +159,6 @@ class ControlVariate(PresetWidget):
 
     # Settings -----------------------------------------------------------------------------------------------
 
-    @tr.default("_presets")
-    def _settings_of_presets(self):
-        presets = super()._settings_of_presets()
-        return {name: {**preset, "note": PRESETS[name][1]} for name, preset in presets.items()}
-
     @tr.validate("n")
     def _two_halves(self, proposal):
         value = proposal["value"]

@@ -210,11 +210,6 @@ class Occupancy(PresetWidget):
 
     # Settings -----------------------------------------------------------------------------------------------
 
-    @tr.default("_presets")
-    def _settings_of_presets(self):
-        presets = super()._settings_of_presets()
-        return {name: {**preset, "note": PRESETS[name][1]} for name, preset in presets.items()}
-
     @tr.validate("pi", "pi_new")
     def _two_probabilities(self, proposal):
         name, value = proposal["trait"].name, proposal["value"]

@@ -167,8 +167,8 @@ class PerformanceDifference(MapWidget):
         what = "two states" if self.view == "two" else f"a map of {len(self.rows)} by {len(self.rows[0])} cells"
         return (
             f"From π to π′ on {what}, at α = {self.alpha:g}: η goes from {self.start:.3g} to {self.eta:.3g}, the "
-            f"surrogate to {self.surrogate:.3g}, with bounds of {bounds} (mean change, mixture, largest change) around it; "
-            f"beside the curves the policies, and each state's term, which sum to {self.terms.sum():.3g}."
+            f"surrogate to {self.surrogate:.3g}, with bounds of {bounds} (mean change, mixture, largest change) around "
+            f"it; beside the curves the policies, and each state's term, which sum to {self.terms.sum():.3g}."
         )
 
     @tr.default("_examples")

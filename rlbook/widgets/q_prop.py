@@ -141,11 +141,6 @@ class QProp(PresetWidget):
 
     # Settings -----------------------------------------------------------------------------------------------
 
-    @tr.default("_presets")
-    def _settings_of_presets(self):
-        presets = super()._settings_of_presets()
-        return {name: {**preset, "note": PRESETS[name][1]} for name, preset in presets.items()}
-
 
 # The picture ------------------------------------------------------------------------------------------------
 
