@@ -257,7 +257,11 @@ def q_prop_samples(score, advantage, deviation, slope, jacobian, weight=1.0):
     (..., d, n); `weight` κ(s), a number or (...,). One v and one κ go into both halves. A κ that looks at the sampled
     action or at Â makes it biased (prop-single-sample). Times γᵗ and summed over a trajectory it estimates ∇η.
     """
-    weight = np.asarray(weight, dtype=float)
+    weight, score = np.asarray(weight, dtype=float), np.asarray(score, dtype=float)
+    if score.shape[-1:] != np.shape(jacobian)[-1:]:
+        raise ValueError(f"jacobian must be (..., d, n) to go with score {score.shape}, got {np.shape(jacobian)}")
+    if np.shape(deviation)[-1:] != np.shape(slope)[-1:]:
+        raise ValueError(f"slope must be (..., d) to go with deviation {np.shape(deviation)}, got {np.shape(slope)}")
     residual = advantage - weight * taylor_baseline(deviation, 0.0, 0.0, slope)
     return residual[..., None] * score + weight[..., None] * taylor_correction(slope, jacobian)
 
@@ -316,10 +320,12 @@ class GaussianModel:
 
     def best_weight(self, q):
         """The weight of smallest Var ĝ, (c₁ + 3c₃)/(qσ), at which c₁' = −3c₃ (prop-gaussian-optimum); 0 for q = 0."""
+        _check_number("q", q)
         return (self.c1 + 3 * self.c3) / (q * self.sigma) if q else 0.0
 
     def proxy_weight(self, q):
         """K/W = c₁/(qσ), at which c₁' = 0: best for Var(Â − κĀ), not for Var ĝ unless c₃ = 0; 0 for q = 0."""
+        _check_number("q", q)
         return self.c1 / (q * self.sigma) if q else 0.0
 
     @property
@@ -334,6 +340,7 @@ class GaussianModel:
 
     def agreement(self, q):
         """K = E[ÂĀ] = c₁qσ and W = Var Ā = q²σ²."""
+        _check_number("q", q)
         return self.c1 * q * self.sigma, (q * self.sigma) ** 2
 
     def rule(self, q, rule):
@@ -352,6 +359,7 @@ class GaussianModel:
         much, as sign x = 2·1{x > 0} − 1. In general E[κ|z] is a normal probability, and z is integrated out by
         quadrature.
         """
+        _check_number("q", q)
         _check_single(rule)
         A = [self.c3, self.c2, self.c1 - 3 * self.c3, -self.c2]  # E[Â|z], a polynomial in z
 
@@ -449,6 +457,17 @@ def q_prop_gradient(problem, advantage, slope, weight=0.0):
     """
     p = state_occupancy(problem.mdp, problem.pi)[:, None] * problem.pi
     return np.einsum("sm,smn->n", p, _node_gradients(problem, advantage, slope, weight))
+
+
+def deterministic_gradient(problem, slope):
+    """Σ_s ρ_π(s) (∂μ/∂θ)ᵀ v(s): the correction alone, without the residual (prop-dpg), (n,).
+
+    With v = ∇_a Q^π(s,a)|_μ(s) it tends to the deterministic policy gradient, and to ∇η, as Σ → 0; at a fixed Σ it is
+    biased unless Q^π is at most quadratic in the action. `slope` is (S, d).
+    Source: Silver, Lever, Heess, Degris, Wierstra and Riedmiller (2014), Theorems 1 and 2.
+    """
+    slope = _check_shape("slope", slope, problem.mean.shape)
+    return state_occupancy(problem.mdp, problem.pi) @ taylor_correction(slope, problem.jacobian)
 
 
 def agreement(problem, advantage, slope):
