@@ -184,8 +184,8 @@ export function batchGradients(model, q, weight, rule, [z, eps], width, n) {
   return found;
 }
 
-// The least 1, 2 or 5 times a power of ten that is no less.
+// The least of 1, 1.5, 2, 3, 4, 6 and 8 times a power of ten that is no less.
 export function nextLevel(x) {
   const power = 10 ** Math.floor(Math.log10(x));
-  return [1, 2, 5, 10].map((k) => k * power).find((level) => level >= x * (1 - 1e-9));
+  return [1, 1.5, 2, 3, 4, 6, 8, 10].map((k) => k * power).find((level) => level >= x * (1 - 1e-9));
 }
