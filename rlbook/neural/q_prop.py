@@ -20,8 +20,8 @@ least squares, Σ (Â − κ_φ(s) Ā_w)², and the sign of K is the sign of κ_
 Â_t Ā_w(s_t,a_t) of the sample itself for K, "conservative, one sample" and "aggressive, one sample": these are biased
 (prop-single-sample).
 
-π, V, Q_w and κ_φ must all be fixed before the batch that they weigh (prop-same-batch-critic). Here they are: a `Control`
-copies them, *plays* the batch, and a batch can be weighed by nothing but the control that played it.
+π, V, Q_w and κ_φ must all be fixed before the batch that they weigh (prop-same-batch-critic). Here they are: a
+`Control` copies them and *plays* the batch, and only what a control has played can be weighed, by that control.
 
 The critic is learned from all that was remembered, whichever policy did it, for it is evaluated for the current one:
 the target is r + γQ⁻(s',a') with a' from today's policy at the remembered s' (prop-critic-target), where Q-learning's
@@ -31,6 +31,7 @@ would have max_a' Q⁻(s',a') and find the value of another policy.
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass, fields
 from functools import partial
 from typing import NamedTuple
 
@@ -53,7 +54,7 @@ from rlbook.neural.natural_gradient import (
     natural_step,
 )
 from rlbook.neural.networks import GaussianPolicy, Scaled, _progress_bar, _tensor, mlp, one_thread
-from rlbook.neural.pendulum import PENDULUM
+from rlbook.neural.pendulum import PENDULUM, Pendulums
 from rlbook.neural.policy_gradient import _values, fit_value, gae
 from rlbook.neural.q_learning import Replay, Transitions
 from rlbook.policy_gradient import estimate_moments
@@ -136,10 +137,12 @@ def as_transitions(episodes):
 
 
 def fit_critic(critic, target_network, optimiser, policy, memory, gamma, rng, *, steps, batch=128, rate=0.01):
-    """Off-policy evaluation of the policy: `steps` of descent on (y − Q_w(s,a))² at `batch` remembered transitions each.
+    """Off-policy evaluation of the policy: `steps` of descent on (y − Q_w(s,a))², at `batch` transitions each.
 
-    y is `evaluation_target` by the target network, which follows w at `rate` after each step, and a' is drawn from
-    the policy. The errors are counted in units of 1/(1 − γ). Raises `ValueError` where the memory is empty.
+    They are drawn from the memory, whichever policy made them. y is `evaluation_target` by the target network, which
+    follows w at `rate` after each step, and a' is drawn from the policy. The errors are counted in units of 1/(1 − γ).
+
+    Raises `ValueError` where the memory is empty.
     """
     drawn = memory.sample(steps * batch, rng)
     next_actions = _tensor(critic, draw_actions(policy, drawn.next_observations, rng)).split(batch)
@@ -156,23 +159,29 @@ def fit_critic(critic, target_network, optimiser, policy, memory, gamma, rng, *,
 # Control -------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
 class Control:
-    """π, V, Q_w and κ_φ, copied and frozen: all that weighs a batch, before there is one.
+    """Copies of π, V, Q_w and κ_φ: all that weighs a batch, fixed before there is one.
 
     `policy` is a `GaussianPolicy`, `value` V and `share` κ_φ map (…, d) to (…, 1), `critic` maps (…, d) and (…, m)
-    to (…, 1). Training the originals afterwards changes nothing here.
+    to (…, 1), all in the policy's precision. Training the originals afterwards changes nothing here.
     """
 
-    def __init__(self, policy, value, critic, share):
-        if not isinstance(policy, GaussianPolicy):
-            raise ValueError(f"policy must be a GaussianPolicy, got {type(policy).__name__}")
-        self.policy = copy.deepcopy(policy)
-        self.value, self.critic, self.share = (
-            copy.deepcopy(module).requires_grad_(False) for module in (value, critic, share)
-        )
+    policy: GaussianPolicy
+    value: nn.Module
+    critic: nn.Module
+    share: nn.Module
+
+    def __post_init__(self):
+        _check_gaussian(self.policy)
+        for field in fields(self):
+            object.__setattr__(self, field.name, copy.deepcopy(getattr(self, field.name)))
 
     def play(self, envs, rng):
-        """One episode of the policy from each of the environments, with all that it will be weighed by: a `Batch`."""
+        """One episode of the policy from each of the environments, and all that will weigh it, as a `Batch`.
+
+        Raises `ValueError` for a critic that is not differentiable in a, as `action_slope` does.
+        """
         episodes = rollout(self.policy, envs, rng)
         x = _tensor(self.policy, episodes.observations)
         with torch.no_grad():
@@ -232,10 +241,13 @@ def q_prop_terms(rule, batch, gamma, *, lam=1.0, discount=True):
     At lam = 1, Â = G_t − V(s_t), the gradient is unbiased for every state-measurable rule; otherwise its bias is that
     of Â, exactly (prop-q-prop-bias). `discount=False` drops the factor γᵗ.
 
-    Raises `ValueError` for an unknown rule, gamma outside [0, 1), or lam outside [0, 1].
+    Raises `ValueError` for an unknown rule, gamma outside [0, 1), lam outside [0, 1], or episodes that no control has
+    played.
     """
     _check_discount(gamma)
     _check_lambda(lam)
+    if not isinstance(batch, Batch):
+        raise ValueError(f"batch must be a Batch that a Control played, got {type(batch).__name__}")
     advantages = gae(batch.episodes, batch.values, batch.last_values, gamma, lam)
     kappa = control_weights(rule, batch, advantages)
     factor = batch.episodes.alive * (gamma ** np.arange(kappa.shape[1]) if discount else 1.0)
@@ -358,6 +370,8 @@ def train_q_prop(
     rng = np.random.default_rng(seed)
     envs = gym.make_vec(env, num_envs=episodes)
     policy = _policy(envs, hidden, rng)
+    if not isinstance(policy, GaussianPolicy):
+        raise ValueError(f"env must show vectors and take vectors, got {envs.single_action_space} for actions")
     learners = _Learners(envs, gamma, lam, hidden, learning_rate, critic_steps, capacity, rng)
     controls, mean_returns, steps = [], np.empty(batches), np.empty(batches, dtype=int)
     for i in range(batches):
@@ -383,6 +397,7 @@ def fit_control(policy, *, seed, batches=20, episodes=16, gamma=0.95, env=PENDUL
     counts = {"batches": batches, "episodes": episodes, "critic_steps": critic_steps}
     for name, count in counts.items():
         _check_count(name, count)
+    _check_gaussian(policy)
     rng = np.random.default_rng(seed)
     envs = gym.make_vec(env, num_envs=episodes)
     learners = _Learners(envs, gamma, 1.0, 32, 0.003, critic_steps, 50_000, rng)
@@ -428,17 +443,15 @@ Q_PROP_VARIANTS = {
 }
 
 
-def compare_q_prop(*, variants=Q_PROP_VARIANTS, seeds=range(3), batches=30, **settings):
-    """The learning curves of `train_q_prop` for every variant and seed, with the same settings but for the variant's.
+def compare_q_prop(*, variants=Q_PROP_VARIANTS, seeds=range(3), batches=24, **settings):
+    """The runs of `train_q_prop` for every variant and seed, with the same settings but for the variant's own.
 
-    `variants` maps a name to arguments of `train_q_prop`. Returns a dictionary from name to (len(seeds), batches)
-    mean returns. Raises `ValueError` where `train_q_prop` does.
+    `variants` maps a name to arguments of `train_q_prop`. Returns a dictionary from name to a list of
+    `QPropTraining`, one a seed. Raises `ValueError` where `train_q_prop` does.
     """
     with _progress_bar(len(variants) * len(seeds) * batches) as bar:
         train = partial(train_q_prop, batches=batches, progress=bar, **settings)
-        return {
-            name: np.array([train(seed=seed, **own).mean_returns for seed in seeds]) for name, own in variants.items()
-        }
+        return {name: [train(seed=seed, **own) for seed in seeds] for name, own in variants.items()}
 
 
 # Variance ------------------------------------------------------------------------------------------------
@@ -464,12 +477,9 @@ class QPropVariance(NamedTuple):
     mean: np.ndarray
 
     def __str__(self):
-        table = (
-            f"{name:33s} {total:9.3g} ± {error:<8.2g} {relative:7.3f} ± {relative_error:<6.3f} {bias:6.3f} ± {chance:.3f}"
-            for name, total, error, relative, relative_error, bias, chance in zip(*self[:-1], strict=True)
-        )
+        row = "{:33s} {:9.3g} ± {:<8.2g} {:7.3f} ± {:<6.3f} {:6.3f} ± {:.3f}".format
         head = f"{'':33s} {'total variance':>18s}   {'of V baseline’s':>15s}   {'bias':>9s}"
-        return "\n".join([head, *table])
+        return "\n".join([head, *(row(*entries) for entries in zip(*self[:-1], strict=True))])
 
 
 def measure_q_prop_variance(control, *, seed, episodes=2000, gamma=0.95, lam=0.9, env=PENDULUM):
@@ -516,7 +526,72 @@ def _moments(g, baseline):
     return own.variance, own.variance_error, relative, error, bias / length, chance**0.5 / length, own.mean
 
 
+class AdvantageParts(NamedTuple):
+    """E[Â²] of Â = G_t − V(s_t) in three parts, (3,) `parts` and their standard errors `errors`.
+
+    Â is V^π(s) − V(s), plus A^π(s,a), plus what the steps after it make of the return; the parts are the mean squares
+    of these three. A better baseline V could remove the first, a baseline that knows the action also the second, and
+    none the third.
+    """
+
+    parts: np.ndarray
+    errors: np.ndarray
+
+    def __str__(self):
+        names = ("error of V", "action", "later steps")
+        rows = zip(names, self.parts, self.errors, self.parts / self.parts.sum(), strict=True)
+        return "\n".join(f"{name:12s} {part:8.2f} ± {error:<6.2f} {share:6.1%}" for name, part, error, share in rows)
+
+
+@one_thread()
+def measure_advantage_parts(control, *, seed, states=200, actions=24, runs=6, gamma=0.95, horizon=100):
+    """What Â is made of at the states that the control's policy visits on `Pendulums`, as `AdvantageParts`.
+
+    States are drawn as d^π has them, by stopping an episode with probability 1 − γ at each step. From each, `actions`
+    are drawn, and each is followed `runs` times for `horizon` steps, after which V stands for the rest. The parts are
+    those of a nested analysis of variance, free of bias; the errors are those of an average over states.
+
+    Raises `ValueError` for gamma outside [0, 1), or a count that is not a positive integer, or below 2 for `states`,
+    `actions` and `runs`.
+    """
+    _check_discount(gamma)
+    for name, count in {"states": states, "actions": actions, "runs": runs}.items():
+        if _check_count(name, count) < 2:
+            raise ValueError(f"{name} must be at least 2 for a variance, got 1")
+    rng, policy = np.random.default_rng(seed), control.policy
+    episodes = rollout(policy, Pendulums(states, _check_count("horizon", horizon)), rng)
+    stops = rng.geometric(1 - gamma, size=states) - 1
+    start = episodes.observations[np.arange(states), np.minimum(stops, horizon - 1)]
+
+    envs = Pendulums(states * actions * runs, horizon + 1)
+    envs.reset(seed=0)
+    envs.pendulum.state = np.repeat([np.arctan2(start[:, 1], start[:, 0]), start[:, 2]], actions * runs, axis=1)
+    action = np.repeat(draw_actions(policy, np.repeat(start, actions, axis=0), rng), runs, axis=0)
+    G = 0.0
+    for t in range(horizon):
+        observation, reward, *_ = envs.step(action)
+        G = G + gamma**t * reward
+        action = draw_actions(policy, observation, rng)
+    V, V_last = (_state_values(control.value, x) for x in (start, observation))
+    A = (G + gamma**horizon * V_last).reshape(states, actions, runs) - V[:, None, None]
+
+    later = A.var(axis=2, ddof=1).mean(axis=1)
+    by_action = A.mean(axis=2).var(axis=1, ddof=1)
+    parts = np.array([A.mean(axis=(1, 2)) ** 2 - by_action / actions, by_action - later / runs, later])
+    return AdvantageParts(parts.mean(axis=1), parts.std(axis=1, ddof=1) / states**0.5)
+
+
 # Helpers -------------------------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def _state_values(value, observations):
+    return value(_tensor(value, observations))[:, 0].double().numpy()
+
+
+def _check_gaussian(policy):
+    if not isinstance(policy, GaussianPolicy):
+        raise ValueError(f"policy must be a GaussianPolicy, got a {type(policy).__name__}")
 
 
 def _check_rule(rule):
