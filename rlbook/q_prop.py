@@ -482,7 +482,8 @@ def rule_weight(K, W, rule):
 
     K = E[ÂĀ|s] and W = Var(Ā|s) are numbers or (S,). Var(Â − κĀ|s) changes by κ²W − 2κK: by W − 2K for conservative
     (if K > 0), W − 2|K| for aggressive, −K²/W for adaptive, of which only the last is never positive (prop-adaptive,
-    prop-neither-helps). Where W = 0 the adaptive weight is 0. Raises `ValueError` for another rule.
+    prop-neither-helps). The gradient's own variance may still rise, see `weight_quadratic`. Where W = 0 the adaptive
+    weight is 0. Raises `ValueError` for another rule.
     Source: Gu, Lillicrap, Ghahramani, Turner and Levine (2017), Section 3.2.
     """
     if rule not in RULES:

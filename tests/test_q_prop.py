@@ -610,6 +610,16 @@ def test_the_best_weight_and_the_proxys(model, q):
     assert residual(1.0) - residual(0.0) == pytest.approx(W - 2 * K, abs=1e-9 * max(1.0, W))
 
 
+@pytest.mark.proves("prop-gaussian-optimum", "prop-neither-helps")
+def test_the_proxys_weight_can_raise_the_gradients_variance():
+    """Â = z − (z³−3z): K/W = 1 takes the linear part away, which had been of use: 32 becomes 42, the floor is 24."""
+    model = GaussianModel(c1=1.0, c2=0.0, c3=-1.0, tau=0.0, sigma=1.0)
+    assert model.proxy_weight(1.0) == model.rule(1.0, "adaptive") == 1.0
+    assert model.best_weight(1.0) == -2.0  # the other way
+    assert (model.variance(1.0, 0.0), model.variance(1.0, 1.0), model.floor) == (32.0, 42.0, 24.0)
+    assert model.variance(1.0, -2.0) == 24.0
+
+
 @pytest.mark.proves("prop-gaussian-optimum")
 def test_without_a_slope_there_is_nothing_to_weigh():
     model = GaussianModel(1.0, 0.5, 0.5, 0.1, 1.0)
