@@ -215,9 +215,10 @@ class ControlVariate(Widget):
 
 def _draw_samples(widget, ax):
     f, g = widget.samples
-    ax.plot(g.ravel()[:400], f.ravel()[:400], "o", color=plots.SAMPLES, ms=2.5, alpha=0.4, mew=0)
-    x = np.array([-3.0, 3.0])
-    ax.plot(x, 1 - widget.best * x, color=plots.INK, lw=1)
+    ax.plot(g.ravel()[:300], f.ravel()[:300], "o", color=plots.SAMPLES, ms=2.5, alpha=0.4, mew=0)
+    x = np.linspace(-3, 3, 61)
+    ax.plot(x, widget.pair.values(x, 0.0)[0], color=plots.INK, lw=1)  # E[f|g]
+    ax.plot(x, 1 + widget.corr * x, color=plots.INK, lw=1, ls="--")
     ax.plot(x, 1 - widget.c * x, color=plots.BASELINE, lw=2)
     ax.set(title="Samples", xlabel="g", ylabel="f", xlim=(-3, 3), ylim=(-2.5, 4.5))
 
@@ -241,6 +242,9 @@ def _draw_estimates(widget, ax):
         ax.plot(values, spread, "o", color=plots.SAMPLES, ms=2.5, alpha=0.4, mew=0)
         ax.plot([1 + bias - 2 * sd, 1 + bias + 2 * sd], [row, row], color=colour, lw=1.5)
         ax.plot(1 + bias, row, "|", color=colour, ms=9, mew=2)
+    if widget.bias.same:
+        arrow = {"arrowstyle": "->", "color": plots.INK, "lw": 1.6, "shrinkA": 0, "shrinkB": 0}
+        ax.annotate("", (1 + widget.bias.same, 2), (1, 2), arrowprops=arrow)
     ax.axvline(1, color=plots.INK, lw=0.8)
     ax.set(title=f"Estimates from n = {widget.n}", xlabel="estimate of E f", ylim=(3.6, -0.4), yticks=range(4))
     ax.set_yticklabels(names)
@@ -272,7 +276,7 @@ PRESETS = {
     ),
     "uncorrelated": (
         "no correlation",
-        "g says nothing of f on average: c* = 0, and any other c costs c² Var g. Drag the bowl's bottom to bring the "
+        "g says nothing of f on average: c* = 0, and any other c costs c² Var g. Turn the dashed line to bring the "
         "correlation in.",
         {"corr": 0.0, "c": 0.5},
     ),
@@ -280,7 +284,7 @@ PRESETS = {
         "fitted on the same",
         "c from the samples that it is then used on: where f bends, ĉ and ḡ hang together, and the mean is off, by "
         "the arrow. From the other half of the samples it is not.",
-        {"corr": 0.8, "c": -0.8, "bend": 1.0, "n": 8},
+        {"corr": 0.8, "c": -0.8, "bend": 0.8, "n": 8},
     ),
     "gaussian": (
         "jointly Gaussian",
@@ -291,7 +295,7 @@ PRESETS = {
     "many-samples": (
         "many samples",
         "The bias goes as 1/n and the spread as 1/√n: with many samples the one is lost in the other. Drag n.",
-        {"corr": 0.8, "c": -0.8, "bend": 1.0, "n": 64},
+        {"corr": 0.8, "c": -0.8, "bend": 0.8, "n": 64},
     ),
 }
 ControlVariate.PRESETS = tuple(PRESETS)

@@ -194,8 +194,8 @@ def _draw_advantage(widget, ax):
     ax.plot(sigma * z, model.advantage(z, eps), "o", color=plots.SAMPLES, ms=2.5, alpha=0.4, mew=0)
     x = np.linspace(-3, 3, 61)
     ax.plot(sigma * x, model.advantage(x), color=plots.INK, lw=1.5)
-    if widget.rule == "fixed":
-        ax.plot(sigma * x, widget.weight * widget.q * sigma * x, color=plots.BASELINE, lw=2)
+    for weight in {"fixed": [widget.weight], "conservative": [0, 1], "aggressive": [-1, 1]}[widget.rule]:
+        ax.plot(sigma * x, weight * widget.q * sigma * x, color=plots.BASELINE, lw=2)
     ax.plot(sigma * x, widget.q * sigma * x, color=plots.BASELINE, lw=1, ls=":")
     top = 2 * np.sqrt(model.c1**2 + 2 * model.c2**2 + 6 * model.c3**2 + model.tau**2) + 1
     ax.set(title="Advantages", xlabel="a − μ", ylabel="Â", xlim=(-3 * sigma, 3 * sigma), ylim=(-top, top))
@@ -226,7 +226,7 @@ def _draw_estimates(widget, ax):
         ax.plot([centre - 2 * sd, centre + 2 * sd], [row, row], color=colour, lw=1.5)
         ax.plot(centre, row, "|", color=colour, ms=9, mew=2)
     if widget.bias:
-        arrow = {"arrowstyle": "->", "color": plots.INK, "lw": 1.6}
+        arrow = {"arrowstyle": "->", "color": plots.INK, "lw": 1.6, "shrinkA": 0, "shrinkB": 0}
         ax.annotate("", (widget.mean, 1), (model.mean, 1), arrowprops=arrow)
     ax.axvline(model.mean, color=plots.INK, lw=0.8)
     half = 3 * max(plain, sd if np.isfinite(sd) else 0) + abs(widget.bias)
@@ -285,7 +285,7 @@ PRESETS = {
         "two optima",
         "The advantage bends. K/W makes Â − κĀ smallest; the gradient's variance counts far actions more, and is "
         "lowest where c₁ − κqσ = −3c₃.",
-        {"c1": 0.5, "c3": 0.25, "q": 1.0, "tau": 0.5, "weight": 0.5},
+        {"c1": 0.6, "c3": 0.25, "q": 1.0, "tau": 0.5, "weight": 0.6},
     ),
 }
 QProp.PRESETS = tuple(PRESETS)

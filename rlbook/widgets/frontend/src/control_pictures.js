@@ -30,11 +30,10 @@ export function makeNotes(presets) {
 
 // Samples ----------------------------------------------------------------------------------------------------------
 
-// Points with lines through one centre. lines: [{ name, kind, side, turn, step }], `kind` the class of its stroke, and
-// for a line that can be turned `side`, 1 or −1, on which its handle is, turn(slope), and the step of an arrow key.
+// Points with lines through one centre, which turn by their handles. lines: [{ name, kind, look, side, limits, turn,
+// nudge }]: the classes of stroke and handle, the side of the handle, 1 or −1, turn(slope), and nudge(steps) for keys.
 export function makeScatter(holder, { x: across, y: up, centre, lines }) {
   let key, parts, state;
-  const turned = lines.map((line, i) => ({ ...line, i })).filter(({ turn }) => turn);
   function build(domain, [width, height]) {
     const base = withHandles(
       frame(holder, {
@@ -58,27 +57,27 @@ export function makeScatter(holder, { x: across, y: up, centre, lines }) {
     const points = make("rl-heap");
     const curve = make("rl-exact");
     const strokes = lines.map(({ kind }) => make(kind));
-    const handles = turned.map(({ name, limits }) => {
-      const handle = makeHandle(base.svg, `${name}: up and down arrow keys turn it`, round("rl-handle-control"));
+    const handles = lines.map(({ name, limits, look }) => {
+      const handle = makeHandle(base.svg, `${name}: up and down arrow keys turn it`, round(look));
       put(handle, { "aria-valuemin": limits[0], "aria-valuemax": limits[1] });
       return handle;
     });
     parts = { ...base, points, curve, strokes, handles, invertY: base.svg.scale("y").invert };
   }
   // Where a line's handle is: at the reach of its side, or where the line leaves the frame.
-  function grip({ i, side }) {
+  function grip(side, slope) {
     const { x, y, top, foot } = parts;
-    const { slopes, reach } = state;
-    const rise = slopes[i] * side * reach;
+    const { reach } = state;
+    const rise = slope * side * reach;
     const room = Math.max(0.01, (rise > 0 ? parts.invertY(top + 8) - centre[1] : centre[1] - parts.invertY(foot - 8)));
     const share = Math.min(1, room / Math.abs(rise || 1e-9));
     return [x(centre[0] + share * side * reach), y(centre[1] + share * rise)];
   }
   dragging(
     holder,
-    turned.map((line, k) => ({
+    lines.map((line, k) => ({
       node: () => parts.handles[k],
-      at: () => grip(line),
+      at: () => grip(line.side, state.slopes[k]),
       drag: ([u, v]) => line.turn((v - centre[1]) / (line.side * Math.max(0.15 * state.reach, line.side * (u - centre[0])))),
       key: ([dx, dy]) => line.nudge(dy || dx),
     })),
@@ -98,11 +97,11 @@ export function makeScatter(holder, { x: across, y: up, centre, lines }) {
       const ends = (slope) => [low, high].map((u) => [x(u), y(centre[1] + slope * (u - centre[0]))]);
       stroke.setAttribute("d", drawn.map((slope) => path(ends(slope))).join(""));
     });
-    turned.forEach((line, k) => {
-      const there = Number.isFinite(slopes[line.i]);
+    lines.forEach((line, k) => {
+      const there = Number.isFinite(slopes[k]);
       handles[k].style.display = there ? "" : "none";
       if (!there) return;
-      handles[k].setAttribute("transform", `translate(${grip(line)})`);
+      handles[k].setAttribute("transform", `translate(${grip(line.side, slopes[k])})`);
       put(handles[k], { "aria-valuenow": texts[k][0], "aria-valuetext": texts[k][1] });
     });
     say(parts.svg, label);
@@ -111,9 +110,8 @@ export function makeScatter(holder, { x: across, y: up, centre, lines }) {
 
 // The bowl ---------------------------------------------------------------------------------------------------------
 
-// A variance against a weight, with a point on it to drag; `ring`, if given, is dragged at its bottom. `flags` is how
-// many marks there are at most.
-export function makeBowl(holder, { x: across, y: up, flags: count, point, ring }) {
+// A variance against a weight, with a point on it to drag. `flags` is how many marks there are at most.
+export function makeBowl(holder, { x: across, y: up, flags: count, point }) {
   let key, parts, state;
   function build(top, [width, height]) {
     const base = withHandles(
@@ -135,11 +133,11 @@ export function makeBowl(holder, { x: across, y: up, flags: count, point, ring }
     );
     const { layer, svg, right, left } = base;
     const band = node(layer, "rect", { class: "rl-band", x: left, width: right - left });
-    const bandName = node(layer, "text", { class: "rl-label rl-side", x: left + 6 });
+    const bandName = node(layer, "text", { class: "rl-label rl-side" });
     const plain = node(layer, "path", { class: "rl-plain rl-hair" });
     const floor = node(layer, "path", { class: "rl-bound" });
     const curve = node(layer, "path", { class: "rl-control rl-heavy" });
-    const floorName = node(svg, "text", { class: "rl-label", "text-anchor": "end", x: right - 2 });
+    const floorName = node(svg, "text", { class: "rl-label" });
     const marks = Array.from({ length: count }, (_, row) => {
       const group = svgElement("g");
       const pole = node(group, "path", { class: "rl-pole" });
@@ -148,49 +146,45 @@ export function makeBowl(holder, { x: across, y: up, flags: count, point, ring }
       layer.before(group);
       return { group, pole, name, spot };
     });
-    const grip = (thing, shape) => {
-      const handle = makeHandle(svg, `${thing.name}: left and right arrow keys move it`, shape);
-      put(handle, { "aria-valuemin": thing.limits[0], "aria-valuemax": thing.limits[1] });
-      return handle;
-    };
-    const bottom = ring && grip(ring, round("rl-handle-ring"));
-    const handle = grip(point, round());
-    parts = { ...base, band, bandName, plain, floor, floorName, curve, marks, bottom, handle };
+    const handle = makeHandle(svg, `${point.name}: left and right arrow keys move it`, round());
+    put(handle, { "aria-valuemin": point.limits[0], "aria-valuemax": point.limits[1] });
+    parts = { ...base, band, bandName, plain, floor, floorName, curve, marks, handle };
   }
   const height = (value) => Math.max(parts.top, parts.y(value));
-  const thing = (name, { move, nudge }, at) => ({
-    node: () => parts[name],
-    at,
-    drag: ([px]) => move(parts.invert(px)),
-    key: ([dx, dy]) => nudge(dx || dy),
-  });
   dragging(
     holder,
     [
-      ...(ring ? [thing("bottom", ring, () => [parts.x(state.lowest[0]), height(state.lowest[1])])] : []),
-      thing("handle", point, () => [parts.x(state.at), height(state.value)]),
+      {
+        node: () => parts.handle,
+        at: () => [parts.x(state.at), height(state.value)],
+        drag: ([px]) => point.move(parts.invert(px)),
+        key: ([dx, dy]) => point.nudge(dx || dy),
+      },
     ],
     (at) => at,
   );
-  // marks: [name, where, class]; where NaN is left out. at NaN: no point. band: [name, height] or null.
+  // marks: [name, where, class]; where NaN is left out. at NaN: no point. band: { name, at } from 0 up.
   return function draw(given, size) {
     state = given;
-    const { variance, at, value, marks, floor, band, plain, top, lowest, texts, label } = state;
+    const { variance, at, value, marks, floor, band, plain, top, lowest, text, label } = state;
     if (key !== (key = [...size, top].join())) build(top, size);
     const { x, y, left, right, foot, svg } = parts;
     const xs = Array.from({ length: 81 }, (_, i) => left + ((right - left) * i) / 80);
     parts.curve.setAttribute("d", path(xs.map((px) => [px, Math.max(-2e3, y(variance(parts.invert(px))))])));
     parts.plain.setAttribute("d", `M${left},${y(plain)}H${right}`);
     parts.floor.setAttribute("d", `M${left},${y(floor)}H${right}`);
-    put(parts.floorName, { y: between(parts.top + 10, foot - 4, y(floor) - 5) });
-    parts.floorName.textContent = state.floorName;
-    parts.band.style.display = parts.bandName.style.display = band ? "" : "none";
-    if (band) {
-      const py = Math.max(parts.top, y(band[1]));
-      put(parts.band, { y: py, height: Math.max(0, foot - py) });
-      put(parts.bandName, { y: Math.min(foot - 5, py + 13) });
-      parts.bandName.textContent = band[0];
-    }
+    // The names of the floor and of the band under it stand to either side, the floor's away from the bottom; a band
+    // that is too low for its name gives it to the floor's.
+    const aside = x(lowest[0]) > (left + right) / 2;
+    const sides = [{ x: left + 6, "text-anchor": "start" }, { x: right - 4, "text-anchor": "end" }];
+    const rise = band ? foot - Math.max(parts.top, y(band.at)) : 0;
+    parts.band.style.display = rise > 0 ? "" : "none";
+    put(parts.band, { y: foot - rise, height: rise });
+    parts.bandName.style.display = rise >= 16 ? "" : "none";
+    put(parts.bandName, { ...sides[aside ? 1 : 0], y: Math.min(foot - 5, foot - rise + 13) });
+    parts.bandName.textContent = band ? `${band.name}: out of reach` : "";
+    put(parts.floorName, { ...sides[aside ? 0 : 1], y: between(parts.top + 10, foot - 4, y(floor) - 5) });
+    parts.floorName.textContent = band && rise < 16 ? `${state.floorName} (${band.name})` : state.floorName;
     marks.forEach(([name, where, kind], row) => {
       const mark = parts.marks[row];
       const px = x(where);
@@ -210,11 +204,7 @@ export function makeBowl(holder, { x: across, y: up, flags: count, point, ring }
     parts.handle.style.display = there ? "" : "none";
     if (there) {
       parts.handle.setAttribute("transform", `translate(${x(at)},${height(value)})`);
-      put(parts.handle, { "aria-valuenow": at, "aria-valuetext": texts[0] });
-    }
-    if (ring) {
-      parts.bottom.setAttribute("transform", `translate(${x(lowest[0])},${height(lowest[1])})`);
-      put(parts.bottom, { "aria-valuenow": texts[1][0], "aria-valuetext": texts[1][1] });
+      put(parts.handle, { "aria-valuenow": at, "aria-valuetext": text });
     }
     say(svg, label);
   };
@@ -230,9 +220,9 @@ export function makeHeaps(holder, { label: acrossLabel, count }) {
     const base = frame(holder, {
       width,
       height,
-      marginLeft: 12,
+      marginLeft: 16,
       marginTop: 4,
-      marginRight: 12,
+      marginRight: 16,
       marginBottom: 40,
       x: { domain },
       y: { domain: [count, 0] },
@@ -243,7 +233,7 @@ export function makeHeaps(holder, { label: acrossLabel, count }) {
       heap: node(base.layer, "path", { class: "rl-heap" }),
       bar: node(base.layer, "path"),
       shift: node(base.layer, "path", { class: "rl-exact rl-stroke" }),
-      name: node(base.svg, "text", { class: "rl-label", x: base.left + 2 }),
+      name: node(base.svg, "text", { class: "rl-label", x: base.left + 2, "text-anchor": "start" }),
     }));
     parts = { ...base, truth, rows };
   }
@@ -309,7 +299,7 @@ export function makeGrowth(holder, { x: across, y: up, names, seek }) {
     const cursor = node(layer, "path", { class: "rl-pole" });
     const curves = names.map(([, kind]) => node(layer, "path", { class: kind }));
     const labels = names.map(([name, , colour]) => {
-      const label = node(svg, "text", { class: `rl-label ${colour}`, x: right + 5 });
+      const label = node(svg, "text", { class: `rl-label ${colour}`, x: right + 5, "text-anchor": "start" });
       label.textContent = name;
       return label;
     });

@@ -63,21 +63,22 @@ const rounded = (x) => format(Number(x.toPrecision(2)));
 function sentence({ c, corr, bend, n }, { variance, best, floor, bias, sd }) {
   const compared =
     c === 0
-      ? "as without a control"
+      ? "that of f alone"
       : variance < 1e-9
         ? "nothing is left"
-        : variance <= 1
-          ? `${Math.round(100 * variance)} % of what f alone has`
-          : `more than f alone, ${format(variance)} times as much`;
+        : variance < 1.005
+          ? `${Math.round(100 * variance)} % of that of f alone`
+          : `${format(variance)} times that of f alone`;
   const first = `With c = ${format(c)} the variance of f + cg is ${format(variance)}, ${compared}; the mean stays at 1.`;
-  const second = Math.abs(c - best) < 0.005
-    ? ` That is the bottom: 1 − ρ² = ${format(floor)}.`
-    : ` At the bottom, c* = −ρ = ${format(best)}, it would be 1 − ρ² = ${format(floor)}.`;
+  const second =
+    Math.abs(c - best) < 0.005
+      ? ` That is the bottom: 1 − ρ² = ${format(floor)}.`
+      : ` At the bottom, c* = −ρ = ${format(best)}, it would be 1 − ρ² = ${format(floor)}.`;
   const fitted =
     bias.same === 0
-      ? `Fitted on the same ${n} samples c leaves no bias here, for ${bend === 0 ? "f is a line in g and independent noise" : "f is a multiple of g"}`
-      : `Fitted on the same ${n} samples it moves the mean by ${rounded(bias.same)}, ${Math.round((100 * -bias.same) / sd.same)} % of a standard deviation, ${format(sd.same)}`;
-  return `${first}${second} ${fitted}; fitted on the other half it moves nothing, and the standard deviation is ${format(sd.crossed)}.`;
+      ? `Fitted on the same ${n} samples, c leaves no bias here, for f is ${bend === 0 && corr * corr < 1 ? "a line in g and independent noise" : "a line in g"}; the standard deviation is ${format(sd.same)}`
+      : `Fitted on the same ${n} samples, c moves the mean by ${rounded(bias.same)}, ${Math.round((100 * -bias.same) / sd.same)} % of the standard deviation, ${format(sd.same)}`;
+  return `${first}${second} ${fitted}. Fitted on the other half it never moves the mean, and has ${format(sd.crossed)}; f alone has ${format(sd.plain)}.`;
 }
 
 // The view ---------------------------------------------------------------------------------------------------------
@@ -96,7 +97,7 @@ export function render({ model, el, link }) {
   const sliders = {
     c: scalar("c", "c, coefficient of the control"),
     corr: scalar("corr", "ρ, correlation of f and g"),
-    bend: scalar("bend", "β, bend: how much of the rest of f is curved in g"),
+    bend: scalar("bend", "β, bend of f in g"),
     n: slider({
       label: "n, samples in a batch",
       min: FEWEST,
@@ -128,10 +129,11 @@ export function render({ model, el, link }) {
     { class: "rl-keys rl-legend" },
     key("rl-key-sample", "samples, estimates"),
     key("rl-key-exact", "exact: E[f|g], the mean 1"),
-    key("rl-key-control", "controlled by cg: bars are 2 sd"),
+    key("rl-key-exact rl-key-dashes", "the best line, of slope ρ"),
+    key("rl-key-control", "1 − cg; what it leaves: bars are 2 sd"),
     key("rl-key-plain", "f alone"),
     key("rl-key-bound", "1 − ρ²"),
-    key("", "Drag the line, the point, the ring at the bottom, and n."),
+    key("", "Drag both lines, the point, and n."),
   );
   const titles = ["Samples and the line 1 − cg", "The variance of f + cg", "Estimates of E f from n samples", "As n grows"];
   const holders = titles.map(() => element("div", { class: "rl-picture" }));
@@ -167,10 +169,20 @@ export function render({ model, el, link }) {
       {
         name: "The line 1 − cg",
         kind: "rl-control rl-heavy",
+        look: "rl-handle-control",
         side: 1,
         limits: LIMITS.c,
         turn: (slope) => put("c")(-slope),
         nudge: nudge("c", -1),
+      },
+      {
+        name: "The best line, of slope ρ",
+        kind: "rl-exact rl-dashed",
+        look: "",
+        side: -1,
+        limits: LIMITS.corr,
+        turn: put("corr"),
+        nudge: nudge("corr"),
       },
     ],
   });
@@ -179,7 +191,6 @@ export function render({ model, el, link }) {
     y: { label: "Var(f + cg)" },
     flags: 2,
     point: { name: "c", limits: LIMITS.c, move: put("c"), nudge: nudge("c") },
-    ring: { name: "Bottom of the bowl, at minus ρ", limits: LIMITS.corr, move: (c) => put("corr")(-c), nudge: nudge("corr", -1) },
   });
   const drawHeaps = makeHeaps(holders[2], { label: "estimate of E f", count: 4 });
   const drawGrowth = makeGrowth(holders[3], {
@@ -190,7 +201,7 @@ export function render({ model, el, link }) {
       ["c as set", "rl-control rl-heavy", "rl-baseline", "rl-spot-control"],
       ["same samples", "rl-control rl-dashed", "rl-baseline", "rl-spot-control"],
       ["cross-fitted", "rl-control rl-dotted", "rl-baseline", "rl-spot-control"],
-      ["its bias, −", "rl-exact rl-heavy", "", "rl-spot-exact"],
+      ["−bias, same", "rl-exact rl-heavy", "", "rl-spot-exact"],
     ],
     seek: (n) => set({ n: even(n) }),
   });
@@ -209,9 +220,12 @@ export function render({ model, el, link }) {
         points: g.slice(0, SHOWN).map((x, i) => [x, f[i]]),
         curve: Array.from({ length: 41 }, (_, i) => -3 + (6 * i) / 40).map((x) => [x, numerics.pairMean(now, x)]),
         domain: [-2.5, 4.5],
-        slopes: [-c],
+        slopes: [-c, corr],
         reach: 2.2,
-        texts: [[c, `c = ${format(c)}`]],
+        texts: [
+          [c, `c = ${format(c)}`],
+          [corr, `ρ = ${format(corr)}`],
+        ],
         label: `${SHOWN} samples of g and f with the correlation ${format(corr)}, and through their mean the line 1 − cg with c = ${format(c)}.`,
       },
       sizes.high,
@@ -230,7 +244,7 @@ export function render({ model, el, link }) {
         plain: 1,
         top: RISE,
         lowest: [best, floor],
-        texts: [`c = ${format(c)}, variance ${format(variance)}`, [corr, `ρ = ${format(corr)}, least variance ${format(floor)}`]],
+        text: `c = ${format(c)}, variance ${format(variance)}`,
         label: `The variance of f + cg against c: ${format(variance)} at c = ${format(c)}, least at c* = ${format(best)} with ${format(floor)}.`,
       },
       sizes.high,

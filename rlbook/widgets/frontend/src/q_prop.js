@@ -89,18 +89,20 @@ const rounded = (x) => format(Number(x.toPrecision(2)));
 function sentence(now, { fixed, truth, variance, plain, floor, noise, moments: [K, W], weights, bias, single }) {
   const { weight, rule, n, q, c3 } = now;
   const ratio = variance / plain;
-  const share = ratio < 0.995 ? `${Math.round(100 * ratio)} % of` : ratio > 1.005 ? `${format(ratio)} times` : "as much as";
+  const share = ratio < 0.995 ? `${Math.round(100 * ratio)} % of` : ratio > 1.005 ? `${format(ratio)} times` : "about";
+  const compared = weight === 0 ? "that of no control" : `${share} that of no control, ${format(plain)}`;
   const first = fixed
-    ? `With κ = ${format(weight)} the variance of one ĝ is ${format(variance)}, ${share} that of no control, ${format(plain)}; the mean stays at c₁/σ = ${format(truth)}.`
+    ? `With κ = ${format(weight)} the variance of one ĝ is ${format(variance)}, ${compared}; the mean stays at c₁/σ = ${format(truth)}.`
     : `The rule ${SINGLE.find(([name]) => name === rule)[1]} looks at the sample, and so at the action: the mean is ${format(truth + bias)} instead of ${format(truth)}, a bias of ${rounded(bias)} that no number of samples takes away.`;
   const second =
     q === 0
       ? "A critic of slope 0 is no control."
       : Math.abs(K) > W / 2
-        ? `|K| = ${format(Math.abs(K))} is over W/2 = ${format(W / 2)}: a weight of ${K > 0 ? 1 : "−1"} makes Â − κĀ smaller.`
-        : `|K| = ${format(Math.abs(K))} is not over W/2 = ${format(W / 2)}: neither weight, 1 or −1, makes Â − κĀ smaller.`;
+        ? `|K| = ${format(Math.abs(K))} is over W/2 = ${format(W / 2)}: with κ = ${K > 0 ? 1 : "−1"}, Â − κĀ varies less than Â.`
+        : `|K| = ${format(Math.abs(K))} is not over W/2 = ${format(W / 2)}: neither with κ = 1 nor with −1 does Â − κĀ vary less than Â.`;
   const best = q === 0 ? "" : c3 === 0 ? ` Lowest at κ = K/W = ${format(weights.adaptive)}:` : ` Lowest at κ = ${format(weights.optimal)}, not at K/W = ${format(weights.adaptive)}:`;
-  const third = q === 0 ? "" : `${best} ${format(floor)}, of which ${format(noise)} is τ²/σ² and out of reach of every control.`;
+  const part = floor - noise < 1e-9 ? "all of it τ²/σ²," : `of which ${format(noise)} is τ²/σ²,`;
+  const third = q === 0 ? "" : `${best} ${format(floor)}, ${part} out of reach of every control.`;
   return `${first} ${second}${third}`;
 }
 
@@ -218,6 +220,7 @@ export function render({ model, el, link }) {
       {
         name: "Slope q of Ā",
         kind: "rl-control rl-dotted",
+        look: "rl-handle-control",
         side: -1,
         limits: LIMITS.q,
         turn: put("q"),
@@ -226,6 +229,7 @@ export function render({ model, el, link }) {
       {
         name: "Weight κ of κĀ",
         kind: "rl-control rl-heavy",
+        look: "rl-handle-control",
         side: 1,
         limits: LIMITS.weight,
         turn: turnWeight,
@@ -287,9 +291,10 @@ export function render({ model, el, link }) {
         floor: q === 0 ? plain : floor,
         floorName: `lowest: ${format(q === 0 ? plain : floor)}`,
         plain,
-        band: [`τ²/σ² = ${format(noise)}: out of reach`, noise],
+        lowest: [Number.isFinite(best) ? best : 0, floor],
+        band: { name: `τ²/σ² = ${format(noise)}`, at: noise },
         top: numerics.nextLevel(1.1 * Math.max(plain, full)),
-        texts: [`κ = ${format(weight)}, variance ${format(variance)}`],
+        text: `κ = ${format(weight)}, variance ${format(variance)}`,
         label: `The variance of ĝ against κ: ${format(plain)} at 0, ${format(full)} at 1, lowest ${format(floor)}; ${format(noise)} of it is τ²/σ².`,
       },
       sizes.high,
