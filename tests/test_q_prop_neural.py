@@ -287,7 +287,6 @@ def test_rules_on_a_single_sample_are_biased_and_by_how_much():
         assert abs(per_sample.mean() - c) > 10 * error
 
 
-@pytest.mark.proves("prop-adaptive")
 def test_rules_are_functions_of_the_state_or_say_that_they_are_not():
     rng = np.random.default_rng(4)
     share, tangent, advantages = rng.normal(size=(3, 5, 7))
@@ -341,7 +340,6 @@ def small_control(seed=6):
     return policy, value, Critic(mlp(4, 1, hidden=(8, 8), rng=rng)), share
 
 
-@pytest.mark.proves("prop-same-batch-critic")
 @pytest.mark.mends(37)
 def test_what_is_learned_afterwards_changes_nothing_about_the_batch():
     """A control made before the originals learn plays and weighs the same batch as before, to the last bit."""
@@ -671,7 +669,6 @@ def test_the_errors_of_a_measurement_are_those_of_its_repetition(measured):
         assert 0.5 < scatter / np.mean([getattr(run, error)[i] for run in runs]) < 2
 
 
-@pytest.mark.proves("prop-three-terms")
 def test_the_parts_of_the_advantage_add_up(measured):
     """Their sum is the mean of Â² over other episodes, weighted by γᵗ, within 4.5 standard errors; none is negative."""
     control, _ = measured
@@ -686,7 +683,6 @@ def test_the_parts_of_the_advantage_add_up(measured):
     assert len(str(made).splitlines()) == 3
 
 
-@pytest.mark.proves("prop-three-terms")
 def test_a_policy_that_never_varies_has_only_the_error_of_its_baseline():
     policy, value, critic, share = small_control()
     policy.log_sigma.data.fill_(-20)

@@ -11,7 +11,7 @@ The first term subtracts a baseline that depends on the action, and the second p
 
     none            0                  Â alone: the baseline V, or GAE
     full            1
-    conservative    1{K > 0}           K(s) = E_a[Â Ā_w],  W(s) = E_a[Ā_w²]                           (prop-adaptive)
+    conservative    1{K > 0}           K(s) = E_a[Â Ā_w],  W(s) = E_a[Ā_w²]                             (prop-adaptive)
     aggressive      sign K
     adaptive        K/W
 
