@@ -13,6 +13,7 @@ from bs4 import BeautifulSoup
 from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
+from rlbook.widgets.base import STATIC
 from tests.node import FRONTEND, node, npm
 
 ROOT = Path(__file__).parent.parent
@@ -83,3 +84,24 @@ def browser():
         chromium = launch(playwright)
         yield chromium
         chromium.close()
+
+
+@pytest.fixture
+def visit(browser, tmp_path):
+    """Open a widget on a page of its own: visit(widget, width, asked="#…"). Nothing may be complained of."""
+    from tests.live import PAGE, WIDTHS, Visit
+
+    for path in STATIC.iterdir():
+        shutil.copy(path, tmp_path)
+    visits = []
+
+    def open_page(widget, width="desktop", *, asked="", theme="light", **options):
+        (tmp_path / "page.html").write_text(PAGE.format(html=widget.to_html(), theme=theme), encoding="utf-8")
+        address = f"file://{tmp_path}/page.html{asked}"
+        visits.append(Visit(browser, address, viewport=WIDTHS[width], **options))
+        return visits[-1].page
+
+    yield open_page
+    for opened in visits:
+        assert not opened.complaints
+        opened.context.close()

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from rlbook import evaluate_policy, gridworld
 from rlbook.bellman import bellman_operator, optimality_operator, soft_operator, soft_policy
-from rlbook.widgets.value_iteration import LARGEST_MAP, STARTS, TWO_STATES, PlaneSweeps, Sweeps
+from rlbook.widgets import ValueIteration
+from rlbook.widgets.value_iteration import STARTS, TWO_STATES, PlaneSweeps, Sweeps
 from tests.node import FRONTEND, Javascript
 
 HALVES = st.integers(-6, 6).map(lambda k: k / 2)
@@ -169,7 +170,7 @@ def test_greedy_correctness(js, problem, k):
 def test_fixed_points_of_a_map_as_large_as_they_come(js):
     """Policy iteration with the banded elimination, on 192 cells, against NumPy's dense solver."""
     rng = np.random.default_rng(0)
-    H, W = LARGEST_MAP
+    H, W = ValueIteration.LARGEST_MAP
     cells = rng.choice(list("......#GP"), size=(H, W))
     cells[0, 0] = "S"
     problem = {

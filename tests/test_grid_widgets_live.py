@@ -1,50 +1,18 @@
 """AverageGrid and PerformanceDifference in Chromium: mouse, touch, keyboard; their numbers are Python's."""
 
 import re
-import shutil
 
 import numpy as np
 import pytest
 
 from rlbook import evaluate_policy
 from rlbook.widgets import AverageGrid, PerformanceDifference
-from rlbook.widgets.base import STATIC
 from rlbook.widgets.maps import write_policy
-from tests.test_site import WIDTHS, Visit, settled
-from tests.test_value_iteration_live import PAGE
+from tests.live import WIDTHS, data, numbers, settled
 
 EVERY = [(kind, preset) for kind in (AverageGrid, PerformanceDifference) for preset in kind.PRESETS]
 ID = {AverageGrid: "average-grid-1", PerformanceDifference: "performance-difference-1"}
 ALPHA = "α, how far from π to π′"
-
-
-@pytest.fixture
-def visit(browser, tmp_path):
-    """Open a widget on a page of its own: visit(widget, width, hash). Nothing may be complained of."""
-    for name in ("widgets.js", "widget-loader.js", "widgets.css"):
-        shutil.copy(STATIC / name, tmp_path)
-    visits = []
-
-    def open_page(widget, width="desktop", *, asked="", theme="light", **options):
-        (tmp_path / "page.html").write_text(PAGE.format(html=widget.to_html(), theme=theme), encoding="utf-8")
-        address = f"file://{tmp_path}/page.html{asked}"
-        visits.append(Visit(browser, address, viewport=WIDTHS[width], **options))
-        return visits[-1].page
-
-    yield open_page
-    for opened in visits:
-        assert not opened.complaints
-        opened.context.close()
-
-
-def data(page):
-    settled(page)
-    page.wait_for_function("() => !document.querySelector('.rl').dataset.busy")
-    return page.locator(".rl").evaluate("(root) => ({ ...root.dataset })")
-
-
-def numbers(text):
-    return [float(x) for x in text.split(",")]
 
 
 def agrees(page, widget):

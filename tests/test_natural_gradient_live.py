@@ -1,47 +1,16 @@
 """NaturalGradient in Chromium, on a page of its own: mouse, touch, keyboard; its numbers are Python's."""
 
 import re
-import shutil
 
 import numpy as np
 import pytest
 
 from rlbook.widgets import NaturalGradient
-from rlbook.widgets.base import STATIC
 from rlbook.widgets.natural_gradient import FRAME, LIMITS, PRESETS
-from tests.test_site import WIDTHS, Visit, settled
-from tests.test_value_iteration_live import PAGE
+from tests.live import WIDTHS, data, numbers, settled
 
 PLANES = {"sigma": 0, "log sigma": 1}
 EDGES = (46, 12, 8, 38)  # left, right, top and foot of a plane's frame, in pixels
-
-
-@pytest.fixture
-def visit(browser, tmp_path):
-    """Open a widget on a page of its own: visit(widget, width, hash). Nothing may be complained of."""
-    for name in ("widgets.js", "widget-loader.js", "widgets.css"):
-        shutil.copy(STATIC / name, tmp_path)
-    visits = []
-
-    def open_page(widget, width="desktop", *, asked="", theme="light", **options):
-        (tmp_path / "page.html").write_text(PAGE.format(html=widget.to_html(), theme=theme), encoding="utf-8")
-        address = f"file://{tmp_path}/page.html{asked}"
-        visits.append(Visit(browser, address, viewport=WIDTHS[width], **options))
-        return visits[-1].page
-
-    yield open_page
-    for opened in visits:
-        assert not opened.complaints
-        opened.context.close()
-
-
-def data(page):
-    settled(page)
-    return page.locator(".rl").evaluate("(root) => ({ ...root.dataset })")
-
-
-def numbers(text):
-    return [float(x) for x in text.split(",")]
 
 
 def agrees(page, widget):

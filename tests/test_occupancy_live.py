@@ -1,24 +1,19 @@
 """Occupancy in Chromium, on a page of its own: mouse, touch, keyboard; its numbers and its pictures are Python's."""
 
 import re
-import shutil
 
 import numpy as np
 import pytest
 
 from rlbook.occupancy import flow_residual, from_plane, mix, occupancy, policy_from_occupancy
 from rlbook.widgets import Occupancy
-from rlbook.widgets.base import STATIC
 from rlbook.widgets.occupancy import LIMITS, PRESETS
-from tests.test_site import WIDTHS, Visit, settled
-from tests.test_value_iteration_live import PAGE
+from tests.live import WIDTHS, data, numbers, settled
 
 VIEWS = ("reward", "mixing", "temperature")
 SQUARE, POLYGON = 0, 1  # the panels
-EDGES, PAD = (
-    (52, 10, 6, 40),
-    0.07,
-)  # left, right, top and foot of their frames, in pixels; and room round the unit square
+EDGES = (52, 10, 6, 40)  # left, right, top and foot of their frames, in pixels
+PAD = 0.07  # room round the unit square
 LABELS = {
     "gamma": "γ, discount",
     "start": "ρ₀(1), share that starts in state 1",
@@ -33,34 +28,6 @@ LABELS = {
     ("r", 1): "r(1,1), reward of action 1",
     **{("ahead", s, a): f"P(1|{s},{a}), from {s} by action {a} to 1" for s in (0, 1) for a in (0, 1)},
 }
-
-
-@pytest.fixture
-def visit(browser, tmp_path):
-    """Open a widget on a page of its own: visit(widget, width, hash). Nothing may be complained of."""
-    for name in ("widgets.js", "widget-loader.js", "widgets.css"):
-        shutil.copy(STATIC / name, tmp_path)
-    visits = []
-
-    def open_page(widget, width="desktop", *, asked="", theme="light", **options):
-        (tmp_path / "page.html").write_text(PAGE.format(html=widget.to_html(), theme=theme), encoding="utf-8")
-        address = f"file://{tmp_path}/page.html{asked}"
-        visits.append(Visit(browser, address, viewport=WIDTHS[width], **options))
-        return visits[-1].page
-
-    yield open_page
-    for opened in visits:
-        assert not opened.complaints
-        opened.context.close()
-
-
-def data(page):
-    settled(page)
-    return page.locator(".rl").evaluate("(root) => ({ ...root.dataset })")
-
-
-def numbers(text):
-    return [float(x) for x in text.split(",")]
 
 
 def shown_pi(page):

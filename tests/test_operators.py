@@ -468,6 +468,7 @@ def corridor_mdp():
     return TabularMDP(P, r, 0.9, [1, 0, 0, 0])
 
 
+@pytest.mark.mends(18)
 @pytest.mark.proves("thm-q-learning", "eq-q-learning")
 @pytest.mark.parametrize("alpha", [None, 0.2])
 def test_q_learning_converges_to_the_fixed_point(alpha):
@@ -595,6 +596,7 @@ def test_single_samples_add_the_variance_of_the_next_value(case):
     assert apart == pytest.approx(gamma**2 * variance / 2, abs=1e-9 * (1 + norm(v) ** 2))
 
 
+@pytest.mark.mends(19)
 @pytest.mark.proves("prop-double-sampling")
 def test_mend_19_the_naive_gradient_ends_at_three_quarters():
     ends = {
@@ -606,6 +608,7 @@ def test_mend_19_the_naive_gradient_ends_at_three_quarters():
         np.testing.assert_allclose(ends[method], [0.5, 1.0, 0.0], atol=1e-9)
 
 
+@pytest.mark.mends(20)
 @pytest.mark.proves("prop-two-w")
 @given(st.sampled_from([0.0, 0.25, 0.5, 0.75, 0.99]), st.sampled_from([0.01, 0.1, 1.0]))
 def test_mend_20_w_to_2w_grows_by_a_constant_factor(gamma, beta):
@@ -613,6 +616,7 @@ def test_mend_20_w_to_2w_grows_by_a_constant_factor(gamma, beta):
     np.testing.assert_allclose(path, (1 + beta * (2 * gamma - 1)) ** np.arange(21), rtol=1e-10)
 
 
+@pytest.mark.mends(20)
 @pytest.mark.proves("prop-baird")
 def test_mend_20_bairds_star_diverges():
     problem, w = baird_star()
@@ -682,6 +686,7 @@ def test_features_that_do_not_fit_and_chains_without_one_distribution_are_refuse
 # What the notes got wrong -------------------------------------------------------------------------------------
 
 
+@pytest.mark.mends(12)
 @pytest.mark.proves("prop-no-potential")
 def test_mend_12_repetition_follows_no_gradient():
     """Round a closed loop the field T^π Q − Q does work, which no gradient field does; a symmetric chain's does not."""
@@ -705,6 +710,7 @@ def test_mend_12_repetition_follows_no_gradient():
     assert work(TabularMDP(P, [[1.0], [0.0]], 0.9, [1, 0]), np.ones((2, 1))) < 1e-14
 
 
+@pytest.mark.mends(13)
 @pytest.mark.proves("prop-max-inside")
 @given(with_tables(1))
 def test_mend_13_the_maximum_stands_inside_the_expectation(case):
@@ -720,6 +726,7 @@ def test_mend_13_the_maximum_stands_inside_the_expectation(case):
         assert strict == (not common and gamma > 0)
 
 
+@pytest.mark.mends(15)
 @pytest.mark.proves("thm-contraction")
 def test_mend_15_without_the_absolute_value_nothing_is_bounded():
     mdp = garnet(4, 2, 2, gamma=0.9, rng=np.random.default_rng(0))
@@ -731,6 +738,7 @@ def test_mend_15_without_the_absolute_value_nothing_is_bounded():
     assert norm(apart) == pytest.approx(90)
 
 
+@pytest.mark.mends(17)
 @pytest.mark.proves("prop-not-special")
 @given(with_tables(2))
 def test_mend_17_the_optimality_operator_is_not_the_optimal_policys(case):
@@ -746,6 +754,7 @@ def test_mend_17_the_optimality_operator_is_not_the_optimal_policys(case):
     np.testing.assert_allclose(optimality_operator(mdp, Q) - fixed(Q), gamma * P @ short, atol=1e-10)
 
 
+@pytest.mark.mends(17)
 @pytest.mark.proves("prop-not-special")
 def test_mend_17_the_optimality_operator_is_not_affine():
     mdp = TabularMDP(np.ones((1, 2, 1)), np.zeros((1, 2)), 0.5, [1.0])

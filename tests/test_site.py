@@ -13,52 +13,11 @@ import pytest
 from bs4 import BeautifulSoup
 
 from rlbook.widgets import VarianceReduction
+from tests.live import WIDTHS, Visit, settled
 from tests.test_ledger import ROOT, pages
 
 NAMES = [str(page.relative_to(ROOT).with_suffix(".html")) for page in pages()]
 CHAPTERS = [name for name in NAMES if re.match(r"book/\d\d-", name)]
-WIDTHS = {"phone": {"width": 360, "height": 740}, "desktop": {"width": 1280, "height": 900}}
-
-
-class Visit:
-    """A page opened in a browser, with what it asked for and what it complained of."""
-
-    def __init__(self, browser, url, *, scroll=True, **options):
-        self.context = browser.new_context(**options)
-        self.page = self.context.new_page()
-        self.requests, self.complaints = [], []
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.on("requestfailed", lambda request: self.complaints.append(f"failed: {request.url}"))
-        self.page.on("response", lambda r: self.complaints.append(f"{r.status}: {r.url}") if r.status >= 400 else None)
-        self.page.on("console", lambda m: self.complaints.append(m.text) if m.type in ("error", "warning") else None)
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.goto(url, wait_until="load")
-        if scroll and options.get("java_script_enabled", True):
-            self.wake_everything()
-
-    def wake_everything(self):
-        """Scroll to the end in steps, so that whatever loads when it comes near has loaded."""
-        self.page.evaluate(
-            """async () => {
-              for (let y = 0; y < document.documentElement.scrollHeight; y += 400) {
-                window.scrollTo(0, y);
-                await new Promise((done) => setTimeout(done, 15));
-              }
-              window.scrollTo(0, 0);
-            }"""
-        )
-        if self.page.locator(".rlbook-widget").count():
-            self.page.wait_for_function(
-                "() => [...document.querySelectorAll('.rlbook-widget')]"
-                ".every((widget) => widget.querySelector('.rl[data-preset]'))"
-            )
-        self.page.wait_for_load_state("networkidle")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        self.context.close()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -131,11 +90,6 @@ def chapter(request, browser, address, site):
     with Visit(browser, f"{start}/{WITH_WIDGET}", viewport=WIDTHS["desktop"]) as visit:
         yield visit
         assert not visit.complaints
-
-
-def settled(page):
-    """Wait until the next frame has been drawn; the widget draws once a frame."""
-    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
 def shown(page):
@@ -364,7 +318,9 @@ def test_a_page_with_a_widget_weighs_at_most_400_kB(browser, address, site, name
     for file in files:
         data = file.read_bytes()
         sizes[file.name] = min(len(data), len(gzip.compress(data, 6)))
-    assert "widgets.js" in sizes
+    own = {f"widgets.{view}.js" for view in re.findall(r'data-view="(\w+)"', (site / name).read_text(encoding="utf-8"))}
+    assert own
+    assert {file for file in sizes if file.startswith("widgets.") and file.endswith(".js")} == {"widgets.js", *own}
     assert sum(sizes.values()) <= 400_000, sorted(sizes.items(), key=lambda item: -item[1])
 
 

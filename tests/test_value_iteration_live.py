@@ -1,47 +1,13 @@
 """ValueIteration in Chromium, on a page of its own opened from disk: mouse, touch, keyboard; its numbers, Python's."""
 
 import re
-import shutil
 
 import numpy as np
 import pytest
 
 from rlbook.widgets import ValueIteration
-from rlbook.widgets.base import STATIC
 from rlbook.widgets.value_iteration import PRESETS
-from tests.test_site import WIDTHS, Visit, settled
-
-PAGE = """<!doctype html>
-<html lang="en" data-theme="{theme}"><head><meta charset="utf-8"><title>A widget</title>
-<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">
-<link rel="stylesheet" href="widgets.css"><style>body {{ margin: 0 auto; padding: 1rem; max-width: 46rem }}
-[data-theme="dark"] body {{ background: #14181e }}</style>
-<script defer src="widget-loader.js" data-bundle="widgets.js"></script></head>
-<body><main>{html}<p style="height: 60rem">The end.</p></main></body></html>"""
-
-
-@pytest.fixture
-def visit(browser, tmp_path):
-    """Open a widget on a page of its own: visit(widget, width, hash). Nothing may be complained of."""
-    for name in ("widgets.js", "widget-loader.js", "widgets.css"):
-        shutil.copy(STATIC / name, tmp_path)
-    visits = []
-
-    def open_page(widget, width="desktop", *, asked="", theme="light", **options):
-        (tmp_path / "page.html").write_text(PAGE.format(html=widget.to_html(), theme=theme), encoding="utf-8")
-        address = f"file://{tmp_path}/page.html{asked}"
-        visits.append(Visit(browser, address, viewport=WIDTHS[width], **options))
-        return visits[-1].page
-
-    yield open_page
-    for opened in visits:
-        assert not opened.complaints
-        opened.context.close()
-
-
-def data(page):
-    settled(page)
-    return page.locator(".rl").evaluate("(root) => ({ ...root.dataset })")
+from tests.live import WIDTHS, data, settled
 
 
 def agrees(page, widget):

@@ -182,7 +182,7 @@ def test_too_many_trajectories_are_sampled_and_the_tables_say_so():
 def test_notebook_view_carries_the_live_widget_and_html():
     data, _ = VarianceReduction()._repr_mimebundle_()
     assert data["application/vnd.jupyter.widget-view+json"]["model_id"]
-    assert data["text/html"].startswith('<div class="rlbook-widget" data-widget="VarianceReduction">')
+    assert data["text/html"].startswith('<div class="rlbook-widget" data-widget="VarianceReduction"')
 
 
 def test_page_state_is_every_trait_that_the_view_reads():

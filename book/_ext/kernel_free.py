@@ -1,7 +1,7 @@
 """Widgets on a page without a kernel.
 
 A page that holds a widget (by a notebook's output, or by the directive below) gets a stylesheet and a small
-loader, which fetches the widgets' script when one of them comes near the viewport. Other pages load nothing.
+loader, which fetches a widget's scripts when it comes near the viewport. Other pages load nothing.
 What Jupyter saves of its widgets' state for its own embedding is left out: the widget's `text/html` view
 holds all that is needed.
 
@@ -54,8 +54,9 @@ class WidgetDirective(Directive):
 
 
 def serve_static(app, config):
-    for name in ("widgets.js", "widget-loader.js", "widgets.css"):
-        config.html_static_path.append(os.path.relpath(STATIC / name, app.confdir))
+    for path in sorted(STATIC.iterdir()):
+        if path.name != "widgets.esm.js":  # which is for JupyterLab
+            config.html_static_path.append(os.path.relpath(path, app.confdir))
 
 
 def dress_page(app, pagename, templatename, context, doctree):
@@ -64,9 +65,9 @@ def dress_page(app, pagename, templatename, context, doctree):
     scripts[:] = [script for script in scripts if getattr(script, "attributes", {}).get("type") != STATE]
     if MARK not in context.get("body", ""):
         return
-    version = hashlib.sha256((STATIC / "widgets.js").read_bytes()).hexdigest()[:8]
+    version = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(STATIC.iterdir()))).hexdigest()[:8]
     app.add_css_file("widgets.css")
-    app.add_js_file("widget-loader.js", loading_method="defer", **{"data-bundle": f"widgets.js?v={version}"})
+    app.add_js_file("widget-loader.js", loading_method="defer", **{"data-version": version})
 
 
 def node_on_path():

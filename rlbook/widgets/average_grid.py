@@ -9,7 +9,7 @@ of (frontend/src/difference_numerics.js), so that both play the same episodes, s
 from __future__ import annotations
 
 from functools import cached_property
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import traitlets as tr
@@ -199,8 +199,6 @@ class AverageGrid(MapWidget):
     t = tr.Int(0, min=0, max=100_000).tag(sync=True, setting=True)
     seed = tr.Int(1, min=0, max=2**32 - 1).tag(sync=True, setting=True)
 
-    PRESETS: ClassVar[tuple[str, ...]]  # the names, filled in below
-
     def __init__(self, preset=None, **settings):
         self._played = None, None  # the settings and the episodes that were asked for last
         super().__init__(preset, **settings)
@@ -307,14 +305,6 @@ class AverageGrid(MapWidget):
             f"{self.total:.3g}."
         )
 
-    @classmethod
-    def _table(cls):
-        return PRESETS
-
-    @classmethod
-    def _usual(cls):
-        return DEFAULTS
-
     @tr.validate("policy")
     def _policy_that_fits(self, proposal):
         return self._check_arrows("policy", proposal["value"])
@@ -372,4 +362,4 @@ PRESETS = {
         },
     ),
 }
-AverageGrid.PRESETS = tuple(PRESETS)
+AverageGrid.take_presets(PRESETS, DEFAULTS)

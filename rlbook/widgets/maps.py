@@ -5,19 +5,21 @@ A policy on a map is written as arrows, a row of ^ > v < for each row of cells; 
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-
 import numpy as np
 import traitlets as tr
 from matplotlib.patches import Rectangle
 
 from rlbook import plots
 from rlbook.mdp import MOVES, gridworld
-from rlbook.widgets.base import Widget
+from rlbook.widgets.base import Number, PresetWidget
 
-LARGEST_MAP = (8, 10)  # rows and columns
 ARROWS = "^>v<"  # the actions in gridworld's order; a dot stands for all four alike
 MAP_SETTINGS = ("rows", "cell_rewards", "slip", "gamma", "step_reward", "goal_reward", "pit_reward")
+
+
+def map_shape(rows):
+    """(H, W)."""
+    return len(rows), len(rows[0]) if rows else 0
 
 
 def make_map(*, rows, cell_rewards=(), **settings):
@@ -44,26 +46,22 @@ def write_policy(rows, cells, Q):
     return ["".join(row) for row in letters]
 
 
-class MapWidget(Widget):
-    """A widget on a gridworld, at most 8 rows of 10. A subclass sets `_presets_of` and names its policies."""
+class MapWidget(PresetWidget):
+    """A widget on a gridworld. A subclass names its policies, and says if its maps may be larger."""
 
     _policies = ("policy",)  # the settings that hold a policy as arrows
-    _presets = tr.Dict().tag(sync=True)
+    LARGEST_MAP = (8, 10)  # rows and columns
     rows = tr.List(tr.Unicode()).tag(sync=True, setting=True)
     cell_rewards = tr.List(tr.List(tr.Float())).tag(sync=True, setting=True)
-    slip = tr.Float(0.0, min=0, max=1).tag(sync=True, setting=True)
-    gamma = tr.Float(0.9, min=0, max=0.98).tag(sync=True, setting=True)
-    step_reward = tr.Float(0.0, min=-100, max=100).tag(sync=True, setting=True)
-    goal_reward = tr.Float(1.0, min=-100, max=100).tag(sync=True, setting=True)
-    pit_reward = tr.Float(-1.0, min=-100, max=100).tag(sync=True, setting=True)
+    slip = Number(0.0, 0, 1).tag(sync=True, setting=True)
+    gamma = Number(0.9, 0, 0.98).tag(sync=True, setting=True)
+    step_reward = Number(0.0, -100, 100).tag(sync=True, setting=True)
+    goal_reward = Number(1.0, -100, 100).tag(sync=True, setting=True)
+    pit_reward = Number(-1.0, -100, 100).tag(sync=True, setting=True)
 
     def __init__(self, preset=None, **settings):
-        preset = next(iter(self._table())) if preset is None else preset
         emptied = {name: [] for name in ("cell_rewards", *self._policies)} if "rows" in settings else {}
-        self._told = True  # settings come as they are to be: none of them changes another
-        super().__init__(**{**self._defaults(preset), **emptied, "preset": preset, **settings})
-        self._told = False
-        self.observe(self._load_preset, "preset")
+        super().__init__(preset, **{**emptied, **settings})
         self.observe(self._fit_to_map, "rows")
 
     @property
@@ -76,52 +74,13 @@ class MapWidget(Widget):
         with self._telling(), self.hold_trait_notifications():
             super().reset()
 
-    def set_state(self, sync_data):
-        """What the front end sends: settings that belong together."""
-        with self._telling():
-            super().set_state(sync_data)
-
-    @classmethod
-    def _table(cls):
-        """The presets: name → (title, the settings that are not the defaults)."""
-        raise NotImplementedError
-
-    @classmethod
-    def _defaults(cls, preset):
-        """The settings that a preset begins with."""
-        table = cls._table()
-        if preset not in table:
-            raise tr.TraitError(f"preset must be one of {', '.join(map(repr, table))}, got {preset!r}")
-        return {**cls._usual(), **table[preset][1]}
-
-    @classmethod
-    def _usual(cls):
-        """The settings where a preset does not say otherwise."""
-        raise NotImplementedError
-
-    @contextmanager
-    def _telling(self):
-        before, self._told = self._told, True
-        try:
-            yield
-        finally:
-            self._told = before
-
-    def _load_preset(self, change):
-        if not self._told:
-            self.reset()
-
     def _fit_to_map(self, change):
         """What belonged to a map of another shape goes."""
-        if self._told or _shape(change.old) == _shape(change.new):
+        if self._told or map_shape(change.old) == map_shape(change.new):
             return
         with self.hold_sync():
             for name in ("cell_rewards", *self._policies):
                 setattr(self, name, [])
-
-    @tr.default("_presets")
-    def _settings_of_presets(self):
-        return {name: {"title": title, "settings": self._defaults(name)} for name, (title, _) in self._table().items()}
 
     @tr.validate("rows")
     def _map_that_is_one(self, proposal):
@@ -130,22 +89,15 @@ class MapWidget(Widget):
             gridworld(rows, gamma=0.5)
         except ValueError as error:
             raise tr.TraitError(str(error)) from None
-        if any(size > most for size, most in zip(_shape(rows), LARGEST_MAP, strict=True)):
-            most = "{} rows of {} cells".format(*LARGEST_MAP)
+        if any(size > most for size, most in zip(map_shape(rows), self.LARGEST_MAP, strict=True)):
+            most = "{} rows of {} cells".format(*self.LARGEST_MAP)
             raise tr.TraitError(f"rows must be at most {most}, got {len(rows)} of {len(rows[0])}")
         return rows
 
-    @tr.validate("slip", "gamma", "step_reward", "goal_reward", "pit_reward")
-    def _number_that_is_one(self, proposal):
-        name, value = proposal["trait"].name, proposal["value"]
-        if not np.isfinite(value):
-            raise tr.TraitError(f"{name} must be a finite number, got {value!r}")
-        return value
-
     @tr.validate("cell_rewards")
     def _rewards_that_fit(self, proposal):
-        value, shape = proposal["value"], _shape(self.rows)
-        if (value and _shape(value) != shape) or any(len(row) != shape[1] for row in value):
+        value, shape = proposal["value"], map_shape(self.rows)
+        if (value and map_shape(value) != shape) or any(len(row) != shape[1] for row in value):
             raise tr.TraitError(f"cell_rewards must be empty or {shape[0]} lists of {shape[1]} numbers, got {value!r}")
         if not all(abs(x) <= 100 for row in value for x in row):  # nor is nan
             raise tr.TraitError(f"cell_rewards must hold numbers from -100 to 100, got {value!r}")
@@ -153,15 +105,11 @@ class MapWidget(Widget):
 
     def _check_arrows(self, name, policy):
         """`policy`, if it is empty or fits the map; for a subclass to validate its policies with."""
-        H, W = _shape(self.rows)
+        H, W = map_shape(self.rows)
         fits = len(policy) == H and all(len(row) == W for row in policy)
         if policy and (not fits or not set("".join(policy)) <= {*ARROWS, "."}):
             raise tr.TraitError(f"{name} must be empty or {H} rows of {W} of ^ > v < and ., got {policy!r}")
         return policy
-
-
-def _shape(rows):
-    return len(rows), len(rows[0]) if rows else 0
 
 
 # Pictures ---------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ The numbers are those of `rlbook.natural_gradient`; the browser has a copy of th
 
 from __future__ import annotations
 
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import traitlets as tr
@@ -26,7 +26,7 @@ from rlbook.natural_gradient import (
     plateau_time,
     softmax_path,
 )
-from rlbook.widgets.base import Widget
+from rlbook.widgets.base import Number, PresetWidget
 
 LIMITS = {  # of each number that can be set
     "mu": (-2, 2),
@@ -51,7 +51,7 @@ def _both(function):
     return Pair(*(float(function(natural=natural)) for natural in (False, True)))
 
 
-class NaturalGradient(Widget):
+class NaturalGradient(PresetWidget):
     """Euclidean and natural gradient steps of a Gaussian policy in coordinates that bend, and of a softmax policy.
 
     `NaturalGradient()` shows the first preset, `NaturalGradient("plateau")` another,
@@ -72,27 +72,17 @@ class NaturalGradient(Widget):
     """
 
     _view = tr.Unicode("natural_gradient").tag(sync=True)
-    _presets = tr.Dict().tag(sync=True)
     preset = tr.Unicode("two-coordinates").tag(sync=True, setting=True)
     view = tr.Enum(("gaussian", "softmax"), "gaussian").tag(sync=True, setting=True)
-    mu = tr.Float(-1.2).tag(sync=True, setting=True)
-    sigma = tr.Float(1.6).tag(sync=True, setting=True)
-    c = tr.Float(1.0).tag(sync=True, setting=True)
-    alpha = tr.Float(0.1).tag(sync=True, setting=True)
-    delta = tr.Float(0.1).tag(sync=True, setting=True)
-    bend = tr.Float(1.0).tag(sync=True, setting=True)
+    mu = Number(-1.2, *LIMITS["mu"]).tag(sync=True, setting=True)
+    sigma = Number(1.6, *LIMITS["sigma"]).tag(sync=True, setting=True)
+    c = Number(1.0, *LIMITS["c"]).tag(sync=True, setting=True)
+    alpha = Number(0.1, *LIMITS["alpha"]).tag(sync=True, setting=True)
+    delta = Number(0.1, *LIMITS["delta"]).tag(sync=True, setting=True)
+    bend = Number(1.0, *LIMITS["bend"]).tag(sync=True, setting=True)
     steps = tr.Int(40, min=0, max=MOST_STEPS).tag(sync=True, setting=True)
     start = tr.List(tr.Float(), minlen=3, maxlen=3).tag(sync=True, setting=True)
     rewards = tr.List(tr.Float(), minlen=3, maxlen=3).tag(sync=True, setting=True)
-
-    PRESETS: ClassVar[tuple[str, ...]]  # the names, filled in below
-
-    def __init__(self, preset=None, **settings):
-        preset = next(iter(PRESETS)) if preset is None else preset
-        self._told = True  # settings come as they are to be: a preset among them resets none of them
-        super().__init__(**{**self._defaults(preset), "preset": preset, **settings})
-        self._told = False
-        self.observe(self._load_preset, "preset")
 
     def path(self, *, natural, bend=None, alpha=None, steps=None):
         """The policies from the start on, one a row: (steps+1, 2) of μ and σ, or (steps+1, 3) probabilities.
@@ -200,36 +190,6 @@ class NaturalGradient(Widget):
             f"circle, the Fisher ellipse, the KL contour δ = {self.delta:g} and both paths; beside them its density: "
             f"{after}"
         )
-
-    def _defaults(self, preset):
-        """The settings that a preset begins with."""
-        if preset not in PRESETS:
-            raise tr.TraitError(f"preset must be one of {', '.join(map(repr, PRESETS))}, got {preset!r}")
-        return {**DEFAULTS, **PRESETS[preset][1]}
-
-    def set_state(self, sync_data):
-        """What the front end sends, a preset together with its settings."""
-        self._told = True
-        try:
-            super().set_state(sync_data)
-        finally:
-            self._told = False
-
-    def _load_preset(self, change):
-        if not self._told:
-            self.reset()
-
-    @tr.default("_presets")
-    def _settings_of_presets(self):
-        return {name: {"title": title, "settings": self._defaults(name)} for name, (title, _) in PRESETS.items()}
-
-    @tr.validate(*LIMITS)
-    def _number_in_range(self, proposal):
-        name, value = proposal["trait"].name, proposal["value"]
-        low, high = LIMITS[name]
-        if not low <= value <= high:  # nor is nan
-            raise tr.TraitError(f"{name} must be a number from {low:g} to {high:g}, got {value!r}")
-        return value
 
     @tr.validate("start")
     def _policy_that_is_one(self, proposal):
@@ -370,4 +330,4 @@ PRESETS = {
         },
     ),
 }
-NaturalGradient.PRESETS = tuple(PRESETS)
+NaturalGradient.take_presets(PRESETS, DEFAULTS)

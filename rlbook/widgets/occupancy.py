@@ -10,8 +10,6 @@ The numbers are those of `rlbook.occupancy`; the browser has a copy of these clo
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 import traitlets as tr
 from matplotlib.patches import Polygon
@@ -28,7 +26,7 @@ from rlbook.occupancy import (
     policy_from_occupancy,
     polygon,
 )
-from rlbook.widgets.base import Widget
+from rlbook.widgets.base import Number, PresetWidget
 
 LIMITS = {  # of each number that can be set
     "gamma": (0, 0.99),
@@ -41,7 +39,7 @@ CORNERS = ((0, 0), (1, 0), (1, 1), (0, 1))  # the actions in states 0 and 1, in 
 TIE = 1e-9  # corners whose returns differ by less than this, for their size, are equally good
 
 
-class Occupancy(Widget):
+class Occupancy(PresetWidget):
     """Two states, two actions: the policies as a square, their occupancies as a polygon, and the return on both.
 
     `Occupancy()` shows the first preset, `Occupancy("mixing")` another, `Occupancy(gamma=0.5, pi=[0, 1])` settings of
@@ -62,26 +60,16 @@ class Occupancy(Widget):
     """
 
     _view = tr.Unicode("occupancy").tag(sync=True)
-    _presets = tr.Dict().tag(sync=True)
     preset = tr.Unicode("two-rooms").tag(sync=True, setting=True)
     view = tr.Enum(("reward", "mixing", "temperature"), "reward").tag(sync=True, setting=True)
     pi = tr.List(tr.Float(), minlen=2, maxlen=2).tag(sync=True, setting=True)
     pi_new = tr.List(tr.Float(), minlen=2, maxlen=2).tag(sync=True, setting=True)
-    share = tr.Float(0.5).tag(sync=True, setting=True)
-    alpha = tr.Float(1.0).tag(sync=True, setting=True)
+    share = Number(0.5, *LIMITS["share"]).tag(sync=True, setting=True)
+    alpha = Number(1.0, *LIMITS["alpha"]).tag(sync=True, setting=True)
     r = tr.List(tr.List(tr.Float(), minlen=2, maxlen=2), minlen=2, maxlen=2).tag(sync=True, setting=True)
     ahead = tr.List(tr.List(tr.Float(), minlen=2, maxlen=2), minlen=2, maxlen=2).tag(sync=True, setting=True)
-    gamma = tr.Float(0.8).tag(sync=True, setting=True)
-    start = tr.Float(0.4).tag(sync=True, setting=True)
-
-    PRESETS: ClassVar[tuple[str, ...]]  # the names, filled in below
-
-    def __init__(self, preset=None, **settings):
-        preset = next(iter(PRESETS)) if preset is None else preset
-        self._told = True  # settings come as they are to be: a preset among them resets none of them
-        super().__init__(**{**self._defaults(preset), "preset": preset, **settings})
-        self._told = False
-        self.observe(self._load_preset, "preset")
+    gamma = Number(0.8, *LIMITS["gamma"]).tag(sync=True, setting=True)
+    start = Number(0.4, *LIMITS["start"]).tag(sync=True, setting=True)
 
     @classmethod
     def of(cls, mdp, **settings):
@@ -222,38 +210,10 @@ class Occupancy(Widget):
 
     # Settings -----------------------------------------------------------------------------------------------
 
-    def _defaults(self, preset):
-        """The settings that a preset begins with."""
-        if preset not in PRESETS:
-            raise tr.TraitError(f"preset must be one of {', '.join(map(repr, PRESETS))}, got {preset!r}")
-        return {**DEFAULTS, **PRESETS[preset][2]}
-
-    def set_state(self, sync_data):
-        """What the front end sends, a preset together with its settings."""
-        self._told = True
-        try:
-            super().set_state(sync_data)
-        finally:
-            self._told = False
-
-    def _load_preset(self, change):
-        if not self._told:
-            self.reset()
-
     @tr.default("_presets")
     def _settings_of_presets(self):
-        return {
-            name: {"title": title, "note": note, "settings": self._defaults(name)}
-            for name, (title, note, _) in PRESETS.items()
-        }
-
-    @tr.validate(*LIMITS)
-    def _number_in_range(self, proposal):
-        name, value = proposal["trait"].name, proposal["value"]
-        low, high = LIMITS[name]
-        if not low <= value <= high:  # nor is nan
-            raise tr.TraitError(f"{name} must be a number from {low:g} to {high:g}, got {value!r}")
-        return value
+        presets = super()._settings_of_presets()
+        return {name: {**preset, "note": PRESETS[name][1]} for name, preset in presets.items()}
 
     @tr.validate("pi", "pi_new")
     def _two_probabilities(self, proposal):
@@ -486,4 +446,4 @@ PRESETS = {
         {"view": "temperature", "r": [[0.0, 0.5], [0.0, 1.0]]},
     ),
 }
-Occupancy.PRESETS = tuple(PRESETS)
+Occupancy.take_presets(PRESETS, DEFAULTS)

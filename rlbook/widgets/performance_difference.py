@@ -8,14 +8,13 @@ other weights or other actions the same sum is something else (prop-surrogate-wr
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 import traitlets as tr
 
 from rlbook import plots
 from rlbook.bellman import evaluate_policy, policy_iteration
 from rlbook.occupancy import TWO_BY_TWO, mixture_path, state_occupancy, two_by_two
+from rlbook.widgets.base import Number
 from rlbook.widgets.maps import MapWidget, draw_cells, make_map, read_policy, write_policy
 
 WEIGHTS = ("new", "old")
@@ -55,12 +54,10 @@ class PerformanceDifference(MapWidget):
     example = tr.Enum(tuple(TWO_BY_TWO), "detour").tag(sync=True, setting=True)
     first = tr.List(tr.Float(), minlen=2, maxlen=2).tag(sync=True, setting=True)
     second = tr.List(tr.Float(), minlen=2, maxlen=2).tag(sync=True, setting=True)
-    alpha = tr.Float(0.1, min=0, max=1).tag(sync=True, setting=True)
+    alpha = Number(0.1, 0, 1).tag(sync=True, setting=True)
     weights = tr.Enum(WEIGHTS, "new").tag(sync=True, setting=True)
     actions = tr.Enum(WEIGHTS, "new").tag(sync=True, setting=True)
     reach = tr.Enum(REACHES, 1.0).tag(sync=True, setting=True)
-
-    PRESETS: ClassVar[tuple[str, ...]]  # the names, filled in below
 
     @property
     def mdp(self):
@@ -174,14 +171,6 @@ class PerformanceDifference(MapWidget):
             f"beside the curves the policies, and each state's term, which sum to {self.terms.sum():.3g}."
         )
 
-    @classmethod
-    def _table(cls):
-        return PRESETS
-
-    @classmethod
-    def _usual(cls):
-        return DEFAULTS
-
     @tr.default("_examples")
     def _tables_of_examples(self):
         mdps = {name: two_by_two(name) for name in TWO_BY_TWO}
@@ -197,12 +186,6 @@ class PerformanceDifference(MapWidget):
         if not all(0 <= x <= 1 for x in value):  # nor is nan
             raise tr.TraitError(f"{proposal['trait'].name} must be two numbers from 0 to 1, got {value!r}")
         return value
-
-    @tr.validate("alpha")
-    def _share(self, proposal):
-        if not 0 <= proposal["value"] <= 1:
-            raise tr.TraitError(f"alpha must be a number from 0 to 1, got {proposal['value']!r}")
-        return proposal["value"]
 
 
 # Presets ----------------------------------------------------------------------------------------------------
@@ -252,4 +235,4 @@ PRESETS = {
     ),
     "two-states": ("two states", {"view": "two", "alpha": 0.3}),
 }
-PerformanceDifference.PRESETS = tuple(PRESETS)
+PerformanceDifference.take_presets(PRESETS, DEFAULTS)

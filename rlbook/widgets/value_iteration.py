@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from functools import cached_property
-from typing import ClassVar
 
 import numpy as np
 import traitlets as tr
@@ -30,12 +29,11 @@ from rlbook.bellman import (
     soft_policy_iteration,
     soft_value,
 )
-from rlbook.mdp import TabularMDP, gridworld
-from rlbook.widgets.base import Widget
+from rlbook.mdp import TabularMDP
+from rlbook.widgets.base import Number
+from rlbook.widgets.maps import ARROWS, MapWidget, make_map, map_shape, read_policy
 
-LARGEST_MAP = (12, 16)  # rows and columns
 MOST_SWEEPS = 1000
-ARROWS = "^>v<"  # the actions in gridworld's order; a dot stands for all four alike
 OPERATORS = ("policy", "optimal", "soft")
 STARTS = ("optimistic", "pessimistic", "random")
 TOLERANCE = 1e-13  # of a fixed point, in units of reward; iteration ends before where rounding does not allow it
@@ -104,33 +102,21 @@ class Sweeps(_Run):
         self,
         *,
         rows,
-        cell_rewards=(),
-        slip=0.0,
         gamma=0.9,
-        step_reward=0.0,
-        goal_reward=1.0,
-        pit_reward=-1.0,
         operator="optimal",
         alpha=0.1,
         policy=(),
         Q0=(),
         other_Q0=(),
         other="optimistic",
+        **map_settings,
     ):
-        self.mdp = gridworld(
-            rows,
-            gamma=gamma,
-            slip=slip,
-            step_reward=step_reward,
-            goal_reward=goal_reward,
-            pit_reward=pit_reward,
-            cell_rewards=cell_rewards if len(cell_rewards) else None,
-        )
-        self.shape = len(rows), len(rows[0])
+        self.mdp = make_map(rows=rows, gamma=gamma, **map_settings)
+        self.shape = map_shape(rows)
         self.kinds = np.array([list(row) for row in rows])[tuple(self.mdp.cells.T)]
         self.absorbing = np.isin(self.kinds, ["G", "P"])
         self.operator, self.alpha = operator, alpha
-        self.pi = _read_policy(policy, self.mdp.cells)
+        self.pi = read_policy(policy, self.mdp.cells)
         self._runs = {}
         self._starts = [
             self._by_state(Q0) if len(Q0) else np.zeros(self.mdp.r.shape),
@@ -216,7 +202,7 @@ class PlaneSweeps(_Run):
         return self.values(self._limit)
 
 
-class ValueIteration(Widget):
+class ValueIteration(MapWidget):
     """A Bellman operator sweeps a map that the reader edits; error and bounds against k; the plane of two states.
 
     `ValueIteration()` shows the first preset, `ValueIteration("endless")` another,
@@ -241,18 +227,12 @@ class ValueIteration(Widget):
     """
 
     _view = tr.Unicode("value_iteration").tag(sync=True)
-    _presets = tr.Dict().tag(sync=True)
+    LARGEST_MAP = (12, 16)
     preset = tr.Unicode("goal-and-pit").tag(sync=True, setting=True)
     view = tr.Enum(("grid", "plane"), "grid").tag(sync=True, setting=True)
-    rows = tr.List(tr.Unicode()).tag(sync=True, setting=True)
-    cell_rewards = tr.List(tr.List(tr.Float())).tag(sync=True, setting=True)
-    slip = tr.Float(0.0, min=0, max=1).tag(sync=True, setting=True)
-    gamma = tr.Float(0.9, min=0, max=0.99).tag(sync=True, setting=True)
-    step_reward = tr.Float(0.0, min=-100, max=100).tag(sync=True, setting=True)
-    goal_reward = tr.Float(1.0, min=-100, max=100).tag(sync=True, setting=True)
-    pit_reward = tr.Float(-1.0, min=-100, max=100).tag(sync=True, setting=True)
+    gamma = Number(0.9, 0, 0.99).tag(sync=True, setting=True)
     operator = tr.Enum(OPERATORS, "optimal").tag(sync=True, setting=True)
-    alpha = tr.Float(0.1, min=0.01, max=5).tag(sync=True, setting=True)
+    alpha = Number(0.1, 0.01, 5).tag(sync=True, setting=True)
     policy = tr.List(tr.Unicode()).tag(sync=True, setting=True)
     k = tr.Int(0, min=0, max=MOST_SWEEPS).tag(sync=True, setting=True)
     other = tr.Enum(STARTS, "optimistic").tag(sync=True, setting=True)
@@ -260,16 +240,10 @@ class ValueIteration(Widget):
     other_Q0 = tr.List().tag(sync=True, setting=True)
     V0 = tr.List(tr.Float(), minlen=2, maxlen=2).tag(sync=True, setting=True)
 
-    PRESETS: ClassVar[tuple[str, ...]]  # the names, filled in below
-
     def __init__(self, preset=None, **settings):
-        preset = next(iter(PRESETS)) if preset is None else preset
-        own_map = {"cell_rewards": [], "policy": []} if "rows" in settings else {}
         self._swept = None, None  # the settings and the sweeps that were asked for last
-        self._told = True  # settings come as they are to be: nothing is carried over
-        super().__init__(**{**self._defaults(preset), **own_map, "preset": preset, **settings})
-        self._told, self._before = False, self._grid_settings()
-        self.observe(self._load_preset, "preset")
+        super().__init__(preset, **settings)
+        self._before = self._grid_settings()
         self.observe(self._carry, [*(name for name in GRID_SETTINGS if name not in ("Q0", "other_Q0")), "view"])
 
     @property
@@ -352,16 +326,6 @@ class ValueIteration(Widget):
         with self.hold_sync(), self._telling():
             self.k, self.Q0, self.other_Q0 = 0, [], []
 
-    def reset(self):
-        """Go back to the preset's own settings."""
-        with self._telling():
-            super().reset()
-
-    def set_state(self, sync_data):
-        """What the front end sends: it has carried the sweeps over itself."""
-        with self._telling():
-            super().set_state(sync_data)
-
     def _draw(self):
         sweeps, curves = self.sweeps, self.sweeps.curves(max(self.k, 60))
         fig, (left, right) = plots.row(2, height=3.1)
@@ -394,11 +358,14 @@ class ValueIteration(Widget):
     @contextmanager
     def _telling(self):
         """Settings come together, as they are to be: nothing is carried over."""
-        before, self._told = self._told, True
         try:
-            yield
+            with super()._telling():
+                yield
         finally:
-            self._told, self._before = before, self._grid_settings()
+            self._before = self._grid_settings()
+
+    def _fit_to_map(self, change):
+        """`_carry` does that too."""
 
     def _carry(self, change):
         """After a change of the problem: the present Q_k becomes Q_0. The plane keeps its V_0 and k."""
@@ -408,7 +375,7 @@ class ValueIteration(Widget):
         kept = {}
         if change.name == "other":
             kept = {"k": 0, "other_Q0": []}
-        elif _shape(old["rows"]) != _shape(self.rows):
+        elif map_shape(old["rows"]) != map_shape(self.rows):
             kept = {"k": 0, "Q0": [], "other_Q0": [], "cell_rewards": [], "policy": []}
         elif (change.old if leaving else self.view) == "grid" and k > 0:
             swept = Sweeps(**old)
@@ -420,39 +387,14 @@ class ValueIteration(Widget):
             for name, value in kept.items():
                 setattr(self, name, value)
 
-    def _load_preset(self, change):
-        if not self._told:
-            self.reset()
-
-    @staticmethod
-    def _defaults(preset):
-        """The settings that a preset begins with."""
-        if preset not in PRESETS:
-            raise tr.TraitError(f"preset must be one of {', '.join(map(repr, PRESETS))}, got {preset!r}")
-        return {**DEFAULTS, **PRESETS[preset][1]}
-
     @tr.default("_presets")
     def _settings_of_presets(self):
-        return {name: {"title": title, "settings": self._defaults(name)} for name, (title, _) in PRESETS.items()} | {
-            "plane": {"title": PRESETS["plane"][0], "settings": self._defaults("plane"), "problem": TWO_STATES}
-        }
+        presets = super()._settings_of_presets()
+        return {**presets, "plane": {**presets["plane"], "problem": TWO_STATES}}
 
-    @tr.validate("rows")
-    def _map_that_is_one(self, proposal):
-        rows = proposal["value"]
-        try:
-            gridworld(rows, gamma=0.5)
-        except ValueError as error:
-            raise tr.TraitError(str(error)) from None
-        if any(size > most for size, most in zip(_shape(rows), LARGEST_MAP, strict=True)):
-            most = "{} rows of {} cells".format(*LARGEST_MAP)
-            raise tr.TraitError(f"rows must be at most {most}, got {len(rows)} of {len(rows[0])}")
-        return rows
-
-    @tr.validate("cell_rewards", "Q0", "other_Q0")
+    @tr.validate("Q0", "other_Q0")
     def _numbers_that_fit(self, proposal):
-        name, value = proposal["trait"].name, proposal["value"]
-        shape = _shape(self.rows) if name == "cell_rewards" else (*_shape(self.rows), 4)
+        name, value, shape = proposal["trait"].name, proposal["value"], (*map_shape(self.rows), 4)
         if not value:
             return value
         try:
@@ -467,33 +409,13 @@ class ValueIteration(Widget):
 
     @tr.validate("policy")
     def _policy_that_fits(self, proposal):
-        policy = proposal["value"]
-        if not policy:
-            return policy
-        fits = len(policy) == len(self.rows) and all(len(row) == len(self.rows[0]) for row in policy)
-        if not fits or not set("".join(policy)) <= {*ARROWS, "."}:
-            H, W = _shape(self.rows)
-            raise tr.TraitError(f"policy must be empty or {H} rows of {W} of ^ > v < and ., got {policy!r}")
-        return policy
+        return self._check_arrows("policy", proposal["value"])
 
     @tr.validate("V0")
     def _finite_start(self, proposal):
         if not np.isfinite(proposal["value"]).all():
             raise tr.TraitError(f"V0 must be two finite numbers, got {proposal['value']!r}")
         return proposal["value"]
-
-
-def _shape(rows):
-    return len(rows), len(rows[0]) if rows else 0
-
-
-def _read_policy(policy, cells):
-    """π, (S, 4), from rows of arrows and dots."""
-    pi = np.full((len(cells), 4), 0.25)
-    for s, (i, j) in enumerate(cells):
-        if len(policy) and policy[i][j] != ".":
-            pi[s] = np.eye(4)[ARROWS.index(policy[i][j])]
-    return pi
 
 
 # Presets ----------------------------------------------------------------------------------------------------
@@ -527,7 +449,7 @@ GRID_SETTINGS = [name for name in DEFAULTS if name not in ("view", "k", "V0")]
 
 def _rewards(rows, **at):
     """Zero everywhere but in the cells named r0c1 for row 0, column 1."""
-    rewards = np.zeros(_shape(rows))
+    rewards = np.zeros(map_shape(rows))
     for place, value in at.items():
         rewards[tuple(map(int, place[1:].split("c")))] = value
     return rewards.tolist()
@@ -556,4 +478,4 @@ PRESETS = {
     "empty": ("empty", {"rows": ["........"] * 5 + ["......G."]}),
     "plane": ("plane", {"view": "plane", "gamma": 0.7, "V0": [0.0, 4.0]}),
 }
-ValueIteration.PRESETS = tuple(PRESETS)
+ValueIteration.take_presets(PRESETS, DEFAULTS)

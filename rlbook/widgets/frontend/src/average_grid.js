@@ -1,18 +1,7 @@
 // AverageGrid: episodes leave γᵗ r in the cells of a map, and their average tends to ρ·r.
 import { BRUSHES, byScale, firstCell, makeCells, painted } from "./cell_map.js";
-import {
-  announcer,
-  chips,
-  element,
-  format,
-  keepKeys,
-  linkButton,
-  onFrame,
-  scientific,
-  slider,
-  superscript,
-  svgElement,
-} from "./controls.js";
+import * as common from "./common.js";
+import { chips, element, format, keepKeys, onFrame, scientific, slider, superscript, svgElement } from "./controls.js";
 import * as play from "./difference_numerics.js";
 import { LEFT, axesX, axesY, frame, path, quiet } from "./frame.js";
 import { askedMap, linkedMap, remember } from "./grid_links.js";
@@ -35,14 +24,7 @@ const BUDGET = 4; // milliseconds a frame that are given to playing episodes
 const TRAIL = 60; // steps of an episode whose way is drawn
 const PLAY_MS = 90; // between two frames of playing
 
-const read = (model) => Object.fromEntries(["preset", ...SETTINGS].map((name) => [name, model.get(name)]));
-
-function write(model, settings) {
-  for (const [name, value] of Object.entries(settings)) model.set(name, value);
-  model.save_changes();
-}
-
-const load = (model, preset) => write(model, { preset, ...model.get("_presets")[preset].settings });
+const read = (model) => common.read(model, SETTINGS);
 
 // Links ------------------------------------------------------------------------------------------------------------
 
@@ -50,8 +32,7 @@ const whole = (text, most) => (text && /^\d{1,10}$/.test(text) ? Math.min(most, 
 
 // Settings from a link, as strings; what makes no sense is passed over.
 export function restore(model, asked) {
-  const presets = model.get("_presets");
-  if (Object.hasOwn(presets, asked.preset ?? "")) load(model, asked.preset);
+  common.loadAsked(model, asked);
   const settings = askedMap(model, asked, LIMITS, { policy: "pi" });
   if (["reward", "visits"].includes(asked.quantity)) settings.quantity = asked.quantity;
   for (const [name, most] of [
@@ -62,7 +43,7 @@ export function restore(model, asked) {
     const value = whole(asked[name], most);
     if (value !== null) settings[name] = value;
   }
-  write(model, settings);
+  common.write(model, settings);
 }
 
 // The settings of a link: restore's inverse.
@@ -174,7 +155,7 @@ function sentence({ quantity, gamma }, n, shown, averages, exact, gap, bounds) {
 
 export function render({ model, el, link }) {
   const presets = model.get("_presets");
-  const set = (settings) => write(model, settings);
+  const set = (settings) => common.write(model, settings);
 
   const setupOf = remember(PROBLEM, (now) => {
     const process = numerics.makeGrid(now);
@@ -233,9 +214,7 @@ export function render({ model, el, link }) {
     timer = setTimeout(tick, still.matches ? 700 : PLAY_MS);
   }
   let playedFrom = 0;
-  const button = (role, text, onclick, label) =>
-    element("button", { type: "button", class: "rl-button", "data-role": role, onclick, "aria-label": label }, text);
-  const playButton = button("play", "Play", () => {
+  const playButton = common.button("play", "Play", () => {
     if (running) return stop();
     running = true;
     playedFrom = model.get("episodes");
@@ -249,23 +228,15 @@ export function render({ model, el, link }) {
   const transport = element(
     "div",
     { class: "rl-chips rl-transport", role: "group", "aria-label": "Episodes" },
-    button("step", "Step", halted(() => forward(1))),
+    common.button("step", "Step", halted(() => forward(1))),
     playButton,
-    ...[1, 10, 100, 1000].map((n) => button(`more-${n}`, `+${n}`, halted(() => more(n)), `${count(n, "episode")} more`)),
-    button("restart", "Restart", halted(() => set({ episodes: 0, t: 0 }))),
+    ...[1, 10, 100, 1000].map((n) => common.button(`more-${n}`, `+${n}`, halted(() => more(n)), `${count(n, "episode")} more`)),
+    common.button("restart", "Restart", halted(() => set({ episodes: 0, t: 0 }))),
   );
 
   // Controls -------------------------------------------------------------------------------------------------------
 
-  const choosePreset = chips(
-    "Examples",
-    Object.entries(presets).map(([name, { title }]) => [name, title]),
-    (name) => {
-      stop();
-      load(model, name);
-    },
-  );
-  const reset = button("reset", "Reset", halted(() => load(model, model.get("preset"))));
+  const presetRow = common.presetRow(model, { stop });
   const chooseQuantity = chips(
     "What piles up",
     [
@@ -322,7 +293,7 @@ export function render({ model, el, link }) {
     row("Policy π", choosePolicy.node),
     row(
       "Dice",
-      button("dice", "Other dice", () => edit({ seed: (model.get("seed") + 1) % 2 ** 32 })),
+      common.button("dice", "Other dice", () => edit({ seed: (model.get("seed") + 1) % 2 ** 32 })),
     ),
   );
 
@@ -347,21 +318,14 @@ export function render({ model, el, link }) {
   averagePanel.keys.append(element("span", {}, "Each cell: the mean of what the episodes left there."));
   exactPanel.keys.append(element("span", { "data-role": "exact-key" }));
   const detail = element("div", { class: "rl-equation" });
-  const said = element("p", { class: "rl-sentence" });
-  const announce = announcer();
-  const foot = element("div", { class: "rl-foot" }, said);
-  const stated = () => {
-    const now = read(model);
-    return linked(now, presets[now.preset]);
-  };
-  if (link) foot.append(linkButton(link, stated, announce));
+  const { node: foot, said, announce } = common.foot(link, () => linked(read(model), presets[model.get("preset")]));
   const root = element(
     "div",
     { class: "rl rl-two rl-average", "data-view": "average-grid" },
     element(
       "div",
       { class: "rl-grid" },
-      element("div", { class: "rl-top" }, choosePreset.node, reset),
+      presetRow.node,
       element("div", { class: "rl-top" }, transport, chooseQuantity.node),
       ...panels.map(([, { node }]) => node),
       detail,
@@ -502,7 +466,7 @@ export function render({ model, el, link }) {
     const points = n && gaps.at(-1)?.[0] !== n ? [...gaps, [n, ...gap]] : gaps;
     const picture = drawGaps(points, bounds, n, reward ? "in units of reward" : "in visits", sizes.gaps);
 
-    choosePreset.show(preset);
+    presetRow.show(preset);
     chooseQuantity.show(quantity);
     const arrows = now.policy.join("").replace(/\./g, "");
     if (known.best === undefined) {
@@ -554,29 +518,18 @@ export function render({ model, el, link }) {
   }
 
   const request = onFrame(draw);
-  function fit() {
-    const width = Math.floor(root.clientWidth);
-    if (!width) return; // not in the document yet
-    const columns = width >= 640 ? 2 : 1;
-    const column = Math.floor((width - 16 * (columns - 1)) / columns);
+  const stopFollowing = common.follow(model, root, SETTINGS, request, (width) => {
+    const [columns, column] = common.columnsIn(width);
     const height = columns === 1 ? 220 : 250;
     for (const { holder } of [episodePanel, averagePanel, exactPanel]) holder.style.height = `${height}px`;
     sizes = { map: [column, height], gaps: [column, height] };
-    draw(); // at once: a frame without pictures would make the page jump
-  }
-  fit();
-  const observer = new ResizeObserver(fit);
-  observer.observe(root);
-  const events = ["preset", ...SETTINGS].map((name) => `change:${name}`);
-  for (const event of events) model.on(event, request);
+    draw();
+  });
   return () => {
-    for (const event of events) model.off(event, request);
-    observer.disconnect();
-    request.cancel();
+    stopFollowing();
     clearTimeout(timer);
     clearTimeout(resting);
     clearTimeout(matching);
     announce.stop();
-    root.remove();
   };
 }

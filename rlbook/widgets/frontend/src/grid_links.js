@@ -1,4 +1,5 @@
 // What the widgets on a map share: settings remembered, and how maps and policies are spelt in an address.
+import { askedNumbers } from "./common.js";
 
 // A function of some of the settings, remembered until one of them changes.
 export function remember(names, compute) {
@@ -26,11 +27,7 @@ export const isMap = (rows, [most, widest]) =>
 // The map that a link asks for and its numbers, as settings; `limits` are the numbers' own, `policies` maps each
 // policy's setting to its name in links. What makes no sense is passed over.
 export function askedMap(model, asked, limits, policies) {
-  const settings = {};
-  for (const [name, [low, high]] of Object.entries(limits)) {
-    const value = Number(asked[name]);
-    if (asked[name] && Number.isFinite(value)) settings[name] = Math.min(high, Math.max(low, value));
-  }
+  const settings = askedNumbers(asked, limits);
   const rows = asked.map ? unspell(asked.map, MAP_LETTERS) : [];
   if (rows.length && isMap(rows, [8, 10])) {
     Object.assign(settings, { rows, cell_rewards: [] });

@@ -1,18 +1,25 @@
-// A page with widgets loads this; it fetches the bundle only when one of them comes near the viewport, or when
-// the address asks for it by name.
-const bundle = new URL(document.currentScript.dataset.bundle, document.currentScript.src).href;
+// A page with widgets loads this; when one of them comes near the viewport, or when the address asks for it by
+// name, it fetches what all views share and that widget's own view.
+const { src, dataset } = document.currentScript;
 const nth = {};
-let asked = false;
+const asked = new Set();
 
-// The bundle mounts the containers marked so far when it arrives, and the others as they come.
-function wake(container) {
-  container.classList.add("is-awaited");
-  if (globalThis.rlbook) return globalThis.rlbook.mount(container);
-  if (asked) return;
-  asked = true;
+function fetchOnce(name) {
+  if (asked.has(name)) return;
+  asked.add(name);
   const script = document.createElement("script");
-  script.src = bundle;
+  script.src = new URL(`${name}?v=${dataset.version}`, src).href;
+  script.async = false; // they run in the order in which they were asked for
   document.head.append(script);
+}
+
+// A view mounts the containers marked so far when it arrives, and the others as they come.
+function wake(container) {
+  const { view } = container.dataset;
+  container.classList.add("is-awaited");
+  if (globalThis.rlbook?.views[view]) return globalThis.rlbook.mount(container);
+  fetchOnce("widgets.js");
+  fetchOnce(`widgets.${view}.js`);
 }
 
 const containers = [...document.querySelectorAll(".rlbook-widget")];

@@ -1,18 +1,7 @@
 // NaturalGradient: Euclidean and natural steps of a Gaussian policy, seen in two coordinates and taken in a third, and
 // of a softmax policy in the triangle of all policies.
-import {
-  announcer,
-  chips,
-  element,
-  format,
-  keepKeys,
-  linkButton,
-  onFrame,
-  scientific,
-  slider,
-  subscript,
-  svgElement,
-} from "./controls.js";
+import * as common from "./common.js";
+import { chips, element, format, keepKeys, onFrame, scientific, slider, subscript } from "./controls.js";
 import * as numerics from "./gaussian_numerics.js";
 import { makeBars, makeDensities, makePlane, makeReturns, makeTriangle } from "./policy_pictures.js";
 
@@ -32,14 +21,7 @@ const POINTS = 120; // of each outline
 const KINDS = ["euclidean", "natural"];
 const NAMES = { euclidean: "Euclidean", natural: "natural" };
 
-const read = (model) => Object.fromEntries(["preset", ...SETTINGS].map((name) => [name, model.get(name)]));
-
-function write(model, settings) {
-  for (const [name, value] of Object.entries(settings)) model.set(name, value);
-  model.save_changes();
-}
-
-const load = (model, preset) => write(model, { preset, ...model.get("_presets")[preset].settings });
+const read = (model) => common.read(model, SETTINGS);
 const clamp = (name, value) => Math.min(LIMITS[name][1], Math.max(LIMITS[name][0], value));
 
 // { euclidean, natural } of a function of whether the gradient is natural, and of its name.
@@ -137,13 +119,8 @@ const three = (text, fits) => {
 
 // Settings from a link, as strings; what makes no sense is passed over.
 export function restore(model, asked) {
-  const presets = model.get("_presets");
-  if (Object.hasOwn(presets, asked.preset ?? "")) load(model, asked.preset);
-  const settings = {};
-  for (const name of Object.keys(LIMITS)) {
-    const value = Number(asked[name]);
-    if (asked[name] && Number.isFinite(value)) settings[name] = clamp(name, value);
-  }
+  common.loadAsked(model, asked);
+  const settings = common.askedNumbers(asked, LIMITS);
   if ("steps" in settings) settings.steps = Math.round(settings.steps);
   if (["gaussian", "softmax"].includes(asked.view)) settings.view = asked.view;
   const start = three(asked.p, (p) => p.filter((x) => x > 0).length > 1 && Math.abs(p[0] + p[1] + p[2] - 1) < 1e-3);
@@ -151,7 +128,7 @@ export function restore(model, asked) {
   if (start) settings.start = Math.abs(total - 1) < 1e-9 ? start : start.map((p) => p / total);
   const rewards = three(asked.r, () => true);
   if (rewards) settings.rewards = rewards;
-  write(model, settings);
+  common.write(model, settings);
 }
 
 // The settings of a link: restore's inverse. Only what is not the preset's own is named.
@@ -214,7 +191,7 @@ function softmaxSentence({ alpha, steps, rewards, start }, { best, ends, half, e
 
 export function render({ model, el, link }) {
   const presets = model.get("_presets");
-  const set = (settings) => write(model, settings);
+  const set = (settings) => common.write(model, settings);
 
   // Time -----------------------------------------------------------------------------------------------------------
 
@@ -241,9 +218,7 @@ export function render({ model, el, link }) {
     tick();
     request();
   }
-  const button = (role, text, onclick) =>
-    element("button", { type: "button", class: "rl-button", "data-role": role, onclick }, text);
-  const play = button("play", "Play", start);
+  const play = common.button("play", "Play", start);
 
   // Controls -------------------------------------------------------------------------------------------------------
 
@@ -251,18 +226,7 @@ export function render({ model, el, link }) {
     if (goal !== null) stop();
     set(settings);
   };
-  const choosePreset = chips(
-    "Examples",
-    Object.entries(presets).map(([name, { title }]) => [name, title]),
-    (name) => {
-      stop();
-      load(model, name);
-    },
-  );
-  const reset = button("reset", "Reset", () => {
-    stop();
-    load(model, model.get("preset"));
-  });
+  const presetRow = common.presetRow(model, { stop });
   const chooseView = chips(
     "View",
     [
@@ -316,7 +280,7 @@ export function render({ model, el, link }) {
       change: (x) => set({ rewards: model.get("rewards").map((r, a) => (a === i ? x : r)) }),
     }),
   );
-  const toRegion = button("region", "", () => {
+  const toRegion = common.button("region", "", () => {
     const now = read(model);
     const { regionAlpha } = gaussianState(now);
     set({ alpha: clamp("alpha", regionAlpha) });
@@ -434,14 +398,7 @@ export function render({ model, el, link }) {
     tables.node,
   );
 
-  const said = element("p", { class: "rl-sentence" });
-  const announce = announcer();
-  const foot = element("div", { class: "rl-foot" }, said);
-  const stated = () => {
-    const now = read(model);
-    return linked(now, presets[now.preset]);
-  };
-  if (link) foot.append(linkButton(link, stated, announce));
+  const { node: foot, said, announce } = common.foot(link, () => linked(read(model), presets[model.get("preset")]));
 
   const root = element(
     "div",
@@ -449,7 +406,7 @@ export function render({ model, el, link }) {
     element(
       "div",
       { class: "rl-grid" },
-      element("div", { class: "rl-top" }, choosePreset.node, reset),
+      presetRow.node,
       element("div", { class: "rl-top" }, chooseView.node, play),
       legend.node,
       ...panels.slice(0, 2),
@@ -502,7 +459,7 @@ export function render({ model, el, link }) {
       drawBars(now, state, sizes.low);
     }
 
-    choosePreset.show(preset);
+    presetRow.show(preset);
     chooseView.show(view);
     play.textContent = goal === null ? "Play" : "Pause";
     for (const [name, control] of Object.entries(sliders)) control.show(now[name]);
@@ -570,25 +527,14 @@ export function render({ model, el, link }) {
   }
 
   const request = onFrame(draw);
-  function fit() {
-    const width = Math.floor(root.clientWidth);
-    if (!width) return; // not in the document yet
-    const columns = width >= 640 ? 2 : 1;
-    const column = Math.floor((width - 16 * (columns - 1)) / columns);
+  const stopFollowing = common.follow(model, root, SETTINGS, request, (width) => {
+    const [columns, column] = common.columnsIn(width);
     sizes = { plane: column, low: [column, columns === 1 ? 200 : 230] };
-    draw(); // at once: a frame without pictures would make the page jump
-  }
-  fit();
-  const observer = new ResizeObserver(fit);
-  observer.observe(root);
-  const events = ["preset", ...SETTINGS].map((name) => `change:${name}`);
-  for (const event of events) model.on(event, request);
+    draw();
+  });
   return () => {
-    for (const event of events) model.off(event, request);
-    observer.disconnect();
-    request.cancel();
+    stopFollowing();
     clearTimeout(timer);
     announce.stop();
-    root.remove();
   };
 }

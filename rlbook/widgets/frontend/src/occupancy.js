@@ -1,6 +1,7 @@
 // Occupancy: the policies of two states and two actions as a square, their occupancies as a polygon, linked both ways,
 // and over them a reward that turns, two ways to mix, or a temperature that falls.
-import { announcer, chips, element, format, keepKeys, linkButton, onFrame, scientific, slider } from "./controls.js";
+import * as common from "./common.js";
+import { chips, element, format, keepKeys, onFrame, scientific, slider } from "./controls.js";
 import * as numerics from "./occupancy_numerics.js";
 import { makeGraph, makePolygon, makeSquare } from "./occupancy_pictures.js";
 
@@ -12,14 +13,7 @@ const SETTINGS = [...Object.keys(LIMITS), "view", ...Object.keys(LISTS)];
 const LEVELS = 9;
 const BESIDE = [0.5, 1 / 3, 0.2, 0.1, 0.04, 0.01, 1e-3, 1e-5]; // along a level line, from its ends
 
-const read = (model) => Object.fromEntries(["preset", ...SETTINGS].map((name) => [name, model.get(name)]));
-
-function write(model, settings) {
-  for (const [name, value] of Object.entries(settings)) model.set(name, value);
-  model.save_changes();
-}
-
-const load = (model, preset) => write(model, { preset, ...model.get("_presets")[preset].settings });
+const read = (model) => common.read(model, SETTINGS);
 const between = (low, high, x) => Math.min(high, Math.max(low, x));
 
 // What the numbers are ---------------------------------------------------------------------------------------------
@@ -112,13 +106,8 @@ const square = ([a, b, c, d]) => [
 
 // Settings from a link, as strings; what makes no sense is passed over.
 export function restore(model, asked) {
-  const presets = model.get("_presets");
-  if (Object.hasOwn(presets, asked.preset ?? "")) load(model, asked.preset);
-  const settings = {};
-  for (const [name, [low, high]] of Object.entries(LIMITS)) {
-    const value = Number(asked[name]);
-    if (asked[name] && Number.isFinite(value)) settings[name] = between(low, high, value);
-  }
+  common.loadAsked(model, asked);
+  const settings = common.askedNumbers(asked, LIMITS);
   if (VIEWS.includes(asked.view)) settings.view = asked.view;
   for (const name of ["pi", "pi_new"]) {
     const pair = numbers(asked[LISTS[name]], 2, 0, 1);
@@ -127,7 +116,7 @@ export function restore(model, asked) {
   const [r, ahead] = [numbers(asked.r, 4, -MOST_REWARD, MOST_REWARD), numbers(asked.to, 4, 0, 1)];
   if (r) settings.r = square(r);
   if (ahead) settings.ahead = square(ahead);
-  write(model, settings);
+  common.write(model, settings);
 }
 
 // The settings of a link: restore's inverse. Only what is not the preset's own is named.
@@ -208,18 +197,11 @@ const COLUMNS = 4;
 
 export function render({ model, el, link }) {
   const presets = model.get("_presets");
-  const set = (settings) => write(model, settings);
-  const button = (role, text, onclick) =>
-    element("button", { type: "button", class: "rl-button", "data-role": role, onclick }, text);
+  const set = (settings) => common.write(model, settings);
 
   // Controls -------------------------------------------------------------------------------------------------------
 
-  const choosePreset = chips(
-    "Examples",
-    Object.entries(presets).map(([name, { title }]) => [name, title]),
-    (name) => load(model, name),
-  );
-  const reset = button("reset", "Reset", () => load(model, model.get("preset")));
+  const presetRow = common.presetRow(model);
   const chooseView = chips(
     "View",
     [
@@ -360,14 +342,7 @@ export function render({ model, el, link }) {
     table,
   );
 
-  const said = element("p", { class: "rl-sentence" });
-  const announce = announcer();
-  const foot = element("div", { class: "rl-foot" }, said);
-  const stated = () => {
-    const now = read(model);
-    return linked(now, presets[now.preset]);
-  };
-  if (link) foot.append(linkButton(link, stated, announce));
+  const { node: foot, said, announce } = common.foot(link, () => linked(read(model), presets[model.get("preset")]));
 
   const root = element(
     "div",
@@ -375,7 +350,7 @@ export function render({ model, el, link }) {
     element(
       "div",
       { class: "rl-grid" },
-      element("div", { class: "rl-top" }, choosePreset.node, reset),
+      presetRow.node,
       note,
       element("div", { class: "rl-top" }, chooseView.node),
       legend,
@@ -411,7 +386,7 @@ export function render({ model, el, link }) {
     drawPolygon(now, state, sizes.plane);
     drawGraph(now, state, sizes.low);
 
-    choosePreset.show(preset);
+    presetRow.show(preset);
     chooseView.show(view);
     for (const name of ["share", "alpha", "gamma", "start"]) sliders[name].show(now[name]);
     sliders.angle.show(Number(state.angle.toFixed(2)));
@@ -474,24 +449,13 @@ export function render({ model, el, link }) {
   }
 
   const request = onFrame(draw);
-  function fit() {
-    const width = Math.floor(root.clientWidth);
-    if (!width) return; // not in the document yet
-    const columns = width >= 640 ? 2 : 1;
-    const column = Math.floor((width - 16 * (columns - 1)) / columns);
+  const stopFollowing = common.follow(model, root, SETTINGS, request, (width) => {
+    const [columns, column] = common.columnsIn(width);
     sizes = { plane: Math.min(column, 480), low: [column, columns === 1 ? 230 : 250] };
-    draw(); // at once: a frame without pictures would make the page jump
-  }
-  fit();
-  const observer = new ResizeObserver(fit);
-  observer.observe(root);
-  const events = ["preset", ...SETTINGS].map((name) => `change:${name}`);
-  for (const event of events) model.on(event, request);
+    draw();
+  });
   return () => {
-    for (const event of events) model.off(event, request);
-    observer.disconnect();
-    request.cancel();
+    stopFollowing();
     announce.stop();
-    root.remove();
   };
 }

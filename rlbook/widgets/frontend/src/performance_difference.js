@@ -1,6 +1,7 @@
 // PerformanceDifference: from π to π′, the truth, the surrogate and the bounds, and the terms of the difference by state.
 import { BRUSHES, byScale, firstCell, makeCells, painted } from "./cell_map.js";
-import { announcer, chips, element, format, keepKeys, linkButton, onFrame, scientific, slider, subscript, svgElement } from "./controls.js";
+import * as common from "./common.js";
+import { chips, element, format, keepKeys, onFrame, scientific, slider, subscript, svgElement } from "./controls.js";
 import * as difference from "./difference_numerics.js";
 import { LEFT, axesX, axesY, frame, onDrag, path, quiet } from "./frame.js";
 import { askedMap, linkedMap, remember } from "./grid_links.js";
@@ -25,14 +26,7 @@ const CHOICES = { view: ["grid", "two"], weights: ["new", "old"], actions: ["new
 const BOUNDS = { trust_region: "rl-bound rl-long", mixture: "rl-bound", average: "rl-bound rl-dotted" };
 const SHARES = 40; // points of each curve
 
-const read = (model) => Object.fromEntries(["preset", ...SETTINGS].map((name) => [name, model.get(name)]));
-
-function write(model, settings) {
-  for (const [name, value] of Object.entries(settings)) model.set(name, value);
-  model.save_changes();
-}
-
-const load = (model, preset) => write(model, { preset, ...model.get("_presets")[preset].settings });
+const read = (model) => common.read(model, SETTINGS);
 
 // Links ------------------------------------------------------------------------------------------------------------
 
@@ -43,8 +37,7 @@ const two = (text) => {
 
 // Settings from a link, as strings; what makes no sense is passed over.
 export function restore(model, asked) {
-  const presets = model.get("_presets");
-  if (Object.hasOwn(presets, asked.preset ?? "")) load(model, asked.preset);
+  common.loadAsked(model, asked);
   const settings = askedMap(model, asked, LIMITS, POLICIES);
   for (const [name, choices] of Object.entries(CHOICES)) if (choices.includes(asked[name])) settings[name] = asked[name];
   if (Object.hasOwn(model.get("_examples"), asked.example ?? "")) settings.example = asked.example;
@@ -53,7 +46,7 @@ export function restore(model, asked) {
     const values = two(asked[name]);
     if (values) settings[name] = values;
   }
-  write(model, settings);
+  common.write(model, settings);
 }
 
 // The settings of a link: restore's inverse.
@@ -191,7 +184,7 @@ const plain = (text) => text.replaceAll("π_α", "πα");
 export function render({ model, el, link }) {
   const presets = model.get("_presets");
   const examples = model.get("_examples");
-  const set = (settings) => write(model, settings);
+  const set = (settings) => common.write(model, settings);
 
   const knownOf = remember(PROBLEM, (now) => {
     if (now.view === "two") {
@@ -226,9 +219,7 @@ export function render({ model, el, link }) {
     set({ alpha: Number(Math.min(1, alpha + (still.matches ? 0.25 : 0.01)).toFixed(3)) });
     timer = setTimeout(tick, still.matches ? 900 : 50);
   }
-  const button = (role, text, onclick) =>
-    element("button", { type: "button", class: "rl-button", "data-role": role, onclick }, text);
-  const play = button("play", "Play", () => {
+  const play = common.button("play", "Play", () => {
     if (running) return stop();
     running = true;
     if (model.get("alpha") >= 1) set({ alpha: 0 });
@@ -242,18 +233,7 @@ export function render({ model, el, link }) {
 
   // Controls -------------------------------------------------------------------------------------------------------
 
-  const choosePreset = chips(
-    "Examples",
-    Object.entries(presets).map(([name, { title }]) => [name, title]),
-    (name) => {
-      stop();
-      load(model, name);
-    },
-  );
-  const reset = button("reset", "Reset", () => {
-    stop();
-    load(model, model.get("preset"));
-  });
+  const presetRow = common.presetRow(model, { stop });
   const chooseView = chips(
     "View",
     [
@@ -405,21 +385,14 @@ export function render({ model, el, link }) {
     }),
   );
   const detail = element("div", { class: "rl-equation" });
-  const said = element("p", { class: "rl-sentence" });
-  const announce = announcer();
-  const foot = element("div", { class: "rl-foot" }, said);
-  const stated = () => {
-    const now = read(model);
-    return linked(now, presets[now.preset]);
-  };
-  if (link) foot.append(linkButton(link, stated, announce));
+  const { node: foot, said, announce } = common.foot(link, () => linked(read(model), presets[model.get("preset")]));
   const root = element(
     "div",
     { class: "rl rl-two rl-difference", "data-view": "performance-difference" },
     element(
       "div",
       { class: "rl-grid" },
-      element("div", { class: "rl-top" }, choosePreset.node, reset),
+      presetRow.node,
       element("div", { class: "rl-top" }, chooseView.node),
       leading,
       ...panels.map(([, { node }]) => node),
@@ -537,7 +510,7 @@ export function render({ model, el, link }) {
       });
     }, 400);
 
-    choosePreset.show(preset);
+    presetRow.show(preset);
     chooseView.show(view);
     chooseReach.show(reach);
     chooseWeights.show(weights);
@@ -604,29 +577,18 @@ export function render({ model, el, link }) {
   }
 
   const request = onFrame(draw);
-  function fit() {
-    const width = Math.floor(root.clientWidth);
-    if (!width) return; // not in the document yet
-    const columns = width >= 640 ? 2 : 1;
-    const column = Math.floor((width - 16 * (columns - 1)) / columns);
+  const stopFollowing = common.follow(model, root, SETTINGS, request, (width) => {
+    const [columns, column] = common.columnsIn(width);
     const height = columns === 1 ? 220 : 250;
     termsPanel.holder.style.height = policiesPanel.holder.style.height = `${height}px`;
     sizes = { terms: [column, height], policies: [column, height], curves: [column, columns === 1 ? 240 : 270] };
-    draw(); // at once: a frame without pictures would make the page jump
-  }
-  fit();
-  const observer = new ResizeObserver(fit);
-  observer.observe(root);
-  const events = ["preset", ...SETTINGS].map((name) => `change:${name}`);
-  for (const event of events) model.on(event, request);
+    draw();
+  });
   return () => {
-    for (const event of events) model.off(event, request);
-    observer.disconnect();
-    request.cancel();
+    stopFollowing();
     clearTimeout(timer);
     clearTimeout(resting);
     clearTimeout(matching);
     announce.stop();
-    root.remove();
   };
 }

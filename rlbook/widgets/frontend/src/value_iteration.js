@@ -1,20 +1,9 @@
 // ValueIteration: a Bellman operator sweeps a map that the reader edits, or the plane of two states.
-import {
-  announcer,
-  chips,
-  element,
-  format,
-  keepKeys,
-  linkButton,
-  onFrame,
-  scientific,
-  slider,
-  subscript,
-  svgElement,
-} from "./controls.js";
+import * as common from "./common.js";
 import { CURVES, LIMIT, makeErrors, makePlane } from "./contraction.js";
-import { ARROWS, KINDS, makeMap } from "./grid_map.js";
+import { chips, element, format, keepKeys, onFrame, scientific, slider, subscript, svgElement } from "./controls.js";
 import { ARROW_LETTERS, MAP_LETTERS, isMap, remember, spell, unspell } from "./grid_links.js";
+import { ARROWS, KINDS, makeMap } from "./grid_map.js";
 import * as numerics from "./grid_numerics.js";
 
 const MAP = ["rows", "cell_rewards", "slip", "gamma", "step_reward", "goal_reward", "pit_reward"];
@@ -40,14 +29,7 @@ const RANGES = [120, 240, 480, 1000]; // how far the plot reaches, in sweeps
 const DONE = 1e-9; // running stops when the a-posteriori bound is below this
 const STEP = 0.5; // what + and − change a cell's reward by
 
-const read = (model) => Object.fromEntries(["preset", ...SETTINGS].map((name) => [name, model.get(name)]));
-
-function write(model, settings) {
-  for (const [name, value] of Object.entries(settings)) model.set(name, value);
-  model.save_changes();
-}
-
-const load = (model, preset) => write(model, { preset, ...model.get("_presets")[preset].settings });
+const read = (model) => common.read(model, SETTINGS);
 
 // The map's sweeps: the process, its operator, both runs (as far as they were asked for) and what they tend to.
 const sweepMap = () =>
@@ -133,13 +115,8 @@ function endOf(swept) {
 
 // Settings from a link, as strings; what makes no sense is passed over.
 export function restore(model, asked) {
-  const presets = model.get("_presets");
-  if (Object.hasOwn(presets, asked.preset ?? "")) load(model, asked.preset);
-  const settings = {};
-  for (const [name, [low, high]] of Object.entries(LIMITS)) {
-    const value = Number(asked[name]);
-    if (asked[name] && Number.isFinite(value)) settings[name] = Math.min(high, Math.max(low, value));
-  }
+  common.loadAsked(model, asked);
+  const settings = common.askedNumbers(asked, LIMITS);
   if ("k" in settings) settings.k = Math.round(settings.k);
   for (const [name, choices] of Object.entries(CHOICES))
     if (choices.includes(asked[name])) settings[name] = asked[name];
@@ -166,7 +143,7 @@ export function restore(model, asked) {
   }
   const V0 = (asked.v ?? "").split(",").map(Number);
   if (asked.v && V0.length === 2 && V0.every((x) => Math.abs(x) <= 1e4)) settings.V0 = V0;
-  write(model, settings);
+  common.write(model, settings);
 }
 
 // The settings of a link: restore's inverse. Only what is not the preset's own is named.
@@ -236,7 +213,7 @@ export function render({ model, el, link }) {
   const problemOf = presets.plane.problem;
   const [mapSweeps, planeSweeps] = [sweepMap(), sweepPlane(problemOf)];
   const sweptOf = (now) => (now.view === "plane" ? planeSweeps(now) : mapSweeps(now));
-  const set = (settings) => write(model, settings);
+  const set = (settings) => common.write(model, settings);
 
   // A change of the problem keeps what the sweeps have found: Q_k becomes Q_0. The plane keeps its V_0 and k.
   function carried(now) {
@@ -314,32 +291,19 @@ export function render({ model, el, link }) {
     stop();
     set({ k: 0, Q0: [], other_Q0: [] });
   };
-  const button = (role, text, onclick) =>
-    element("button", { type: "button", class: "rl-button", "data-role": role, onclick }, text);
-  const play = button("play", "Play", () => start("play"));
+  const play = common.button("play", "Play", () => start("play"));
   const transport = element(
     "div",
     { class: "rl-chips rl-transport", role: "group", "aria-label": "Sweeps" },
-    button("step", "Step", step),
+    common.button("step", "Step", step),
     play,
-    button("run", "To the end", () => start("run")),
-    button("restart", "Restart", restart),
+    common.button("run", "To the end", () => start("run")),
+    common.button("restart", "Restart", restart),
   );
 
   // Controls -------------------------------------------------------------------------------------------------------
 
-  const choosePreset = chips(
-    "Examples",
-    Object.entries(presets).map(([name, { title }]) => [name, title]),
-    (name) => {
-      stop();
-      load(model, name);
-    },
-  );
-  const reset = button("reset", "Reset", () => {
-    stop();
-    load(model, model.get("preset"));
-  });
+  const presetRow = common.presetRow(model, { stop });
   const chooseView = chips(
     "View",
     [
@@ -490,14 +454,7 @@ export function render({ model, el, link }) {
   const errorsPanel = element("div", { class: "rl-panel" }, errorsTitle, errorsHolder, readout);
   const equation = element("div", { class: "rl-equation" });
 
-  const said = element("p", { class: "rl-sentence" });
-  const announce = announcer();
-  const foot = element("div", { class: "rl-foot" }, said);
-  const stated = () => {
-    const now = read(model);
-    return linked(now, presets[now.preset]);
-  };
-  if (link) foot.append(linkButton(link, stated, announce));
+  const { node: foot, said, announce } = common.foot(link, () => linked(read(model), presets[model.get("preset")]));
 
   const root = element(
     "div",
@@ -505,7 +462,7 @@ export function render({ model, el, link }) {
     element(
       "div",
       { class: "rl-grid" },
-      element("div", { class: "rl-top" }, choosePreset.node, reset),
+      presetRow.node,
       element("div", { class: "rl-top" }, chooseView.node, chooseOperator.node),
       mapPanel,
       equation,
@@ -626,7 +583,7 @@ export function render({ model, el, link }) {
     }
     const picture = drawErrors(now, curves, range, sizes.errors);
 
-    choosePreset.show(preset);
+    presetRow.show(preset);
     chooseView.show(view);
     chooseOperator.show(operator);
     chooseOther.show(now.other_Q0.length ? null : now.other);
@@ -703,11 +660,8 @@ export function render({ model, el, link }) {
   }
 
   const request = onFrame(draw);
-  function fit() {
-    const width = Math.floor(root.clientWidth);
-    if (!width) return; // not in the document yet
-    const columns = width >= 640 ? 2 : 1;
-    const column = Math.floor((width - 16 * (columns - 1)) / columns);
+  const stopFollowing = common.follow(model, root, SETTINGS, request, (width) => {
+    const [columns, column] = common.columnsIn(width);
     const height = columns === 1 ? 290 : 340;
     // The plane takes the place of the map and of its tools, so that nothing moves.
     const hidden = chooseTool.node.hidden;
@@ -721,20 +675,12 @@ export function render({ model, el, link }) {
       plane: [column, Math.floor(plane)],
       errors: [column, columns === 1 ? 260 : 300],
     };
-    draw(); // at once: a frame without pictures would make the page jump
-  }
-  fit();
-  const observer = new ResizeObserver(fit);
-  observer.observe(root);
-  const events = ["preset", ...SETTINGS.filter((name) => name !== "preset")].map((name) => `change:${name}`);
-  for (const event of events) model.on(event, request);
+    draw();
+  });
   return () => {
-    for (const event of events) model.off(event, request);
-    observer.disconnect();
-    request.cancel();
+    stopFollowing();
     clearTimeout(timer);
     clearTimeout(resting);
     announce.stop();
-    root.remove();
   };
 }

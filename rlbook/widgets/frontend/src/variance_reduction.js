@@ -1,5 +1,6 @@
 // VarianceReduction: the cloud of ĝ(κ, βb), the bowl of its variance, its growth with the horizon.
-import { announcer, chips, element, format, keepKeys, linkButton, onFrame, slider, subscript, svgElement } from "./controls.js";
+import * as common from "./common.js";
+import { chips, element, format, keepKeys, onFrame, slider, subscript, svgElement } from "./controls.js";
 import { LEFT, axesX, axesY, frame, onDrag, path, quiet } from "./frame.js";
 import * as numerics from "./numerics.js";
 import { axisX, axisY, gridX, gridY, line, ruleX } from "./plot.js";
@@ -32,14 +33,9 @@ function read(model) {
   };
 }
 
-function write(model, settings) {
-  for (const [name, value] of Object.entries(settings)) model.set(name, value);
-  model.save_changes();
-}
-
 function load(model, preset) {
   const { problem, settings } = model.get("_presets")[preset];
-  write(model, { preset, ...settings, baseline: problem.V });
+  common.write(model, { preset, ...settings, baseline: problem.V });
 }
 
 // Settings from a link, as strings; what makes no sense is passed over.
@@ -66,7 +62,7 @@ export function restore(model, asked) {
   else if (asked.b && flat.length === T * S && flat.every((b) => Math.abs(b) <= LARGEST)) {
     settings.baseline = problem.V.map((_, t) => flat.slice(t * S, t * S + S));
   }
-  write(model, settings);
+  common.write(model, settings);
 }
 
 // The settings of a link: restore's inverse.
@@ -354,7 +350,7 @@ function makeHorizon(holder) {
       // Names at the ends of the curves, pushed apart where curves end together: down, then up from the axis.
       const ends = kinds.map(([name, kind, values]) => [name, kind, base.y(values.at(-1)) + 4]).sort((a, b) => a[2] - b[2]);
       for (let i = 1; i < ends.length; i++) ends[i][2] = Math.max(ends[i][2], ends[i - 1][2] + ROW);
-      ends.at(-1)[2] = Math.min(ends.at(-1)[2], base.foot);
+      ends.at(-1)[2] = Math.min(ends.at(-1)[2], common.foot);
       for (let i = ends.length - 1; i > 0; i--) ends[i - 1][2] = Math.min(ends[i - 1][2], ends[i][2] - ROW);
       for (const [name, kind, height] of ends) {
         const label = svgElement("text", { class: `rl-label rl-${kind}`, "text-anchor": "start", x: base.right + 5, y: height });
@@ -403,8 +399,7 @@ function sentence({ problem, kappa, beta, baseline, batch }, variance) {
 // The view ---------------------------------------------------------------------------------------------------------
 
 export function render({ model, el, link }) {
-  const presets = model.get("_presets");
-  const set = (settings) => write(model, settings);
+  const set = (settings) => common.write(model, settings);
   const setValue = ([t, s], value) =>
     set({ baseline: read(model).baseline.map((row, i) => row.map((b, j) => (i === t && j === s ? value : b))) });
   const drag = (x) => {
@@ -413,12 +408,7 @@ export function render({ model, el, link }) {
     else set({ beta: x });
   };
 
-  const choosePreset = chips(
-    "Examples",
-    Object.entries(presets).map(([name, { title }]) => [name, title]),
-    (name) => load(model, name),
-  );
-  const reset = element("button", { type: "button", class: "rl-button", "data-role": "reset", onclick: () => load(model, model.get("preset")) }, "Reset");
+  const presetRow = common.presetRow(model, { choose: load });
 
   const panel = (title, ...notes) => {
     const holder = element("div", { class: "rl-picture" });
@@ -482,10 +472,7 @@ export function render({ model, el, link }) {
   const valueRow = element("div", { class: "rl-row" }, element("span", { class: "rl-name" }, "The bowl shows"), chooseValue);
   const controls = element("div", { class: "rl-controls" }, kappa.node, beta.node, baselineRow, batch.node, valueRow, value.node);
 
-  const said = element("p", { class: "rl-sentence" });
-  const announce = announcer();
-  const foot = element("div", { class: "rl-foot" }, said);
-  if (link) foot.append(linkButton(link, () => linked(read(model)), announce));
+  const { node: foot, said, announce } = common.foot(link, () => linked(read(model)));
 
   const root = element(
     "div",
@@ -493,7 +480,7 @@ export function render({ model, el, link }) {
     element(
       "div",
       { class: "rl-grid" },
-      element("div", { class: "rl-top" }, choosePreset.node, reset),
+      presetRow.node,
       cloudPanel,
       bowlPanel,
       horizonPanel,
@@ -520,7 +507,7 @@ export function render({ model, el, link }) {
 
     const pictures = [drawCloud(now, packed, sizes.square), drawBowl(now, variance, sizes.square), drawHorizon(now, variance, sizes.wide)];
 
-    choosePreset.show(preset);
+    presetRow.show(preset);
     const pressed = { 0: ["none"], 1: baselineNames(problem, now.kappa, baseline) };
     chooseBaseline.show(...(pressed[now.beta] ?? []));
     kappa.show(now.kappa);
@@ -560,26 +547,14 @@ export function render({ model, el, link }) {
   }
 
   const request = onFrame(draw);
-  function fit() {
-    const width = Math.floor(root.clientWidth);
-    if (!width) return; // not in the document yet
-    const columns = width >= 1000 ? 3 : width >= 640 ? 2 : 1;
-    const gap = 16;
-    const column = Math.floor((width - gap * (columns - 1)) / columns);
+  const stopFollowing = common.follow(model, root, SETTINGS, request, (width) => {
+    const [columns, column] = common.columnsIn(width, width >= 1000 ? 3 : undefined);
     const height = columns === 1 ? 280 : 320;
     sizes = { square: [column, height], wide: columns === 2 ? [width, 230] : [column, height] };
-    draw(); // at once: a frame without pictures would make the page jump
-  }
-  fit();
-  const observer = new ResizeObserver(fit);
-  observer.observe(root);
-  const events = SETTINGS.map((name) => `change:${name}`);
-  for (const event of events) model.on(event, request);
+    draw();
+  });
   return () => {
-    for (const event of events) model.off(event, request);
-    observer.disconnect();
-    request.cancel();
+    stopFollowing();
     announce.stop();
-    root.remove();
   };
 }

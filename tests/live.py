@@ -1,0 +1,69 @@
+"""Pages and widgets in a real browser: what the browser tests share."""
+
+WIDTHS = {"phone": {"width": 360, "height": 740}, "desktop": {"width": 1280, "height": 900}}
+
+# A page of its own for one widget.
+PAGE = """<!doctype html>
+<html lang="en" data-theme="{theme}"><head><meta charset="utf-8"><title>A widget</title>
+<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">
+<link rel="stylesheet" href="widgets.css"><style>body {{ margin: 0 auto; padding: 1rem; max-width: 46rem }}
+[data-theme="dark"] body {{ background: #14181e }}</style>
+<script defer src="widget-loader.js"></script></head>
+<body><main>{html}<p style="height: 60rem">The end.</p></main></body></html>"""
+
+
+class Visit:
+    """A page opened in a browser, with what it asked for and what it complained of."""
+
+    def __init__(self, browser, url, *, scroll=True, **options):
+        self.context = browser.new_context(**options)
+        self.page = self.context.new_page()
+        self.requests, self.complaints = [], []
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("requestfailed", lambda request: self.complaints.append(f"failed: {request.url}"))
+        self.page.on("response", lambda r: self.complaints.append(f"{r.status}: {r.url}") if r.status >= 400 else None)
+        self.page.on("console", lambda m: self.complaints.append(m.text) if m.type in ("error", "warning") else None)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.goto(url, wait_until="load")
+        if scroll and options.get("java_script_enabled", True):
+            self.wake_everything()
+
+    def wake_everything(self):
+        """Scroll to the end in steps, so that whatever loads when it comes near has loaded."""
+        self.page.evaluate(
+            """async () => {
+              for (let y = 0; y < document.documentElement.scrollHeight; y += 400) {
+                window.scrollTo(0, y);
+                await new Promise((done) => setTimeout(done, 15));
+              }
+              window.scrollTo(0, 0);
+            }"""
+        )
+        if self.page.locator(".rlbook-widget").count():
+            self.page.wait_for_function(
+                "() => [...document.querySelectorAll('.rlbook-widget')]"
+                ".every((widget) => widget.querySelector('.rl[data-preset]'))"
+            )
+        self.page.wait_for_load_state("networkidle")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.context.close()
+
+
+def settled(page):
+    """Wait until the next frame has been drawn; the widget draws once a frame."""
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+def data(page):
+    """What a page's only widget says of itself, once nothing is being played in it."""
+    settled(page)
+    page.wait_for_function("() => !document.querySelector('.rl').dataset.busy")
+    return page.locator(".rl").evaluate("(root) => ({ ...root.dataset })")
+
+
+def numbers(text):
+    return [float(x) for x in text.split(",")]
