@@ -10,8 +10,8 @@ from tests.test_ledger import ROOT
 
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 
-import claims  # noqa: E402
-import launch  # noqa: E402
+import claims
+import launch
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -38,7 +38,9 @@ def buttons():
     name = "book/01-reinforce"
     app = SimpleNamespace(
         config={"html_theme_options": options},
-        env=SimpleNamespace(doc2path=lambda page: f"{page}.ipynb", metadata={name: {"kernelspec": {"name": "python3"}}}),
+        env=SimpleNamespace(
+            doc2path=lambda page: f"{page}.ipynb", metadata={name: {"kernelspec": {"name": "python3"}}}
+        ),
         outdir="",
     )
     context = {"header_buttons": [], "sourcename": f"{name}.ipynb", "pagename": name, "kernel_name": "python3"}
@@ -54,6 +56,11 @@ def buttons():
     }
 
 
+def elsewhere():
+    """What the directive puts on the page."""
+    return launch.Elsewhere("elsewhere", [], {}, [], 1, 0, "", None, SimpleNamespace(reporter=None)).run()
+
+
 def test_the_buttons_open_this_commit_of_this_repository(repository):
     found = buttons()
     assert set(found) == {"Binder", "Colab"}
@@ -65,8 +72,7 @@ def test_the_buttons_open_this_commit_of_this_repository(repository):
 def test_on_colab_one_is_told_how_to_get_the_package(repository):
     line = f'%pip install "rlbook[neural] @ git+https://github.com/{repository}@{COMMIT}"'
     assert buttons()["Colab"][1].endswith(line)
-    directive = launch.Elsewhere("elsewhere", [], {}, [], 1, 0, "", None, None)
-    assert directive.run()[1].astext() == line
+    assert elsewhere()[1].astext() == line
 
 
 def test_tests_link_to_their_source_there(repository):
@@ -75,7 +81,7 @@ def test_tests_link_to_their_source_there(repository):
 
 def test_without_a_repository_there_are_no_buttons_and_nothing_is_said(nowhere):
     assert buttons() == {}
-    assert launch.Elsewhere("elsewhere", [], {}, [], 1, 0, "", None, None).run() == []
+    assert elsewhere() == []
     assert claims.source_url() is None
 
 

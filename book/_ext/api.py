@@ -110,12 +110,13 @@ def to_rst(lines):
             out += ["", f"**{line.strip()}**", ""]
             i += 2
             while i < len(lines) and lines[i].strip():
-                name, _, rest = lines[i].partition(" : ")
-                out.append(f"* {marked_up(name)}" + (f": {marked_up(rest)}" if rest else ""))
+                (name, _, kind), text = lines[i].partition(" : "), []
                 i += 1
                 while i < len(lines) and lines[i].startswith("    "):
-                    out.append(f"  {marked_up(lines[i].strip())}")
+                    text.append(lines[i].strip())
                     i += 1
+                words = ". ".join(filter(None, [kind, " ".join(text)]))
+                out.append(f"* **{escaped(name)}**: {marked_up(words)}")
             out.append("")
         elif line.startswith("    "):
             block = []

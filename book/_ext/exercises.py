@@ -26,7 +26,11 @@ def of_page(app, docname, page):
     """A line with the chapter's title and a list of its exercises; nothing for a page that has none."""
     registry = app.env.sphinx_exercise_registry.items()
     numbers = app.env.toc_fignumbers.get(page, {}).get("exercise", {})
-    own = [(numbers[label], label, entry["node"]) for label, entry in registry if entry["docname"] == page and label in numbers]
+    own = [
+        (numbers[label], label, entry["node"])
+        for label, entry in registry
+        if entry["docname"] == page and label in numbers
+    ]
     if not own:
         return []
     chapter = ".".join(map(str, app.env.toc_secnumbers[page][""]))

@@ -32,7 +32,12 @@ def theme_options(environment):
     if not found:
         return {}
     address, commit = found
-    return {"repository_url": address, "repository_provider": "github", "repository_branch": commit, "launch_buttons": PLACES}
+    return {
+        "repository_url": address,
+        "repository_provider": "github",
+        "repository_branch": commit,
+        "launch_buttons": PLACES,
+    }
 
 
 def install_line(environment):

@@ -10,13 +10,13 @@ followed by a title of its own where the statement has none. A line `# Title` be
     ```
 
 An arrow is drawn from A to B exactly if the statement or the proof of B cites A, by its label or by that of an
-equation in it. Numbers, titles and links are the book's; the list below the drawing says the same in words.
+equation in it; if A is in another band, B has a note with A's number instead. Numbers, titles and links are the
+book's; the list below the drawing says the same in words.
 """
 
 import re
 import textwrap
 from html import escape
-from pathlib import Path
 from typing import NamedTuple
 
 from claims import KINDS, reading_order, text_of
@@ -24,9 +24,9 @@ from docutils import nodes
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
-WIDE, HIGH = 152, 58  # of a box
-ACROSS, DOWN = 176, 92  # from box to box
-TOP = 34  # of a band, for its title
+WIDE, HIGH = 146, 74  # of a box
+ACROSS, DOWN = 166, 110  # from box to box
+TOP, SIDE = 34, 8  # of a band, for its title; beside the boxes
 LINE = 21  # characters
 
 BLOCK = re.compile(r"```\{prf:(\w+)\}[^\n]*\n(.*?)\n```", re.DOTALL)
@@ -67,9 +67,7 @@ def rests_on(texts):
     for text in texts:
         for found, of_page in zip((cites, within), citations_in(text), strict=True):
             found.update(of_page)
-    return {
-        label: {within.get(name, name) for name in cited} - {label} for label, cited in cites.items()
-    }
+    return {label: {within.get(name, name) for name in cited} - {label} for label, cited in cites.items()}
 
 
 def grid_in(lines):
@@ -134,21 +132,23 @@ def draw(app, doctree, docname):
 
 def drawing(bands, own, uri, reasons):
     """The map as inline SVG in a box that scrolls by itself."""
-    centre, titles, y = {}, [], 0
+    centre, band_of, titles, y = {}, {}, [], 0
     columns = max(len(row) for _, rows in bands for row in rows)
-    width = columns * ACROSS + 24
+    width = columns * ACROSS + 2 * SIDE
     for title, rows in bands:
-        titles.append(f'<text class="band" x="12" y="{y + 20}">{escape(title)}</text>')
-        titles.append(f'<path class="rule" d="M12 {y + 28}H{width - 12}"/>')
+        titles.append(f'<text class="band" x="{SIDE}" y="{y + 20}">{escape(title)}</text>')
+        titles.append(f'<path class="rule" d="M{SIDE} {y + 28}H{width - SIDE}"/>')
         y += TOP
         for row in rows:
             for column, cell in enumerate(row):
                 if cell:
-                    centre[cell[0]] = 12 + (column + 0.5) * ACROSS, y + DOWN / 2
+                    centre[cell[0]] = SIDE + (column + 0.5) * ACROSS, y + DOWN / 2
+                    band_of[cell[0]] = title
             y += DOWN
-    edges = [(a, b) for b, cited in reasons.items() for a in cited]
-    paths = "".join(edge(a, b, centre) for a, b in edges)
-    boxes = "".join(box(own[label], uri[label], *centre[label]) for label in centre)
+    near = [(a, b) for b, cited in reasons.items() for a in cited if band_of[a] == band_of[b]]
+    far = {b: [a for a in cited if band_of[a] != band_of[b]] for b, cited in reasons.items()}
+    paths = "".join(edge(a, b, centre) for a, b in near)
+    boxes = "".join(box(label, far[label], own, uri, *centre[label]) for label in centre)
     return (
         '<div class="results-map" role="region" aria-label="Map of the results" tabindex="0">'
         f'<svg viewBox="0 0 {width} {y + 8}" width="{width}" height="{y + 8}" role="group" '
@@ -159,17 +159,22 @@ def drawing(bands, own, uri, reasons):
     )
 
 
-def box(statement, uri, x, y):
-    """A statement's box, a link to it."""
-    lines = textwrap.wrap(statement.title, LINE)
+def box(label, far, own, uri, x, y):
+    """A statement's box, a link to it; at its foot links to what it rests on in other chapters."""
+    name, lines = own[label].name, textwrap.wrap(own[label].title, LINE)
+    kind = "equation" if name.startswith("(") else name.partition(" ")[0].lower()
+    top = y + 11 - 7 * (1 + len(lines) + bool(far))
     rows = "".join(f'<tspan x="{x:g}" dy="14">{escape(line)}</tspan>' for line in lines)
-    top = y - 7 * len(lines) - 1
-    kind = statement.name.partition(" ")[0].lower().strip("()0123456789.") or "equation"
-    return (
-        f'<a href="{escape(uri)}"><rect class="{kind}" x="{x - WIDE / 2:g}" y="{y - HIGH / 2:g}" width="{WIDE}" '
-        f'height="{HIGH}" rx="4"/><text x="{x:g}" y="{top:g}"><tspan class="number">{statement.name}</tspan>{rows}'
-        "</text></a>"
+    links = ", ".join(
+        f'<a href="{escape(uri[a])}" data-edge="{a} {label}" aria-label="{own[a].name}, {escape(own[a].title)}">'
+        f"{own[a].name.rpartition(' ')[2]}</a>"
+        for a in far
     )
+    return (
+        f'<a href="{escape(uri[label])}"><rect class="{kind}" x="{x - WIDE / 2:g}" y="{y - HIGH / 2:g}" '
+        f'width="{WIDE}" height="{HIGH}" rx="4"/><text x="{x:g}" y="{top:g}"><tspan class="number">{name}</tspan>'
+        f"{rows}</text></a>"
+    ) + (f'<text class="note" x="{x:g}" y="{top + 14 * (1 + len(lines)):g}">from {links}</text>' if far else "")
 
 
 def edge(a, b, centre):
