@@ -1,4 +1,4 @@
-# make book · make test · make lab · make bench: each sets up what it needs.
+# make book · make test · make lab · make pdf · make bench: each sets up what it needs.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -8,7 +8,7 @@ SHELL := bash
 SOURCES := _config.yml _toc.yml $(shell find book rlbook tests -type f \
 	-not -path '*/node_modules/*' -not -path '*/__pycache__/*' -not -path '*/.ipynb_checkpoints/*')
 
-.PHONY: book test lab bench
+.PHONY: book test lab pdf bench
 
 book: _build/html/.built
 	@echo
@@ -31,6 +31,10 @@ test: .venv/.ready
 
 lab: .venv/.ready
 	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/book/01-reinforce.ipynb $(if $(filter 0,$(shell id -u)),--allow-root)
+
+pdf: book
+	@$(BIN)/python -m tests.browser
+	@$(BIN)/python -m book.pdf
 
 bench: book
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -r benchmarks/requirements.txt

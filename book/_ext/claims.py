@@ -5,6 +5,9 @@ which statements it checks with `@pytest.mark.proves("thm-reinforce", ...)`. Thi
 the tests' source, writes "checked by …" beside each statement, and fills the `{ledger}` directive with the list
 of them all. tests/test_ledger.py uses the same two readers, `labels_in` and `markers_in`, to fail on a statement
 that nothing checks and on a marker that names no statement.
+
+The errata go the same way: a test that tells an item's wrong version from the right one is marked
+`@pytest.mark.mends(7)`, and the role {mends}`7` shows the tests of item 7.
 """
 
 import ast
@@ -15,7 +18,8 @@ from typing import NamedTuple
 
 import nbformat
 from docutils import nodes
-from sphinx.util.docutils import SphinxDirective
+from launch import repository
+from sphinx.util.docutils import SphinxDirective, SphinxRole
 from sphinx_proof.nodes import NODE_TYPES
 
 SHOWN = 2  # test names beside a statement; the ledger has them all
@@ -23,39 +27,42 @@ KINDS = ("theorem", "lemma", "proposition", "corollary", "definition")
 
 
 class Check(NamedTuple):
-    """A test that proves a statement."""
+    """A test that proves a statement or mends an item of the errata."""
 
     file: str
     name: str
     line: int
 
 
-def markers_in(folder):
-    """The tests of a folder by the label that they prove: {label: [Check, ...]}."""
+def markers_in(folder, mark="proves"):
+    """The tests of a folder by the label that they prove: {label: [Check, ...]}; or by another mark's arguments."""
     found = {}
     for path in sorted(Path(folder).glob("test_*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.FunctionDef):
                 continue
             for mark in node.decorator_list:
-                if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "pytest.mark.proves":
+                if isinstance(mark, ast.Call) and ast.unparse(mark.func) == f"pytest.mark.{mark}":
                     for label in mark.args:
                         check = Check(path.name, node.name, node.lineno)
                         found.setdefault(ast.literal_eval(label), []).append(check)
     return found
 
 
+def text_of(page):
+    """The Markdown text of a notebook or Markdown page."""
+    page = Path(page)
+    if page.suffix != ".ipynb":
+        return page.read_text(encoding="utf-8")
+    cells = nbformat.read(page, as_version=4).cells
+    return "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+
+
 def labels_in(page):
     """The labels of the numbered statements in a notebook or Markdown page, in order."""
-    page = Path(page)
-    if page.suffix == ".ipynb":
-        cells = nbformat.read(page, as_version=4).cells
-        text = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
-    else:
-        text = page.read_text(encoding="utf-8")
     directive = rf"\{{(?:prf:(?:{'|'.join(KINDS)})|math)\}}[^\n]*\n(?::(?!label)[^\n]*\n)*:label:\s*([\w-]+)"
     equation = r"\$\$\s*\(([\w-]+)\)"
-    matches = re.finditer(f"{directive}|{equation}", text)
+    matches = re.finditer(f"{directive}|{equation}", text_of(page))
     return [match.group(1) or match.group(2) for match in matches]
 
 
@@ -68,6 +75,17 @@ class Ledger(SphinxDirective):
 
     def run(self):
         return [LedgerNode()]
+
+
+class MendsNode(nodes.General, nodes.Inline, nodes.Element):
+    """Stands where the tests of an item of the errata will be."""
+
+
+class Mends(SphinxRole):
+    """`{mends}`: the tests of an item of the errata, by its number."""
+
+    def run(self):
+        return [MendsNode(item=int(self.text))], []
 
 
 def collect(app, doctree):
@@ -92,6 +110,8 @@ def annotate(app, doctree, docname):
             node.parent.insert(node.parent.index(node) + 1, checked_by(app, docname, node["label"], checks))
     for node in list(doctree.findall(LedgerNode)):
         node.replace_self(ledger_table(app, docname))
+    for node in list(doctree.findall(MendsNode)):
+        node.replace_self(listed(app.env.book_mends.get(node["item"], [])))
 
 
 def checked_by(app, docname, label, checks):
@@ -126,7 +146,6 @@ def ledger_table(app, docname):
     head, body = nodes.thead(), nodes.tbody()
     group += [head, body]
     head += row([nodes.Text("Statement")], [nodes.Text("Checked by")])
-    source = source_url()
     for page in reading_order(app.env):
         for label, kind, anchor, title in app.env.book_statements.get(page, []):
             numbers = app.env.toc_fignumbers.get(page, {})
@@ -138,17 +157,22 @@ def ledger_table(app, docname):
             if title:
                 what.append(nodes.Text(f" {title}"))
             what += [nodes.Text(" "), nodes.literal("", label)]
-            tests = nodes.paragraph()
-            for i, check in enumerate(app.env.book_checks.get(label, [])):
-                if i:
-                    tests += nodes.Text(", ")
-                name = breakable(f"{check.file}::{check.name}")
-                link = f"{source}/tests/{check.file}#L{check.line}" if source else None
-                tests += nodes.reference("", "", name, refuri=link, internal=False) if link else name
-            line = row(what, tests.children)
+            line = row(what, listed(app.env.book_checks.get(label, [])))
             line["ids"].append(f"checks-{label}")
             body += line
     return table
+
+
+def listed(checks):
+    """The tests' names as nodes, each a link to its source where that is known."""
+    source, found = source_url(), []
+    for i, check in enumerate(checks):
+        if i:
+            found.append(nodes.Text(", "))
+        name = breakable(f"{check.file}::{check.name}")
+        link = f"{source}/tests/{check.file}#L{check.line}" if source else None
+        found.append(nodes.reference("", "", name, refuri=link, internal=False) if link else name)
+    return found
 
 
 def row(*columns):
@@ -174,13 +198,14 @@ def reading_order(env):
 
 def source_url():
     """Where this commit's files can be read, where the build runs in a repository that says so."""
-    server, name, commit = (os.environ.get(f"GITHUB_{key}") for key in ("SERVER_URL", "REPOSITORY", "SHA"))
-    return f"{server}/{name}/blob/{commit}" if server and name and commit else None
+    found = repository(os.environ)
+    return "{}/blob/{}".format(*found) if found else None
 
 
 def read_markers(app):
     """At the start of a build: what the tests prove. A page is written anew when that has changed."""
     checks = markers_in(Path(app.srcdir) / "tests")
+    app.env.book_mends = markers_in(Path(app.srcdir) / "tests", "mends")
     if not hasattr(app.env, "book_statements"):
         app.env.book_statements = {}
     app.env.book_checks_changed = getattr(app.env, "book_checks", None) != checks
@@ -188,9 +213,9 @@ def read_markers(app):
 
 
 def pages_to_write(app, env):
-    """The ledger whenever anything was read; every page with statements when the tests have changed."""
+    """The pages that list tests, always; every page with statements when the tests have changed."""
     changed = [page for page, found in env.book_statements.items() if found] if env.book_checks_changed else []
-    return [app.config.ledger_page, *changed]
+    return [app.config.ledger_page, app.config.errata_page, *changed]
 
 
 def forget(app, env, docname):
@@ -199,8 +224,11 @@ def forget(app, env, docname):
 
 def setup(app):
     app.add_config_value("ledger_page", "book/ledger", "env")
+    app.add_config_value("errata_page", "book/errata", "env")
     app.add_node(LedgerNode)
+    app.add_node(MendsNode)
     app.add_directive("ledger", Ledger)
+    app.add_role("mends", Mends())
     app.connect("builder-inited", read_markers)
     app.connect("env-purge-doc", forget)
     app.connect("doctree-read", collect)

@@ -1,0 +1,150 @@
+"""The reference: `{api} rlbook.module` lists a module's public names, in its order, from their docstrings.
+
+Sphinx's autodoc reads them. The docstrings are plain text with formulas in Unicode, made for `help()`, so before
+Sphinx sees one its special characters are escaped; a name in backquotes becomes code, an indented block keeps its
+lines, and a label such as thm-reinforce becomes a link to the statement.
+"""
+
+import ast
+import re
+from importlib import import_module
+from pathlib import Path
+
+from docutils import nodes
+from docutils.statemachine import StringList
+from sphinx.util.docutils import SphinxDirective
+
+# A module of one of these shows what the package offers, under the package's name; other helpers stay its own.
+PACKAGES = ("rlbook.neural", "rlbook.widgets")
+WHOLE = ("rlbook.widgets.base",)  # in such a package, but its classes are seen as bases of what the package offers
+LABEL = re.compile(r"\b(thm|lem|prop|def|eq)-[a-z0-9]+(?:-[a-z0-9]+)*\b")
+HEADINGS = ("Parameters", "Settings", "Raises", "Returns")
+
+
+def public_names(module):
+    """The public names of a module, in the order of its source: [(full name as a reader imports it, kind), ...].
+
+    They are what its package lists in `__all__`, if it is part of one, else its functions and classes that do not
+    begin with an underscore. A kind is "function", "class" or "data".
+    """
+    package = next((name for name in PACKAGES if module.startswith(f"{name}.") and module not in WHOLE), None)
+    listed = set(import_module(package).__all__) if package else None
+    top = set(import_module("rlbook").__all__)
+    found = []
+    for node in ast.parse(Path(import_module(module).__file__).read_text(encoding="utf-8")).body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            name, kind = node.name, "class" if isinstance(node, ast.ClassDef) else "function"
+        elif isinstance(node, ast.Assign) and package:
+            name, kind = ast.unparse(node.targets[0]), "data"
+        else:
+            continue
+        if name in listed if package else not name.startswith("_"):
+            found.append((f"{package or ('rlbook' if name in top else module)}.{name}", kind))
+    return found
+
+
+def labels_named(text):
+    """The labels of statements that a docstring names, in order."""
+    return [match[0] for match in LABEL.finditer(text)]
+
+
+class Api(SphinxDirective):
+    """`{api} rlbook.mdp`: every public name of the module."""
+
+    required_arguments = 1
+
+    def run(self):
+        module = self.arguments[0]
+        self.env.note_dependency(import_module(module).__file__)
+        lines = ["```{eval-rst}"]
+        for name, kind in public_names(module):
+            if kind == "data":
+                owner, _, short = name.rpartition(".")
+                lines += [f".. py:data:: {name}", f"   :value: {shown(getattr(import_module(owner), short))}", ""]
+            else:
+                lines += [f".. auto{kind}:: {name}", *(["   :members:"] if kind == "class" else []), ""]
+        box = nodes.container(classes=["api"])
+        self.state.nested_parse(StringList([*lines, "```"], source=module), self.content_offset, box)
+        return [box]
+
+
+def shown(value, most=90):
+    """A constant's value on one line, cut short if it is long."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+# Docstrings ---------------------------------------------------------------------------------------------------------
+
+
+def marked_up(text):
+    """A line of plain text as reStructuredText: names as code, labels as links, all else as it stands."""
+    parts = re.split(r"(`+[^`]+`+)", text)
+    return "".join(f"``{part.strip('`')}``" if i % 2 else linked(part) for i, part in enumerate(parts))
+
+
+def linked(text):
+    done, end = [], 0
+    for match in LABEL.finditer(text):
+        begin, stop = match.span()
+        role = "prf:ref"
+        if match[1] == "eq":  # whose number comes with its own parentheses
+            role = "eq"
+            if text[begin - 1 : begin] == "(" and text[stop : stop + 1] == ")":
+                begin, stop = begin - 1, stop + 1
+        done += [escaped(text[end:begin]), f"\\ :{role}:`{match[0]}`\\ "]
+        end = stop
+    return "".join([*done, escaped(text[end:])])
+
+
+def escaped(text):
+    return re.sub(r"([\\*|_<>`:\[\]])", r"\\\1", text)
+
+
+def to_rst(lines):
+    """A docstring's lines as reStructuredText."""
+    out, i = [], 0
+    while i < len(lines):
+        line = lines[i]
+        if i + 1 < len(lines) and line.strip() in HEADINGS and set(lines[i + 1].strip()) == {"-"}:
+            out += ["", f"**{line.strip()}**", ""]
+            i += 2
+            while i < len(lines) and lines[i].strip():
+                (name, _, kind), text = lines[i].partition(" : "), []
+                i += 1
+                while i < len(lines) and lines[i].startswith("    "):
+                    text.append(lines[i].strip())
+                    i += 1
+                words = ". ".join(filter(None, [kind, " ".join(text)]))
+                out.append(f"* **{escaped(name)}**: {marked_up(words)}")
+            out.append("")
+        elif line.startswith("    "):
+            block = []
+            while i < len(lines) and (not lines[i].strip() or lines[i].startswith("    ")):
+                block.append(lines[i][4:].rstrip())
+                i += 1
+            while not block[-1]:
+                block.pop()
+            out += ["", ".. parsed-literal::", "", *(f"   {marked_up(part)}" if part else "" for part in block), ""]
+        else:
+            out.append(marked_up(line))
+            i += 1
+    return out
+
+
+def process(app, what, name, obj, options, lines):
+    lines[:] = to_rst(lines)
+
+
+def skip(app, what, name, obj, skipped, options):
+    """Leave out what has no docstring of its own: the fields of a named tuple, the traits of a widget."""
+    of_ours = callable(obj) or isinstance(obj, (property, classmethod, staticmethod))
+    return True if skipped or not of_ours or name.startswith("_") else None
+
+
+def setup(app):
+    app.setup_extension("sphinx.ext.autodoc")
+    app.add_directive("api", Api)
+    app.connect("autodoc-process-docstring", process)
+    app.connect("autodoc-skip-member", skip)
+    return {"version": "1", "parallel_read_safe": True}

@@ -1,0 +1,247 @@
+"""The map of results: which statement rests on which, drawn, and as a list.
+
+The directive says only where things stand: one line a row, cells parted by `|`, each empty or a statement's label,
+followed by a title of its own where the statement has none. A line `# Title` begins a chapter's band.
+
+    ```{results-map}
+    # Chapter 1
+    lem-score-zero | | thm-score-function
+    lem-admissible | eq-trajectory-law an episode's law | thm-reinforce
+    ```
+
+An arrow is drawn from A to B exactly if the statement or the proof of B cites A, by its label or by that of an
+equation in it; if A is in another band, B has a note with A's number instead. Numbers, titles and links are the
+book's; the list below the drawing says the same in words.
+"""
+
+import re
+import textwrap
+from html import escape
+from typing import NamedTuple
+
+from claims import KINDS, reading_order, text_of
+from docutils import nodes
+from sphinx.errors import ExtensionError
+from sphinx.util.docutils import SphinxDirective
+
+WIDE, HIGH = 146, 74  # of a box
+ACROSS, DOWN = 166, 110  # from box to box
+TOP, SIDE = 34, 8  # of a band, for its title; beside the boxes
+LINE = 21  # characters
+
+BLOCK = re.compile(r"```\{prf:(\w+)\}[^\n]*\n(.*?)\n```", re.DOTALL)
+CITED = re.compile(r"\{(?:prf:ref|eq)\}`([\w-]+)`")
+NUMBERED = re.compile(r"\$\$\s*\(([\w-]+)\)|\{math\}\n:label:\s*([\w-]+)")
+
+
+class Statement(NamedTuple):
+    """A statement as the built book shows it."""
+
+    label: str
+    name: str
+    title: str
+    page: str
+    anchor: str
+
+
+def citations_in(text):
+    """What each statement of a page cites in itself and its proof, and in which statement an equation stands.
+
+    Returns ({label: [cited labels, in order]}, {label of an equation: label of the statement or proof it is in}).
+    """
+    cites, within, label = {}, {}, None
+    for kind, body in BLOCK.findall(text):
+        if kind in KINDS:
+            label = re.search(r":label:\s*([\w-]+)", body)[1]
+            cites[label] = []
+        elif kind != "proof":
+            continue
+        cites[label] += CITED.findall(body)
+        within.update({one or other: label for one, other in NUMBERED.findall(body)})
+    return cites, within
+
+
+def rests_on(texts):
+    """{label: the labels of the statements that it cites}; an equation in a statement stands for that statement."""
+    cites, within = {}, {}
+    for text in texts:
+        for found, of_page in zip((cites, within), citations_in(text), strict=True):
+            found.update(of_page)
+    return {label: {within.get(name, name) for name in cited} - {label} for label, cited in cites.items()}
+
+
+def grid_in(lines):
+    """The bands of the directive's lines: [(title, [[None or (label, own title or ""), ...] a row])]."""
+    bands = []
+    for line in filter(str.strip, lines):
+        if line.startswith("#"):
+            bands.append((line.lstrip("# "), []))
+        else:
+            cells = (cell.strip().partition(" ") for cell in line.split("|"))
+            bands[-1][1].append([(label, title.strip()) if label else None for label, _, title in cells])
+    return bands
+
+
+class MapNode(nodes.General, nodes.Element):
+    """Stands where the map will be, until every page has been read."""
+
+
+class ResultsMap(SphinxDirective):
+    has_content = True
+
+    def run(self):
+        return [MapNode(bands=grid_in(self.content))]
+
+
+def statements(app):
+    """All numbered statements of the book, by label."""
+    found = {}
+    for page in reading_order(app.env):
+        numbers = app.env.toc_fignumbers.get(page, {})
+        for label, kind, anchor, title in app.env.book_statements.get(page, []):
+            key = "displaymath" if kind == "equation" else app.config.prf_realtyp_to_countertyp.get(kind, kind)
+            number = ".".join(map(str, numbers.get(key, {}).get(anchor, ())))
+            name = f"({number})" if kind == "equation" else f"{kind.title()} {number}"
+            found[label] = Statement(label, name, title, page, anchor)
+    return found
+
+
+def draw(app, doctree, docname):
+    waiting = list(doctree.findall(MapNode))
+    if not waiting:
+        return
+    known = statements(app)
+    reasons = rests_on(text_of(app.env.doc2path(page)) for page in reading_order(app.env))
+    for node in waiting:
+        placed = [cell for _, rows in node["bands"] for row in rows for cell in row if cell]
+        unknown = [label for label, _ in placed if label not in known]
+        if unknown:
+            raise ExtensionError(f"results-map: no statement has the label {', '.join(unknown)}")
+        own = {label: known[label]._replace(title=title or known[label].title) for label, title in placed}
+        uri = {
+            label: app.builder.get_relative_uri(docname, found.page) + f"#{found.anchor}"
+            for label, found in own.items()
+        }
+        reasons_here = {label: [a for a in own if a in reasons.get(label, ())] for label in own}
+        svg = nodes.raw("", drawing(node["bands"], own, uri, reasons_here), format="html")
+        node.replace_self([svg, listing(node["bands"], own, uri, reasons_here)])
+
+
+# The drawing ------------------------------------------------------------------------------------------------------
+
+
+def drawing(bands, own, uri, reasons):
+    """The map as inline SVG in a box that scrolls by itself."""
+    centre, band_of, titles, y = {}, {}, [], 0
+    columns = max(len(row) for _, rows in bands for row in rows)
+    width = columns * ACROSS + 2 * SIDE
+    for title, rows in bands:
+        titles.append(f'<text class="band" x="{SIDE}" y="{y + 20}">{escape(title)}</text>')
+        titles.append(f'<path class="rule" d="M{SIDE} {y + 28}H{width - SIDE}"/>')
+        y += TOP
+        for row in rows:
+            for column, cell in enumerate(row):
+                if cell:
+                    centre[cell[0]] = SIDE + (column + 0.5) * ACROSS, y + DOWN / 2
+                    band_of[cell[0]] = title
+            y += DOWN
+    near = [(a, b) for b, cited in reasons.items() for a in cited if band_of[a] == band_of[b]]
+    far = {b: [a for a in cited if band_of[a] != band_of[b]] for b, cited in reasons.items()}
+    paths = "".join(edge(a, b, centre) for a, b in near)
+    boxes = "".join(box(label, far[label], own, uri, *centre[label]) for label in centre)
+    return (
+        '<div class="results-map" role="region" aria-label="Map of the results" tabindex="0">'
+        f'<svg viewBox="0 0 {width} {y + 8}" width="{width}" height="{y + 8}" role="group" '
+        'aria-label="A map of the results. The list below says the same.">'
+        '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
+        '<path class="tip" d="M0 0L8 4L0 8z"/></marker></defs>'
+        f"{''.join(titles)}<g>{paths}</g>{boxes}</svg></div>"
+    )
+
+
+def box(label, far, own, uri, x, y):
+    """A statement's box, a link to it; at its foot links to what it rests on in other chapters."""
+    name, lines = own[label].name, textwrap.wrap(own[label].title, LINE)
+    kind = "equation" if name.startswith("(") else name.partition(" ")[0].lower()
+    top = y + 11 - 7 * (1 + len(lines) + bool(far))
+    rows = "".join(f'<tspan x="{x:g}" dy="14">{escape(line)}</tspan>' for line in lines)
+    links = ", ".join(
+        f'<a href="{escape(uri[a])}" data-edge="{a} {label}" aria-label="{own[a].name}, {escape(own[a].title)}">'
+        f"{own[a].name.rpartition(' ')[2]}</a>"
+        for a in far
+    )
+    return (
+        f'<a href="{escape(uri[label])}"><rect class="{kind}" x="{x - WIDE / 2:g}" y="{y - HIGH / 2:g}" '
+        f'width="{WIDE}" height="{HIGH}" rx="4"/><text x="{x:g}" y="{top:g}"><tspan class="number">{name}</tspan>'
+        f"{rows}</text></a>"
+    ) + (f'<text class="note" x="{x:g}" y="{top + 14 * (1 + len(lines)):g}">from {links}</text>' if far else "")
+
+
+def edge(a, b, centre):
+    """An arrow from a to b: straight down to the next row, sideways along a row, else through the gaps."""
+    (xa, ya), (xb, yb) = centre[a], centre[b]
+    mark = f'data-edge="{a} {b}" marker-end="url(#tip)"'
+    if ya == yb:
+        side = 1 if xb > xa else -1
+        start, end = xa + side * WIDE / 2, xb - side * WIDE / 2
+        if abs(xb - xa) <= ACROSS:
+            return f'<path {mark} d="M{start:g} {ya:g}H{end:g}"/>'
+        low = ya + HIGH / 2
+        start, end = xa + side * WIDE / 4, xb - side * WIDE / 4
+        bow = low + (DOWN - HIGH) * 0.9
+        return f'<path {mark} d="M{start:g} {low:g}C{start:g} {bow:g} {end:g} {bow:g} {end:g} {low:g}"/>'
+    down = 1 if yb > ya else -1
+    lean = max(-1, min(1, (xb - xa) / ACROSS))
+    xs, ys = xa + lean * WIDE / 4, ya + down * HIGH / 2
+    xe, ye = xb - lean * WIDE / 4, yb - down * HIGH / 2
+    if abs(ye - ys) < DOWN:
+        half = (ys + ye) / 2
+        return f'<path {mark} d="M{xs:g} {ys:g}C{xs:g} {half:g} {xe:g} {half:g} {xe:g} {ye:g}"/>'
+    # Past other rows: down in the gap beside the target's column, on the side where the source is.
+    gap = xb + (ACROSS / 2 if xa > xb else -ACROSS / 2) + 8 * ((hash_of(a + b) % 3) - 1)
+    bend = down * (DOWN - HIGH) / 2
+    return (
+        f'<path {mark} d="M{xs:g} {ys:g}C{xs:g} {ys + bend:g} {gap:g} {ys:g} {gap:g} {ys + 2 * bend:g}'
+        f'V{ye - 2 * bend:g}C{gap:g} {ye:g} {xe:g} {ye - bend:g} {xe:g} {ye:g}"/>'
+    )
+
+
+def hash_of(text):
+    """A small number that is the same in every build."""
+    return sum(map(ord, text))
+
+
+# The list ---------------------------------------------------------------------------------------------------------
+
+
+def listing(bands, own, uri, reasons):
+    """The same in words: a list of chapters, of their results, and of what each rests on."""
+    chapters = nodes.bullet_list(classes=["results-list"])
+    for title, rows in bands:
+        results = nodes.bullet_list()
+        for label, _ in filter(None, (cell for row in rows for cell in row)):
+            line = nodes.paragraph("", "", link(own[label].name, uri[label]), nodes.Text(f" {own[label].title}"))
+            for i, reason in enumerate(reasons[label]):
+                line += nodes.Text(", " if i else ", from ")
+                line += link(own[reason].name, uri[reason])
+            results += nodes.list_item("", line)
+        chapters += nodes.list_item("", nodes.paragraph("", title), results)
+    return chapters
+
+
+def link(text, uri):
+    return nodes.reference("", text, refuri=uri, internal=True)
+
+
+def pages_to_write(app, env):
+    """The map's page, always: it speaks of every other."""
+    return [app.config.map_page]
+
+
+def setup(app):
+    app.add_config_value("map_page", "book/map", "env")
+    app.add_node(MapNode)
+    app.add_directive("results-map", ResultsMap)
+    app.connect("env-updated", pages_to_write)
+    app.connect("doctree-resolved", draw)
+    return {"version": "1", "parallel_read_safe": True}
