@@ -559,9 +559,9 @@ def _integrate(f, *places):
     """∫ f over [−10, 10], cut at 0 and at the `places`, where f may be steep: tanh-sinh quadrature of each piece."""
     inner = np.concatenate([[0.0], *places])
     ends = np.unique(np.r_[-10.0, inner[abs(inner) < 10], 10.0])
-    t = np.arange(-112, 113) / 32  # up to where the nodes meet the ends
+    t = np.arange(-224, 225) / 64  # up to where the nodes meet the ends
     share = 1 / (1 + np.exp(-np.pi * np.sinh(t)))
-    rate = np.pi * np.cosh(t) * share * (1 - share) / 32
+    rate = np.pi * np.cosh(t) * share * (1 - share) / 64
     length = np.diff(ends)[:, None]
     return float((f(ends[:-1, None] + length * share) * rate * length).sum())
 

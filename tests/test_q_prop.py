@@ -700,6 +700,23 @@ def test_the_bias_of_the_single_sample_in_general(model, q):
 
 
 @pytest.mark.proves("prop-single-sample")
+@pytest.mark.parametrize("tau", [0.5, 0.1, 0.01])
+@pytest.mark.parametrize("near", [0.1, 0.01])
+def test_the_quadrature_sees_where_the_advantage_almost_vanishes(near, tau):
+    """E[Â|z] = (z − r)((z − 1)² + near²): between its roots it comes near zero once more, where P(ÂĀ > 0) dips."""
+    r = -2 / (2 + near**2)  # what makes it one of the model's cubics
+    model = GaussianModel(4 + near**2 + 2 * r, -(r + 2), 1.0, tau, 1.0)
+    z = np.linspace(-2, 2, 7)
+    np.testing.assert_allclose(model.advantage(z), (z - r) * ((z - 1) ** 2 + near**2), atol=1e-13)
+    x, w = np.polynomial.legendre.leggauss(8)
+    half = 10 / 20_000  # 20 000 panels of [−10, 10]
+    z = (np.arange(-10, 10, 2 * half) + half)[:, None] + half * x
+    density = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
+    wanted = 0.7 * half * (ndtr(np.sign(z) * model.advantage(z) / tau) * (1 - z**2) * density * w).sum()
+    assert model.single_sample_bias(0.7, "conservative") == pytest.approx(wanted, abs=1e-11)
+
+
+@pytest.mark.proves("prop-single-sample")
 @pytest.mark.parametrize("rule", ["conservative", "aggressive"])
 def test_the_same_in_samples(rule):
     model, q = GaussianModel(0.5, 0.4, 0.3, 0.2, 1.0), 0.7
