@@ -13,7 +13,7 @@ The numbers are those of `rlbook.q_prop`; the browser has a copy of these closed
 
 from __future__ import annotations
 
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import traitlets as tr
@@ -21,7 +21,7 @@ import traitlets as tr
 from rlbook import plots
 from rlbook.q_prop import CorrelatedPair, control_variate, cross_fitted, fitted_on_same
 from rlbook.widgets.average_grid import uniforms
-from rlbook.widgets.base import Widget
+from rlbook.widgets.base import Number, PresetWidget
 
 LIMITS = {"c": (-2, 2), "corr": (-1, 1), "bend": (0, 1)}  # of each number that can be set
 FEWEST, MOST = 8, 64  # samples in a batch: below 8 a coefficient from half of them has no variance
@@ -67,7 +67,7 @@ def estimate_variances(pair, n, c):
     )
 
 
-class ControlVariate(Widget):
+class ControlVariate(PresetWidget):
     """Samples of f and a control g, the variance of f + cg, and estimates with c fixed, fitted and cross-fitted.
 
     `ControlVariate()` shows the first preset, `ControlVariate("same-samples")` another, `ControlVariate(corr=0.5,
@@ -84,22 +84,12 @@ class ControlVariate(Widget):
     """
 
     _view = tr.Unicode("control_variate").tag(sync=True)
-    _presets = tr.Dict().tag(sync=True)
     preset = tr.Unicode("correlated").tag(sync=True, setting=True)
-    c = tr.Float(0.0).tag(sync=True, setting=True)
-    corr = tr.Float(0.9).tag(sync=True, setting=True)
-    bend = tr.Float(0.0).tag(sync=True, setting=True)
+    c = Number(0.0, *LIMITS["c"]).tag(sync=True, setting=True)
+    corr = Number(0.9, *LIMITS["corr"]).tag(sync=True, setting=True)
+    bend = Number(0.0, *LIMITS["bend"]).tag(sync=True, setting=True)
     n = tr.Int(16).tag(sync=True, setting=True)
     seed = tr.Int(1, min=0, max=2**32 - 1).tag(sync=True, setting=True)
-
-    PRESETS: ClassVar[tuple[str, ...]]  # the names, filled in below
-
-    def __init__(self, preset=None, **settings):
-        preset = next(iter(PRESETS)) if preset is None else preset
-        self._told = True  # settings come as they are to be: a preset among them resets none of them
-        super().__init__(**{**self._defaults(preset), "preset": preset, **settings})
-        self._told = False
-        self.observe(self._load_preset, "preset")
 
     # Numbers ------------------------------------------------------------------------------------------------
 
@@ -169,38 +159,10 @@ class ControlVariate(Widget):
 
     # Settings -----------------------------------------------------------------------------------------------
 
-    def _defaults(self, preset):
-        """The settings that a preset begins with."""
-        if preset not in PRESETS:
-            raise tr.TraitError(f"preset must be one of {', '.join(map(repr, PRESETS))}, got {preset!r}")
-        return {**DEFAULTS, **PRESETS[preset][2]}
-
-    def set_state(self, sync_data):
-        """What the front end sends, a preset together with its settings."""
-        self._told = True
-        try:
-            super().set_state(sync_data)
-        finally:
-            self._told = False
-
-    def _load_preset(self, change):
-        if not self._told:
-            self.reset()
-
     @tr.default("_presets")
     def _settings_of_presets(self):
-        return {
-            name: {"title": title, "note": note, "settings": self._defaults(name)}
-            for name, (title, note, _) in PRESETS.items()
-        }
-
-    @tr.validate(*LIMITS)
-    def _number_in_range(self, proposal):
-        name, value = proposal["trait"].name, proposal["value"]
-        low, high = LIMITS[name]
-        if not low <= value <= high:  # nor is nan
-            raise tr.TraitError(f"{name} must be a number from {low:g} to {high:g}, got {value!r}")
-        return value
+        presets = super()._settings_of_presets()
+        return {name: {**preset, "note": PRESETS[name][1]} for name, preset in presets.items()}
 
     @tr.validate("n")
     def _two_halves(self, proposal):
@@ -298,4 +260,4 @@ PRESETS = {
         {"corr": 0.8, "c": -0.8, "bend": 0.8, "n": 64},
     ),
 }
-ControlVariate.PRESETS = tuple(PRESETS)
+ControlVariate.take_presets(PRESETS, DEFAULTS)

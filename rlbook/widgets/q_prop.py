@@ -11,14 +11,14 @@ The numbers are those of `rlbook.q_prop.GaussianModel`; the browser has a copy o
 
 from __future__ import annotations
 
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import traitlets as tr
 
 from rlbook import plots
 from rlbook.q_prop import GaussianModel
-from rlbook.widgets.base import Widget
+from rlbook.widgets.base import Number, PresetWidget
 from rlbook.widgets.control_variate import normals
 
 LIMITS = {  # of each number that can be set
@@ -45,7 +45,7 @@ class Rules(NamedTuple):
     optimal: float
 
 
-class QProp(Widget):
+class QProp(PresetWidget):
     """A Gaussian policy in one state, the line that a critic takes from its advantages, and the gradient's variance.
 
     `QProp()` shows the first preset, `QProp("noise-floor")` another, `QProp(q=0.5, weight=1)` settings of your own.
@@ -65,27 +65,17 @@ class QProp(Widget):
     """
 
     _view = tr.Unicode("q_prop").tag(sync=True)
-    _presets = tr.Dict().tag(sync=True)
     preset = tr.Unicode("helpful").tag(sync=True, setting=True)
-    weight = tr.Float(0.0).tag(sync=True, setting=True)
+    weight = Number(0.0, *LIMITS["weight"]).tag(sync=True, setting=True)
     rule = tr.Enum(("fixed", "conservative", "aggressive"), "fixed").tag(sync=True, setting=True)
-    q = tr.Float(0.9).tag(sync=True, setting=True)
-    c1 = tr.Float(1.0).tag(sync=True, setting=True)
-    c2 = tr.Float(0.0).tag(sync=True, setting=True)
-    c3 = tr.Float(0.0).tag(sync=True, setting=True)
-    tau = tr.Float(0.5).tag(sync=True, setting=True)
-    sigma = tr.Float(1.0).tag(sync=True, setting=True)
+    q = Number(0.9, *LIMITS["q"]).tag(sync=True, setting=True)
+    c1 = Number(1.0, *LIMITS["c1"]).tag(sync=True, setting=True)
+    c2 = Number(0.0, *LIMITS["c2"]).tag(sync=True, setting=True)
+    c3 = Number(0.0, *LIMITS["c3"]).tag(sync=True, setting=True)
+    tau = Number(0.5, *LIMITS["tau"]).tag(sync=True, setting=True)
+    sigma = Number(1.0, *LIMITS["sigma"]).tag(sync=True, setting=True)
     n = tr.Int(16, min=1, max=MOST).tag(sync=True, setting=True)
     seed = tr.Int(1, min=0, max=2**32 - 1).tag(sync=True, setting=True)
-
-    PRESETS: ClassVar[tuple[str, ...]]  # the names, filled in below
-
-    def __init__(self, preset=None, **settings):
-        preset = next(iter(PRESETS)) if preset is None else preset
-        self._told = True  # settings come as they are to be: a preset among them resets none of them
-        super().__init__(**{**self._defaults(preset), "preset": preset, **settings})
-        self._told = False
-        self.observe(self._load_preset, "preset")
 
     # Numbers ------------------------------------------------------------------------------------------------
 
@@ -151,38 +141,10 @@ class QProp(Widget):
 
     # Settings -----------------------------------------------------------------------------------------------
 
-    def _defaults(self, preset):
-        """The settings that a preset begins with."""
-        if preset not in PRESETS:
-            raise tr.TraitError(f"preset must be one of {', '.join(map(repr, PRESETS))}, got {preset!r}")
-        return {**DEFAULTS, **PRESETS[preset][2]}
-
-    def set_state(self, sync_data):
-        """What the front end sends, a preset together with its settings."""
-        self._told = True
-        try:
-            super().set_state(sync_data)
-        finally:
-            self._told = False
-
-    def _load_preset(self, change):
-        if not self._told:
-            self.reset()
-
     @tr.default("_presets")
     def _settings_of_presets(self):
-        return {
-            name: {"title": title, "note": note, "settings": self._defaults(name)}
-            for name, (title, note, _) in PRESETS.items()
-        }
-
-    @tr.validate(*LIMITS)
-    def _number_in_range(self, proposal):
-        name, value = proposal["trait"].name, proposal["value"]
-        low, high = LIMITS[name]
-        if not low <= value <= high:  # nor is nan
-            raise tr.TraitError(f"{name} must be a number from {low:g} to {high:g}, got {value!r}")
-        return value
+        presets = super()._settings_of_presets()
+        return {name: {**preset, "note": PRESETS[name][1]} for name, preset in presets.items()}
 
 
 # The picture ------------------------------------------------------------------------------------------------
@@ -288,4 +250,4 @@ PRESETS = {
         {"c1": 0.6, "c3": 0.25, "q": 1.0, "tau": 0.5, "weight": 0.6},
     ),
 }
-QProp.PRESETS = tuple(PRESETS)
+QProp.take_presets(PRESETS, DEFAULTS)

@@ -6,6 +6,7 @@ import { axisX, axisY, gridX, gridY } from "./plot.js";
 import { arrow, dragging, makeHandle, node, put } from "./policy_pictures.js";
 
 const ROW = 14; // height of one row of flags above a bowl, in pixels
+const LOW = 13; // height of a band that has room for its name, in pixels
 const PILE = 5; // width of a column of a heap, in pixels
 
 const between = (low, high, x) => Math.min(high, Math.max(low, x));
@@ -180,11 +181,11 @@ export function makeBowl(holder, { x: across, y: up, flags: count, point }) {
     const rise = band ? foot - Math.max(parts.top, y(band.at)) : 0;
     parts.band.style.display = rise > 0 ? "" : "none";
     put(parts.band, { y: foot - rise, height: rise });
-    parts.bandName.style.display = rise >= 16 ? "" : "none";
-    put(parts.bandName, { ...sides[aside ? 1 : 0], y: Math.min(foot - 5, foot - rise + 13) });
+    parts.bandName.style.display = rise >= LOW ? "" : "none";
+    put(parts.bandName, { ...sides[aside ? 1 : 0], y: Math.min(foot - 3, foot - rise + 13) });
     parts.bandName.textContent = band ? `${band.name}: out of reach` : "";
     put(parts.floorName, { ...sides[aside ? 0 : 1], y: between(parts.top + 10, foot - 4, y(floor) - 5) });
-    parts.floorName.textContent = band && rise < 16 ? `${state.floorName} (${band.name})` : state.floorName;
+    parts.floorName.textContent = band && rise < LOW ? `${state.floorName} (${band.name})` : state.floorName;
     marks.forEach(([name, where, kind], row) => {
       const mark = parts.marks[row];
       const px = x(where);

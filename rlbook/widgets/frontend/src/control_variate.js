@@ -249,7 +249,7 @@ export function render({ model, el, link }) {
       },
       sizes.high,
     );
-    const names = ["f alone", `c = ${format(c)}`, "c fitted on the same samples", "c fitted on the other half"];
+    const names = ["f alone", `c = ${format(c)}`, "c from the same samples", "c from the other half"];
     const looks = ["rl-plain", "rl-control", "rl-control rl-dashed", "rl-control rl-dotted"];
     drawHeaps(
       {

@@ -49,7 +49,8 @@ function makeSamples() {
 function compute(now, samples) {
   const { q, weight, rule, n } = now;
   const estimates = (...how) => numerics.batchGradients(now, q, ...how, samples, MOST, n);
-  const single = Object.fromEntries(SINGLE.map(([name]) => [name, numerics.singleSampleBias(now, q, name)]));
+  const bias = numerics.singleSampleBias(now, q, "conservative");
+  const single = { conservative: bias, aggressive: 2 * bias };
   const fixed = rule === "fixed";
   return {
     fixed,
