@@ -11,7 +11,7 @@ The first term subtracts a baseline that depends on the action, and the second p
 
     none            0                  Â alone: the baseline V, or GAE
     full            1
-    conservative    1{K > 0}           K(s) = E_a[Â Ā_w],  W(s) = E_a[Ā_w²]                           (prop-adaptive)
+    conservative    1{K > 0}           K(s) = E_a[Â Ā_w],  W(s) = E_a[Ā_w²]                             (prop-adaptive)
     aggressive      sign K
     adaptive        K/W
 
@@ -333,21 +333,22 @@ def train_q_prop(
     seed,
     batches,
     episodes=8,
-    delta=0.01,
+    delta=0.03,
     gamma=0.95,
     lam=1.0,
     env=PENDULUM,
     hidden=32,
     learning_rate=0.003,
-    critic_steps=60,
+    value_steps=40,
+    critic_steps=40,
     capacity=50_000,
     progress=None,
 ):
     """TRPO along Q-Prop's gradient, with one of the rules, as a `QPropTraining`.
 
     Each of `batches` freezes what has been learned as a `Control`, plays `episodes` episodes with it, and takes one
-    step of "trust-region" with divergence `delta`. Only then V, Q_w (by `critic_steps` steps of descent, at
-    `learning_rate`, on the last `capacity` transitions) and κ_φ learn. The factor γᵗ is dropped, so that late steps
+    step of "trust-region" with divergence `delta`. Only then V (by `value_steps` steps), Q_w (by `critic_steps` steps
+    at `learning_rate` on the last `capacity` transitions) and κ_φ learn. The factor γᵗ is dropped, so that late steps
     are learned from as much as early ones, which follows the gradient of no fixed objective. All randomness comes
     from `seed`. `progress` is a tqdm bar to move on by one a batch.
     Source: Gu, Lillicrap, Ghahramani, Turner and Levine (2017), algorithm 1.
@@ -363,8 +364,8 @@ def train_q_prop(
     _check_lambda(lam)
     for name, number in {"delta": delta, "learning_rate": learning_rate}.items():
         _check_positive(name, number)
-    counts = {"batches": batches, "episodes": episodes, "hidden": hidden, "critic_steps": critic_steps}
-    for name, count in (counts | {"capacity": capacity}).items():
+    counts = {"batches": batches, "episodes": episodes, "hidden": hidden, "capacity": capacity}
+    for name, count in (counts | {"value_steps": value_steps, "critic_steps": critic_steps}).items():
         _check_count(name, count)
 
     rng = np.random.default_rng(seed)
@@ -372,7 +373,7 @@ def train_q_prop(
     policy = _policy(envs, hidden, rng)
     if not isinstance(policy, GaussianPolicy):
         raise ValueError(f"env must show vectors and take vectors, got {envs.single_action_space} for actions")
-    learners = _Learners(envs, gamma, lam, hidden, learning_rate, critic_steps, capacity, rng)
+    learners = _Learners(envs, gamma, lam, hidden, learning_rate, value_steps, critic_steps, capacity, rng)
     controls, mean_returns, steps = [], np.empty(batches), np.empty(batches, dtype=int)
     for i in range(batches):
         controls.append(learners.freeze(policy))
@@ -388,19 +389,19 @@ def train_q_prop(
 
 
 @one_thread()
-def fit_control(policy, *, seed, batches=20, episodes=16, gamma=0.95, env=PENDULUM, critic_steps=100):
+def fit_control(policy, *, seed, batches=12, episodes=16, gamma=0.95, env=PENDULUM, value_steps=40, critic_steps=100):
     """V, Q_w and κ_φ learned from `batches` of a policy that stays as it is, for it, as a `Control`.
 
     Raises `ValueError` for a policy that is not Gaussian, gamma outside [0, 1), a count that is not a positive integer.
     """
     _check_discount(gamma)
-    counts = {"batches": batches, "episodes": episodes, "critic_steps": critic_steps}
+    counts = {"batches": batches, "episodes": episodes, "value_steps": value_steps, "critic_steps": critic_steps}
     for name, count in counts.items():
         _check_count(name, count)
     _check_gaussian(policy)
     rng = np.random.default_rng(seed)
     envs = gym.make_vec(env, num_envs=episodes)
-    learners = _Learners(envs, gamma, 1.0, 32, 0.003, critic_steps, 50_000, rng)
+    learners = _Learners(envs, gamma, 1.0, 32, 0.003, value_steps, critic_steps, 50_000, rng)
     for _ in range(batches):
         learners.learn(policy, learners.freeze(policy).play(envs, rng), rng)
     envs.close()
@@ -410,15 +411,16 @@ def fit_control(policy, *, seed, batches=20, episodes=16, gamma=0.95, env=PENDUL
 class _Learners:
     """V, Q_w with its target network, and κ_φ, and what they learn from: all that learns but the policy."""
 
-    def __init__(self, envs, gamma, lam, hidden, learning_rate, critic_steps, capacity, rng):
+    def __init__(self, envs, gamma, lam, hidden, learning_rate, value_steps, critic_steps, capacity, rng):
         (n_in,), (n_actions,) = envs.single_observation_space.shape, envs.single_action_space.shape
         scale = 1 / (1 - gamma)
-        self.gamma, self.lam, self.critic_steps, self.memory = gamma, lam, critic_steps, Replay(capacity)
-        self.value = Scaled(mlp(n_in, 1, hidden=hidden, rng=rng), scale)
+        self.gamma, self.lam, self.memory = gamma, lam, Replay(capacity)
+        self.value_steps, self.critic_steps = value_steps, critic_steps
+        self.value = Scaled(mlp(n_in, 1, hidden=(hidden, hidden), rng=rng), scale)
         self.critic = Critic(Scaled(mlp(n_in + n_actions, 1, hidden=(hidden, hidden), rng=rng), scale))
         self.share = mlp(n_in, 1, hidden=hidden, rng=rng)
         self.target_network = copy.deepcopy(self.critic).requires_grad_(False)
-        self.value_descent = torch.optim.Adam(self.value.parameters(), 0.02)
+        self.value_descent = torch.optim.Adam(self.value.parameters(), 0.02, fused=True)
         self.critic_descent, self.share_descent = (
             torch.optim.Adam(module.parameters(), learning_rate, fused=True) for module in (self.critic, self.share)
         )
@@ -429,7 +431,7 @@ class _Learners:
     def learn(self, policy, batch, rng):
         """From a batch whose gradient has been taken; the critic for the policy as it is now."""
         self.memory.add(as_transitions(batch.episodes))
-        fit_value(self.value, self.value_descent, batch.episodes, self.gamma, 10)
+        fit_value(self.value, self.value_descent, batch.episodes, self.gamma, self.value_steps)
         descent = (self.critic, self.target_network, self.critic_descent)
         fit_critic(*descent, policy, self.memory, self.gamma, rng, steps=self.critic_steps)
         fit_share(self.share, self.share_descent, batch, self.gamma, self.lam, 10)
@@ -437,13 +439,12 @@ class _Learners:
 
 Q_PROP_VARIANTS = {
     "V baseline": {"rule": "none"},
-    "GAE": {"rule": "none", "lam": 0.9},
     "Q-Prop": {"rule": "full"},
-    "Q-Prop, adaptive": {"rule": "adaptive"},
+    "as published": {"rule": "conservative, one sample"},
 }
 
 
-def compare_q_prop(*, variants=Q_PROP_VARIANTS, seeds=range(3), batches=24, **settings):
+def compare_q_prop(*, variants=Q_PROP_VARIANTS, seeds=range(3), batches=16, **settings):
     """The runs of `train_q_prop` for every variant and seed, with the same settings but for the variant's own.
 
     `variants` maps a name to arguments of `train_q_prop`. Returns a dictionary from name to a list of
@@ -482,7 +483,7 @@ class QPropVariance(NamedTuple):
         return "\n".join([head, *(row(*entries) for entries in zip(*self[:-1], strict=True))])
 
 
-def measure_q_prop_variance(control, *, seed, episodes=2000, gamma=0.95, lam=0.9, env=PENDULUM):
+def measure_q_prop_variance(control, *, seed, episodes=1000, gamma=0.95, lam=0.9, env=PENDULUM):
     """Total variance and bias of every estimator at the control's policy, from the same episodes: `QPropVariance`.
 
     They are REINFORCE (the return G_t for Â_t), the baseline V, GAE at `lam`, Q-Prop with each rule at λ = 1 (the
