@@ -34,7 +34,7 @@ class Check(NamedTuple):
     line: int
 
 
-def markers_in(folder, mark="proves"):
+def markers_in(folder, kind="proves"):
     """The tests of a folder by the label that they prove: {label: [Check, ...]}; or by another mark's arguments."""
     found = {}
     for path in sorted(Path(folder).glob("test_*.py")):
@@ -42,7 +42,7 @@ def markers_in(folder, mark="proves"):
             if not isinstance(node, ast.FunctionDef):
                 continue
             for mark in node.decorator_list:
-                if isinstance(mark, ast.Call) and ast.unparse(mark.func) == f"pytest.mark.{mark}":
+                if isinstance(mark, ast.Call) and ast.unparse(mark.func) == f"pytest.mark.{kind}":
                     for label in mark.args:
                         check = Check(path.name, node.name, node.lineno)
                         found.setdefault(ast.literal_eval(label), []).append(check)
