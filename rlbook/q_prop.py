@@ -204,13 +204,14 @@ class CorrelatedPair:
         return (1 - self.corr**2) * self.sd_f**2
 
     def same_sample_bias(self, n):
-        """E[mean of `fitted_on_same`] − mean_f of n ≥ 2 samples: −√2·bend·√(1−corr²)·sd_f/n (prop-same-sample).
+        """E[mean of `fitted_on_same`] − mean_f of n samples: −√2·bend·√(1−corr²)·sd_f/n (prop-same-sample).
 
-        Exact for every n, not only for large ones. n may be an array.
+        Exact for every n, not only for large ones. n may be an array. It must be at least 3, or 2 where bend is 1 and
+        f is a function of g: else two samples are too few for the mean to exist.
         """
-        n = np.asarray(n)
-        if n.dtype.kind not in "iu" or (n < 2).any():
-            raise ValueError(f"n must be a whole number, at least 2, got {n}")
+        n, least = np.asarray(n), 2 if self.bend == 1 else 3
+        if n.dtype.kind not in "iu" or (n < least).any():
+            raise ValueError(f"n must be a whole number, at least {least}, got {n}")
         return -np.sqrt(2) * self.bend * np.sqrt(1 - self.corr**2) * self.sd_f / n
 
 

@@ -132,6 +132,8 @@ def test_the_chapter_runs_and_its_widgets_are_alive(browser, lab, path):
         ("NaturalGradient", "bend", "w.kl.euclidean", "data-kl"),
         ("Occupancy", "gamma", "w.eta", "data-eta"),
         ("PerformanceDifference", "alpha", "w.eta", "data-eta"),
+        ("ControlVariate", "c", "w.variance", "data-variance"),
+        ("QProp", "weight", "w.variance", "data-variance"),
     ],
 )
 def test_the_widget_answers_both_ways(browser, lab, name, setting, number, shown_as):

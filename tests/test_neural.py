@@ -193,6 +193,8 @@ def test_gae_bootstraps_truncated_episodes_only():
     np.testing.assert_allclose(one_step[0, :2], [1 + 0.5 * 20 - 10, 2 - 20], rtol=1e-15)
     by_hand = [1 + 0.5 * 40 - 30, 2 + 0.5 * 50 - 40, 4 + 0.5 * 60 - 50]
     np.testing.assert_allclose(one_step[1], by_hand, rtol=1e-15)
+    with pytest.raises(ValueError, match=r"lam must be a number in \[0, 1\], got 1.5"):
+        gae(two_endings(), values, last, 0.5, 1.5)
 
 
 # Gradients -----------------------------------------------------------------------------------------------

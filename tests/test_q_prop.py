@@ -214,14 +214,13 @@ def test_each_part_is_controlled_by_the_coefficient_of_the_rest():
 
 
 @pytest.mark.proves("prop-same-sample")
-@pytest.mark.parametrize("bend", [0.0, 0.5, 1.0])
-def test_the_pairs_bias_from_two_samples_by_quadrature(bend):
-    """The slope of two samples is a divided difference, a polynomial, so Gauss–Hermite is exact.
+def test_the_pairs_bias_from_two_samples_by_quadrature():
+    """Where f is a function of g, the slope of two samples is a divided difference, a polynomial: quadrature is exact.
 
     The axes are turned by 45°, and of four nodes none is 0, so that no node has two equal z.
     """
     turn = np.array([[1.0, 1.0], [1.0, -1.0]]) / np.sqrt(2)
-    pair = CorrelatedPair(1.0, 2.0, 0.5, 0.6, bend)
+    pair = CorrelatedPair(1.0, 2.0, 0.5, 0.6, 1.0)
 
     def estimate(x):
         z = x[:, :2] @ turn
@@ -231,6 +230,8 @@ def test_the_pairs_bias_from_two_samples_by_quadrature(bend):
         )
 
     assert normal_mean(estimate, d=4, order=4) - 1.0 == pytest.approx(pair.same_sample_bias(2), abs=1e-12)
+    with pytest.raises(ValueError, match="n must be a whole number, at least 3, got 2"):
+        CorrelatedPair(1.0, 2.0, 0.5, 0.6, 0.9).same_sample_bias(2)
 
 
 @pytest.mark.proves("prop-same-sample")

@@ -27,7 +27,7 @@ import torch
 from torch import nn
 from torch.func import functional_call, grad, vmap
 
-from rlbook.mdp import _check_count, _check_discount
+from rlbook.mdp import _check_count, _check_discount, _is_real
 from rlbook.neural.episodes import _sizes, rollout
 from rlbook.neural.networks import Scaled, _progress_bar, _tensor, mlp, one_thread
 from rlbook.policy_gradient import estimate_moments, returns
@@ -77,8 +77,10 @@ def gae(episodes, values, last_values, gamma, lam):
 
     `values` (N, T) are V(s_t), `last_values` (N,) V at the last observations, counted where the episode was
     truncated and not where it terminated. λ = 1 is G_t − V(s_t), λ = 0 the one-step error δ_t.
+    Raises `ValueError` for lam outside [0, 1].
     Source: Schulman, Moritz, Levine, Jordan and Abbeel (2016), equations 11–16.
     """
+    _check_lambda(lam)
     values = values * episodes.alive
     following = np.zeros(values.shape)
     following[:, :-1] = values[:, 1:]
@@ -271,3 +273,8 @@ def _values(value, episodes):
 def _check_variant(variant):
     if variant not in VARIANTS:
         raise ValueError(f"variant must be one of {', '.join(VARIANTS)}, got {variant!r}")
+
+
+def _check_lambda(lam):
+    if not _is_real(lam) or not 0 <= lam <= 1:
+        raise ValueError(f"lam must be a number in [0, 1], got {lam!r}")

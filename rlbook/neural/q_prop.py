@@ -16,9 +16,8 @@ The first term subtracts a baseline that depends on the action, and the second p
     adaptive        K/W
 
 No rule may look at the action that it weighs. So K/W is a function of the state, κ_φ(s), fitted to earlier batches by
-least squares, Σ (Â − κ_φ(s) Ā_w)², and the sign of K is the sign of κ_φ. The rules that were published instead take
-Â_t Ā_w(s_t,a_t) of the sample itself for K, "conservative, one sample" and "aggressive, one sample": these are biased
-(prop-single-sample).
+least squares, Σ (Â − κ_φ(s) Ā_w)², and the sign of K is the sign of κ_φ. "Conservative, one sample" and
+"aggressive, one sample" take Â_t Ā_w(s_t,a_t) of the sample itself for K: these are biased (prop-single-sample).
 
 π, V, Q_w and κ_φ must all be fixed before the batch that they weigh (prop-same-batch-critic). Here they are: a
 `Control` copies them and *plays* the batch, and only what a control has played can be weighed, by that control.
@@ -42,7 +41,7 @@ from torch import nn
 from torch.func import functional_call, grad, vmap
 
 from rlbook.bellman import _check_positive
-from rlbook.mdp import _check_count, _check_discount, _is_real
+from rlbook.mdp import _check_count, _check_discount
 from rlbook.neural.episodes import Episodes, draw_actions, rollout
 from rlbook.neural.natural_gradient import (
     _flat,
@@ -55,7 +54,7 @@ from rlbook.neural.natural_gradient import (
 )
 from rlbook.neural.networks import GaussianPolicy, Scaled, _progress_bar, _tensor, mlp, one_thread
 from rlbook.neural.pendulum import PENDULUM, Pendulums
-from rlbook.neural.policy_gradient import _values, fit_value, gae
+from rlbook.neural.policy_gradient import _check_lambda, _values, fit_value, gae
 from rlbook.neural.q_learning import Replay, Transitions
 from rlbook.policy_gradient import estimate_moments
 
@@ -440,7 +439,7 @@ class _Learners:
 Q_PROP_VARIANTS = {
     "V baseline": {"rule": "none"},
     "Q-Prop": {"rule": "full"},
-    "as published": {"rule": "conservative, one sample"},
+    "one sample": {"rule": "conservative, one sample"},
 }
 
 
@@ -478,8 +477,8 @@ class QPropVariance(NamedTuple):
     mean: np.ndarray
 
     def __str__(self):
-        row = "{:33s} {:9.3g} ± {:<8.2g} {:7.3f} ± {:<6.3f} {:6.3f} ± {:.3f}".format
-        head = f"{'':33s} {'total variance':>18s}   {'of V baseline’s':>15s}   {'bias':>9s}"
+        row = "{:30s} {:9.3g} ± {:<8.2g} {:7.3f} ± {:<6.3f} {:6.3f} ± {:.3f}".format
+        head = f"{'':30s} {'total variance':>18s}   {'of V baseline’s':>15s}   {'bias':>9s}"
         return "\n".join([head, *(row(*entries) for entries in zip(*self[:-1], strict=True))])
 
 
@@ -598,9 +597,3 @@ def _check_gaussian(policy):
 def _check_rule(rule):
     if rule not in (*RULES, *SINGLE_SAMPLE_RULES):
         raise ValueError(f"rule must be one of {'; '.join((*RULES, *SINGLE_SAMPLE_RULES))}, got {rule!r}")
-
-
-def _check_lambda(lam):
-    if not _is_real(lam) or not 0 <= lam <= 1:
-        raise ValueError(f"lam must be a number in [0, 1], got {lam!r}")
-    return float(lam)
