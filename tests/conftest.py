@@ -13,6 +13,7 @@ from bs4 import BeautifulSoup
 from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
+from rlbook import plots
 from rlbook.widgets.base import STATIC
 from tests.node import FRONTEND, node, npm
 
@@ -87,18 +88,26 @@ def browser():
 
 
 @pytest.fixture
-def visit(browser, tmp_path):
-    """Open a widget on a page of its own: visit(widget, width, asked="#…"). Nothing may be complained of."""
+def visit(browser, tmp_path, monkeypatch):
+    """Open a widget on a page of its own: visit(widget, width, asked="#…"). Nothing may be complained of.
+
+    The picture that stands there without JavaScript takes longer to draw than all the rest, and comes if asked for.
+    """
     from tests.live import PAGE, WIDTHS, Visit
 
     for path in STATIC.iterdir():
         shutil.copy(path, tmp_path)
     visits = []
 
-    def open_page(widget, width="desktop", *, asked="", theme="light", **options):
-        (tmp_path / "page.html").write_text(PAGE.format(html=widget.to_html(), theme=theme), encoding="utf-8")
+    def open_page(widget, width="desktop", *, asked="", theme="light", drawn=False, **options):
+        with monkeypatch.context() as patched:
+            if not drawn:
+                patched.setattr(type(widget), "picture", lambda widget: None)
+                patched.setattr(plots, "to_svg", lambda picture: "<svg xmlns='http://www.w3.org/2000/svg'/>")
+            html = widget.to_html()
+        (tmp_path / "page.html").write_text(PAGE.format(html=html, theme=theme), encoding="utf-8")
         address = f"file://{tmp_path}/page.html{asked}"
-        visits.append(Visit(browser, address, viewport=WIDTHS[width], **options))
+        visits.append(Visit(browser, address, viewport=WIDTHS[width], idle=False, **options))
         return visits[-1].page
 
     yield open_page

@@ -15,7 +15,7 @@ PAGE = """<!doctype html>
 class Visit:
     """A page opened in a browser, with what it asked for and what it complained of."""
 
-    def __init__(self, browser, url, *, scroll=True, **options):
+    def __init__(self, browser, url, *, scroll=True, idle=True, **options):
         self.context = browser.new_context(**options)
         self.page = self.context.new_page()
         self.requests, self.complaints = [], []
@@ -27,6 +27,8 @@ class Visit:
         self.page.goto(url, wait_until="load")
         if scroll and options.get("java_script_enabled", True):
             self.wake_everything()
+        if idle:
+            self.page.wait_for_load_state("networkidle")
 
     def wake_everything(self):
         """Scroll to the end in steps, so that whatever loads when it comes near has loaded."""
@@ -44,7 +46,6 @@ class Visit:
                 "() => [...document.querySelectorAll('.rlbook-widget')]"
                 ".every((widget) => widget.querySelector('.rl[data-preset]'))"
             )
-        self.page.wait_for_load_state("networkidle")
 
     def __enter__(self):
         return self

@@ -615,7 +615,7 @@ def test_nothing_jumps_in_the_difference(visit, width):
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("kind", ID)
 def test_the_picture_keeps_the_room_that_the_widget_takes(visit, kind, width):
-    page = visit(kind(), width)
+    page = visit(kind(), width, drawn=True)
     live = page.locator(".rl").bounding_box()["height"]
     page.evaluate("document.querySelector('.rlbook-widget').classList.remove('is-live')")
     kept = page.locator(".rlbook-picture").bounding_box()["height"]

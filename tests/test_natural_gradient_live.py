@@ -478,7 +478,7 @@ def test_nothing_jumps(visit, width):
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_the_picture_keeps_the_room_that_the_widget_takes(visit, width):
-    page = visit(NaturalGradient(), width)
+    page = visit(NaturalGradient(), width, drawn=True)
     live = page.locator(".rl").bounding_box()["height"]
     page.evaluate("document.querySelector('.rlbook-widget').classList.remove('is-live')")
     kept = page.locator(".rlbook-picture").bounding_box()["height"]

@@ -8,11 +8,9 @@ import re
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin
 
-import numpy as np
 import pytest
 from bs4 import BeautifulSoup
 
-from rlbook.widgets import VarianceReduction
 from tests.live import WIDTHS, Visit, settled
 from tests.test_ledger import ROOT, pages
 
@@ -21,15 +19,16 @@ CHAPTERS = [name for name in NAMES if re.match(r"book/\d\d-", name)]
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_page_is_quiet_and_fits(browser, address, name, width, theme):
-    """No request leaves, nothing fails, nothing is complained of, nothing sticks out sideways."""
-    with Visit(browser, f"{address}/{name}", viewport=WIDTHS[width], color_scheme=theme) as visit:
-        foreign = [url for url in visit.requests if not url.startswith((address, "data:", "blob:"))]
-        assert not foreign
+@pytest.mark.parametrize(("theme", "first", "then"), [("light", "desktop", "phone"), ("dark", "phone", "desktop")])
+def test_page_is_quiet_fits_and_is_accessible(browser, address, site, frontend, name, theme, first, then):
+    """No request leaves, nothing fails or is complained of, nothing sticks out sideways, axe finds nothing serious.
+
+    And all that the page loads to its end, each file once as a server would send it, weighs at most 400 kB.
+    """
+    with Visit(browser, f"{address}/{name}", viewport=WIDTHS[first], color_scheme=theme) as visit:
+        assert not [url for url in visit.requests if not url.startswith((address, "data:", "blob:"))]
         assert not visit.complaints
-        assert visit.page.evaluate("document.documentElement.scrollWidth") <= WIDTHS[width]["width"]
+        assert visit.page.evaluate("document.documentElement.scrollWidth") <= WIDTHS[first]["width"]
         ink, paper = visit.page.evaluate(
             """() => {
               const light = (css) => css.match(/[\\d.]+/g).slice(0, 3).reduce((sum, x) => sum + Number(x), 0) / 765;
@@ -38,6 +37,35 @@ def test_page_is_quiet_and_fits(browser, address, name, width, theme):
             }"""
         )
         assert (paper > 0.9 and ink < 0.4) if theme == "light" else (paper < 0.2 and ink > 0.6)
+        weighed = weights(visit.requests, address, site)
+        assert sum(weighed.values()) <= 400_000, sorted(weighed.items(), key=lambda item: -item[1])
+        scripts = {file for file in weighed if re.fullmatch(r"widgets\..*js", file)}
+        views = set(re.findall(r'data-view="(\w+)"', (site / name).read_text(encoding="utf-8")))
+        assert views or name not in CHAPTERS
+        assert scripts == ({"widgets.js", *(f"widgets.{view}.js" for view in views)} if views else set())
+
+        visit.page.add_script_tag(path=frontend / "node_modules" / "axe-core" / "axe.min.js")
+        found = visit.page.evaluate("async () => (await axe.run()).violations")
+        serious = [
+            f"{violation['id']}: {violation['help']}: {[node['target'] for node in violation['nodes']][:4]}"
+            for violation in found
+            if violation["impact"] in ("serious", "critical")
+        ]
+        assert not serious, "\n".join(serious)
+
+        visit.page.set_viewport_size(WIDTHS[then])
+        settled(visit.page)
+        assert visit.page.evaluate("document.documentElement.scrollWidth") <= WIDTHS[then]["width"]
+        assert not visit.complaints
+
+
+def weights(requests, address, site):
+    """The files of the site among what was asked for, and their bytes: compressed where that helps."""
+    names = {
+        unquote(re.sub(r"[?#].*", "", url)).removeprefix(address + "/") for url in requests if url.startswith(address)
+    }
+    data = {Path(name).name: (site / name).read_bytes() for name in names}
+    return {name: min(len(whole), len(gzip.compress(whole, 6))) for name, whole in data.items()}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -78,7 +106,7 @@ def test_every_internal_link_and_anchor_resolves(site, soup):
                 assert unquote(anchor) in targets[target], f"{name}: {link['href']}"
 
 
-# The widget -------------------------------------------------------------------------------------------------------
+# A chapter -------------------------------------------------------------------------------------------------------
 
 WITH_WIDGET = "book/01-reinforce.html"
 
@@ -90,178 +118,6 @@ def chapter(request, browser, address, site):
     with Visit(browser, f"{start}/{WITH_WIDGET}", viewport=WIDTHS["desktop"]) as visit:
         yield visit
         assert not visit.complaints
-
-
-def shown(page):
-    """What the first widget of the page says: variance and mean in full precision, and its sentence."""
-    settled(page)
-    widget = page.locator(".rl").first
-    mean = [float(x) for x in widget.get_attribute("data-mean").split(",")]
-    return float(widget.get_attribute("data-variance")), mean, widget.locator(".rl-sentence").text_content()
-
-
-def dots(page):
-    """Where the dots of the cloud are, in pixels."""
-    settled(page)
-    return np.array(
-        page.evaluate(
-            "() => [...document.querySelectorAll('.rl circle.rl-sample')].slice(0, 200)"
-            ".map((c) => [Number(c.getAttribute('cx')), Number(c.getAttribute('cy'))])"
-        )
-    )
-
-
-def agrees(page, widget):
-    """The page's numbers are those that Python computes by exact_moments, and its sentence says them."""
-    variance, mean, sentence = shown(page)
-    assert variance == pytest.approx(widget.variance, rel=1e-9, abs=1e-9)
-    assert mean == pytest.approx(list(widget.mean), rel=1e-9, abs=1e-12)
-    said = float(re.search(r"the variance is (\d[\d.]*)", sentence)[1].rstrip("."))
-    assert said == pytest.approx(widget.variance, rel=5e-3, abs=1e-9)
-
-
-def test_widget_moves_by_slider_keyboard_number_chip_and_pointer(chapter):
-    page, widget = chapter.page, VarianceReduction()
-    root = page.locator(".rl").first
-    agrees(page, widget)
-    before = dots(page)
-
-    kappa = root.get_by_label("κ, weight of the past", exact=True)
-    kappa.fill("0.25")
-    widget.kappa = 0.25
-    agrees(page, widget)
-    after = dots(page)
-    assert np.abs(after - before).max() > 5, "the cloud moves"
-    assert after.std(axis=0).sum() < before.std(axis=0).sum(), "and shrinks"
-
-    kappa.focus()
-    for _ in range(25):
-        page.keyboard.press("ArrowLeft")
-    widget.kappa = 0.0
-    agrees(page, widget)
-
-    typed = root.get_by_label("β, weight of the baseline, as a number")
-    typed.fill("1.5")
-    typed.press("Tab")
-    widget.beta = 1.5
-    agrees(page, widget)
-
-    root.get_by_role("button", name="optimal").click()
-    widget.beta, widget.baseline = 1.0, widget.problem.optimal.tolist()
-    agrees(page, widget)
-    assert root.get_by_role("button", name="optimal").get_attribute("aria-pressed") == "true"
-
-    # Drag the bowl's handle to the left edge: no baseline.
-    handle = root.locator("svg.rl-drag .rl-handle").bounding_box()
-    page.mouse.move(handle["x"] + 8, handle["y"] + 8)
-    page.mouse.down()
-    page.mouse.move(handle["x"] - 600, handle["y"] + 8, steps=4)
-    page.mouse.up()
-    widget.beta = 0.0
-    agrees(page, widget)
-
-    root.get_by_role("button", name="Reset").click()
-    agrees(page, VarianceReduction())
-
-
-@pytest.mark.parametrize("preset", VarianceReduction.PRESETS)
-def test_every_preset_says_what_python_says(browser, address, preset):
-    """Each example as it opens, and after random settings of everything."""
-    rng = np.random.default_rng(VarianceReduction.PRESETS.index(preset))
-    with Visit(browser, f"{address}/{WITH_WIDGET}", viewport=WIDTHS["desktop"]) as visit:
-        page, widget = visit.page, VarianceReduction(preset)
-        root = page.locator(".rl").first
-        root.locator(f"button[data-value='{preset}']").click()
-        agrees(page, widget)
-        for _ in range(5):
-            widget.kappa, widget.beta = (float(x) for x in rng.random(2).round(2) * [1, 2])
-            root.get_by_label("κ, weight of the past", exact=True).fill(str(widget.kappa))
-            root.get_by_label("β, weight of the baseline", exact=True).fill(str(widget.beta))
-            agrees(page, widget)
-        assert not visit.complaints
-
-
-def test_two_arms_reach_exactly_zero(browser, address):
-    """The proposition in the reader's hand: at b* the variance is 0."""
-    with Visit(browser, f"{address}/{WITH_WIDGET}", viewport=WIDTHS["desktop"]) as visit:
-        root = visit.page.locator(".rl").first
-        root.locator("button[data-value='two-arms']").click()
-        root.get_by_role("button", name="optimal").click()
-        variance, _, sentence = shown(visit.page)
-        assert variance == pytest.approx(0, abs=1e-12)
-        assert "the variance is 0" in sentence
-
-
-def test_state_can_be_linked_to(browser, address):
-    """A link restores the state; the page's own link says the state that is on it."""
-    url = f"{address}/{WITH_WIDGET}#w=variance-reduction-1&preset=two-arms&kappa=0.5&beta=0.25"
-    with Visit(browser, url, viewport=WIDTHS["desktop"]) as visit:
-        widget = VarianceReduction("two-arms", kappa=0.5, beta=0.25)
-        agrees(visit.page, widget)
-        root = visit.page.locator(".rl").first
-        root.get_by_label("κ, weight of the past", exact=True).fill("0.75")
-        settled(visit.page)
-        root.get_by_role("button", name="Copy link").click()
-        visit.page.wait_for_function("() => location.hash.includes('kappa=0.75')")
-        address_now = visit.page.url
-    with Visit(browser, address_now, viewport=WIDTHS["desktop"]) as visit:
-        widget.kappa = 0.75
-        agrees(visit.page, widget)
-
-
-@pytest.mark.parametrize("baseline", ["per-step", "optimal"])
-def test_a_link_to_a_named_baseline_restores_it_exactly(browser, address, baseline):
-    with Visit(browser, f"{address}/{WITH_WIDGET}", viewport=WIDTHS["desktop"]) as visit:
-        root = visit.page.locator(".rl").first
-        root.get_by_role("button", name=baseline).click()
-        before = shown(visit.page)
-        root.get_by_role("button", name="Copy link").click()
-        visit.page.wait_for_function("() => location.hash.includes('w=')")
-        url = visit.page.url
-    with Visit(browser, url, viewport=WIDTHS["desktop"]) as visit:
-        assert shown(visit.page) == before
-
-
-@pytest.mark.parametrize(
-    "junk",
-    [
-        "preset=constructor",
-        "preset=__proto__&kappa=0.5",
-        "preset=nope&kappa=abc&b=1,2&step=99&batch=7",
-        "b=" + ",".join(["1e200"] * 8),
-        "b=<script>alert(1)</script>",
-    ],
-)
-def test_a_link_full_of_junk_does_no_harm(browser, address, junk):
-    with Visit(browser, f"{address}/{WITH_WIDGET}#w=variance-reduction-1&{junk}", viewport=WIDTHS["desktop"]) as visit:
-        variance, _, sentence = shown(visit.page)
-        assert np.isfinite(variance)
-        assert "the variance is" in sentence
-        assert not visit.complaints
-
-
-def test_touch_moves_the_bowl(browser, address):
-    """On a phone: a tap on the bowl sets β to where it was tapped."""
-    with Visit(browser, f"{address}/{WITH_WIDGET}", viewport=WIDTHS["phone"], has_touch=True, is_mobile=True) as visit:
-        page = visit.page
-        bowl = page.locator(".rl svg.rl-drag").first
-        bowl.scroll_into_view_if_needed()
-        before = shown(page)[0]
-        box = bowl.bounding_box()
-        page.touchscreen.tap(box["x"] + 0.6 * box["width"], box["y"] + 0.6 * box["height"])
-        tapped = shown(page)[0]
-        assert tapped != before
-
-        # A finger that comes down on the bowl and goes up scrolls the page and leaves β alone.
-        top = page.evaluate("window.scrollY")
-        send = visit.context.new_cdp_session(page).send
-        x, y = box["x"] + 0.2 * box["width"], box["y"] + 0.8 * box["height"]
-        send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
-        for i in range(1, 13):
-            send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [{"x": x, "y": y - 15 * i}]})
-        send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-        page.wait_for_function("(top) => window.scrollY > top + 60", arg=top)
-        assert shown(page)[0] == tapped
 
 
 # Without JavaScript, in print, for everyone -----------------------------------------------------------------------
@@ -286,42 +142,6 @@ def test_in_print_the_picture_takes_the_widgets_place(chapter):
     page.emulate_media(media="print")
     assert picture.is_visible()
     assert not live.is_visible()
-
-
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing_serious(browser, address, frontend, name, theme):
-    with Visit(browser, f"{address}/{name}", viewport=WIDTHS["desktop"], color_scheme=theme) as visit:
-        visit.page.add_script_tag(path=frontend / "node_modules" / "axe-core" / "axe.min.js")
-        found = visit.page.evaluate("async () => (await axe.run()).violations")
-        serious = [
-            f"{violation['id']}: {violation['help']}: {[node['target'] for node in violation['nodes']][:4]}"
-            for violation in found
-            if violation["impact"] in ("serious", "critical")
-        ]
-        assert not serious, "\n".join(serious)
-
-
-# Lightness --------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", CHAPTERS)
-def test_a_page_with_a_widget_weighs_at_most_400_kB(browser, address, site, name):
-    """All that the page loads to its end, each file once, as a server would send it: compressed where that helps."""
-    with Visit(browser, f"{address}/{name}", viewport=WIDTHS["desktop"]) as visit:
-        files = {
-            Path(site, unquote(re.sub(r"[?#].*", "", url)).removeprefix(address + "/"))
-            for url in visit.requests
-            if url.startswith(address)
-        }
-    sizes = {}
-    for file in files:
-        data = file.read_bytes()
-        sizes[file.name] = min(len(data), len(gzip.compress(data, 6)))
-    own = {f"widgets.{view}.js" for view in re.findall(r'data-view="(\w+)"', (site / name).read_text(encoding="utf-8"))}
-    assert own
-    assert {file for file in sizes if file.startswith("widgets.") and file.endswith(".js")} == {"widgets.js", *own}
-    assert sum(sizes.values()) <= 400_000, sorted(sizes.items(), key=lambda item: -item[1])
 
 
 def test_search_finds_a_word(browser, address):

@@ -63,7 +63,12 @@ class Replay:
         self.added += len(slots)
 
     def sample(self, n, rng):
-        """n transitions, each any of the remembered ones with equal probability."""
+        """n transitions, each any of the remembered ones with equal probability.
+
+        Raises `ValueError` where none is remembered.
+        """
+        if not len(self):
+            raise ValueError("the memory must hold at least one transition to draw from, got an empty one")
         chosen = rng.integers(len(self), size=n)
         return Transitions(*(column[chosen] for column in self.columns))
 

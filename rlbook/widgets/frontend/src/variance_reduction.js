@@ -350,7 +350,7 @@ function makeHorizon(holder) {
       // Names at the ends of the curves, pushed apart where curves end together: down, then up from the axis.
       const ends = kinds.map(([name, kind, values]) => [name, kind, base.y(values.at(-1)) + 4]).sort((a, b) => a[2] - b[2]);
       for (let i = 1; i < ends.length; i++) ends[i][2] = Math.max(ends[i][2], ends[i - 1][2] + ROW);
-      ends.at(-1)[2] = Math.min(ends.at(-1)[2], common.foot);
+      ends.at(-1)[2] = Math.min(ends.at(-1)[2], base.foot);
       for (let i = ends.length - 1; i > 0; i--) ends[i - 1][2] = Math.min(ends[i - 1][2], ends[i][2] - ROW);
       for (const [name, kind, height] of ends) {
         const label = svgElement("text", { class: `rl-label rl-${kind}`, "text-anchor": "start", x: base.right + 5, y: height });

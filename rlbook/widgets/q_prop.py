@@ -1,0 +1,253 @@
+"""Chapter 5's second widget: Q-Prop in one state, where the mean and the variance of the gradient are closed forms.
+
+    a = μ + σz,   Â = c₁z + c₂(z²−1) + c₃(z³−3z) + τε,   ĝ = (Â − κqσz) z/σ + κq                 (prop-gaussian-model)
+
+The reader sets the weight κ of a control of slope q, or lets a rule set it; the mean stays and the variance is a
+parabola in κ. A rule that looks at the sample itself moves the mean (prop-single-sample).
+
+The numbers are those of `rlbook.q_prop.GaussianModel`; the browser has a copy of these closed forms
+(frontend/src/q_prop_numerics.js), held to it by tests.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import traitlets as tr
+
+from rlbook import plots
+from rlbook.q_prop import GaussianModel
+from rlbook.widgets.base import Number, PresetWidget
+from rlbook.widgets.control_variate import normals
+
+LIMITS = {  # of each number that can be set
+    "weight": (-2, 3),
+    "q": (-3, 3),
+    "c1": (-2, 2),
+    "c2": (-1, 1),
+    "c3": (-0.5, 0.5),
+    "tau": (0.1, 3),
+    "sigma": (0.3, 2),
+}
+MOST = 64  # samples that an estimate averages
+BATCHES = 160
+
+
+class Rules(NamedTuple):
+    """The weight κ by each rule that looks at the state alone."""
+
+    none: float
+    full: float
+    conservative: float
+    aggressive: float
+    adaptive: float
+    optimal: float
+
+
+class QProp(PresetWidget):
+    """A Gaussian policy in one state, the line that a critic takes from its advantages, and the gradient's variance.
+
+    `QProp()` shows the first preset, `QProp("noise-floor")` another, `QProp(q=0.5, weight=1)` settings of your own.
+
+    Settings
+    --------
+    preset : name of a preset; setting it resets the others to that preset's
+    weight : κ, the weight of the control, from −2 to 3
+    rule : "fixed", the same κ for every sample; or "conservative", 1{ÂĀ > 0}, and "aggressive", sign(ÂĀ), of each
+        sample by itself
+    q : slope of the critic in the action, from −3 to 3
+    c1, c2, c3 : the advantage's Hermite coefficients, from −2 to 2, −1 to 1 and −0.5 to 0.5
+    tau : τ, standard deviation of what comes after the action, from 0.1 to 3
+    sigma : σ of the policy, from 0.3 to 2
+    n : samples that an estimate averages, from 1 to 64
+    seed : of the samples, from 0 to 2³² − 1
+    """
+
+    _view = tr.Unicode("q_prop").tag(sync=True)
+    preset = tr.Unicode("helpful").tag(sync=True, setting=True)
+    weight = Number(0.0, *LIMITS["weight"]).tag(sync=True, setting=True)
+    rule = tr.Enum(("fixed", "conservative", "aggressive"), "fixed").tag(sync=True, setting=True)
+    q = Number(0.9, *LIMITS["q"]).tag(sync=True, setting=True)
+    c1 = Number(1.0, *LIMITS["c1"]).tag(sync=True, setting=True)
+    c2 = Number(0.0, *LIMITS["c2"]).tag(sync=True, setting=True)
+    c3 = Number(0.0, *LIMITS["c3"]).tag(sync=True, setting=True)
+    tau = Number(0.5, *LIMITS["tau"]).tag(sync=True, setting=True)
+    sigma = Number(1.0, *LIMITS["sigma"]).tag(sync=True, setting=True)
+    n = tr.Int(16, min=1, max=MOST).tag(sync=True, setting=True)
+    seed = tr.Int(1, min=0, max=2**32 - 1).tag(sync=True, setting=True)
+
+    # Numbers ------------------------------------------------------------------------------------------------
+
+    @property
+    def model(self):
+        """The `GaussianModel` as it is set."""
+        return GaussianModel(self.c1, self.c2, self.c3, self.tau, self.sigma)
+
+    @property
+    def rules(self):
+        """κ by each rule that looks at the state alone: `Rules`, the last of them the gradient's own optimum."""
+        kept = (self.model.rule(self.q, rule) for rule in Rules._fields[:-1])
+        return Rules(*kept, float(self.model.best_weight(self.q)))
+
+    @property
+    def bias(self):
+        """E ĝ − c₁/σ: 0 for a κ that is fixed, not for one that looks at the sample (prop-single-sample)."""
+        return 0.0 if self.rule == "fixed" else self.model.single_sample_bias(self.q, self.rule)
+
+    @property
+    def mean(self):
+        """E ĝ."""
+        return self.model.mean + self.bias
+
+    @property
+    def variance(self):
+        """Var ĝ of one sample at the fixed weight κ."""
+        return float(self.model.variance(self.q, self.weight))
+
+    @property
+    def samples(self):
+        """(z, ε), both (BATCHES, n): the batches that are drawn."""
+        return tuple(x.reshape(BATCHES, MOST)[:, : self.n] for x in normals(self.seed, BATCHES * MOST))
+
+    def estimates(self, rule=None, weight=None):
+        """The mean of ĝ over each of these batches, (BATCHES,); rule and weight as they are set where not given."""
+        z, eps = self.samples
+        weight, rule = self.weight if weight is None else weight, self.rule if rule is None else rule
+        if rule != "fixed":
+            weight = self.model.single_sample_weight(z, eps, self.q, rule)
+        return self.model.gradients(z, eps, self.q, weight).mean(axis=1)
+
+    # Picture and words --------------------------------------------------------------------------------------
+
+    def _draw(self):
+        fig, axes = plots.row(3, height=2.9)
+        _draw_advantage(self, axes[0])
+        _draw_parabola(self, axes[1])
+        _draw_estimates(self, axes[2])
+        return fig
+
+    def alt(self):
+        what = {
+            "fixed": f"at κ = {self.weight:g} it is {self.variance:.3g} and the mean of ĝ {self.mean:.3g}",
+            "conservative": f"the rule 1(ÂĀ > 0) of single samples has the bias {self.bias:.3g}",
+            "aggressive": f"the rule sign(ÂĀ) of single samples has the bias {self.bias:.3g}",
+        }[self.rule]
+        model = self.model
+        return (
+            f"Advantages against the action with the line κq(a−μ), the variance of ĝ as a parabola in κ with its floor "
+            f"{model.floor:.3g}, of which {model.noise_floor:.3g} is τ²/σ², and estimates of the gradient: {what}."
+        )
+
+    # Settings -----------------------------------------------------------------------------------------------
+
+    @tr.default("_presets")
+    def _settings_of_presets(self):
+        presets = super()._settings_of_presets()
+        return {name: {**preset, "note": PRESETS[name][1]} for name, preset in presets.items()}
+
+
+# The picture ------------------------------------------------------------------------------------------------
+
+
+def _draw_advantage(widget, ax):
+    model, sigma = widget.model, widget.sigma
+    z, eps = (x.ravel()[:300] for x in normals(widget.seed, BATCHES * MOST))
+    ax.plot(sigma * z, model.advantage(z, eps), "o", color=plots.SAMPLES, ms=2.5, alpha=0.4, mew=0)
+    x = np.linspace(-3, 3, 61)
+    ax.plot(sigma * x, model.advantage(x), color=plots.INK, lw=1.5)
+    for weight in {"fixed": [widget.weight], "conservative": [0, 1], "aggressive": [-1, 1]}[widget.rule]:
+        ax.plot(sigma * x, weight * widget.q * sigma * x, color=plots.BASELINE, lw=2)
+    ax.plot(sigma * x, widget.q * sigma * x, color=plots.BASELINE, lw=1, ls=":")
+    top = 2 * np.sqrt(model.c1**2 + 2 * model.c2**2 + 6 * model.c3**2 + model.tau**2) + 1
+    ax.set(title="Advantages", xlabel="a − μ", ylabel="Â", xlim=(-3 * sigma, 3 * sigma), ylim=(-top, top))
+
+
+def _draw_parabola(widget, ax):
+    model, weights = widget.model, np.linspace(*LIMITS["weight"], 101)
+    ax.plot(weights, model.variance(widget.q, weights), color=plots.BASELINE, lw=2)
+    ax.axhspan(0, model.noise_floor, color=plots.BOUND, alpha=0.2, lw=0)
+    ax.axhline(model.floor, color=plots.BOUND, lw=1, ls="--")
+    ax.axhline(model.variance(widget.q, 0), color=plots.PLAIN, lw=1)
+    if widget.rule == "fixed":
+        ax.plot(widget.weight, widget.variance, "o", color=plots.INK, ms=6, clip_on=False)
+    top = 1.15 * max(model.variance(widget.q, 0), model.variance(widget.q, 1))
+    ax.set(title="Variance of ĝ", xlabel="κ, weight", ylabel="variance", xlim=LIMITS["weight"], ylim=(0, top))
+
+
+def _draw_estimates(widget, ax):
+    model, n = widget.model, widget.n
+    plain = np.sqrt(model.variance(widget.q, 0) / n)
+    rows = (("κ = 0", widget.estimates("fixed", 0.0), 0.0, plain, plots.PLAIN),)
+    sd = np.sqrt(widget.variance / n) if widget.rule == "fixed" else np.nan
+    rows += (("now", widget.estimates(), widget.bias, sd, plots.BASELINE),)
+    for row, (_, values, bias, sd, colour) in enumerate(rows):
+        spread = row + 0.18 + 0.3 * np.modf(np.arange(BATCHES) * 0.618034)[0]
+        ax.plot(values, spread, "o", color=plots.SAMPLES, ms=2.5, alpha=0.4, mew=0)
+        centre = model.mean + bias
+        ax.plot([centre - 2 * sd, centre + 2 * sd], [row, row], color=colour, lw=1.5)
+        ax.plot(centre, row, "|", color=colour, ms=9, mew=2)
+    if widget.bias:
+        arrow = {"arrowstyle": "->", "color": plots.INK, "lw": 1.6, "shrinkA": 0, "shrinkB": 0}
+        ax.annotate("", (widget.mean, 1), (model.mean, 1), arrowprops=arrow)
+    ax.axvline(model.mean, color=plots.INK, lw=0.8)
+    half = 3 * max(plain, sd if np.isfinite(sd) else 0) + abs(widget.bias)
+    ax.set(title=f"Means of {n} ĝ", xlabel="estimate of the gradient", xlim=(model.mean - half, model.mean + half))
+    ax.set(ylim=(1.6, -0.4), yticks=range(2))
+    ax.set_yticklabels([name for name, *_ in rows])
+
+
+# Presets ----------------------------------------------------------------------------------------------------
+# Each is (title, what to look at, the settings that are not the defaults).
+
+DEFAULTS = {
+    "weight": 0.0,
+    "rule": "fixed",
+    "q": 0.9,
+    "c1": 1.0,
+    "c2": 0.0,
+    "c3": 0.0,
+    "tau": 0.5,
+    "sigma": 1.0,
+    "n": 16,
+    "seed": 1,
+}
+PRESETS = {
+    "helpful": (
+        "a helpful critic",
+        "The critic's slope q is almost the advantage's. Before you drag κ from 0 to 1: what will the mean do, and how "
+        "far down does the variance go?",
+        {},
+    ),
+    "full-hurts": (
+        "a wrong sign",
+        "The critic thinks that the gradient goes the other way. With its full weight the variance is three times that "
+        "of no control at all; conservative leaves it out, aggressive turns it round.",
+        {"q": -0.8, "weight": 1.0},
+    ),
+    "neither-helps": (
+        "K < W/2",
+        "The sign is right and the slope too steep: K = 0.3, W = 1. Conservative and aggressive both say κ = 1, and "
+        "both make it worse, 0.43 → 1.23; κ = 0.3 helps.",
+        {"c1": 0.3, "q": 1.0, "weight": 1.0},
+    ),
+    "noise-floor": (
+        "the τ² floor",
+        "Most of the variance comes after the action. No function of state and action reaches below the grey band: "
+        "drag κ, q and then τ.",
+        {"c1": 0.6, "q": 0.6, "tau": 2.0, "weight": 0.5},
+    ),
+    "single-sample": (
+        "rules of one sample",
+        "κ = sign(ÂĀ) of each sample by itself: now the weight depends on the action, and the mean goes off by the "
+        "arrow, however many samples you take.",
+        {"q": 1.5, "tau": 1.0, "rule": "aggressive", "n": 32},
+    ),
+    "two-optima": (
+        "two optima",
+        "The advantage bends. K/W makes Â − κĀ smallest; the gradient's variance counts far actions more, and is "
+        "lowest where c₁ − κqσ = −3c₃.",
+        {"c1": 0.6, "c3": 0.25, "q": 1.0, "tau": 0.5, "weight": 0.6},
+    ),
+}
+QProp.take_presets(PRESETS, DEFAULTS)
