@@ -30,7 +30,7 @@ html { font-size: 12.5px; }
 body { background: white; display: block; padding: 0; }
 article { break-before: page; padding: 0; }
 h2, h3, .admonition-title, figcaption { break-after: avoid; }
-figure, tr, .rlbook-picture { break-inside: avoid; }
+figure, tr, .rlbook-picture, .results-map svg { break-inside: avoid; }
 .results-map { overflow: visible; border: 0; }
 .results-map svg, img { max-width: 100%; height: auto; }
 div.math, div.cell pre, div.highlight pre { overflow: hidden; }
@@ -73,7 +73,7 @@ def article_of(page, pages):
         element.decompose()
     for details in article.select("details"):
         details["open"] = ""
-    for element in article.select("[id]"):
+    for element in article.select(":not(marker)[id]"):  # a drawing's arrowheads are used by it alone
         element["id"] = anchor_of(page, element["id"])
     here = f"{page}.html"
     for link in article.select("a[href]"):

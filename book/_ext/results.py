@@ -131,31 +131,35 @@ def draw(app, doctree, docname):
 
 
 def drawing(bands, own, uri, reasons):
-    """The map as inline SVG in a box that scrolls by itself."""
-    centre, band_of, titles, y = {}, {}, [], 0
+    """The map as inline SVG, a drawing a band, in a box that scrolls by itself."""
     columns = max(len(row) for _, rows in bands for row in rows)
-    width = columns * ACROSS + 2 * SIDE
-    for title, rows in bands:
-        titles.append(f'<text class="band" x="{SIDE}" y="{y + 20}">{escape(title)}</text>')
-        titles.append(f'<path class="rule" d="M{SIDE} {y + 28}H{width - SIDE}"/>')
-        y += TOP
-        for row in rows:
-            for column, cell in enumerate(row):
-                if cell:
-                    centre[cell[0]] = SIDE + (column + 0.5) * ACROSS, y + DOWN / 2
-                    band_of[cell[0]] = title
-            y += DOWN
-    near = [(a, b) for b, cited in reasons.items() for a in cited if band_of[a] == band_of[b]]
-    far = {b: [a for a in cited if band_of[a] != band_of[b]] for b, cited in reasons.items()}
-    paths = "".join(edge(a, b, centre) for a, b in near)
-    boxes = "".join(box(label, far[label], own, uri, *centre[label]) for label in centre)
+    drawn = "".join(band(title, rows, columns, own, uri, reasons) for title, rows in bands)
     return (
         '<div class="results-map" role="region" aria-label="Map of the results" tabindex="0">'
-        f'<svg viewBox="0 0 {width} {y + 8}" width="{width}" height="{y + 8}" role="group" '
-        'aria-label="A map of the results. The list below says the same.">'
-        '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
-        '<path class="tip" d="M0 0L8 4L0 8z"/></marker></defs>'
-        f"{''.join(titles)}<g>{paths}</g>{boxes}</svg></div>"
+        '<svg width="0" height="0" aria-hidden="true"><defs>'
+        '<marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
+        f'<path class="tip" d="M0 0L8 4L0 8z"/></marker></defs></svg>{drawn}</div>'
+    )
+
+
+def band(title, rows, columns, own, uri, reasons):
+    """One chapter's boxes and arrows."""
+    width, height = columns * ACROSS + 2 * SIDE, TOP + len(rows) * DOWN + 8
+    centre = {
+        cell[0]: (SIDE + (column + 0.5) * ACROSS, TOP + (row + 0.5) * DOWN)
+        for row, cells in enumerate(rows)
+        for column, cell in enumerate(cells)
+        if cell
+    }
+    paths = "".join(edge(a, b, centre) for b in centre for a in reasons[b] if a in centre)
+    boxes = "".join(
+        box(label, [a for a in reasons[label] if a not in centre], own, uri, *place) for label, place in centre.items()
+    )
+    return (
+        f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="group" '
+        f'aria-label="{escape(title)}: a drawing; the list below says the same.">'
+        f'<text class="band" x="{SIDE}" y="20">{escape(title)}</text><path class="rule" d="M{SIDE} 28H{width - SIDE}"/>'
+        f"<g>{paths}</g>{boxes}</svg>"
     )
 
 
