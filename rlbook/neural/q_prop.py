@@ -477,9 +477,10 @@ class QPropVariance(NamedTuple):
     mean: np.ndarray
 
     def __str__(self):
-        row = "{:30s} {:9.3g} ± {:<8.2g} {:7.3f} ± {:<6.3f} {:6.3f} ± {:.3f}".format
-        head = f"{'':30s} {'total variance':>18s}   {'of V baseline’s':>15s}   {'bias':>9s}"
-        return "\n".join([head, *(row(*entries) for entries in zip(*self[:-1], strict=True))])
+        head = f"{'':30s} {'variance':>9s}   {'of V baseline’s':>15s}   {'bias':>9s}"
+        row = "{:30s} {:9.2g} {:9.3f} ± {:<6.3f} {:6.3f} ± {:.3f}".format
+        columns = (self.names, self.total, self.relative, self.relative_error, self.bias, self.bias_error)
+        return "\n".join([head, *(row(*entries) for entries in zip(*columns, strict=True))])
 
 
 def measure_q_prop_variance(control, *, seed, episodes=1000, gamma=0.95, lam=0.9, env=PENDULUM):
