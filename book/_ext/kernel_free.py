@@ -14,6 +14,9 @@ puts a widget into a plain Markdown page. Options are the widget's settings, as 
 
 import hashlib
 import os
+import socket
+import subprocess
+import time
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -78,20 +81,33 @@ def node_on_path():
         os.environ["PATH"] = os.pathsep.join([own, os.environ.get("PATH", "")])
 
 
-def wait_for_katex():
-    """Make KaTeX's server wait until it can be reached.
+def start_katex(cls, rundir, timeout):
+    """Start KaTeX's server, and wait until it can be reached.
 
-    Over a Unix socket the extension connects as soon as the socket's file exists, which can be just before
-    the server listens: on a busy machine the build then dies of a refused connection. Over a port it tries
-    again.
+    The extension's own way connects as soon as the socket's file exists, which can be just before the server listens:
+    on a busy machine the build then dies of a refused connection. (Over a port, each formula would wait 40 ms for a
+    delayed acknowledgement.)
     """
-    katex.KaTeXServer.start_server_process = katex.KaTeXServer.start_network_socket
-    katex.STARTUP_TIMEOUT = 60.0  # seconds; Node starts slowly from a cold disk
+    path, end = rundir / "katex.sock", time.monotonic() + timeout
+    process = subprocess.Popen(
+        cls.build_command(socket=path), stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=rundir
+    )
+    while time.monotonic() < end:
+        connection = socket.socket(socket.AF_UNIX)
+        try:
+            connection.connect(str(path))
+            return process, connection
+        except (FileNotFoundError, ConnectionRefusedError):
+            connection.close()
+            time.sleep(0.01)
+    process.kill()
+    raise cls.timeout_error(timeout)
 
 
 def setup(app):
     node_on_path()
-    wait_for_katex()
+    katex.KaTeXServer.start_server_process = classmethod(start_katex)
+    katex.STARTUP_TIMEOUT = 60.0  # seconds; Node starts slowly from a cold disk
     app.add_directive("widget", WidgetDirective)
     app.connect("config-inited", serve_static)
     app.connect("html-page-context", dress_page, priority=900)  # after the notebooks' own scripts are listed

@@ -27,7 +27,7 @@ from sphinx.util.docutils import SphinxDirective
 WIDE, HIGH = 146, 74  # of a box
 ACROSS, DOWN = 166, 110  # from box to box
 TOP, SIDE = 34, 8  # of a band, for its title; beside the boxes
-LINE = 21  # characters
+LINE = 20  # characters
 
 BLOCK = re.compile(r"```\{prf:(\w+)\}[^\n]*\n(.*?)\n```", re.DOTALL)
 CITED = re.compile(r"\{(?:prf:ref|eq)\}`([\w-]+)`")
