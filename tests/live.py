@@ -27,8 +27,8 @@ class Visit:
         self.page.goto(url, wait_until="load")
         if scroll and options.get("java_script_enabled", True):
             self.wake_everything()
-        if idle:
-            self.page.wait_for_load_state("networkidle")
+            if idle:
+                self.page.wait_for_load_state("networkidle")
 
     def wake_everything(self):
         """Scroll to the end in steps, so that whatever loads when it comes near has loaded."""

@@ -45,7 +45,6 @@ ACCESSIBLE = (
     (r'<summary aria-label="Toggle hidden content">', "<summary>"),  # a name other than the text one sees
     (r'(<button class="btn search-button-field\b[^>]*aria-label="Search)"', r'\1 Ctrl+K"'),
     (r' role="doc-biblioentry"', ' role="listitem"'),  # a list has to hold list items
-    (r'(<div class="pst-scrollable-table-container")>', r'\1 tabindex="0">'),  # wide tables scroll by keys too
 )
 
 STYLESHEET = re.compile(r'[ \t]*<link\b(?=[^>]*\brel="stylesheet")[^>]*\bhref="(?!\w+:|//)([^"]+)"[^>]*>\n?')

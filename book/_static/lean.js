@@ -1,4 +1,4 @@
-// A display formula wider than the page can be reached, and so scrolled, by keyboard. One that is not
+// A display formula or a table wider than the page can be reached, and so scrolled, by keyboard. One that is not
 // laid out yet (see lean.css) is measured when it is.
 {
   const observer = new ResizeObserver((entries) => {
@@ -7,7 +7,8 @@
       else line.removeAttribute("tabindex");
     }
   });
-  document.querySelectorAll("div.math > .katex-display").forEach((formula) => observer.observe(formula));
+  const wide = document.querySelectorAll("div.math > .katex-display, .pst-scrollable-table-container > table");
+  wide.forEach((content) => observer.observe(content));
 }
 
 // Lay the page out to its end, block by block, while the reader needs nothing else (see lean.css): a search, a jump
