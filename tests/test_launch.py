@@ -96,3 +96,10 @@ def test_the_built_page_offers_its_notebook(soup, site):
     link = soup("book/01-reinforce.html").select_one("a.btn-download-source-button")
     assert link["title"] == "Download this notebook"
     assert (site / "book" / link["href"]).read_bytes() == (ROOT / "book" / "01-reinforce.ipynb").read_bytes()
+
+
+def test_binder_gets_the_python_that_the_pins_were_frozen_on():
+    """Its own default is older, and some of the pinned packages do not install there."""
+    version = (ROOT / "runtime.txt").read_text().strip().removeprefix("python-")
+    assert f'python-version: "{version}"' in (ROOT / ".github" / "workflows" / "book.yml").read_text()
+    assert f'requires-python = ">={version}"' in (ROOT / "pyproject.toml").read_text()

@@ -46,7 +46,12 @@ export function foot(link, settings) {
   const said = element("p", { class: "rl-sentence" });
   const announce = announcer();
   const node = element("div", { class: "rl-foot" }, said, ...(link ? [linkButton(link, settings, announce)] : []));
-  return { node, said, announce };
+  const say = (words) => {
+    if (said.textContent === words) return;
+    said.textContent = words;
+    announce.say(words);
+  };
+  return { node, said, announce, say };
 }
 
 export const columnsIn = (width, columns = width >= 640 ? 2 : 1) => [columns, Math.floor((width - 16 * (columns - 1)) / columns)];

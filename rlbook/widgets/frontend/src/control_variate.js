@@ -18,16 +18,9 @@ const even = (n) => Math.min(MOST, Math.max(FEWEST, 2 * Math.round(n / 2)));
 
 // What the numbers are ---------------------------------------------------------------------------------------------
 
-function makeSamples() {
-  let seed, normals;
-  return function samples(now) {
-    if (seed !== now.seed) normals = numerics.normals((seed = now.seed), BATCHES * MOST);
-    return [numerics.pairValues(now, ...normals), normals[0]];
-  };
-}
-
-function compute(now, [f, g]) {
+function compute(now, [g, u]) {
   const { corr, c, n } = now;
+  const f = numerics.pairValues(now, g, u);
   const variances = numerics.estimateVariance(now, n, c);
   return {
     f,
@@ -140,7 +133,7 @@ export function render({ model, el, link }) {
   const panels = holders.map((holder, i) =>
     element("div", { class: "rl-panel" }, element("p", { class: "rl-title" }, titles[i]), holder),
   );
-  const { node: foot, said, announce } = common.foot(link, () => linked(read(model), presets[model.get("preset")]));
+  const { node: foot, announce, say } = common.foot(link, () => linked(read(model), presets[model.get("preset")]));
   const root = element(
     "div",
     { class: "rl rl-two rl-variate", "data-view": "control-variate" },
@@ -206,13 +199,12 @@ export function render({ model, el, link }) {
     seek: (n) => set({ n: even(n) }),
   });
 
-  const samples = makeSamples();
+  const samples = numerics.makeNormals(BATCHES * MOST);
   let sizes = null;
-  let spoken;
   function draw() {
     if (!sizes) return;
     const now = read(model);
-    const state = compute(now, samples(now));
+    const state = compute(now, samples(now.seed));
     const { preset, c, corr, n } = now;
     const { f, g, variance, best, floor, bias, sd, estimates } = state;
     drawScatter(
@@ -282,11 +274,7 @@ export function render({ model, el, link }) {
     toBest.disabled = c === best;
 
     const words = sentence(now, state);
-    if (spoken !== words) {
-      spoken = words;
-      said.textContent = words;
-      announce.say(words);
-    }
+    say(words);
     const four = (values) => KINDS.map((kind) => values[kind]).join();
     const mean = (values) => values.reduce((sum, x) => sum + x, 0) / values.length;
     Object.assign(root.dataset, {

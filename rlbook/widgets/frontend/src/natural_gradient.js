@@ -406,7 +406,7 @@ export function render({ model, el, link }) {
     tables.node,
   );
 
-  const { node: foot, said, announce } = common.foot(link, () => linked(read(model), presets[model.get("preset")]));
+  const { node: foot, announce, say } = common.foot(link, () => linked(read(model), presets[model.get("preset")]));
 
   const root = element(
     "div",
@@ -443,7 +443,6 @@ export function render({ model, el, link }) {
   const drawBars = makeBars(holders[2].softmax);
 
   let sizes = null;
-  let spoken;
   function draw() {
     if (!sizes) return;
     const now = read(model);
@@ -503,11 +502,7 @@ export function render({ model, el, link }) {
       table.show("crossing", state.crossing);
     }
 
-    if (spoken !== words) {
-      spoken = words;
-      said.textContent = words;
-      announce.say(words);
-    }
+    say(words);
     const pair = ({ euclidean, natural }) => [euclidean, natural].join();
     Object.assign(root.dataset, {
       preset,

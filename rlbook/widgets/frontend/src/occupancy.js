@@ -342,7 +342,7 @@ export function render({ model, el, link }) {
     table,
   );
 
-  const { node: foot, said, announce } = common.foot(link, () => linked(read(model), presets[model.get("preset")]));
+  const { node: foot, announce, say } = common.foot(link, () => linked(read(model), presets[model.get("preset")]));
 
   const root = element(
     "div",
@@ -376,7 +376,6 @@ export function render({ model, el, link }) {
   });
 
   let sizes = null;
-  let spoken;
   function draw() {
     if (!sizes) return;
     const now = read(model);
@@ -424,11 +423,7 @@ export function render({ model, el, link }) {
     tabulate(now, columns);
 
     const words = sentence(now, state);
-    if (spoken !== words) {
-      spoken = words;
-      said.textContent = words;
-      announce.say(words);
-    }
+    say(words);
     Object.assign(root.dataset, {
       preset,
       shows: view,

@@ -38,14 +38,6 @@ const reachable = (weight) => weight >= LIMITS.weight[0] && weight <= LIMITS.wei
 
 // What the numbers are ---------------------------------------------------------------------------------------------
 
-function makeSamples() {
-  let seed, normals;
-  return function samples(now) {
-    if (seed !== now.seed) normals = numerics.normals((seed = now.seed), BATCHES * MOST);
-    return normals;
-  };
-}
-
 function compute(now, samples) {
   const { q, weight, rule, n } = now;
   const estimates = (...how) => numerics.batchGradients(now, q, ...how, samples, MOST, n);
@@ -188,7 +180,7 @@ export function render({ model, el, link }) {
   const panels = bodies.map((body, i) => element("div", { class: "rl-panel" }, heads[i], body));
   const fill = (cell, text) => cell.textContent !== text && (cell.textContent = text);
 
-  const { node: foot, said, announce } = common.foot(link, () => linked(read(model), presets[model.get("preset")]));
+  const { node: foot, announce, say } = common.foot(link, () => linked(read(model), presets[model.get("preset")]));
   const root = element(
     "div",
     { class: "rl rl-two rl-qprop", "data-view": "q-prop" },
@@ -246,13 +238,12 @@ export function render({ model, el, link }) {
   });
   const drawHeaps = makeHeaps(holders[2], { label: "error of the estimate, ĝ − c₁/σ", count: 2 });
 
-  const samples = makeSamples();
+  const samples = numerics.makeNormals(BATCHES * MOST);
   let sizes = null;
-  let spoken;
   function draw() {
     if (!sizes) return;
     const now = read(model);
-    const drawn = samples(now);
+    const drawn = samples(now.seed);
     const state = compute(now, drawn);
     const { preset, weight, q, rule, sigma, tau, c1, c2, c3, n } = now;
     const { fixed, truth, variance, plain, full, floor, noise, weights, single, bias, estimates } = state;
@@ -346,11 +337,7 @@ export function render({ model, el, link }) {
     });
 
     const words = sentence(now, state);
-    if (spoken !== words) {
-      spoken = words;
-      said.textContent = words;
-      announce.say(words);
-    }
+    say(words);
     const mean = (values) => values.reduce((sum, x) => sum + x, 0) / values.length;
     Object.assign(root.dataset, {
       preset,

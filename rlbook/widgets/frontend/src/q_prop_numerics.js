@@ -14,6 +14,15 @@ export function normals(seed, count) {
   return [one, other];
 }
 
+// A function from a seed to its `count` pairs, which are drawn anew only for another seed.
+export function makeNormals(count) {
+  let known, drawn;
+  return (seed) => {
+    if (known !== seed) drawn = normals((known = seed), count);
+    return drawn;
+  };
+}
+
 // A control variate --------------------------------------------------------------------------------------------------
 //
 // g is standard normal, and f = 1 + ρg + √(1−ρ²)·(√(1−β²)·u + β·(g²−1)/√2), with u standard normal too: a mean of 1, a

@@ -472,7 +472,7 @@ export function render({ model, el, link }) {
   const valueRow = element("div", { class: "rl-row" }, element("span", { class: "rl-name" }, "The bowl shows"), chooseValue);
   const controls = element("div", { class: "rl-controls" }, kappa.node, beta.node, baselineRow, batch.node, valueRow, value.node);
 
-  const { node: foot, said, announce } = common.foot(link, () => linked(read(model)));
+  const { node: foot, announce, say } = common.foot(link, () => linked(read(model)));
 
   const root = element(
     "div",
@@ -533,10 +533,7 @@ export function render({ model, el, link }) {
     bowlTitle.textContent = `Variance ${format(variance)}: drag to the bottom`;
 
     const words = sentence(now, variance);
-    if (said.textContent !== words) {
-      said.textContent = words;
-      announce.say(words);
-    }
+    say(words);
     const labels = [
       `The cloud: estimates of the gradient around its exact mean. ${words}`,
       `The bowl: total variance ${format(variance)} against ${selected ? valueName(problem, ...selected) : "β"}.`,
