@@ -4,8 +4,9 @@ GitHub's workflows say in GITHUB_SERVER_URL, GITHUB_REPOSITORY and GITHUB_SHA wh
 theme is told of the repository and draws buttons for Binder and Colab, which open that commit's notebook; so a
 fork's pages open the fork. Without them, on a machine of one's own, there are no such buttons.
 
-Binder installs requirements.txt, on the Python of runtime.txt. Colab knows nothing of the book, so its button, and the directive `{elsewhere}`, say
-the line that a first cell has to run. The download button gets a name that says what it is.
+Binder installs requirements.txt, on the Python of runtime.txt. Colab knows nothing of the book, so its button, and
+the directive `{elsewhere}`, say the line that a first cell has to run. The download button gets a name that says
+what it is.
 """
 
 import os
