@@ -1,4 +1,4 @@
-# make book · make test · make lab · make pdf · make bench: each sets up what it needs.
+# make book · make test · make fuzz · make lab · make pdf · make bench: each sets up what it needs.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -8,7 +8,7 @@ SHELL := bash
 SOURCES := _config.yml _toc.yml $(shell find book rlbook tests -type f \
 	-not -path '*/node_modules/*' -not -path '*/__pycache__/*' -not -path '*/.ipynb_checkpoints/*')
 
-.PHONY: book test lab pdf bench
+.PHONY: book test fuzz lab pdf bench
 
 book: _build/html/.built
 	@echo
@@ -28,6 +28,9 @@ _build/.extensions: $(wildcard book/_ext/*.py)
 test: .venv/.ready
 	@$(BIN)/python -m tests.browser
 	@PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+fuzz: .venv/.ready
+	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.contract 100000
 
 lab: .venv/.ready
 	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/book/01-reinforce.ipynb $(if $(filter 0,$(shell id -u)),--allow-root)

@@ -19,9 +19,9 @@ from typing import NamedTuple
 import numpy as np
 import scipy  # its subpackages load when first used, which keeps `import rlbook` quick
 
-from rlbook.mdp import _check_count, _check_discount, _check_finite, _is_real, _real_array, check_policy
+from rlbook import checks
+from rlbook.checks import EPS
 
-EPS = np.finfo(float).eps
 # What measurements chose (benchmarks/bellman.py). No result depends on them, only the time it takes.
 ILU_BELOW = 0.25  # share of the moves against `_to_rest`; below it factors come before unaided BiCGSTAB
 NARROW = {"panel_size": 1, "relax": 1}  # SuperLU takes no columns together: nearly triangular ones share little
@@ -65,7 +65,7 @@ def bellman_operator(mdp, pi, Q):
     Raises `ValueError` where pi is not an (S, A) array of distributions or Q not an (S, A) array of finite
     numbers.
     """
-    pi, Q = check_policy(mdp, pi), _check_q(mdp, Q)
+    pi, Q = checks.policy(mdp, pi), _check_q(mdp, Q)
     return mdp.r + mdp.gamma * mdp.expect((pi * Q).sum(axis=1))
 
 
@@ -74,7 +74,8 @@ def optimality_operator(mdp, Q):
 
     Raises `ValueError` where Q is not an (S, A) array of finite numbers.
     """
-    return mdp.r + mdp.gamma * mdp.expect(_check_q(mdp, Q).max(axis=1))
+    Q = _check_q(mdp, Q)
+    return mdp.r + mdp.gamma * mdp.expect(Q.max(axis=1))
 
 
 def soft_operator(mdp, Q, alpha):
@@ -82,25 +83,26 @@ def soft_operator(mdp, Q, alpha):
 
     Raises `ValueError` where Q is not an (S, A) array of finite numbers or alpha not a positive number.
     """
-    return mdp.r + mdp.gamma * mdp.expect(soft_value(_check_q(mdp, Q), alpha))
+    Q = _check_q(mdp, Q)
+    return mdp.r + mdp.gamma * mdp.expect(soft_value(Q, alpha))
 
 
 def greedy_policy(Q):
     """The deterministic policy that takes the first of the best actions, as an (S, A) array of 0 and 1."""
-    Q = _real_array("Q", Q, ndim=2)
+    Q = checks.array("Q", Q, ("S", "A"), copy=False)
     return np.eye(Q.shape[1])[Q.argmax(axis=1)]
 
 
 def soft_value(Q, alpha):
     """lse_α Q(s,·) = α log Σ_a exp(Q(s,a)/α) = max_p {p·Q(s,·) + αH(p)} (lem-lse), (S,)."""
-    Q, alpha = _real_array("Q", Q, ndim=2), _check_positive("alpha", alpha)
+    Q, alpha = checks.array("Q", Q, ("S", "A"), copy=False), checks.positive("alpha", alpha)
     top = Q.max(axis=1)
     return top + alpha * np.log(np.exp((Q - top[:, None]) / alpha).sum(axis=1))
 
 
 def soft_policy(Q, alpha):
     """π(a|s) ∝ exp(Q(s,a)/α), the maximiser in lse_α (lem-lse), (S, A)."""
-    Q, alpha = _real_array("Q", Q, ndim=2), _check_positive("alpha", alpha)
+    Q, alpha = checks.array("Q", Q, ("S", "A"), copy=False), checks.positive("alpha", alpha)
     weights = np.exp((Q - Q.max(axis=1, keepdims=True)) / alpha)
     return weights / weights.sum(axis=1, keepdims=True)
 
@@ -117,12 +119,12 @@ def evaluate_policy(mdp, pi, *, tol=None):
     Raises `ValueError` where pi is not an (S, A) array of distributions or tol not a positive number.
     Source: Puterman (1994), Theorem 6.1.1.
     """
-    return _evaluate(mdp, check_policy(mdp, pi), tol=0.0 if tol is None else _check_positive("tol", tol) / 2)
+    return _evaluate(mdp, checks.policy(mdp, pi), tol=0.0 if tol is None else checks.positive("tol", tol) / 2)
 
 
 def transition_matrix(mdp, pi):
     """P_π(s'|s) = Σ_a π(a|s) P(s'|s,a), (S, S), sparse where the MDP is."""
-    S, A = mdp.r.shape
+    pi, (S, A) = checks.policy(mdp, pi), mdp.r.shape
     if not mdp.is_sparse:
         return np.einsum("sa,sak->sk", pi, mdp.P)
     s, a = np.nonzero(pi)
@@ -250,7 +252,8 @@ def value_iteration(mdp, *, tol=1e-8, max_steps=100_000):
     Returns a `Solution`. Raises `ValueError` where tol is not a positive number or max_steps not a positive
     integer. Source: MacQueen (1966); Puterman (1994), Theorem 6.6.3.
     """
-    return _iterate_values(mdp, _check_positive("tol", tol), _check_count("max_steps", max_steps))
+    checks.tabular(mdp)
+    return _iterate_values(mdp, checks.positive("tol", tol), checks.count("max_steps", max_steps))
 
 
 def soft_value_iteration(mdp, alpha, *, tol=1e-8, max_steps=100_000):
@@ -260,8 +263,9 @@ def soft_value_iteration(mdp, alpha, *, tol=1e-8, max_steps=100_000):
     the temperature, in units of reward. Returns a `Solution`. Raises as `value_iteration` does, and `ValueError`
     where alpha is not a positive number. Source: Fox, Pakman and Tishby (2016).
     """
-    alpha, tol = _check_positive("alpha", alpha), _check_positive("tol", tol)
-    return _iterate_values(mdp, tol, _check_count("max_steps", max_steps), alpha)
+    checks.tabular(mdp)
+    alpha, tol = checks.positive("alpha", alpha), checks.positive("tol", tol)
+    return _iterate_values(mdp, tol, checks.count("max_steps", max_steps), alpha)
 
 
 def policy_iteration(mdp, *, max_steps=1000):
@@ -271,7 +275,8 @@ def policy_iteration(mdp, *, max_steps=1000):
     says that no action changed in the last step. Returns a `Solution`. Raises `ValueError` where max_steps is
     not a positive integer. Source: Howard (1960); Puterman (1994), Theorem 6.4.2.
     """
-    return _iterate_policies(mdp, None, _check_count("max_steps", max_steps), greedy_policy(mdp.r))
+    checks.tabular(mdp)
+    return _iterate_policies(mdp, None, checks.count("max_steps", max_steps), greedy_policy(mdp.r))
 
 
 def soft_policy_iteration(mdp, alpha, *, tol=1e-8, max_steps=1000):
@@ -280,8 +285,9 @@ def soft_policy_iteration(mdp, alpha, *, tol=1e-8, max_steps=1000):
     Ends when the bracket of `value_iteration` is within tol, or when V rises no more than rounding explains.
     Returns a `Solution`. Raises as `soft_value_iteration` does. Source: Haarnoja et al. (2018), Theorem 1.
     """
-    alpha, tol = _check_positive("alpha", alpha), _check_positive("tol", tol)
-    max_steps = _check_count("max_steps", max_steps)
+    checks.tabular(mdp)
+    alpha, tol = checks.positive("alpha", alpha), checks.positive("tol", tol)
+    max_steps = checks.count("max_steps", max_steps)
     pi, V, error = soft_policy(mdp.r, alpha), None, 0.0
     for step in range(1, max_steps + 1):
         before, error_before = V, error
@@ -302,7 +308,8 @@ def solve(mdp, *, tol=1e-8):
     Returns a `Solution`. Raises `ValueError` where tol is not a positive number.
     Source: Puterman and Shin (1978), of whose modified policy iteration those sweeps are a kind.
     """
-    tol = _check_positive("tol", tol)
+    checks.tabular(mdp)
+    tol = checks.positive("tol", tol)
     followed = 0 if mdp.is_sparse else DENSE_FOLLOWED  # rows of a sparse P are not picked out so quickly
     solution = _iterate_values(mdp, tol, 1_000_000, rate=MIXING, followed=followed)
     if not solution.converged:
@@ -498,14 +505,13 @@ def trace(mdp, Q, steps, *, pi=None, alpha=None):
     """
     if pi is not None and alpha is not None:
         raise ValueError("pi and alpha name two operators; give one of them")
-    _check_count("steps", steps)
+    Qs, steps = [_check_q(mdp, Q)], checks.count("steps", steps)
     if pi is not None:
         fixed_point = evaluate_policy(mdp, pi).Q
     elif alpha is not None:
         fixed_point = soft_policy_iteration(mdp, alpha, tol=1e-12).Q
     else:
         fixed_point = policy_iteration(mdp).Q
-    Qs = [_check_q(mdp, Q)]
     for _ in range(steps):
         if pi is not None:
             Qs.append(bellman_operator(mdp, pi, Qs[-1]))
@@ -522,6 +528,10 @@ def error_and_bounds(iterates, limit, gamma):
 
     Error, envelope, a-priori and a-posteriori bound, and bracket, (K+1,) each; K is at least 1.
     """
+    gamma, iterates = checks.discount(gamma), checks.array("iterates", iterates)
+    if iterates.ndim == 0 or len(iterates) < 2:
+        raise ValueError(f"iterates must hold at least 2, one after another, got shape {iterates.shape}")
+    limit = checks.array("limit", limit, iterates.shape[1:], note=" as each of iterates has")
     powers, far = gamma ** np.arange(len(iterates)), gamma / (1 - gamma)
     error = abs(iterates - limit).reshape(len(iterates), -1).max(axis=1)
     moves = np.diff(iterates, axis=0).reshape(len(iterates) - 1, -1)
@@ -558,15 +568,11 @@ def q_learning(env, gamma, *, steps, rng, alpha=None, epsilon=0.2, exponent=0.7,
     S, A = (getattr(space, "n", None) for space in (env.observation_space, env.action_space))
     if S is None or A is None:
         raise ValueError("env must have discrete observations and actions")
-    _check_discount(gamma)
-    if alpha is not None:
-        _check_positive("alpha", alpha)
-    _check_count("steps", steps)
-    _check_count("records", records)
-    if not _is_real(epsilon) or not 0 < epsilon <= 1:
-        raise ValueError(f"epsilon must be in (0, 1], for else some pairs are never tried; got {epsilon!r}")
-    if not _is_real(exponent) or not 0.5 < exponent <= 1:
-        raise ValueError(f"exponent must be in (1/2, 1], got {exponent!r}")
+    gamma, alpha = checks.discount(gamma), None if alpha is None else checks.positive("alpha", alpha)
+    steps, records = checks.count("steps", steps), checks.count("records", records)
+    epsilon = checks.number("epsilon", epsilon, "(0, 1]")  # with 0 some pairs might never be tried
+    exponent = checks.number("exponent", exponent, "(1/2, 1]")
+    checks.generator(rng)
 
     from tqdm import tqdm  # here, for it would be a fifth of what `import rlbook` costs
 
@@ -606,6 +612,9 @@ class LinearProblem(NamedTuple):
     d: np.ndarray
 
 
+DIRECTIONS = ("semi", "residual", "naive")
+
+
 def td_direction(problem, w, method="semi"):
     """The mean update of w, (n,): E over s ~ d and s' ~ P(·|s), with δ = r + γ v_w(s') − v_w(s), of
 
@@ -615,10 +624,13 @@ def td_direction(problem, w, method="semi"):
 
     Raises `ValueError` for another method or weights that do not fit. Source: Baird (1995).
     """
+    problem = _check_problem(problem)
+    w = checks.array("w", w, problem.features.shape[1:], note=" to fit the features")
+    return _direction(problem, w, checks.choice("method", method, DIRECTIONS))
+
+
+def _direction(problem, w, method):
     P, r, gamma, Phi, d = problem
-    w = _real_array("w", w, ndim=1)
-    if w.shape != Phi.shape[1:]:
-        raise ValueError(f"w must have shape {Phi.shape[1:]} to fit the features, got {w.shape}")
     v = Phi @ w
     delta = r[:, None] + gamma * v - v[:, None]  # (s, s')
     mean_delta = r + gamma * P @ v - v
@@ -626,9 +638,7 @@ def td_direction(problem, w, method="semi"):
         return Phi.T @ (d * mean_delta)
     if method == "residual":
         return (Phi - gamma * P @ Phi).T @ (d * mean_delta)
-    if method == "naive":
-        return Phi.T @ (d * mean_delta) - gamma * Phi.T @ (d @ (P * delta))
-    raise ValueError(f"method must be semi, residual or naive, got {method!r}")
+    return Phi.T @ (d * mean_delta) - gamma * Phi.T @ (d @ (P * delta))
 
 
 def linear_td(problem, w, *, step_size, steps, method="semi"):
@@ -636,17 +646,17 @@ def linear_td(problem, w, *, step_size, steps, method="semi"):
 
     Raises `ValueError` for a step_size that is not positive or steps that are not a positive integer.
     """
-    _check_positive("step_size", step_size)
-    _check_count("steps", steps)
-    path = [_real_array("w", w, ndim=1)]
+    step_size, steps = checks.positive("step_size", step_size), checks.count("steps", steps)
+    problem, method = _check_problem(problem), checks.choice("method", method, DIRECTIONS)
+    path = [checks.array("w", w, problem.features.shape[1:], note=" to fit the features")]
     for _ in range(steps):
-        path.append(path[-1] + step_size * td_direction(problem, path[-1], method))
+        path.append(path[-1] + step_size * _direction(problem, path[-1], method))
     return np.array(path)
 
 
 def td_fixed_point(problem):
     """The w at which the semi-gradient is zero: Φᵀ D (I − γP) Φ w = Φᵀ D r (thm-on-policy-td), (n,)."""
-    P, r, gamma, Phi, d = problem
+    P, r, gamma, Phi, d = _check_problem(problem)
     return np.linalg.solve(Phi.T @ (d[:, None] * (Phi - gamma * P @ Phi)), Phi.T @ (d * r))
 
 
@@ -655,9 +665,8 @@ def on_policy(mdp, pi, features):
 
     Raises `ValueError` where the features do not fit, or the chain has no single stationary distribution.
     """
-    pi, features = check_policy(mdp, pi), _real_array("features", features, ndim=2)
-    if len(features) != mdp.n_states:
-        raise ValueError(f"features must have {mdp.n_states} rows, one a state, got {len(features)}")
+    pi = checks.policy(mdp, pi)
+    features = checks.array("features", features, (mdp.n_states, "n"), note=", one row a state")
     P = transition_matrix(mdp, pi)
     P = P.toarray() if mdp.is_sparse else P
     values, vectors = np.linalg.eig(P.T)
@@ -674,11 +683,10 @@ def td_zero(problem, *, steps, rng, exponent=0.7, scale=1.0):
     `d` is not used: the path visits states as the chain does. Raises `ValueError` for steps that are not a
     positive integer, a scale that is not positive, or an exponent outside (1/2, 1].
     """
-    _check_count("steps", steps)
-    _check_positive("scale", scale)
-    if not _is_real(exponent) or not 0.5 < exponent <= 1:
-        raise ValueError(f"exponent must be in (1/2, 1], got {exponent!r}")
-    P, r, gamma, Phi, _ = problem
+    steps, scale = checks.count("steps", steps), checks.positive("scale", scale)
+    exponent = checks.number("exponent", exponent, "(1/2, 1]")
+    checks.generator(rng)
+    P, r, gamma, Phi, _ = _check_problem(problem)
     cumulative = P.cumsum(axis=1)
     w, s = np.zeros(Phi.shape[1]), 0
     for n, u in enumerate(rng.random(steps), start=1):
@@ -695,7 +703,7 @@ def baird_star(gamma=0.99):
     Seven states and eight weights: v(s) = 2w_s + w_8 for the six outer states, v(7) = w_7 + 2w_8. The policy
     always goes to the seventh state; updates visit all seven alike. Rewards are 0, so w = 0 is right.
     """
-    features = np.zeros((7, 8))
+    gamma, features = checks.discount(gamma), np.zeros((7, 8))
     features[range(6), range(6)] = 2.0
     features[:6, 7] = 1.0
     features[6, 6:] = 1.0, 2.0
@@ -708,7 +716,7 @@ def baird_star(gamma=0.99):
 def two_states(gamma=0.99):
     """w → 2w (Tsitsiklis and Van Roy 1997): values w and 2w, only the first updated; a `LinearProblem`."""
     P = np.array([[0.0, 1.0], [0.0, 1.0]])
-    return LinearProblem(P, np.zeros(2), gamma, np.array([[1.0], [2.0]]), np.array([1.0, 0.0]))
+    return LinearProblem(P, np.zeros(2), checks.discount(gamma), np.array([[1.0], [2.0]]), np.array([1.0, 0.0]))
 
 
 def split():
@@ -727,14 +735,14 @@ def split():
 
 
 def _check_q(mdp, Q):
-    Q = _real_array("Q", Q, ndim=2)
-    if Q.shape != mdp.r.shape:
-        raise ValueError(f"Q must have shape {mdp.r.shape}, one row a state, got {Q.shape}")
-    _check_finite("Q", Q)
-    return Q
+    return checks.array("Q", Q, checks.tabular(mdp).r.shape, note=", one row a state")
 
 
-def _check_positive(name, value):
-    if not _is_real(value) or value <= 0:
-        raise ValueError(f"{name} must be a positive number, got {value!r}")
-    return float(value)
+def _check_problem(problem):
+    """The parts of a `LinearProblem`, each checked."""
+    P, r, gamma, features, d = checks.instance("problem", problem, LinearProblem)
+    P = checks.distributions("problem.P", P, ("S", "S"))
+    S = len(P)
+    r, d = (checks.array(f"problem.{name}", values, (S,)) for name, values in (("r", r), ("d", d)))
+    gamma = checks.number("problem.gamma", gamma, "[0, 1]")
+    return LinearProblem(P, r, gamma, checks.array("problem.features", features, (S, "n")), d)

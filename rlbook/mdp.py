@@ -14,12 +14,11 @@ Outside, everything is (S, A).
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import scipy  # its subpackages load when first used, which keeps `import rlbook` quick
 
-ROW_SUM_TOLERANCE = 1e-8
+from rlbook import checks
+
 MOVES = ((-1, 0), (0, 1), (1, 0), (0, -1))  # up, right, down, left as (row, column) steps
 SPARSE_FROM = 400  # states; a gridworld this large or larger keeps its transitions sparse
 
@@ -40,29 +39,54 @@ class TabularMDP:
     cells : (S, 2) integer array, optional
         Row and column of each state, where states are cells of a map (see `gridworld`).
 
+    Rounding is accepted: a row of P or ρ₀ may miss the sum 1 by 1e-8, or by 1e-6 where its numbers fit single
+    precision, and is then divided by its sum; an entry of −1e-17 is 0. What stands in the MDP is taken as exact.
     Beside its arguments an MDP keeps `row_width`, the most states that one pair leads to, and `row_error`, by how
-    much the sum of a row of P may differ from 1: how well `expect` can be computed depends on the two.
+    much the sum of a row of P may differ from 1: how well `expect` can be computed depends on the two. None of its
+    attributes can be set, and its arrays cannot be written to, after a copy or from a pickle either.
 
     Raises
     ------
     ValueError
         A shape that does not fit, a number that is not finite, a negative probability, a row of P or ρ₀ that
-        does not sum to 1 within 1e-8, γ outside [0, 1). The message names the first bad entry.
+        does not sum to 1, γ outside [0, 1). The message names the first bad entry.
     """
 
     def __init__(self, P, r, gamma, rho0, *, cells=None):
-        r = _real_array("r", r, ndim=2)
-        n_states, n_actions = r.shape
-        if n_states == 0 or n_actions == 0:
-            raise ValueError(f"r must have at least one state and one action, got shape {r.shape}")
-        _check_finite("r", r)
+        r = checks.array("r", r, ("S", "A"))
+        S, A = r.shape
+        P = checks.transitions(P, S, A)
+        sums = np.asarray(P.sum(axis=-1))
+        if cells is not None:
+            cells = checks.integers("cells", cells, (S, 2))
+        vars(self).update(
+            n_states=S,
+            n_actions=A,
+            r=np.asfortranarray(r),  # action-major too, as `expect` gives its result
+            gamma=checks.discount(gamma),
+            rho0=checks.distributions("rho0", rho0, (S,), note=", one entry a state"),
+            cells=cells,
+            row_width=int(np.diff(P.indptr).max() if scipy.sparse.issparse(P) else np.count_nonzero(P, axis=2).max()),
+            _P=_action_major(P, S, A),
+        )
+        vars(self)["row_error"] = float(abs(sums - 1).max()) + self.row_width * checks.EPS
+        self._freeze()
 
-        self.n_states, self.n_actions = n_states, n_actions
-        self._P, self.row_width, self.row_error = _action_major(P, n_states, n_actions)
-        self.r = _frozen(np.asfortranarray(r))  # action-major too, as `expect` gives its result
-        self.gamma = _check_discount(gamma)
-        self.rho0 = _check_distribution("rho0", rho0, n_states)
-        self.cells = None if cells is None else _check_cells(cells, n_states)
+    def _freeze(self):
+        stored = (self._P.data, self._P.indices, self._P.indptr) if self.is_sparse else (self._P,)
+        for array in (*stored, self.r, self.rho0, self.cells):
+            if array is not None:
+                array.flags.writeable = False
+
+    def __setattr__(self, name, value):
+        raise AttributeError(f"{name} cannot be set: a TabularMDP stays as it was checked; make another one")
+
+    def __delattr__(self, name):
+        raise AttributeError(f"{name} cannot be deleted: a TabularMDP stays as it was checked")
+
+    def __setstate__(self, state):
+        vars(self).update(state)  # from a pickle or a deep copy, whose arrays are new
+        self._freeze()
 
     @property
     def P(self):
@@ -82,9 +106,7 @@ class TabularMDP:
 
         v is (S,), giving (S, A); or (S, k) for k functions at once, giving (S, A, k).
         """
-        v = np.asarray(v)
-        if v.ndim not in (1, 2) or len(v) != self.n_states:
-            raise ValueError(f"v must have shape ({self.n_states},) or ({self.n_states}, k), got {v.shape}")
+        v = checks.array("v", v, (self.n_states,), (self.n_states, "k"), copy=False)
         ahead = (self._P @ v).reshape(self.n_actions, self.n_states, *v.shape[1:])
         return ahead.swapaxes(0, 1)
 
@@ -94,10 +116,8 @@ class TabularMDP:
         Adjoint means Σ ρ·expect(v) = flow(ρ)·v.
         rho is (S, A), giving (S,); or (S, A, k) for k measures at once, giving (S, k).
         """
-        rho = np.asarray(rho)
         S, A = self.n_states, self.n_actions
-        if rho.ndim not in (2, 3) or rho.shape[:2] != (S, A):
-            raise ValueError(f"rho must have shape ({S}, {A}) or ({S}, {A}, k), got {rho.shape}")
+        rho = checks.array("rho", rho, (S, A), (S, A, "k"), copy=False)
         return self._P.T @ rho.swapaxes(0, 1).reshape(A * S, *rho.shape[2:])
 
     def __repr__(self):
@@ -180,20 +200,12 @@ def gridworld(rows, *, gamma, slip=0.0, step_reward=0.0, goal_reward=1.0, pit_re
         for j, character in enumerate(row):
             if character not in ".#GPS":
                 raise ValueError(f"rows[{i}][{j}] is {character!r}, not one of . # G P S")
-    if not _is_real(slip) or not 0 <= slip <= 1:
-        raise ValueError(f"slip must be in [0, 1], got {slip!r}")
-    rewards = {"step_reward": step_reward, "goal_reward": goal_reward, "pit_reward": pit_reward}
-    for name, reward in rewards.items():
-        if not _is_real(reward):
-            raise ValueError(f"{name} must be a finite number, got {reward!r}")
+    slip, step_reward = checks.number("slip", slip, "[0, 1]"), checks.number("step_reward", step_reward)
+    goal_reward, pit_reward = checks.number("goal_reward", goal_reward), checks.number("pit_reward", pit_reward)
 
     grid = np.array([list(row) for row in rows])
-    if cell_rewards is None:
-        cell_rewards = np.zeros(grid.shape)
-    cell_rewards = _real_array("cell_rewards", cell_rewards, ndim=2)
-    if cell_rewards.shape != grid.shape:
-        raise ValueError(f"cell_rewards must have shape {grid.shape} as the map has, got {cell_rewards.shape}")
-    _check_finite("cell_rewards", cell_rewards)
+    cell_rewards = np.zeros(grid.shape) if cell_rewards is None else cell_rewards
+    cell_rewards = checks.array("cell_rewards", cell_rewards, grid.shape, note=" as the map has")
     cells = np.argwhere(grid != "#")
     kind = grid[tuple(cells.T)]
     starts = kind == "S" if (kind == "S").any() else kind == "."
@@ -238,12 +250,11 @@ def garnet(n_states, n_actions, branching, *, gamma, rng, sparse=False):
     Raises `ValueError` for a count that is not a positive integer, branching above n_states, or an `rng` of
     another kind.
     """
-    for name, count in {"n_states": n_states, "n_actions": n_actions, "branching": branching}.items():
-        _check_count(name, count)
+    n_states, n_actions = checks.count("n_states", n_states), checks.count("n_actions", n_actions)
+    branching, sparse = checks.count("branching", branching), checks.flag("sparse", sparse)
     if branching > n_states:
         raise ValueError(f"branching must be at most n_states = {n_states}, got {branching}")
-    if not isinstance(rng, np.random.Generator):
-        raise ValueError(f"rng must be a numpy.random.Generator, got {rng!r}")
+    checks.generator(rng)
     n_rows = n_states * n_actions
     successors = np.array([rng.choice(n_states, branching, replace=False, shuffle=False) for _ in range(n_rows)])
     cuts = np.sort(rng.random((n_rows, branching - 1)), axis=1)
@@ -253,16 +264,6 @@ def garnet(n_states, n_actions, branching, *, gamma, rng, sparse=False):
     r = rng.standard_normal((n_states, n_actions))
     rho0 = np.full(n_states, 1 / n_states)
     return TabularMDP(P if sparse else P.toarray().reshape(n_states, n_actions, n_states), r, gamma, rho0)
-
-
-def check_policy(mdp, pi):
-    """`pi` as a float (S, A) array whose rows are distributions; `ValueError` names the first bad place."""
-    pi = _real_array("pi", pi, ndim=2)
-    if pi.shape != mdp.r.shape:
-        raise ValueError(f"pi must have shape {mdp.r.shape}, one row a state, got {pi.shape}")
-    _check_finite("pi", pi)
-    _check_rows("pi", pi)
-    return pi
 
 
 def _terminal_states(s, s_next, p, ends, started):
@@ -289,116 +290,10 @@ def _terminal_states(s, s_next, p, ends, started):
 
 
 def _action_major(P, S, A):
-    """P, checked, as a frozen (A·S, S) matrix with row a·S + s, dense or CSR; its row width and row error."""
-    if scipy.sparse.issparse(P):
-        if P.shape != (S * A, S):
-            raise ValueError(f"a sparse P must have shape (S·A, S) = {(S * A, S)} as r has, got {P.shape}")
-        if P.dtype.kind not in "buif":
-            raise ValueError(f"P must hold real numbers, got a sparse matrix of {P.dtype}")
-        P = scipy.sparse.csr_array(P, dtype=float, copy=True)
-        P.sum_duplicates()
-        width, off = int(np.diff(P.indptr).max()), _check_rows("P", P, pairs=A)
-        P = P[np.arange(S * A).reshape(S, A).T.ravel()]
-        if max(P.nnz, *P.shape) < 2**31:  # a product reads the indices too, so their width is its time
-            P.indices, P.indptr = P.indices.astype(np.int32), P.indptr.astype(np.int32)
-        for array in (P.data, P.indices, P.indptr):
-            _frozen(array)
-        return P, width, off + width * np.finfo(float).eps
-    P = _real_array("P", P, ndim=3)
-    if P.shape != (S, A, S):
-        raise ValueError(f"P must have shape (S, A, S) = {(S, A, S)} to go with r, got {P.shape}")
-    _check_finite("P", P)
-    width, off = int(np.count_nonzero(P, axis=2).max()), _check_rows("P", P)
-    return _frozen(P.transpose(1, 0, 2).reshape(A * S, S)), width, off + width * np.finfo(float).eps
-
-
-def _check_rows(name, rows, pairs=None):
-    """Raise unless every row is a distribution; give by how much the sum of a row differs from 1 at most.
-
-    `pairs=A` says that sparse row s·A + a stands for [s, a].
-    """
-    if scipy.sparse.issparse(rows):
-        bad = np.flatnonzero(~np.isfinite(rows.data) | (rows.data < 0))
-        if len(bad):
-            row = np.searchsorted(rows.indptr, bad[0], side="right") - 1
-            place = (*divmod(int(row), pairs), int(rows.indices[bad[0]]))
-            raise ValueError(f"{name}[{_at(place)}] is {rows.data[bad[0]]:g}, not a probability")
-    elif (rows < 0).any():
-        place = tuple(np.argwhere(rows < 0)[0])
-        raise ValueError(f"{name}[{_at(place)}] is {rows[place]:g}, not a probability")
-    sums = np.asarray(rows.sum(axis=-1))
-    off = np.argwhere(abs(sums - 1) > ROW_SUM_TOLERANCE)
-    if len(off):
-        place = tuple(off[0])
-        shown = divmod(int(place[0]), pairs) if pairs else place
-        raise ValueError(f"{name}[{_at(shown)}] sums to {sums[place]:.10g}, not 1")
-    return float(abs(sums - 1).max())
-
-
-def _check_distribution(name, p, size):
-    p = _real_array(name, p, ndim=1)
-    if p.shape != (size,):
-        raise ValueError(f"{name} must have shape ({size},), one entry a state, got {p.shape}")
-    _check_finite(name, p)
-    if (p < 0).any():
-        i = np.flatnonzero(p < 0)[0]
-        raise ValueError(f"{name}[{i}] is {p[i]:g}, not a probability")
-    if abs(p.sum() - 1) > ROW_SUM_TOLERANCE:
-        raise ValueError(f"{name} sums to {p.sum():.10g}, not 1")
-    return _frozen(p)
-
-
-def _check_cells(cells, n_states):
-    places = _real_array("cells", cells, ndim=2)
-    if places.shape != (n_states, 2):
-        raise ValueError(f"cells must have shape {(n_states, 2)}, got {places.shape}")
-    if (places % 1 != 0).any():
-        raise ValueError(f"cells[{_at(np.argwhere(places % 1 != 0)[0])}] is not a whole number")
-    return _frozen(places.astype(int))
-
-
-def _check_discount(gamma: Any) -> float:
-    if not _is_real(gamma) or not 0 <= gamma < 1:
-        raise ValueError(f"gamma must be a number in [0, 1), got {gamma!r}")
-    return float(gamma)
-
-
-def _check_count(name, value):
-    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{name} must be a positive integer, got {value!r}")
-    return int(value)
-
-
-def _is_real(value):
-    """Whether `value` is one finite real number; a truth value is none."""
-    kinds = (int, float, np.integer, np.floating)
-    return isinstance(value, kinds) and not isinstance(value, bool) and bool(np.isfinite(value))
-
-
-def _check_finite(name, array):
-    bad = np.argwhere(~np.isfinite(array))
-    if len(bad):
-        raise ValueError(f"{name}[{_at(bad[0])}] is {array[tuple(bad[0])]}, not a finite number")
-
-
-def _real_array(name, values, ndim):
-    """A float64 copy of `values`, so that freezing it does not freeze the caller's."""
-    try:
-        array = np.asarray(values)
-        if array.dtype.kind in "cSUmM":  # NumPy would drop an imaginary part, and read numbers out of text
-            raise TypeError(f"its entries are {array.dtype}")
-        array = np.array(array, dtype=float)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} must be an array of real numbers: {error}") from None
-    if array.ndim != ndim:
-        raise ValueError(f"{name} must have {ndim} axes, got shape {array.shape}")
-    return array
-
-
-def _frozen(array):
-    array.flags.writeable = False
-    return array
-
-
-def _at(place):
-    return ", ".join(str(int(i)) for i in place)
+    """P as an (A·S, S) matrix with row a·S + s, dense or CSR."""
+    if not scipy.sparse.issparse(P):
+        return P.transpose(1, 0, 2).reshape(A * S, S)
+    P = P[np.arange(S * A).reshape(S, A).T.ravel()]
+    if max(P.nnz, *P.shape) < 2**31:  # a product reads the indices too, so their width is its time
+        P.indices, P.indptr = P.indices.astype(np.int32), P.indptr.astype(np.int32)
+    return P

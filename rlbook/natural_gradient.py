@@ -21,10 +21,11 @@ from typing import NamedTuple
 import numpy as np
 import scipy  # its subpackages load when first used, which keeps `import rlbook` quick
 
-from rlbook.bellman import EPS, _check_positive, evaluate_policy, greedy_policy, policy_iteration
-from rlbook.mdp import _check_count, _check_finite, _is_real, _real_array, check_policy
-from rlbook.occupancy import _check_policies, occupancy
-from rlbook.policy_gradient import exact_gradient, score_table, softmax_policy
+from rlbook import checks
+from rlbook.bellman import evaluate_policy, greedy_policy, policy_iteration
+from rlbook.checks import EPS
+from rlbook.occupancy import occupancy
+from rlbook.policy_gradient import exact_gradient, policy_of, score_table, softmax_policy
 
 
 class SteepestStep(NamedTuple):
@@ -86,11 +87,8 @@ def steepest_descent(G, g, epsilon):
     G is (n, n), symmetric and positive definite; g is (n,) and not zero; epsilon is in units of ‖d‖_G². Returns a
     `SteepestStep`. Raises `ValueError` where one of these fails: at g = 0 no direction is steepest.
     """
-    G, g, epsilon = _real_array("G", G, ndim=2), _real_array("g", g, ndim=1), _check_positive("epsilon", epsilon)
-    if G.shape != (len(g), len(g)):
-        raise ValueError(f"G must have shape {(len(g), len(g))} to go with g, got {G.shape}")
-    _check_finite("G", G)
-    _check_finite("g", g)
+    g, epsilon = checks.array("g", g, ("n",)), checks.positive("epsilon", epsilon)
+    G = checks.array("G", G, (len(g), len(g)), note=" to go with g")
     off = np.argwhere(abs(G - G.T) > 1e-10 * abs(G).max(initial=0))
     if len(off):
         i, j = off[0]
@@ -115,21 +113,19 @@ def fisher(mdp, theta, *, features=None):
     Raises `ValueError` as `softmax_policy` does, and where theta or features do not fit the MDP.
     Source: Kakade (2001), equation 2, with the discounted d^π.
     """
-    root = _root(mdp, _policy(mdp, theta, features), features)
+    root = _root(mdp, policy_of(mdp, theta, features), features)
     return root.T @ root
 
 
 def fisher_vector_product(mdp, theta, *, features=None):
     """The function v ↦ Fv, (n,) → (n,), which needs no n × n matrix: O(S·A·n) a product, tabular O(S·A)."""
-    pi = _policy(mdp, theta, features)
+    pi = policy_of(mdp, theta, features)
     weight = _visits(mdp, pi)
-    features = None if features is None else np.asarray(features, dtype=float)
+    features = None if features is None else checks.array("features", features)
     n = pi.size if features is None else features.shape[2]
 
     def product(v):
-        v = _real_array("v", v, ndim=1)
-        if v.shape != (n,):
-            raise ValueError(f"v must have shape ({n},), got {v.shape}")
+        v = checks.array("v", v, (n,))
         slope = v.reshape(pi.shape) if features is None else features @ v
         slope = slope - (pi * slope).sum(axis=1, keepdims=True)  # ψ·v, (S, A)
         slope *= weight
@@ -143,14 +139,14 @@ def estimate_fisher(scores):
 
     It is unbiased if the states are drawn from d^π and the actions from π; F̂⁻¹ is not (prop-inverse-bias).
     """
-    scores = _check_scores(scores)
+    scores = checks.array("scores", scores, ("N", "n"))
     return scores.T @ scores / len(scores)
 
 
 def sampled_product(scores):
     """The function v ↦ F̂v = Ψᵀ(Ψv)/N, (n,) → (n,), of N sampled scores Ψ, (N, n): O(Nn) a product (prop-cost)."""
-    scores = _check_scores(scores)
-    return lambda v: scores.T @ (scores @ v) / len(scores)
+    scores = checks.array("scores", scores, ("N", "n"))
+    return lambda v: scores.T @ (scores @ checks.array("v", v, scores.shape[1:])) / len(scores)
 
 
 def kl(pi, pi_new):
@@ -159,13 +155,13 @@ def kl(pi, pi_new):
     Infinite where π takes an action that π' never takes. Raises `ValueError` for rows that are no distributions, or
     two shapes.
     """
-    pi, pi_new = _check_policies(pi, pi_new)
+    pi, pi_new = checks.policies(pi, pi_new)
     return np.maximum(scipy.special.rel_entr(pi, pi_new).sum(axis=1), 0.0)  # below 0 it is rounding
 
 
 def mean_kl(mdp, pi, pi_new):
     """E_{s~d^π} KL(π‖π'), in nats; states that π never visits count nothing, were their KL infinite."""
-    pi, pi_new = check_policy(mdp, pi), _check_policies(pi, pi_new)[1]
+    pi, pi_new = checks.policy(mdp, pi), checks.policy(mdp, pi_new, "pi_new")
     d = _visits(mdp, pi).sum(axis=1)
     return float(d[d > 0] @ kl(pi, pi_new)[d > 0])
 
@@ -175,8 +171,9 @@ def quadratic_kl(F, d):
 
     F is (n, n) or a function v ↦ Fv; d is (n,), or shaped as theta.
     """
-    d = np.ravel(d)
-    return float(d @ (F(d) if callable(F) else F @ d) / 2)
+    d = checks.array("d", d).ravel()
+    Fd = F(d.copy()) if callable(F) else checks.array("F", F, (len(d), len(d)), note=" to go with d") @ d
+    return float(d @ checks.array("F(d)", Fd, d.shape, note=" as d has") / 2)
 
 
 # The natural gradient ---------------------------------------------------------------------------------------
@@ -189,7 +186,7 @@ def compatible_weights(mdp, theta, *, features=None):
     every state visited and 0 elsewhere (prop-natural-softmax). Raises `ValueError` as `fisher` does.
     Source: Sutton et al. (1999); Kakade (2001), Theorem 1.
     """
-    pi = _policy(mdp, theta, features)
+    pi = policy_of(mdp, theta, features)
     A = _advantage(mdp, pi)
     if features is None:  # least squares would lose actions so unlikely that √π is rounding; this loses none
         visited = _visits(mdp, pi).any(axis=1, keepdims=True)
@@ -206,7 +203,7 @@ def natural_gradient(mdp, theta, *, damping=0.0, features=None):
     of F's. Raises `ValueError` for a damping that is not a number ≥ 0, and as `fisher` does.
     Source: Amari (1998), Theorem 1; Kakade (2001).
     """
-    damping = _check_number("damping", damping, least=0)
+    damping = checks.number("damping", damping, "[0, ∞)")
     if damping == 0:
         return compatible_weights(mdp, theta, features=features) / (1 - mdp.gamma)
     F, g = fisher(mdp, theta, features=features), exact_gradient(mdp, theta, features=features)
@@ -226,17 +223,13 @@ def conjugate_gradient(matvec, b, *, tol=1e-10, max_steps=None, damping=0.0):
     Raises `ValueError` where b is not a finite vector, matvec gives something else than a finite (n,) array, or an
     option is out of its range. Source: Hestenes and Stiefel (1952).
     """
-    b = _real_array("b", b, ndim=1)
-    _check_finite("b", b)
-    tol, damping = _check_positive("tol", tol), _check_number("damping", damping, least=0)
-    max_steps = 10 * max(len(b), 1) if max_steps is None else _check_count("max_steps", max_steps)
+    b = checks.array("b", b, ("n",))
+    tol, damping = checks.positive("tol", tol), checks.number("damping", damping, "[0, ∞)")
+    max_steps = 10 * len(b) if max_steps is None else checks.count("max_steps", max_steps)
+    checks.function("matvec", matvec)
 
     def product(v):
-        Fv = _real_array("matvec(v)", matvec(v.copy()), ndim=1)
-        if Fv.shape != b.shape:
-            raise ValueError(f"matvec must give shape {b.shape} as b has, got {Fv.shape}")
-        _check_finite("matvec(v)", Fv)
-        return Fv + damping * v
+        return checks.array("matvec(v)", matvec(v.copy()), b.shape, note=" as b has") + damping * v
 
     scale = abs(b).max(initial=0)
     if scale == 0:
@@ -276,11 +269,8 @@ def mirror_step(pi, A, alpha):
     α/(1−γ). Raises `ValueError` for a pi whose rows are no distributions, an A of another shape, or an alpha that is
     not a finite number.
     """
-    pi, _ = _check_policies(pi, pi)
-    A, alpha = _real_array("A", A, ndim=2), _check_number("alpha", alpha)
-    if A.shape != pi.shape:
-        raise ValueError(f"A must have shape {pi.shape} as pi has, got {A.shape}")
-    _check_finite("A", A)
+    pi, alpha = checks.distributions("pi", pi, ("S", "A")), checks.number("alpha", alpha)
+    A = checks.array("A", A, pi.shape, note=" as pi has")
     exponent = np.where(pi > 0, alpha * A, -np.inf)
     weights = pi * np.exp(exponent - exponent.max(axis=1, keepdims=True))
     return weights / weights.sum(axis=1, keepdims=True)
@@ -297,11 +287,12 @@ def npg(mdp, *, step_size, steps, theta=None):
     Raises `ValueError` for a step_size that is not positive, steps that are not a positive integer, or a theta that
     is not a finite (S, A) array. Source: Agarwal, Kakade, Lee and Mahajan (2021), Theorem 16.
     """
-    step_size, steps = _check_positive("step_size", step_size), _check_count("steps", steps)
-    theta = np.zeros(mdp.r.shape) if theta is None else _real_array("theta", theta, ndim=2)
+    checks.tabular(mdp)
+    step_size, steps = checks.positive("step_size", step_size), checks.count("steps", steps)
+    theta = np.zeros(mdp.r.shape) if theta is None else checks.array("theta", theta, mdp.r.shape)
     pi, V = np.empty((steps + 1, *mdp.r.shape)), np.empty((steps + 1, mdp.n_states))
     for k in range(steps + 1):
-        pi[k] = _policy(mdp, theta, None)
+        pi[k] = softmax_policy(theta)
         V[k], Q, _ = evaluate_policy(mdp, pi[k])
         theta = theta + step_size / (1 - mdp.gamma) * (Q - V[k][:, None])
     best = policy_iteration(mdp)
@@ -324,11 +315,11 @@ def trust_region_step(gradient, matvec, objective, divergence, delta, *, backtra
     Raises `ValueError` for δ ≤ 0, a backtrack outside (0, 1), a max_backtracks that is no whole number ≥ 0, and as
     `conjugate_gradient` does. Source: Schulman et al. (2015), Appendix C.
     """
-    delta, g = _check_positive("delta", delta), _real_array("gradient", gradient, ndim=1)
-    _check_finite("gradient", g)
-    if not _is_real(backtrack) or not 0 < backtrack < 1:
-        raise ValueError(f"backtrack must be in (0, 1), got {backtrack!r}")
-    _check_whole("max_backtracks", max_backtracks)
+    delta, g = checks.positive("delta", delta), checks.array("gradient", gradient, ("n",))
+    backtrack = checks.number("backtrack", backtrack, "(0, 1)")
+    max_backtracks = checks.count("max_backtracks", max_backtracks, least=0)
+    checks.function("objective", objective)
+    checks.function("divergence", divergence)
     solved = conjugate_gradient(matvec, g, **cg)
     slope = float(g @ solved.x)  # gᵀF⁻¹g; 0 where g is 0, or no direction was found
     trials = max_backtracks + 1 if slope > 0 else 0
@@ -370,7 +361,7 @@ def gaussian_step(mu, sigma, c, alpha, *, bend, natural):
     (nan, nan) where the step leaves σ > 0, which happens for bend > 0 and large α. Raises `ValueError` for a
     sigma or alpha that is not positive, or a mu, c or bend that is not a finite number.
     """
-    alpha = _check_positive("alpha", alpha)
+    alpha, natural = checks.positive("alpha", alpha), checks.flag("natural", natural)
     mu, sigma, c, bend = _check_gaussian(mu, sigma, c, bend)
     d = gaussian_gradient(mu, sigma, c, bend)
     if natural:
@@ -382,7 +373,9 @@ def gaussian_step(mu, sigma, c, alpha, *, bend, natural):
 
 def gaussian_path(mu, sigma, c, alpha, steps, *, bend, natural):
     """(μ, σ) and its next `steps` values under `gaussian_step`, (steps+1, 2); nan from where a step leaves σ > 0."""
-    path = np.full((_check_whole("steps", steps) + 1, 2), np.nan)
+    steps, alpha = checks.count("steps", steps, least=0), checks.positive("alpha", alpha)
+    natural = checks.flag("natural", natural)
+    path = np.full((steps + 1, 2), np.nan)
     path[0] = _check_gaussian(mu, sigma, c, bend)[:2]
     for k in range(steps):
         path[k + 1] = gaussian_step(*path[k], c, alpha, bend=bend, natural=natural)
@@ -400,9 +393,8 @@ def gaussian_flow(mu, sigma, c, t, *, bend, natural):
     then on. Raises `ValueError` as `gaussian_step` does, and for a negative t.
     """
     mu, sigma, c, bend = _check_gaussian(mu, sigma, c, bend)
-    t = _real_array("t", t, ndim=np.ndim(t))
-    if not (np.isfinite(t) & (t >= 0)).all():
-        raise ValueError("t must hold finite times ≥ 0")
+    t, natural = checks.array("t", t), checks.flag("natural", natural)
+    checks.nonnegative("t", t, ", not a time of at least 0")
     if natural:
         shrink = 1 / (1 + sigma**2 * t)  # σ²/σ₀²
         return np.stack([c + (mu - c) * shrink, sigma * np.sqrt(shrink)], axis=-1)
@@ -416,9 +408,11 @@ def gaussian_kl(mu, sigma, mu1, sigma1):
 
     nan in, nan out, so that it takes a path that left σ > 0. Raises `ValueError` for a sigma or sigma1 ≤ 0.
     """
-    mu, sigma, mu1, sigma1 = (np.asarray(x, dtype=float) for x in (mu, sigma, mu1, sigma1))
-    if (sigma <= 0).any() or (sigma1 <= 0).any():
-        raise ValueError("sigma and sigma1 must be positive")
+    named = {"mu": mu, "sigma": sigma, "mu1": mu1, "sigma1": sigma1}
+    mu, sigma, mu1, sigma1 = (checks.array(name, x, nan=True) for name, x in named.items())
+    for name, values in (("sigma", sigma), ("sigma1", sigma1)):
+        if (values <= 0).any():
+            raise ValueError(f"{name} must be positive, got {values[values <= 0].flat[0]:g}")
     return np.log(sigma1 / sigma) + (sigma**2 + (mu - mu1) ** 2) / (2 * sigma1**2) - 0.5
 
 
@@ -431,8 +425,7 @@ def kl_contour(mu, sigma, delta, n):
     branches of Lambert's W. Raises `ValueError` for a delta that is not in (0, 300], in nats.
     """
     mu, sigma, _, _ = _check_gaussian(mu, sigma, 0.0, 0.0)
-    if _check_positive("delta", delta) > 300:
-        raise ValueError(f"delta must be at most 300, got {delta!r}")
+    delta = checks.number("delta", delta, "(0, 300]")
     low, high = (1 + 2 * delta + scipy.special.lambertw(-np.exp(-1 - 2 * delta), [-1, 0]).real) / 2
     angle = _angles(n)
     log_ratio = (low + high) / 2 + (high - low) / 2 * np.sin(angle)
@@ -447,7 +440,7 @@ def kl_ellipse(mu, sigma, delta, n, bend):
     The points run around as those of `kl_contour` do; nan where the ellipse leaves σ > 0.
     """
     mu, sigma, _, bend = _check_gaussian(mu, sigma, 0.0, bend)
-    angle, delta = _angles(n), _check_positive("delta", delta)
+    angle, delta = _angles(n), checks.positive("delta", delta)
     shift = sigma * np.sqrt(2 * delta) * np.cos(angle)
     ratio = _unbend(np.sqrt(delta) * np.sin(angle), bend)
     return np.stack([np.where(ratio > 0, mu + shift, np.nan), sigma * ratio], axis=1)
@@ -463,13 +456,11 @@ def softmax_path(theta, r, alpha, steps, *, natural):
     plateau); F†∇η = r − mean r, which is as large everywhere. Raises `ValueError` for shapes that do not fit, an
     alpha that is not positive or steps that are no whole number ≥ 0.
     """
-    theta, r = _real_array("theta", theta, ndim=1), _real_array("r", r, ndim=1)
-    if r.shape != theta.shape:
-        raise ValueError(f"r must have shape {theta.shape} as theta has, got {r.shape}")
-    _check_finite("r", r)
-    alpha = _check_positive("alpha", alpha)
+    theta = checks.array("theta", theta, ("A",))
+    r, alpha = checks.array("r", r, theta.shape, note=" as theta has"), checks.positive("alpha", alpha)
+    steps, natural = checks.count("steps", steps, least=0), checks.flag("natural", natural)
     path = [softmax_policy(theta[None])[0]]
-    for _ in range(_check_whole("steps", steps)):
+    for _ in range(steps):
         pi = path[-1]
         theta = theta + alpha * (r - r.mean() if natural else pi * (r - pi @ r))
         path.append(softmax_policy(theta[None])[0])
@@ -483,7 +474,8 @@ def plateau_time(start, end, gap, *, natural=False):
     each action, as in `softmax_path`, θ = θ₁−θ₂ moves twice as fast under the plain gradient, the same under the
     natural one. Negative where the flow goes the other way. Raises `ValueError` for a gap of 0.
     """
-    start, end, gap = (_check_number(name, x) for name, x in (("start", start), ("end", end), ("gap", gap)))
+    start, end, gap = (checks.number(name, x) for name, x in (("start", start), ("end", end), ("gap", gap)))
+    natural = checks.flag("natural", natural)
     if gap == 0:
         raise ValueError("gap must not be 0: equal rewards give no gradient")
     way = end - start if natural else 2 * (end - start) + 2 * (np.sinh(end) - np.sinh(start))
@@ -491,14 +483,6 @@ def plateau_time(start, end, gap, *, natural=False):
 
 
 # Helpers ----------------------------------------------------------------------------------------------------
-
-
-def _policy(mdp, theta, features):
-    pi = softmax_policy(theta, features)
-    if pi.shape != mdp.r.shape:
-        name = "theta" if features is None else "features"
-        raise ValueError(f"{name} must have one row a state, {mdp.r.shape}, got {pi.shape}")
-    return pi
 
 
 def _visits(mdp, pi):
@@ -525,34 +509,13 @@ def _unbend(shift, bend):
 
 
 def _angles(n):
-    return 2 * np.pi * np.arange(_check_count("n", n)) / n
-
-
-def _check_scores(scores):
-    scores = _real_array("scores", scores, ndim=2)
-    if len(scores) == 0:
-        raise ValueError(f"scores must hold at least one sample, got shape {scores.shape}")
-    _check_finite("scores", scores)
-    return scores
+    return 2 * np.pi * np.arange(checks.count("n", n)) / n
 
 
 def _check_gaussian(mu, sigma, c, bend):
     return (
-        _check_number("mu", mu),
-        _check_positive("sigma", sigma),
-        _check_number("c", c),
-        _check_number("bend", bend),
+        checks.number("mu", mu),
+        checks.positive("sigma", sigma),
+        checks.number("c", c),
+        checks.number("bend", bend),
     )
-
-
-def _check_whole(name, value):
-    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 0:
-        raise ValueError(f"{name} must be a whole number of at least 0, got {value!r}")
-    return int(value)
-
-
-def _check_number(name, value, least=None):
-    if not _is_real(value) or (least is not None and value < least):
-        kind = "a finite number" if least is None else f"a number of at least {least:g}"
-        raise ValueError(f"{name} must be {kind}, got {value!r}")
-    return float(value)

@@ -28,9 +28,9 @@ from typing import NamedTuple
 import numpy as np
 import scipy  # its subpackages load when first used, which keeps `import rlbook` quick
 
+from rlbook import checks
 from rlbook.bellman import (
     LU_BELOW,
-    _check_positive,
     _look_ahead,
     _reached,
     _solve_sparse,
@@ -40,7 +40,7 @@ from rlbook.bellman import (
     soft_value,
     transition_matrix,
 )
-from rlbook.mdp import TabularMDP, _at, _check_count, _check_finite, _check_rows, _is_real, _real_array, check_policy
+from rlbook.mdp import TabularMDP
 
 # The tightest that HiGHS takes; and a mass below which its policy is not to be read off.
 HIGHS = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
@@ -139,8 +139,8 @@ def state_occupancy(mdp, pi, *, tol=None):
     Raises `ValueError` where pi is not an (S, A) array of distributions or tol not a positive number.
     Source: Puterman (1994), Section 6.9.
     """
-    pi, gamma = check_policy(mdp, pi), mdp.gamma
-    tol = 0.0 if tol is None else _check_positive("tol", tol)
+    pi, gamma = checks.policy(mdp, pi), mdp.gamma
+    tol = 0.0 if tol is None else checks.positive("tol", tol)
     P_pi, b = transition_matrix(mdp, pi), mdp.rho0
     if mdp.is_sparse:
         rho_s = _solve_outwards(gamma * P_pi, b, tol * (1 - gamma), gamma)
@@ -154,7 +154,8 @@ def occupancy(mdp, pi, *, tol=None):
 
     It sums to 1/(1−γ). `tol`, the error and what raises are those of `state_occupancy`.
     """
-    return state_occupancy(mdp, pi, tol=tol)[:, None] * np.asarray(pi, dtype=float)
+    pi = checks.policy(mdp, pi)
+    return state_occupancy(mdp, pi, tol=tol)[:, None] * pi
 
 
 def history_occupancy(mdp, policy, horizon, *, most=200_000):
@@ -164,19 +165,17 @@ def history_occupancy(mdp, policy, horizon, *, most=200_000):
     γᵀ/(1−γ), and exactly γᵀ is missing from the flow (prop-histories). Raises `ValueError` for a policy that gives no
     distribution, a horizon that is no positive integer, or more than `most` histories at one time.
     """
-    S, A = mdp.r.shape
+    S, A = checks.tabular(mdp).r.shape
+    checks.function("policy", policy)
+    horizon, most = checks.count("horizon", horizon), checks.count("most", most)
     P = mdp.P.tocsr() if mdp.is_sparse else scipy.sparse.csr_array(mdp.P.reshape(S * A, S))
     rho = np.zeros((S, A))
     live = [((s,), float(mdp.rho0[s])) for s in np.flatnonzero(mdp.rho0).tolist()]
-    for t in range(_check_count("horizon", horizon)):
+    for t in range(horizon):
         ahead = []
         for history, probability in live:
             s = history[-1]
-            p = _real_array(f"policy({history})", policy(history), ndim=1)
-            if p.shape != (A,):
-                raise ValueError(f"policy({history}) must have shape ({A},), got {p.shape}")
-            _check_finite(f"policy({history})", p)
-            _check_rows(f"policy({history})", p[None])
+            p = checks.distributions(f"policy({history})", policy(history), (A,))
             rho[s] += mdp.gamma**t * probability * p
             for a in np.flatnonzero(p).tolist():
                 row = slice(P.indptr[s * A + a], P.indptr[s * A + a + 1])
@@ -205,11 +204,7 @@ def policy_from_occupancy(rho, *, unvisited="uniform"):
             raise ValueError(f"unvisited must be 'uniform' or an (S, A) policy, got {unvisited!r}")
         pi = np.full(rho.shape, 1 / rho.shape[1])
     else:
-        pi = _real_array("unvisited", unvisited, ndim=2)
-        if pi.shape != rho.shape:
-            raise ValueError(f"unvisited must have shape {rho.shape} as rho has, got {pi.shape}")
-        _check_finite("unvisited", pi)
-        _check_rows("unvisited", pi)
+        pi = checks.distributions("unvisited", unvisited, rho.shape, note=" as rho has")
     share = rho[visited] / top[visited, None]  # so that no sum overflows, and none is lost to underflow
     pi[visited] = share / share.sum(axis=1, keepdims=True)
     return OccupancyPolicy(pi, visited)
@@ -230,10 +225,10 @@ def check_occupancy(mdp, rho, *, tol=1e-8):
     Raises `ValueError` that names the pair with the most negative entry, or the state at which the flow is broken
     most and by how much.
     """
-    rho, tol = _check_shape(mdp, "rho", rho), _check_positive("tol", tol)
+    rho, tol = _check_shape(mdp, "rho", rho), checks.positive("tol", tol)
     if rho.min() < -tol:
         place = np.unravel_index(rho.argmin(), rho.shape)
-        raise ValueError(f"rho[{_at(place)}] is {rho[place]:.3g}; an occupancy is never negative")
+        raise ValueError(f"rho[{checks.at(place)}] is {rho[place]:.3g}; an occupancy is never negative")
     residual = flow_residual(mdp, rho)
     s = abs(residual).argmax()
     if abs(residual[s]) > tol:
@@ -283,8 +278,8 @@ def occupancy_program(mdp, *, method="highs"):
     Raises `ValueError` for another method, and `RuntimeError` where HiGHS ends without a solution.
     Source: Manne (1960); Puterman (1994), Section 6.9; Huangfu and Hall (2018).
     """
-    if method not in ("highs", "highs-ds", "highs-ipm"):
-        raise ValueError(f"method must be 'highs', 'highs-ds' or 'highs-ipm', got {method!r}")
+    checks.tabular(mdp)
+    checks.choice("method", method, ("highs", "highs-ds", "highs-ipm"))
     (S, A), scale = mdp.r.shape, abs(mdp.r).max() or 1.0
     P = mdp.P if mdp.is_sparse else mdp.P.reshape(S * A, S)
     flow = scipy.sparse.kron(scipy.sparse.eye_array(S), np.ones((1, A))) - mdp.gamma * scipy.sparse.csr_array(P).T
@@ -320,6 +315,7 @@ def entropy_program(mdp, alpha, *, tol=1e-10):
     the best V is the soft optimal V_α, and the best ρ that of the soft policy. alpha is in units of reward, `tol`
     that of `soft_policy_iteration`, which raises as it does. Source: Geist, Scherrer and Pietquin (2019).
     """
+    alpha = checks.positive("alpha", alpha)
     soft = soft_policy_iteration(mdp, alpha, tol=tol)
     V = soft.V + max((soft_value(_look_ahead(mdp, soft.V), alpha) - soft.V).max(), 0.0) / (1 - mdp.gamma)
     rho = occupancy(mdp, soft.pi)
@@ -332,7 +328,7 @@ def deterministic_occupancies(mdp, *, most=4096):
 
     Raises `ValueError` where there are more than `most`.
     """
-    S, A = mdp.r.shape
+    (S, A), most = checks.tabular(mdp).r.shape, checks.count("most", most)
     if A**S > most:
         raise ValueError(f"mdp has {A}^{S} deterministic policies, more than most = {most}")
     actions = np.array(list(product(range(A), repeat=S)))
@@ -383,7 +379,7 @@ def total_variation(pi, pi_new):
 
     Raises `ValueError` for rows that are no distributions, or two shapes.
     """
-    pi, pi_new = _check_policies(pi, pi_new)
+    pi, pi_new = checks.policies(pi, pi_new)
     return abs(pi - pi_new).sum(axis=1) / 2
 
 
@@ -443,8 +439,7 @@ def mixture_bound(mdp, pi, pi_new, alpha):
     ε = max_s |Σ_a π'(a|s) A_π(s,a)|, alpha is in [0, 1]; in units of reward. Raises `ValueError` as `surrogate` does,
     and for another alpha. Source: Kakade and Langford (2002), Theorem 4.1; Schulman et al. (2015), equation 6.
     """
-    if not _is_real(alpha) or not 0 <= alpha <= 1:
-        raise ValueError(f"alpha must be in [0, 1], got {alpha!r}")
+    alpha = checks.number("alpha", alpha, "[0, 1]")
     pi, pi_new = _check_pair(mdp, pi, pi_new)
     gamma, epsilon = mdp.gamma, abs(_mean_advantage(mdp, pi, pi_new)).max()
     return float(2 * epsilon * gamma * alpha**2 / ((1 - gamma) * (1 - gamma * (1 - alpha))))
@@ -479,7 +474,7 @@ def polygon(mdp):
     They belong to the policies that take the actions 00, 10, 11, 01 in states 0 and 1. In the plane of
     (ρ(0,1), ρ(1,1)) they make a quadrilateral with two sides on the axes. Raises `ValueError` for another size.
     """
-    if mdp.r.shape != (2, 2):
+    if checks.tabular(mdp).r.shape != (2, 2):
         raise ValueError(f"mdp must have 2 states and 2 actions, got {mdp.n_states} and {mdp.n_actions}")
     return deterministic_occupancies(mdp).rho[[0, 2, 3, 1]]
 
@@ -490,13 +485,10 @@ def from_plane(mdp, second):
     It is in D where it is nowhere negative: `rho[:, 1]` are coordinates of D. Raises `ValueError` where there are not
     two actions, or second is not a finite (S,) array.
     """
-    S, A = mdp.r.shape
+    S, A = checks.tabular(mdp).r.shape
     if A != 2:
         raise ValueError(f"mdp must have 2 actions, got {A}")
-    second = _real_array("second", second, ndim=1)
-    if second.shape != (S,):
-        raise ValueError(f"second must have shape ({S},), got {second.shape}")
-    _check_finite("second", second)
+    second = checks.array("second", second, (S,), note=", one entry a state")
     rho = np.column_stack([np.zeros(S), second])
     P = transition_matrix(mdp, np.eye(2)[np.zeros(S, dtype=int)])  # of action 0
     P = P.toarray() if mdp.is_sparse else P
@@ -518,8 +510,7 @@ def two_by_two(name="usual", *, r=None, gamma=None, rho0=None):
     edge of D is but a point; in "detour" the way to the better state pays nothing.
     Raises `ValueError` for another name, and as `TabularMDP` does.
     """
-    if name not in TWO_BY_TWO:
-        raise ValueError(f"name must be one of {', '.join(TWO_BY_TWO)}, got {name!r}")
+    checks.choice("name", name, TWO_BY_TWO)
     ahead, *rest = TWO_BY_TWO[name]
     ahead = np.array(ahead)
     chosen = (usual if given is None else given for usual, given in zip(rest, (r, gamma, rho0), strict=True))
@@ -571,41 +562,24 @@ def _tail(mdp, horizon):
 
 def _check_pair(mdp, pi, pi_new):
     """Two policies of this MDP, as float (S, A) arrays."""
-    return check_policy(mdp, pi), _check_policies(pi, pi_new)[1]
-
-
-def _check_policies(pi, pi_new):
-    """Both as float (S, A) arrays whose rows are distributions."""
-    pi, pi_new = _real_array("pi", pi, ndim=2), _real_array("pi_new", pi_new, ndim=2)
-    if pi_new.shape != pi.shape:
-        raise ValueError(f"pi_new must have shape {pi.shape} as pi has, got {pi_new.shape}")
-    for name, policy in (("pi", pi), ("pi_new", pi_new)):
-        _check_finite(name, policy)
-        _check_rows(name, policy)
-    return pi, pi_new
+    return checks.policy(mdp, pi), checks.policy(mdp, pi_new, "pi_new")
 
 
 def _check_shape(mdp, name, rho):
-    rho = _real_array(name, rho, ndim=2)
-    if rho.shape != mdp.r.shape:
-        raise ValueError(f"{name} must have shape {mdp.r.shape}, one row a state, got {rho.shape}")
-    _check_finite(name, rho)
-    return rho
+    return checks.array(name, rho, checks.tabular(mdp).r.shape, note=", one row a state")
 
 
 def _check_measure(name, rho):
-    rho = _real_array(name, rho, ndim=2)
-    _check_finite(name, rho)
-    if (rho < 0).any():
-        place = np.unravel_index(rho.argmin(), rho.shape)
-        raise ValueError(f"{name}[{_at(place)}] is {rho[place]:.3g}; an occupancy is never negative")
+    rho = checks.array(name, rho, ("S", "A"))
+    rounding = checks.TOLERANCE["float64"] * abs(rho).max()
+    checks.nonnegative(name, rho, "; an occupancy is never negative", tolerance=rounding)
     if not rho.any():
         raise ValueError(f"{name} is zero everywhere; an occupancy sums to 1/(1−γ)")
     return rho
 
 
 def _check_shares(alpha):
-    share = _real_array("alpha", alpha, ndim=1)
+    share = checks.array("alpha", alpha, ("n",))
     bad = np.flatnonzero(~((share >= 0) & (share <= 1)))
     if len(bad):
         raise ValueError(f"alpha[{bad[0]}] is {share[bad[0]]:g}, not in [0, 1]")
@@ -614,17 +588,8 @@ def _check_shares(alpha):
 
 def _check_pairs(mdp, trajectories):
     """Each step's s·A + a, (N, T)."""
-    states, actions = np.asarray(trajectories.states), np.asarray(trajectories.actions)
-    if states.ndim != 2 or states.shape != actions.shape or states.shape[0] < 2 or states.shape[1] < 1:
-        raise ValueError(
-            f"trajectories must hold (N, T) states and actions, N at least 2, got {states.shape} and {actions.shape}"
-        )
-    for name, numbers, size in (("states", states, mdp.n_states), ("actions", actions, mdp.n_actions)):
-        if numbers.dtype.kind not in "iu":
-            raise ValueError(f"trajectories.{name} must be integers, got {numbers.dtype}")
-        bad = np.argwhere((numbers < 0) | (numbers >= size))
-        if len(bad):
-            raise ValueError(
-                f"trajectories.{name}[{_at(bad[0])}] is {numbers[tuple(bad[0])]}; this MDP has {size} {name}"
-            )
-    return states.astype(np.intp) * mdp.n_actions + actions
+    S, A = checks.tabular(mdp).r.shape
+    states, actions = checks.steps("trajectories", trajectories, S, A)
+    if len(states) < 2:
+        raise ValueError(f"trajectories must hold at least 2 episodes, got {len(states)}")
+    return states * A + actions

@@ -21,8 +21,8 @@ from typing import NamedTuple
 import numpy as np
 import scipy  # its subpackages load when first used, which keeps `import rlbook` quick
 
+from rlbook import checks
 from rlbook.bellman import evaluate_policy
-from rlbook.mdp import _at, _check_count, _check_finite, _real_array, check_policy
 from rlbook.occupancy import occupancy
 
 # Trajectories handled together: enough to hide the cost of a call, few enough for the processor's cache.
@@ -52,12 +52,12 @@ class GradientMoments(NamedTuple):
 
     def estimator(self, *, past=0.0, beta=0.0):
         """Mean (n,) and covariance (n, n) of ĝ = past·(past part) + (future part) − beta·(baseline part)."""
-        u = np.array([past, 1.0, -beta])
+        u = np.array([checks.number("past", past), 1.0, -checks.number("beta", beta)])
         return u @ self.mean, np.einsum("i,ikjl,j->kl", u, self.covariance, u)
 
     def variance(self, *, past=0.0, beta=0.0):
         """Total variance tr Cov ĝ = E‖ĝ − E ĝ‖² of the same estimator."""
-        u = np.array([past, 1.0, -beta])
+        u = np.array([checks.number("past", past), 1.0, -checks.number("beta", beta)])
         return float(u @ self.total @ u)
 
     @property
@@ -82,18 +82,26 @@ def softmax_policy(theta, features=None):
     that do not fit or numbers that are not finite.
     """
     if features is None:
-        logits = theta = _real_array("theta", theta, ndim=2)
+        logits = theta = checks.array("theta", theta, ("S", "A"))
     else:
-        theta = _real_array("theta", theta, ndim=1)
-        features = _check_features(features)
-        if theta.shape != features.shape[2:]:
-            raise ValueError(f"theta must have shape {features.shape[2:]} to fit features, got {theta.shape}")
+        features = checks.array("features", features, ("S", "A", "n"))
+        theta = checks.array("theta", theta, features.shape[2:], note=" to fit the features")
         logits = features @ theta
     bad = np.argwhere(~np.isfinite(logits))
     if len(bad):
-        raise ValueError(f"theta gives the pair [{_at(bad[0])}] a logit that is not finite")
+        raise ValueError(f"theta gives the pair [{checks.at(bad[0])}] a logit that is not finite")
     weights = np.exp(logits - logits.max(axis=1, keepdims=True))
     return weights / weights.sum(axis=1, keepdims=True)
+
+
+def policy_of(mdp, theta, features=None):
+    """`softmax_policy` of parameters that fit an MDP; raises `ValueError` where they do not."""
+    checks.tabular(mdp)
+    pi = softmax_policy(theta, features)
+    if pi.shape != mdp.r.shape:
+        name = "theta" if features is None else "features"
+        raise ValueError(f"{name} must have one row a state, {mdp.r.shape}, got {pi.shape}")
+    return pi
 
 
 def score_table(pi, features=None):
@@ -101,11 +109,11 @@ def score_table(pi, features=None):
 
     The tabular policy's features are the indicators of the pairs, so there n = S·A, in row-major order.
     """
-    pi = _real_array("pi", pi, ndim=2)
+    pi = checks.distributions("pi", pi, ("S", "A"))
     if features is None:
         score = np.eye(pi.size).reshape(*pi.shape, pi.size)
         return score - np.einsum("sa,san->sn", pi, score)[:, None, :]
-    features = _check_features(features, pi.shape)
+    features = checks.array("features", features, (*pi.shape, "n"), note=" to go with pi")
     score = features - features[:, :1]  # a shift changes no score, and equal features become zeros
     score = score - np.einsum("sa,san->sn", pi, score)[:, None, :]
     # What is left of a score of 0 is rounding. A baseline divides by ‖ψ‖², so it must not pass for a score.
@@ -115,7 +123,7 @@ def score_table(pi, features=None):
 
 def finite_horizon_values(mdp, pi, horizon):
     """V_t(s) = E[G_t | s_t=s], (T, S), and Q_t(s,a) = E[G_t | s_t=s, a_t=a], (T, S, A)."""
-    pi, horizon = check_policy(mdp, pi), _check_count("horizon", horizon)
+    pi, horizon = checks.policy(mdp, pi), checks.count("horizon", horizon)
     V = np.zeros((horizon + 1, mdp.n_states))
     Q = np.zeros((horizon, *mdp.r.shape))
     for t in reversed(range(horizon)):
@@ -131,13 +139,11 @@ def exact_gradient(mdp, theta, *, features=None, horizon=None):
     ψ(s,a); without one, of the infinite-horizon return. Source: Sutton, McAllester, Singh and Mansour (1999),
     Theorem 1.
     """
-    pi = softmax_policy(theta, features)
-    if pi.shape != mdp.r.shape:
-        name = "theta" if features is None else "features"
-        raise ValueError(f"{name} must have one row a state, {mdp.r.shape}, got {pi.shape}")
+    pi = policy_of(mdp, theta, features)
     if horizon is None:
         weight = occupancy(mdp, pi) * evaluate_policy(mdp, pi).Q
     else:
+        horizon = checks.count("horizon", horizon)
         _, Q = finite_horizon_values(mdp, pi, horizon)
         discounts = mdp.gamma ** np.arange(horizon)
         weight = np.einsum("t,ts,sa,tsa->sa", discounts, state_distributions(mdp, pi, horizon), pi, Q)
@@ -146,7 +152,7 @@ def exact_gradient(mdp, theta, *, features=None, horizon=None):
 
 def state_distributions(mdp, pi, horizon):
     """P(s_t = s) for t < T, as a (T, S) array."""
-    pi, horizon = check_policy(mdp, pi), _check_count("horizon", horizon)
+    pi, horizon = checks.policy(mdp, pi), checks.count("horizon", horizon)
     p = np.empty((horizon, mdp.n_states))
     p[0] = mdp.rho0
     for t in range(1, horizon):
@@ -164,8 +170,9 @@ def sample_trajectories(mdp, pi, n, horizon, rng):
     (a, s') that have positive probability: one uniform number a step, whatever the number of outcomes.
     Rewards are r(s_t, a_t). `rng` is a `numpy.random.Generator`.
     """
-    pi = check_policy(mdp, pi)
-    n, horizon = _check_count("n", n), _check_count("horizon", horizon)
+    pi = checks.policy(mdp, pi)
+    n, horizon = checks.count("n", n), checks.count("horizon", horizon)
+    checks.generator(rng)
     threshold, action_of, next_of, width = _joint_alias_tables(mdp, pi)
     S = mdp.n_states
     threshold = threshold + np.tile(np.arange(width), S)  # counted from its state's first slot
@@ -199,7 +206,7 @@ def sample_trajectories(mdp, pi, n, horizon, rng):
 
 def returns(rewards, gamma):
     """The returns G_t = Σ_{k≥t} γ^{k−t} r_k of (N, T) rewards, as an (N, T) array."""
-    rewards = np.asarray(rewards, dtype=float)
+    rewards, gamma = checks.array("rewards", rewards, ("N", "T"), copy=False), checks.number("gamma", gamma, "[0, 1]")
     G = np.empty(rewards.shape[::-1])  # time-major: each step of the recursion reads and writes one row
     later = np.zeros(rewards.shape[0])
     for t in reversed(range(rewards.shape[1])):
@@ -214,10 +221,15 @@ def per_trajectory_gradients(batch, pi, gamma, *, features=None, past=0.0, basel
     None for no baseline. `discount=False` drops the factor γᵗ in front of G_t − b, as much code does; the
     result is then no estimate of ∇η (prop-dropped-discount).
     """
-    pi = np.asarray(pi, dtype=float)
+    pi = checks.distributions("pi", pi, ("S", "A"))
     S, A = pi.shape
-    N, T = batch.states.shape
-    b = _check_baseline(baseline, T, S)
+    states, actions = checks.steps("batch", batch, S, A)
+    N, T = states.shape
+    batch = Trajectories(states, actions, checks.array("batch.rewards", batch.rewards, (N, T), copy=False))
+    gamma, past = checks.discount(gamma), checks.number("past", past)
+    if features is not None:
+        features = checks.array("features", features, (S, A, "n"))
+    b, discount = _check_baseline(baseline, T, S), checks.flag("discount", discount)
     steps, powers = np.arange(T)[:, None], gamma ** np.arange(T)[:, None]
     g_hat = np.empty((N, *(pi.shape if features is None else np.shape(features)[2:])))
     for begin in range(0, N, WEIGHED_TOGETHER):
@@ -243,10 +255,10 @@ def per_trajectory_gradients(batch, pi, gamma, *, features=None, past=0.0, basel
 
 def estimate_moments(g_hat):
     """Mean and total variance of an estimator from N ≥ 2 samples, an (N, ...) array, as `SampleMoments`."""
-    g_hat = np.asarray(g_hat, dtype=float)
-    N = len(g_hat)
+    g_hat = checks.array("g_hat", g_hat, copy=False)
+    N = len(g_hat) if g_hat.ndim else 0
     if N < 2:
-        raise ValueError(f"g_hat must hold at least 2 samples, got {N}")
+        raise ValueError(f"g_hat must hold at least 2 samples, got shape {g_hat.shape}")
     mean = g_hat.mean(axis=0)
     squares = ((g_hat - mean) ** 2).reshape(N, -1).sum(axis=1) * (N / (N - 1))
     return SampleMoments(
@@ -265,7 +277,7 @@ def per_step_baseline(mdp, pi, horizon, *, features=None):
 
     0 where the score is 0, for there no baseline matters. Source: Greensmith, Bartlett and Baxter (2004).
     """
-    pi = check_policy(mdp, pi)
+    pi = checks.policy(mdp, pi)
     _, Q = finite_horizon_values(mdp, pi, horizon)
     weight = pi * (score_table(pi, features) ** 2).sum(axis=-1)
     return _ratio((weight * Q).sum(axis=-1), weight.sum(axis=-1))
@@ -279,7 +291,7 @@ def optimal_baseline(mdp, pi, horizon, *, features=None):
     Unlike `per_step_baseline` it counts the products of scores at different times. 0 where the score is 0;
     where s cannot be reached at time t, what the earlier scores would add is taken as 0.
     """
-    pi = check_policy(mdp, pi)
+    pi, horizon = checks.policy(mdp, pi), checks.count("horizon", horizon)
     gamma, score = mdp.gamma, score_table(pi, features)
     _, Q = finite_horizon_values(mdp, pi, horizon)
 
@@ -322,7 +334,8 @@ def exact_moments(mdp, pi, horizon, *, features=None, baseline=None, discount=Tr
     which is dynamic programming: no sampling, no enumeration, T·S·A products of (2+4n)-square matrices.
     `baseline` and `discount` are those of `per_trajectory_gradients`.
     """
-    pi, horizon = check_policy(mdp, pi), _check_count("horizon", horizon)
+    pi, horizon = checks.policy(mdp, pi), checks.count("horizon", horizon)
+    discount = checks.flag("discount", discount)
     gamma, score = mdp.gamma, score_table(pi, features)
     S, A, n = score.shape
     b = _check_baseline(baseline, horizon, S)
@@ -359,7 +372,8 @@ def variance_against_horizon(mdp, pi, horizons, *, features=None):
     The baseline part is that of the horizon's own values V_t.
     """
     totals = []
-    for horizon in horizons:
+    for i, horizon in enumerate(checks.integers("horizons", horizons, ("H",)).tolist()):
+        checks.count(f"horizons[{i}]", horizon)
         V, _ = finite_horizon_values(mdp, pi, horizon)
         totals.append(exact_moments(mdp, pi, horizon, features=features, baseline=V).total)
     return np.array(totals)
@@ -432,20 +446,9 @@ def _ratio(numerator, denominator):
     return np.divide(numerator, denominator, out=np.zeros(numerator.shape), where=denominator != 0)
 
 
-def _check_features(features, shape=None):
-    features = _real_array("features", features, ndim=3)
-    if shape is not None and features.shape[:2] != shape:
-        raise ValueError(f"features must have shape ({shape[0]}, {shape[1]}, n), got {features.shape}")
-    _check_finite("features", features)
-    return features
-
-
 def _check_baseline(baseline, horizon, n_states):
     """The baseline as a (T, S) array."""
     if baseline is None:
         return np.broadcast_to(0.0, (horizon, n_states))
-    b = _real_array("baseline", baseline, ndim=np.ndim(baseline))
-    if b.shape not in ((n_states,), (horizon, n_states)):
-        raise ValueError(f"baseline must have shape ({n_states},) or ({horizon}, {n_states}), got {b.shape}")
-    _check_finite("baseline", b)
+    b = checks.array("baseline", baseline, (n_states,), (horizon, n_states))
     return np.broadcast_to(b, (horizon, n_states))

@@ -20,8 +20,9 @@ from typing import NamedTuple
 import numpy as np
 import scipy  # its subpackages load when first used, which keeps `import rlbook` quick
 
-from rlbook.bellman import _check_positive, evaluate_policy
-from rlbook.mdp import TabularMDP, _check_count, _check_discount, _check_finite, _is_real, _real_array, check_policy
+from rlbook import checks
+from rlbook.bellman import evaluate_policy
+from rlbook.mdp import TabularMDP
 from rlbook.occupancy import state_occupancy
 
 # How the weight κ(s) is chosen; K = E[ÂĀ|s] and W = Var(Ā|s).
@@ -32,6 +33,9 @@ RULES = {
     "aggressive": lambda K, W: np.sign(K),
     "adaptive": lambda K, W: np.divide(K, W, out=np.zeros_like(K), where=W > 0),
 }
+
+
+SINGLE_SAMPLE_RULES = ("conservative", "aggressive")
 
 
 class GaussianProblem(NamedTuple):
@@ -56,6 +60,7 @@ class GaussianProblem(NamedTuple):
 
     def critic_slope(self, V):
         """∇_a [r(s,a) + γ E V(s')] at a = μ(s), (S, d): the slope of Q^π where V, (S,), is V^π."""
+        V = checks.array("V", V, (self.mdp.n_states,), note=", one entry a state")
         return self.reward_slope + self.mdp.gamma * self.transition_slope @ V
 
 
@@ -71,6 +76,7 @@ class WeightQuadratic(NamedTuple):
 
     def __call__(self, weight):
         """The variance in each state, (S,), at a weight that is a number or (S,)."""
+        weight = checks.array("weight", weight, (), self.none.shape)
         return self.none - 2 * weight * self.cross + weight**2 * self.control
 
     @property
@@ -120,8 +126,8 @@ def control_variate(f, g, mean_g, c):
     fit.
     """
     f, g = _check_samples(f, g)
-    mean_g = _check_shape("mean_g", mean_g, g.shape[1:])
-    c = _check_shape("c", c, f.shape[1:] + g.shape[1:])
+    mean_g = checks.array("mean_g", mean_g, g.shape[1:])
+    c = checks.array("c", c, f.shape[1:] + g.shape[1:])
     return _controlled(f, g - mean_g, c)
 
 
@@ -133,8 +139,8 @@ def cross_fitted(f, g, mean_g, *, folds=2):
     `control_variate`; `folds` is at least 2 and leaves at least two samples outside of each part.
     """
     f, g = _check_samples(f, g)
-    mean_g = _check_shape("mean_g", mean_g, g.shape[1:])
-    N, folds = len(f), _check_count("folds", folds)
+    mean_g = checks.array("mean_g", mean_g, g.shape[1:])
+    N, folds = len(f), checks.count("folds", folds)
     if not 2 <= folds <= N or N - -(-N // folds) < 2:
         raise ValueError(f"folds must be at least 2 and leave at least 2 of {N} samples outside, got {folds}")
     values = np.empty_like(f)
@@ -173,24 +179,23 @@ class CorrelatedPair:
     bend: float = 1.0
 
     def __post_init__(self):
-        _check_number("mean_f", self.mean_f)
-        _check_positive("sd_f", self.sd_f)
-        _check_positive("sd_g", self.sd_g)
-        _check_number("corr", self.corr, -1, 1)
-        _check_number("bend", self.bend, 0, 1)
+        intervals = {"mean_f": "(-∞, ∞)", "sd_f": "(0, ∞)", "sd_g": "(0, ∞)", "corr": "[-1, 1]", "bend": "[0, 1]"}
+        _check_fields(self, intervals)
 
     def values(self, z, u):
         """(f, g) at given z and u, each shaped like them."""
-        z, u = np.asarray(z, dtype=float), np.asarray(u, dtype=float)
+        z = checks.array("z", z)
+        u = checks.array("u", u, z.shape, note=" as z has")
         rest = self.bend * (z**2 - 1) / np.sqrt(2) + np.sqrt(1 - self.bend**2) * u
         return self.mean_f + self.sd_f * (self.corr * z + np.sqrt(1 - self.corr**2) * rest), self.sd_g * z
 
     def sample(self, n, rng):
         """n independent samples (f, g), each (n,)."""
-        return self.values(*rng.standard_normal((2, _check_count("n", n))))
+        return self.values(*checks.generator(rng).standard_normal((2, checks.count("n", n))))
 
     def variance(self, c):
         """Var(f + c·g) = sd_f² + 2c·corr·sd_f·sd_g + c²·sd_g² (prop-control-variate); c a number or an array."""
+        c = checks.array("c", c)[()]
         return self.sd_f**2 + 2 * c * self.corr * self.sd_f * self.sd_g + c**2 * self.sd_g**2
 
     @property
@@ -209,9 +214,7 @@ class CorrelatedPair:
         Exact for every n, not only for large ones. n may be an array. It must be at least 3, or 2 where bend is 1 and
         f is a function of g: else two samples are too few for the mean to exist.
         """
-        n, least = np.asarray(n), 2 if self.bend == 1 else 3
-        if n.dtype.kind not in "iu" or (n < least).any():
-            raise ValueError(f"n must be a whole number, at least {least}, got {n}")
+        n = _check_sizes(n, 2 if self.bend == 1 else 3)
         return -np.sqrt(2) * self.bend * np.sqrt(1 - self.corr**2) * self.sd_f / n
 
 
@@ -224,9 +227,10 @@ def taylor_baseline(a, a_bar, value, slope):
     a and ā are (..., d); `value` f(s,ā) is (...,), and `slope` ∇_a f|_ā is (..., d). Axes in front broadcast. Raises
     `ValueError` for a slope that is not finite, as where f is not differentiable.
     """
-    slope = np.asarray(slope, dtype=float)
-    _check_finite("slope", slope)
-    return value + ((np.asarray(a) - a_bar) * slope).sum(axis=-1)
+    named = {"a": a, "a_bar": a_bar, "value": value, "slope": slope}
+    a, a_bar, value, slope = (checks.array(name, x) for name, x in named.items())
+    _check_broadcast("a", a.shape, "a_bar", a_bar.shape, "slope", slope.shape, "value", (*value.shape, 1))
+    return value + ((a - a_bar) * slope).sum(axis=-1)
 
 
 def taylor_correction(slope, jacobian):
@@ -236,10 +240,8 @@ def taylor_correction(slope, jacobian):
     mean's parameters; for the parameters of a learned Σ it is 0 (prop-sigma-correction). Raises `ValueError` for
     numbers of actions that differ.
     """
-    slope, jacobian = np.asarray(slope, dtype=float), np.asarray(jacobian, dtype=float)
-    if slope.ndim < 1 or jacobian.ndim < 2 or slope.shape[-1] != jacobian.shape[-2]:
-        raise ValueError(f"jacobian must be (..., d, n) to go with slope {slope.shape}, got {jacobian.shape}")
-    _check_finite("slope", slope)
+    slope, jacobian = checks.array("slope", slope), checks.array("jacobian", jacobian)
+    _check_jacobian(jacobian, "slope", slope)
     return np.einsum("...d,...dn->...n", slope, jacobian)
 
 
@@ -248,7 +250,13 @@ def gaussian_score(a, mean, covariance, jacobian):
 
     a and `mean` are (..., d), `covariance` is (d, d) and `jacobian` (..., d, n); axes in front broadcast.
     """
-    return np.einsum("...d,...dn->...n", (np.asarray(a) - mean) @ np.linalg.inv(covariance), jacobian)
+    a, mean, jacobian = checks.array("a", a), checks.array("mean", mean), checks.array("jacobian", jacobian)
+    _check_jacobian(jacobian, "a", a)
+    _check_broadcast("a", a.shape, "mean", mean.shape)
+    covariance = checks.array("covariance", covariance, (jacobian.shape[-2],) * 2, note=", (d, d) as jacobian has d")
+    if np.linalg.matrix_rank(covariance) < len(covariance):
+        raise ValueError("covariance must be invertible")
+    return np.einsum("...d,...dn->...n", (a - mean) @ np.linalg.inv(covariance), jacobian)
 
 
 def q_prop_samples(score, advantage, deviation, slope, jacobian, weight=1.0):
@@ -258,11 +266,16 @@ def q_prop_samples(score, advantage, deviation, slope, jacobian, weight=1.0):
     (..., d, n); `weight` κ(s), a number or (...,). One v and one κ go into both halves. A κ that looks at the sampled
     action or at Â makes it biased (prop-single-sample). Times γᵗ and summed over a trajectory it estimates ∇η.
     """
-    weight, score = np.asarray(weight, dtype=float), np.asarray(score, dtype=float)
-    if score.shape[-1:] != np.shape(jacobian)[-1:]:
-        raise ValueError(f"jacobian must be (..., d, n) to go with score {score.shape}, got {np.shape(jacobian)}")
-    if np.shape(deviation)[-1:] != np.shape(slope)[-1:]:
-        raise ValueError(f"slope must be (..., d) to go with deviation {np.shape(deviation)}, got {np.shape(slope)}")
+    named = {"weight": weight, "score": score, "advantage": advantage, "deviation": deviation, "slope": slope}
+    weight, score, advantage, deviation, slope = (checks.array(name, x) for name, x in named.items())
+    jacobian = checks.array("jacobian", jacobian)
+    _check_jacobian(jacobian, "slope", slope)
+    if score.shape[-1:] != jacobian.shape[-1:]:
+        raise ValueError(f"score must be (..., n) to go with jacobian {jacobian.shape}, got {score.shape}")
+    if deviation.shape[-1:] != slope.shape[-1:]:
+        raise ValueError(f"deviation must be (..., d) to go with slope {slope.shape}, got {deviation.shape}")
+    steps = {"advantage": advantage.shape, "score": score.shape[:-1], "weight": weight.shape}
+    _check_broadcast(*(part for item in steps.items() for part in item), "slope", slope.shape[:-1])
     residual = advantage - weight * taylor_baseline(deviation, 0.0, 0.0, slope)
     return residual[..., None] * score + weight[..., None] * taylor_correction(slope, jacobian)
 
@@ -291,22 +304,22 @@ class GaussianModel:
     sigma: float
 
     def __post_init__(self):
-        for name in ("c1", "c2", "c3"):
-            _check_number(name, getattr(self, name))
-        _check_number("tau", self.tau, 0)
-        _check_positive("sigma", self.sigma)
+        anywhere = dict.fromkeys(("c1", "c2", "c3"), "(-∞, ∞)")
+        _check_fields(self, {**anywhere, "tau": "[0, ∞)", "sigma": "(0, ∞)"})
 
     def advantage(self, z, eps=0.0):
         """Â at (z, ε); with ε = 0 its mean given the action."""
+        z, eps = _check_numbers(z=z, eps=eps)
         return self.c1 * z + self.c2 * (z**2 - 1) + self.c3 * (z**3 - 3 * z) + self.tau * eps
 
     def gradients(self, z, eps, q, weight):
         """ĝ at (z, ε), shaped like them; `weight` is a number or an array of their shape."""
+        z, eps, q, weight = _check_numbers(z=z, eps=eps, q=q, weight=weight)
         return (self.advantage(z, eps) - weight * q * self.sigma * z) * z / self.sigma + weight * q
 
     def sample(self, n, q, weight, rng):
         """n independent samples of ĝ at one weight, (n,)."""
-        return self.gradients(*rng.standard_normal((2, _check_count("n", n))), q, weight)
+        return self.gradients(*checks.generator(rng).standard_normal((2, checks.count("n", n))), q, weight)
 
     @property
     def mean(self):
@@ -315,18 +328,19 @@ class GaussianModel:
 
     def variance(self, q, weight):
         """Var ĝ = (2c₁'² + 12c₁'c₃ + 42c₃² + 10c₂² + τ²)/σ², c₁' = c₁ − κqσ (prop-gaussian-model); arrays broadcast."""
-        left = self.c1 - np.multiply(weight, q) * self.sigma
+        q, weight = _check_numbers(q=q, weight=weight)
+        left = self.c1 - weight * q * self.sigma
         rest = 42 * self.c3**2 + 10 * self.c2**2 + self.tau**2
         return (2 * left**2 + 12 * left * self.c3 + rest) / self.sigma**2
 
     def best_weight(self, q):
         """The weight of smallest Var ĝ, (c₁ + 3c₃)/(qσ), at which c₁' = −3c₃ (prop-gaussian-optimum); 0 for q = 0."""
-        _check_number("q", q)
+        q = checks.number("q", q)
         return (self.c1 + 3 * self.c3) / (q * self.sigma) if q else 0.0
 
     def proxy_weight(self, q):
         """K/W = c₁/(qσ), at which c₁' = 0: best for Var(Â − κĀ), not for Var ĝ unless c₃ = 0; 0 for q = 0."""
-        _check_number("q", q)
+        q = checks.number("q", q)
         return self.c1 / (q * self.sigma) if q else 0.0
 
     @property
@@ -341,7 +355,7 @@ class GaussianModel:
 
     def agreement(self, q):
         """K = E[ÂĀ] = c₁qσ and W = Var Ā = q²σ²."""
-        _check_number("q", q)
+        q = checks.number("q", q)
         return self.c1 * q * self.sigma, (q * self.sigma) ** 2
 
     def rule(self, q, rule):
@@ -350,7 +364,8 @@ class GaussianModel:
 
     def single_sample_weight(self, z, eps, q, rule):
         """1{ÂĀ > 0} for the rule "conservative", sign(ÂĀ) for "aggressive": the sample decides, at each (z, ε)."""
-        _check_single(rule)
+        checks.choice("rule", rule, SINGLE_SAMPLE_RULES)
+        z, eps, q = _check_numbers(z=z, eps=eps, q=q)
         return rule_weight(self.advantage(z, eps) * q * z, np.ones_like(z), rule)
 
     def single_sample_bias(self, q, rule):
@@ -360,8 +375,8 @@ class GaussianModel:
         much, as sign x = 2·1{x > 0} − 1. In general E[κ|z] is a normal probability, and z is integrated out by
         quadrature.
         """
-        _check_number("q", q)
-        _check_single(rule)
+        q = checks.number("q", q)
+        checks.choice("rule", rule, SINGLE_SAMPLE_RULES)
         A = [self.c3, self.c2, self.c1 - 3 * self.c3, -self.c2]  # E[Â|z], a polynomial in z
 
         def integrand(z):
@@ -378,9 +393,7 @@ class GaussianModel:
         The fit is that of Â to q(a − μ) by least squares; it is then itself the mean of the ĝ. The bias is exact, and
         about −6c₃/(nσ). n may be an array.
         """
-        n = np.asarray(n)
-        if n.dtype.kind not in "iu" or (n < 1).any():
-            raise ValueError(f"n must be a positive whole number, got {n}")
+        n = _check_sizes(n, 1)
         return -6 * self.c3 / ((n + 2) * self.sigma)
 
 
@@ -395,8 +408,8 @@ def three_rooms(theta, sigma=0.5, *, gamma=0.9, order=48):
     theta is (2,); `order` is the number M of Gauss–Hermite nodes, whose error is of order (σ²/(1+σ²))^M or less.
     Raises `ValueError` for another shape of theta, a sigma that is not positive or a gamma outside [0, 1).
     """
-    theta = _check_shape("theta", theta, (2,))
-    sigma, gamma, order = _check_positive("sigma", sigma), _check_discount(gamma), _check_count("order", order)
+    theta = checks.array("theta", theta, (2,))
+    sigma, gamma, order = checks.positive("sigma", sigma), checks.discount(gamma), checks.count("order", order)
     x = np.array([-1.0, 0.0, 1.0])
     jacobian = np.stack([np.ones(3), x], axis=-1)[:, None, :]
     mean, covariance = jacobian @ theta, np.array([[sigma**2]])
@@ -429,9 +442,8 @@ def expected_gae(mdp, pi, values, lam):
     whatever V_φ is (prop-q-prop-bias). `values` is V_φ, (S,). Raises `ValueError` for lam outside [0, 1].
     Source: Schulman, Moritz, Levine, Jordan and Abbeel (2016), equation 16.
     """
-    pi = check_policy(mdp, pi)
-    values = _check_shape("values", values, (mdp.n_states,))
-    _check_number("lam", lam, 0, 1)
+    pi, lam = checks.policy(mdp, pi), checks.number("lam", lam, "[0, 1]")
+    values = checks.array("values", values, (mdp.n_states,), note=", one entry a state")
     error = mdp.r + mdp.gamma * mdp.expect(values) - values[:, None]
     return evaluate_policy(TabularMDP(mdp.P, error, mdp.gamma * lam, mdp.rho0), pi).Q
 
@@ -456,8 +468,9 @@ def q_prop_gradient(problem, advantage, slope, weight=0.0):
     a number or (S,), or (S, M) for a weight that looks at the action, which is biased (prop-single-sample). ρ_π is not
     normalised, so with Â = Q^π the result is ∇η.
     """
+    gradients = _node_gradients(problem, advantage, slope, weight)
     p = state_occupancy(problem.mdp, problem.pi)[:, None] * problem.pi
-    return np.einsum("sm,smn->n", p, _node_gradients(problem, advantage, slope, weight))
+    return np.einsum("sm,smn->n", p, gradients)
 
 
 def deterministic_gradient(problem, slope):
@@ -467,7 +480,8 @@ def deterministic_gradient(problem, slope):
     biased unless Q^π is at most quadratic in the action. `slope` is (S, d).
     Source: Silver, Lever, Heess, Degris, Wierstra and Riedmiller (2014), Theorems 1 and 2.
     """
-    slope = _check_shape("slope", slope, problem.mean.shape)
+    problem = _check_problem(problem)
+    slope = checks.array("slope", slope, problem.mean.shape)
     return state_occupancy(problem.mdp, problem.pi) @ taylor_correction(slope, problem.jacobian)
 
 
@@ -487,9 +501,8 @@ def rule_weight(K, W, rule):
     weight is 0. Raises `ValueError` for another rule.
     Source: Gu, Lillicrap, Ghahramani, Turner and Levine (2017), Section 3.2.
     """
-    if rule not in RULES:
-        raise ValueError(f"rule must be one of {', '.join(RULES)}, got {rule!r}")
-    K, W = np.broadcast_arrays(np.asarray(K, dtype=float), np.asarray(W, dtype=float))
+    checks.choice("rule", rule, RULES)
+    K, W = np.broadcast_arrays(*_check_numbers(K=K, W=W))
     return np.asarray(RULES[rule](K, W))
 
 
@@ -516,10 +529,8 @@ def variance_terms(problem, advantage, noise, slope, weight=0.0):
     `slope` and `weight` as in `q_prop_gradient`. Raises `ValueError` for a negative noise.
     """
     g = _node_gradients(problem, advantage, slope, weight)
-    noise = _check_shape("noise", noise, problem.pi.shape)
-    if (noise < 0).any():
-        s, m = np.argwhere(noise < 0)[0]
-        raise ValueError(f"noise[{s}, {m}] is {noise[s, m]:g}, not a variance")
+    noise = checks.array("noise", noise, problem.pi.shape)
+    checks.nonnegative("noise", noise, ", not a variance")
     nu = (1 - problem.mdp.gamma) * state_occupancy(problem.mdp, problem.pi)
     p = nu[:, None] * problem.pi
     given_state = np.einsum("sm,smn->sn", problem.pi, g)
@@ -568,39 +579,71 @@ def _integrate(f, *places):
 
 
 def _check_samples(f, g):
-    f, g = (_real_array(name, x, ndim=2 if np.ndim(x) == 2 else 1) for name, x in (("f", f), ("g", g)))
-    if len(f) != len(g):
-        raise ValueError(f"g must hold as many samples as f, {len(f)}, got {len(g)}")
-    _check_finite("f", f)
-    _check_finite("g", g)
-    return f, g
+    """f, (N,) or (N, d), and g, (N,) or (N, k)."""
+    f = checks.array("f", f, ("N",), ("N", "d"))
+    return f, checks.array("g", g, (len(f),), (len(f), "k"), note=", with as many samples as f")
 
 
-def _check_shape(name, values, shape):
-    values = _real_array(name, values, ndim=np.ndim(values))
-    if values.shape != shape:
-        raise ValueError(f"{name} must have shape {shape}, got {values.shape}")
-    _check_finite(name, values)
-    return values
+def _check_problem(problem):
+    """A `GaussianProblem`, each of its parts checked."""
+    checks.instance("problem", problem, GaussianProblem)
+    (S, M), d = checks.policy(problem.mdp, problem.pi, "problem.pi").shape, np.shape(problem.mean)[-1:]
+    shapes = {
+        "mean": (S, "d"),
+        "actions": (S, M, *d),
+        "jacobian": (S, *d, "n"),
+        "covariance": (*d, *d),
+        "score": (S, M, np.shape(problem.jacobian)[-1]),
+        "reward_slope": (S, *d),
+        "transition_slope": (S, *d, S),
+    }
+    for name, shape in shapes.items():
+        checks.array(f"problem.{name}", getattr(problem, name), shape, copy=False)
+    return problem
 
 
 def _check_parts(problem, advantage, slope, weight):
+    problem = _check_problem(problem)
     S, M = problem.pi.shape
-    advantage = _check_shape("advantage", advantage, (S, M))
-    slope = _check_shape("slope", slope, problem.mean.shape)
-    weight = _real_array("weight", weight, ndim=np.ndim(weight))
-    if weight.shape not in ((), (S,), (S, M)):
-        raise ValueError(f"weight must be a number or have shape {(S,)} or {(S, M)}, got {weight.shape}")
-    _check_finite("weight", weight)
+    advantage = checks.array("advantage", advantage, (S, M))
+    slope = checks.array("slope", slope, problem.mean.shape)
+    weight = checks.array("weight", weight, (), (S,), (S, M))
     return advantage, slope, weight[:, None] if weight.ndim == 1 else weight
 
 
-def _check_number(name, value, least=-np.inf, most=np.inf):
-    if not _is_real(value) or not least <= value <= most:
-        wanted = "a finite number" + (f" in [{least:g}, {most:g}]" if least > -np.inf else "")
-        raise ValueError(f"{name} must be {wanted}, got {value!r}")
+def _check_fields(model, intervals):
+    """Make the fields of a frozen dataclass floats, each in its interval."""
+    for name, within in intervals.items():
+        object.__setattr__(model, name, checks.number(name, getattr(model, name), within))
 
 
-def _check_single(rule):
-    if rule not in ("conservative", "aggressive"):
-        raise ValueError(f"rule must be 'conservative' or 'aggressive', got {rule!r}")
+def _check_numbers(**named):
+    """Numbers or arrays that broadcast, as floats or float64 arrays."""
+    values = [checks.array(name, x) for name, x in named.items()]
+    _check_broadcast(*(part for name, x in zip(named, values, strict=True) for part in (name, x.shape)))
+    return [x[()] for x in values]
+
+
+def _check_broadcast(*named):
+    """Raise unless the shapes broadcast: name, shape, name, shape, …"""
+    names, shapes = named[::2], named[1::2]
+    try:
+        np.broadcast_shapes(*shapes)
+    except ValueError:
+        listed = ", ".join(f"{name} {shape}" for name, shape in zip(names, shapes, strict=True))
+        raise ValueError(f"{', '.join(names)} must have shapes that broadcast, got {listed}") from None
+
+
+def _check_jacobian(jacobian, name, other):
+    """Raise unless jacobian is (..., d, n) for an `other` of (..., d), axes in front broadcasting."""
+    if other.ndim < 1 or jacobian.ndim < 2 or other.shape[-1] != jacobian.shape[-2]:
+        raise ValueError(f"jacobian must be (..., d, n) to go with {name} {other.shape}, got {jacobian.shape}")
+    _check_broadcast(name, other.shape[:-1], "jacobian", jacobian.shape[:-2])
+
+
+def _check_sizes(n, least):
+    """Numbers of samples, a whole number or an array of them, each at least `least`."""
+    n = checks.integers("n", n)
+    if n.min() < least:
+        raise ValueError(f"n must be a whole number, at least {least}, got {n.min()}")
+    return n[()]

@@ -17,7 +17,7 @@ from strategies import arrays, plain, policies, tabular_mdps
 import rlbook.mdp
 from rlbook import TabularMDP, evaluate_policy, expected_return, garnet, gridworld, occupancy
 from rlbook.bellman import transition_matrix
-from rlbook.mdp import check_policy
+from rlbook.checks import policy as check_policy
 
 
 def parts(**changed):
@@ -533,7 +533,7 @@ def test_a_cells_own_reward_is_earned_by_every_step_that_ends_there():
     ("cell_rewards", "message"),
     [
         ([[1, 2]], "cell_rewards must have shape (1, 3) as the map has, got (1, 2)"),
-        ([1, 2, 3], "cell_rewards must have 2 axes"),
+        ([1, 2, 3], "cell_rewards must have shape (1, 3) as the map has, got (3,)"),
         ([[0, np.nan, 0]], "cell_rewards[0, 1] is nan"),
         ([["a", "b", "c"]], "cell_rewards must be an array of real numbers"),
     ],

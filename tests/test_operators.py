@@ -522,8 +522,8 @@ def test_the_first_updates_of_q_learning_by_hand():
     [
         ({"gamma": 1.0}, "gamma must be a number in"),
         ({"steps": 0}, "steps must be"),
-        ({"epsilon": 0.0}, r"epsilon must be in \(0, 1\]"),
-        ({"exponent": 0.5}, r"exponent must be in \(1/2, 1\]"),
+        ({"epsilon": 0.0}, r"epsilon must be a number in \(0, 1\]"),
+        ({"exponent": 0.5}, r"exponent must be a number in \(1/2, 1\]"),
         ({"alpha": -1}, "alpha must be a positive number"),
         ({"records": 0}, "records must be"),
     ],
@@ -671,11 +671,11 @@ def test_features_that_do_not_fit_and_chains_without_one_distribution_are_refuse
     mdp = TabularMDP(np.eye(2)[:, None, :], [[0.0], [1.0]], 0.5, [1, 0])
     with pytest.raises(ValueError, match="2 stationary distributions"):
         on_policy(mdp, np.ones((2, 1)), np.eye(2))
-    with pytest.raises(ValueError, match="features must have 2 rows"):
+    with pytest.raises(ValueError, match=r"features must have shape \(2, n\), one row a state"):
         on_policy(mdp, np.ones((2, 1)), np.eye(3))
     with pytest.raises(ValueError, match=r"w must have shape \(1,\)"):
         td_direction(two_states(), [1.0, 2.0])
-    with pytest.raises(ValueError, match="method must be semi, residual or naive"):
+    with pytest.raises(ValueError, match="method must be one of semi, residual, naive"):
         td_direction(two_states(), [1.0], "full")
     with pytest.raises(ValueError, match="step_size must be a positive number"):
         linear_td(two_states(), [1.0], step_size=0, steps=3)

@@ -1037,5 +1037,5 @@ def test_the_messages_name_the_place():
         q_prop_gradient(ROOMS, TABLE, [[0.0], [np.nan], [0.0]])
     with pytest.raises(ValueError, match=r"noise\[0, 2\] is -1, not a variance"):
         variance_terms(ROOMS, TABLE, np.array([[0.0, 0.0, -1.0, 0.0]] * 3), SLOPE)
-    with pytest.raises(ValueError, match=r"g must hold as many samples as f, 4, got 3"):
+    with pytest.raises(ValueError, match=r"g must have shape .* as many samples as f, got \(3,\)"):
         control_variate(F, G[:3], 0.0, 1.0)

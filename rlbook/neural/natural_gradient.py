@@ -33,9 +33,8 @@ import torch
 from torch import nn
 from torch.func import functional_call, jacrev, jvp, vjp, vmap
 
-from rlbook.bellman import _check_positive
-from rlbook.mdp import _check_count, _check_discount
-from rlbook.natural_gradient import _check_number, conjugate_gradient, trust_region_step
+from rlbook import checks
+from rlbook.natural_gradient import conjugate_gradient, trust_region_step
 from rlbook.neural.episodes import rollout
 from rlbook.neural.networks import GaussianPolicy, Scaled, _progress_bar, _tensor, mlp, one_thread
 from rlbook.neural.policy_gradient import fit_value, step_weights
@@ -252,7 +251,7 @@ def natural_step(method, model, delta, *, damping=0.0, cg_steps=10):
     Raises `ValueError` for an unknown method, or a delta that is not positive.
     """
     _check_method(method)
-    _check_positive("delta", delta)
+    checks.positive("delta", delta)
     g = model.gradient
     if method == "trust-region":
         return trust_region_step(*model, delta, damping=damping, max_steps=cg_steps, backtrack=0.8).step
@@ -297,13 +296,13 @@ def train_natural(
         actions are neither discrete nor vectors.
     """
     _check_method(method)
-    _check_discount(gamma)
+    checks.discount(gamma)
     for name, number in {"delta": delta, "learning_rate": learning_rate}.items():
-        _check_positive(name, number)
-    _check_number("damping", damping, least=0)
+        checks.positive(name, number)
+    checks.number("damping", damping, "[0, ∞)")
     counts = {"batches": batches, "episodes": episodes, "hidden": hidden, "value_steps": value_steps}
     for name, count in (counts | {"cg_steps": cg_steps}).items():
-        _check_count(name, count)
+        checks.count(name, count)
 
     rng = np.random.default_rng(seed)
     envs = gym.make_vec(env, num_envs=episodes)
@@ -403,7 +402,7 @@ def measure_solves(
     """
     counts = {"states": states, "cg_steps": cg_steps, "repeats": repeats}
     for name, count in (counts | {f"widths[{i}]": width for i, width in enumerate(widths)}).items():
-        _check_count(name, count)
+        checks.count(name, count)
     rng = np.random.default_rng(seed)
     rows = []
     for width in widths:

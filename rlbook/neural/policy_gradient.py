@@ -27,7 +27,7 @@ import torch
 from torch import nn
 from torch.func import functional_call, grad, vmap
 
-from rlbook.mdp import _check_count, _check_discount, _is_real
+from rlbook import checks
 from rlbook.neural.episodes import _sizes, rollout
 from rlbook.neural.networks import Scaled, _progress_bar, _tensor, mlp, one_thread
 from rlbook.policy_gradient import estimate_moments, returns
@@ -80,7 +80,7 @@ def gae(episodes, values, last_values, gamma, lam):
     Raises `ValueError` for lam outside [0, 1].
     Source: Schulman, Moritz, Levine, Jordan and Abbeel (2016), equations 11–16.
     """
-    _check_lambda(lam)
+    checks.number("lam", lam, "[0, 1]")
     values = values * episodes.alive
     following = np.zeros(values.shape)
     following[:, :-1] = values[:, 1:]
@@ -140,10 +140,10 @@ def train_reinforce(
         observations are not vectors or whose actions not discrete.
     """
     _check_variant(variant)
-    _check_discount(gamma)
+    checks.discount(gamma)
     counts = {"batches": batches, "episodes": episodes, "hidden": hidden, "value_steps": value_steps}
     for name, count in counts.items():
-        _check_count(name, count)
+        checks.count(name, count)
 
     rng = np.random.default_rng(seed)
     envs = gym.make_vec(env, num_envs=episodes)
@@ -235,8 +235,8 @@ def measure_gradient_variance(policy, value, *, seed, episodes=256, gamma=0.99, 
 
     Raises `ValueError` for gamma outside [0, 1), or fewer than 2 episodes.
     """
-    _check_discount(gamma)
-    if _check_count("episodes", episodes) < 2:
+    checks.discount(gamma)
+    if checks.count("episodes", episodes) < 2:
         raise ValueError("episodes must be at least 2 for a variance, got 1")
     envs = gym.make_vec(env, num_envs=episodes)
     batch = rollout(policy, envs, np.random.default_rng(seed))
@@ -273,8 +273,3 @@ def _values(value, episodes):
 def _check_variant(variant):
     if variant not in VARIANTS:
         raise ValueError(f"variant must be one of {', '.join(VARIANTS)}, got {variant!r}")
-
-
-def _check_lambda(lam):
-    if not _is_real(lam) or not 0 <= lam <= 1:
-        raise ValueError(f"lam must be a number in [0, 1], got {lam!r}")

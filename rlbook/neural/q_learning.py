@@ -21,8 +21,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from rlbook.bellman import _check_positive
-from rlbook.mdp import _check_count, _check_discount, _is_real
+from rlbook import checks
 from rlbook.neural.episodes import _check_autoreset, _sizes, draw_actions, rollout
 from rlbook.neural.networks import Scaled, _progress_bar, _tensor, mlp, one_thread
 from rlbook.policy_gradient import returns
@@ -184,16 +183,15 @@ def train_deep_q(
         that is not a positive integer, an evaluate_every above updates, a warm_up above capacity, an env
         whose observations are not vectors or whose actions not discrete.
     """
-    _check_discount(gamma)
-    _check_positive("learning_rate", learning_rate)
+    checks.discount(gamma)
+    checks.positive("learning_rate", learning_rate)
     if alpha is not None:
-        _check_positive("alpha", alpha)
-    if not _is_real(epsilon) or not 0 <= epsilon <= 1:
-        raise ValueError(f"epsilon must be a number in [0, 1], got {epsilon!r}")
+        checks.positive("alpha", alpha)
+    checks.number("epsilon", epsilon, "[0, 1]")
     counts = {"updates": updates, "target_every": target_every, "environments": environments, "hidden": hidden}
     counts |= {"batch": batch, "capacity": capacity, "warm_up": warm_up, "evaluate_every": evaluate_every}
     for name, count in counts.items():
-        _check_count(name, count)
+        checks.count(name, count)
     if evaluate_every > updates:
         raise ValueError(f"evaluate_every must be at most updates, {updates}, got {evaluate_every}")
     if warm_up > capacity:
@@ -246,8 +244,8 @@ def compare_deep_q(*, variants=DEEP_Q_VARIANTS, seeds=range(3), updates=1200, ev
     `variants` maps a name to arguments of `train_deep_q`. Returns a dictionary from name to a list of `DeepQ`,
     one a seed. Raises `ValueError` where `train_deep_q` does.
     """
-    _check_count("updates", updates)
-    _check_count("evaluate_every", evaluate_every)
+    checks.count("updates", updates)
+    checks.count("evaluate_every", evaluate_every)
     settings = settings | {"updates": updates, "evaluate_every": evaluate_every}
     with _progress_bar(len(variants) * len(seeds) * (updates // evaluate_every)) as bar:
         return {

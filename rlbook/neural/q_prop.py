@@ -40,8 +40,7 @@ import torch
 from torch import nn
 from torch.func import functional_call, grad, vmap
 
-from rlbook.bellman import _check_positive
-from rlbook.mdp import _check_count, _check_discount
+from rlbook import checks
 from rlbook.neural.episodes import Episodes, draw_actions, rollout
 from rlbook.neural.natural_gradient import (
     _flat,
@@ -54,7 +53,7 @@ from rlbook.neural.natural_gradient import (
 )
 from rlbook.neural.networks import GaussianPolicy, Scaled, _progress_bar, _tensor, mlp, one_thread
 from rlbook.neural.pendulum import PENDULUM, Pendulums
-from rlbook.neural.policy_gradient import _check_lambda, _values, fit_value, gae
+from rlbook.neural.policy_gradient import _values, fit_value, gae
 from rlbook.neural.q_learning import Replay, Transitions
 from rlbook.policy_gradient import estimate_moments
 
@@ -243,8 +242,8 @@ def q_prop_terms(rule, batch, gamma, *, lam=1.0, discount=True):
     Raises `ValueError` for an unknown rule, gamma outside [0, 1), lam outside [0, 1], or episodes that no control has
     played.
     """
-    _check_discount(gamma)
-    _check_lambda(lam)
+    checks.discount(gamma)
+    checks.number("lam", lam, "[0, 1]")
     if not isinstance(batch, Batch):
         raise ValueError(f"batch must be a Batch that a Control played, got {type(batch).__name__}")
     advantages = gae(batch.episodes, batch.values, batch.last_values, gamma, lam)
@@ -359,13 +358,13 @@ def train_q_prop(
         count that is not a positive integer, an env whose observations or actions are not vectors.
     """
     _check_rule(rule)
-    _check_discount(gamma)
-    _check_lambda(lam)
+    checks.discount(gamma)
+    checks.number("lam", lam, "[0, 1]")
     for name, number in {"delta": delta, "learning_rate": learning_rate}.items():
-        _check_positive(name, number)
+        checks.positive(name, number)
     counts = {"batches": batches, "episodes": episodes, "hidden": hidden, "capacity": capacity}
     for name, count in (counts | {"value_steps": value_steps, "critic_steps": critic_steps}).items():
-        _check_count(name, count)
+        checks.count(name, count)
 
     rng = np.random.default_rng(seed)
     envs = gym.make_vec(env, num_envs=episodes)
@@ -393,10 +392,10 @@ def fit_control(policy, *, seed, batches=12, episodes=16, gamma=0.95, env=PENDUL
 
     Raises `ValueError` for a policy that is not Gaussian, gamma outside [0, 1), a count that is not a positive integer.
     """
-    _check_discount(gamma)
+    checks.discount(gamma)
     counts = {"batches": batches, "episodes": episodes, "value_steps": value_steps, "critic_steps": critic_steps}
     for name, count in counts.items():
-        _check_count(name, count)
+        checks.count(name, count)
     _check_gaussian(policy)
     rng = np.random.default_rng(seed)
     envs = gym.make_vec(env, num_envs=episodes)
@@ -492,9 +491,9 @@ def measure_q_prop_variance(control, *, seed, episodes=1000, gamma=0.95, lam=0.9
 
     Raises `ValueError` for gamma outside [0, 1), lam outside [0, 1], or fewer than 2 episodes.
     """
-    _check_discount(gamma)
-    _check_lambda(lam)
-    if _check_count("episodes", episodes) < 2:
+    checks.discount(gamma)
+    checks.number("lam", lam, "[0, 1]")
+    if checks.count("episodes", episodes) < 2:
         raise ValueError("episodes must be at least 2 for a variance, got 1")
     envs = gym.make_vec(env, num_envs=episodes)
     batch = control.play(envs, np.random.default_rng(seed))
@@ -555,12 +554,12 @@ def measure_advantage_parts(control, *, seed, states=200, actions=24, runs=6, ga
     Raises `ValueError` for gamma outside [0, 1), or a count that is not a positive integer, or below 2 for `states`,
     `actions` and `runs`.
     """
-    _check_discount(gamma)
+    checks.discount(gamma)
     for name, count in {"states": states, "actions": actions, "runs": runs}.items():
-        if _check_count(name, count) < 2:
+        if checks.count(name, count) < 2:
             raise ValueError(f"{name} must be at least 2 for a variance, got 1")
     rng, policy = np.random.default_rng(seed), control.policy
-    episodes = rollout(policy, Pendulums(states, _check_count("horizon", horizon)), rng)
+    episodes = rollout(policy, Pendulums(states, checks.count("horizon", horizon)), rng)
     stops = rng.geometric(1 - gamma, size=states) - 1
     start = episodes.observations[np.arange(states), np.minimum(stops, horizon - 1)]
 
