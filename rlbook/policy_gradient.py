@@ -371,9 +371,9 @@ def variance_against_horizon(mdp, pi, horizons, *, features=None):
 
     The baseline part is that of the horizon's own values V_t.
     """
+    checks.integers("horizons", horizons, ("H",))
     totals = []
-    for i, horizon in enumerate(checks.integers("horizons", horizons, ("H",)).tolist()):
-        checks.count(f"horizons[{i}]", horizon)
+    for horizon in [checks.count(f"horizons[{i}]", T) for i, T in enumerate(horizons)]:
         V, _ = finite_horizon_values(mdp, pi, horizon)
         totals.append(exact_moments(mdp, pi, horizon, features=features, baseline=V).total)
     return np.array(totals)

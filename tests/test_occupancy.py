@@ -1130,7 +1130,7 @@ REFUSED = [
     ),
     (jensen_shannon, (RHO, np.ones((3, 2))), r"rho_new must have shape \(2, 2\) as rho has"),
     (jensen_shannon, (RHO, broken((0, 0), -1.0)), r"rho_new\[0, 0\] is -1"),
-    (history_occupancy, (MDP, lambda history: [0.5, 0.6], 3), r"policy\(\(0,\)\)\[0\] sums to 1.1"),
+    (history_occupancy, (MDP, lambda history: [0.5, 0.6], 3), r"policy\(\(0,\)\) sums to 1.1"),
     (history_occupancy, (MDP, lambda history: [1.0], 3), r"policy\(\(0,\)\) must have shape \(2,\), got \(1,\)"),
     (history_occupancy, (MDP, lambda history: [0.5, 0.5], 0), "horizon must be a positive integer"),
     (entropy_program, (MDP, 0.0), "alpha must be a positive number"),
