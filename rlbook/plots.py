@@ -16,6 +16,8 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogLocator, NullFormatter
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 
+from rlbook import checks
+
 STYLE = Path(__file__).with_name("book.mplstyle")
 
 INK = "#1b1b1b"  # exact truth
@@ -61,8 +63,15 @@ def lines(x, curves, *, colors, xlabel, ylabel, log=""):
     """Curves over x with their names at their right ends, on new axes, which are returned.
 
     `curves` maps a name to (X,) values, or to (runs, X) values, drawn as thin lines with a thick mean.
-    `log` names the logarithmic axes: "", "y" or "xy".
+    `log` names the logarithmic axes: "", "y" or "xy". A curve may be nan where there is nothing to draw.
+    Raises `ValueError` for values that do not fit x, or another number of colours than of curves.
     """
+    x, log = checks.array("x", x, ("X",)), checks.choice("log", log, ("", "y", "xy"))
+    curves = {
+        name: checks.array(f"curves[{name!r}]", values, x.shape, ("runs", len(x)), note=" to go with x", nan=True)
+        for name, values in curves.items()
+    }
+    _check_colors(colors, curves, "curves")
     _, ax = plt.subplots()
     ends = {}
     for (name, values), color in zip(curves.items(), colors, strict=True):
@@ -95,8 +104,14 @@ def maps(numbers, shape, *, colors):
 
     `numbers` maps a name to (R·C,) values ≥ 0 in reading order, for `shape` (R, C); all share one scale. A cell with
     nan stays empty, and one below 0.005 has no number. Wide maps are drawn one below the other.
+    Raises `ValueError` for another number of values than cells, or of colours than maps.
     """
-    R, C = shape
+    R, C = checks.integers("shape", shape, (2,)).tolist()
+    numbers = {
+        name: checks.array(f"numbers[{name!r}]", values, (R * C,), (R, C), note=", one a cell", nan=True)
+        for name, values in numbers.items()
+    }
+    _check_colors(colors, numbers, "numbers")
     wide = C > 2 * R
     rows, columns = (len(numbers), 1) if wide else (1, len(numbers))
     fig, axes = plt.subplots(rows, columns, squeeze=False)
@@ -112,6 +127,11 @@ def maps(numbers, shape, *, colors):
         ax.set(title=name, xlim=(0, C), ylim=(R, 0), xticks=range(C + 1), yticks=range(R + 1), aspect="equal")
         ax.tick_params(length=0, labelbottom=False, labelleft=False)
     return axes.ravel()
+
+
+def _check_colors(colors, named, what):
+    if len(colors) != len(named) or not named:
+        raise ValueError(f"colors must have one for each of {what}, of which there are {len(named)}; got {len(colors)}")
 
 
 # Pictures of VarianceReduction ------------------------------------------------------------------------------

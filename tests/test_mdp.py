@@ -1,5 +1,7 @@
 """TabularMDP and the three ways to make one: from Gymnasium's tables, from a drawn map, at random."""
 
+import copy
+import pickle
 import re
 import subprocess
 import sys
@@ -223,6 +225,31 @@ def test_cells_are_copied_and_frozen_too():
     assert mdp.cells.tolist() == [[0, 0], [0, 1]]
     with pytest.raises(ValueError, match="read-only"):
         mdp.cells[0] = 1
+
+
+@pytest.mark.parametrize("form", [lambda x: x, as_sparse])
+@pytest.mark.parametrize("again", [lambda mdp: pickle.loads(pickle.dumps(mdp)), copy.deepcopy, copy.copy])
+def test_a_copy_of_an_mdp_is_frozen_too(form, again):
+    mdp = TabularMDP(**form(parts()), cells=[[0, 0], [0, 1]])
+    other = again(mdp)
+    assert_same_mdp(other, mdp)
+    assert (other.row_width, other.row_error, repr(other)) == (mdp.row_width, mdp.row_error, repr(mdp))
+    stored = other._P.data if other.is_sparse else other.P
+    for array in (other.r, other.rho0, other.cells, stored):
+        with pytest.raises(ValueError, match="read-only"):
+            array[...] = 0
+    with pytest.raises(AttributeError, match="gamma cannot be set"):
+        other.gamma = 0.5
+
+
+@pytest.mark.parametrize("name", ["gamma", "r", "P", "rho0", "n_states", "is_sparse", "discount"])
+def test_no_attribute_of_an_mdp_can_be_set_or_deleted(name):
+    mdp = TabularMDP(**parts())
+    with pytest.raises(AttributeError, match=rf"{name} cannot be set: a TabularMDP stays as it was checked"):
+        setattr(mdp, name, getattr(mdp, name, 1.5))
+    with pytest.raises(AttributeError, match=rf"{name} cannot be deleted"):
+        delattr(mdp, name)
+    assert mdp.gamma == 0.9
 
 
 @given(st.data())

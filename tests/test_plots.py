@@ -63,3 +63,28 @@ def test_maps_write_their_numbers_into_the_cells_on_one_scale(shape, below):
         shades.append(tints)
     for place, shade in shades[0].items():
         assert shades[1][place] == pytest.approx(shade / 2)
+
+
+@pytest.mark.parametrize(
+    ("curves", "options", "message"),
+    [
+        (
+            {"one": np.ones(5), "two": np.ones(5)},
+            {"colors": ["k"]},
+            r"colors must have one for each of curves, of which",
+        ),
+        ({}, {"colors": []}, "colors must have one for each of curves"),
+        ({"one": np.ones(4)}, {"colors": ["k"]}, r"curves\['one'\] must have shape \(5,\) or \(runs, 5\) to go with x"),
+        ({"one": np.ones(5)}, {"colors": ["k"], "log": "x"}, "log must be one of"),
+    ],
+)
+def test_lines_that_cannot_be_drawn_are_refused(curves, options, message):
+    with pytest.raises(ValueError, match=message):
+        plots.lines(np.arange(5), curves, xlabel="x", ylabel="y", **options)
+
+
+def test_maps_that_cannot_be_drawn_are_refused():
+    with pytest.raises(ValueError, match=r"numbers\['a'\] must have shape \(6,\) or \(2, 3\), one a cell, got \(5,\)"):
+        plots.maps({"a": np.ones(5)}, (2, 3), colors=["k"])
+    with pytest.raises(ValueError, match="colors must have one for each of numbers"):
+        plots.maps({"a": np.ones(6)}, (2, 3), colors=[])
