@@ -132,14 +132,19 @@ def array(name, values, *shapes, note="", copy=True, nan=False):
     """
     raw = _real(name, values)
     _check_shape(name, raw.shape, shapes, note)
-    with np.errstate(over="ignore"):  # a long double that float64 cannot hold becomes infinite, and is refused
-        result = np.array(raw, dtype=float, order="C", copy=True if copy else None)
+    if raw.dtype == np.longdouble:
+        with np.errstate(over="ignore"):  # what float64 cannot hold becomes infinite, and is refused
+            raw = raw.astype(float)
+    result = np.array(raw, dtype=float, order="C") if copy else np.asarray(raw, dtype=float)
     finite(name, np.nan_to_num(result, posinf=np.inf, neginf=-np.inf) if nan else result)
     return result
 
 
-def integers(name, values, *shapes, below=None, what="entries", note=""):
-    """`values` as an intp array of one of `shapes`, its entries from 0 up, and below `below`, the number of `what`."""
+def integers(name, values, *shapes, below=None, what="entries", note="", copy=True):
+    """`values` as an array of integers of one of `shapes`, from 0 up, and below `below`, the number of `what`.
+
+    Without `copy` an array of int32 or int64 is given back itself.
+    """
     raw = _real(name, values)
     _check_shape(name, raw.shape, shapes, note)
     if raw.dtype.kind not in "iu":
@@ -149,15 +154,15 @@ def integers(name, values, *shapes, below=None, what="entries", note=""):
         place = tuple(np.argwhere((raw < 0) | (raw > most))[0])
         limit = "a number of at least 0" if below is None else f"a number below {below}, of {what} counted from 0"
         raise ValueError(f"{name}[{at(place)}] is {raw[place]}, not {limit}")
-    return raw.astype(np.intp)
+    return raw if not copy and raw.dtype in (np.int32, np.int64) else raw.astype(np.intp)
 
 
 def steps(name, batch, n_states, n_actions):
     """The `states` and `actions` of episodes, as (N, T) arrays of numbers that an MDP has."""
     if not (hasattr(batch, "states") and hasattr(batch, "actions")):
         raise ValueError(f"{name} must hold states and actions, as Trajectories do, got {_shown(batch)}")
-    states = integers(f"{name}.states", batch.states, ("N", "T"), below=n_states, what="states")
-    actions = integers(f"{name}.actions", batch.actions, states.shape, below=n_actions, what="actions")
+    states = integers(f"{name}.states", batch.states, ("N", "T"), below=n_states, what="states", copy=False)
+    actions = integers(f"{name}.actions", batch.actions, states.shape, below=n_actions, what="actions", copy=False)
     return states, actions
 
 
@@ -255,12 +260,13 @@ def at(place):
 
 def _real(name, values):
     """`values` as an array of real numbers, of whatever type, that may still be the caller's."""
-    if hasattr(values, "detach"):  # a torch tensor, told by what it can do, for torch need not be installed
-        values = values.detach().cpu()
-    if scipy.sparse.issparse(values):
-        values = values.toarray()
-    if _masked(values):
-        raise ValueError(f"{name} must have no masked entries; fill them, as values.filled(0) does")
+    if type(values) is not np.ndarray:
+        if hasattr(values, "detach"):  # a torch tensor, told by what it can do, for torch need not be installed
+            values = values.detach().cpu()
+        if scipy.sparse.issparse(values):
+            values = values.toarray()
+        if _masked(values):
+            raise ValueError(f"{name} must have no masked entries; fill them, as values.filled(0) does")
     try:
         result = np.asarray(values)
         if result.dtype.kind not in "buif":  # NumPy would drop an imaginary part, and read numbers out of text
@@ -279,6 +285,8 @@ def _masked(values):
 
 
 def _check_shape(name, shape, shapes, note):
+    if shape in shapes:
+        return
     for wanted in shapes:
         sizes = {}  # of the letters: the same letter stands for the same number
         fits = (n == (sizes.setdefault(w, n) if isinstance(w, str) else w) for w, n in zip(wanted, shape, strict=False))
