@@ -439,7 +439,7 @@ def test_the_wrappers_that_are_read_through_change_nothing_that_is_played(tmp_pa
         "RecordEpisodeStatistics": wrappers.RecordEpisodeStatistics,
         "RenderCollection": wrappers.RenderCollection,
         "AddWhiteNoise": lambda env: wrappers.AddWhiteNoise(env, 0.5),
-        "ObstructView": lambda env: wrappers.ObstructView(env, 0.5),
+        "ObstructView": lambda env: wrappers.ObstructView(env, 0.5, 2),
         "HumanRendering": wrappers.HumanRendering,
         "RecordVideo": lambda env: wrappers.RecordVideo(env, str(tmp_path), episode_trigger=lambda i: False),
     }
