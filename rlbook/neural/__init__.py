@@ -4,6 +4,14 @@ A policy is any torch module from observations (…, d) to logits (…, A), or a
 from (…, d) to (…, 1), an action-value function any from (…, d) to (…, A). Only this part of rlbook imports torch.
 """
 
+try:
+    import torch  # noqa: F401
+except ModuleNotFoundError as error:
+    if error.name != "torch":  # torch is there, and lacks something itself
+        raise
+    message = 'rlbook.neural needs torch, which comes with rlbook\'s extra "neural": pip install "rlbook[neural]"'
+    raise ImportError(message, name="torch") from None
+
 from rlbook.neural.episodes import Episodes, draw_actions, rollout
 from rlbook.neural.natural_gradient import (
     METHODS,
