@@ -525,6 +525,7 @@ def measure_q_prop_variance(control, *, seed, episodes=1000, gamma=0.95, lam=0.9
         raise ValueError("episodes must be at least 2 for a variance, got 1")
     check_seed(seed)
     with made(env, episodes) as envs:
+        sizes(envs, ["vectors"])
         batch = control.play(envs, np.random.default_rng(seed))
     terms = partial(q_prop_terms, batch=batch, gamma=gamma)
     without = batch._replace(values=0 * batch.values, last_values=0 * batch.last_values)
