@@ -38,7 +38,10 @@ def draw_actions(policy, observations, rng):
     weights have come to be nan.
     """
     check_rng(rng)
-    outputs = policy(_tensor(policy, observations))
+    observations = _tensor(policy, observations)
+    if observations.ndim != 2:
+        raise ValueError(f"observations must have shape (N, d), got {tuple(observations.shape)}")
+    outputs = policy(observations)
     if isinstance(policy, GaussianPolicy):
         mean, log_sigma = outputs.double().numpy().reshape(len(outputs), 2, -1).swapaxes(0, 1)
         sigma = np.exp(log_sigma)

@@ -223,6 +223,7 @@ def compare_reinforce(*, variants=VARIANTS, seeds=range(3), batches=50, **settin
 @one_thread()
 def episode_gradients(policy, episodes, weights):
     """Each episode's gradient Σ_t w_t ∇log π(a_t|s_t), (N, n), n the number of the policy's parameters."""
+    check_module("policy", policy)
     parameters = {name: p.detach() for name, p in policy.named_parameters()}
 
     def surrogate(parameters, observations, actions, weights):
