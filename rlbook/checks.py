@@ -40,6 +40,11 @@ def is_number(value):
         return False
 
 
+def is_whole(value):
+    """Whether `value` is one whole number of an integer type; a truth value is none."""
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
 def number(name, value, within="(-∞, ∞)"):
     """`value` as a float, if it is a finite real number within an interval such as "[0, 1)" or "(1/2, 1]"."""
     shown, value = value, _scalar(value)
@@ -64,12 +69,37 @@ def discount(gamma):
 def count(name, value, least=1):
     """`value` as an int, if it is a whole number of at least `least`."""
     shown, value = value, _scalar(value)
-    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < least:
+    if not is_whole(value) or value < least:
         kind = "a positive integer" if least == 1 else f"a whole number of at least {least}"
         raise ValueError(f"{name} must be {kind}, got {_shown(shown)}")
     if value > LARGEST_COUNT:
         raise ValueError(f"{name} must be at most {LARGEST_COUNT}, got {value}")
     return int(value)
+
+
+def widths(hidden):
+    """The widths of a network's hidden layers as a tuple: `hidden` is one positive integer, or several."""
+    if not isinstance(hidden, (tuple, list)):
+        return (count("hidden", hidden),)
+    if not hidden:
+        raise ValueError(f"hidden must be a positive integer, or a tuple of them, got {hidden!r}")
+    return tuple(count(f"hidden[{i}]", width) for i, width in enumerate(hidden))
+
+
+def seed(value, name="seed"):
+    """`value`, if it is an integer from 0, so that it can be given again."""
+    if not is_whole(value) or value < 0:
+        raise ValueError(f"{name} must be an integer from 0, got {_shown(value)}")
+    return value
+
+
+def seeds(values):
+    """`values`, if they are a sequence of seeds."""
+    if not hasattr(values, "__len__") or isinstance(values, (str, dict)):
+        raise ValueError(f"seeds must be a sequence of integers from 0, got {_shown(values)}")
+    for i, value in enumerate(values):
+        seed(value, f"seeds[{i}]")
+    return values
 
 
 def flag(name, value):
@@ -118,6 +148,29 @@ def function(name, value):
     if not callable(value):
         raise ValueError(f"{name} must be a function, got {_shown(value)}")
     return value
+
+
+def module(name, value):
+    """`value`, if it is a torch module that has parameters; told by what it can do, for torch need not be installed."""
+    if not callable(getattr(value, "parameters", None)) or isinstance(value, type):
+        raise ValueError(f"{name} must be a torch module, got a {type(value).__name__}")
+    if next(iter(value.parameters()), None) is None:
+        raise ValueError(f"{name} must be a torch module with parameters, got a {type(value).__name__} without")
+    return value
+
+
+def variants(values):
+    """`values`, if they map names to settings."""
+    if not isinstance(values, dict) or not all(isinstance(own, dict) for own in values.values()):
+        raise ValueError(f"variants must be a dictionary from names to dictionaries of settings, got {_shown(values)}")
+    return values
+
+
+def progress_bar(progress):
+    """`progress`, if it is None or a bar that can be moved on."""
+    if progress is not None and not callable(getattr(progress, "update", None)):
+        raise ValueError(f"progress must be a tqdm bar, or None, got {_shown(progress)}")
+    return progress
 
 
 # Arrays -----------------------------------------------------------------------------------------------------

@@ -14,6 +14,8 @@ Outside, everything is (S, A).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import scipy  # its subpackages load when first used, which keeps `import rlbook` quick
 
@@ -21,6 +23,12 @@ from rlbook import checks
 
 MOVES = ((-1, 0), (0, 1), (1, 0), (0, -1))  # up, right, down, left as (row, column) steps
 SPARSE_FROM = 400  # states; a gridworld this large or larger keeps its transitions sparse
+
+# Gymnasium's wrappers that pass states, actions and rewards on as they are.
+TRANSPARENT_WRAPPERS = (
+    *("TimeLimit", "Autoreset", "OrderEnforcing", "PassiveEnvChecker", "RecordEpisodeStatistics"),
+    *("HumanRendering", "RenderCollection", "RecordVideo", "AddWhiteNoise", "ObstructView"),
+)
 
 
 class TabularMDP:
@@ -128,41 +136,33 @@ class TabularMDP:
     def from_gymnasium(cls, env, gamma):
         """The MDP behind a Gymnasium environment that publishes its transition table (`env.unwrapped.P`).
 
-        FrozenLake, CliffWalking and Taxi do. A state in which an episode ends becomes absorbing with zero
-        reward, whatever its own row of the table says, because the environment never plays that row. ρ₀ is
-        the environment's own start distribution, and r(s,a) the expectation of the table's rewards over s'.
+        FrozenLake, CliffWalking and Taxi do. P[s][a] lists the transitions (probability, next state, reward,
+        terminated); states and actions are numbered from 0, the keys of dicts or the places in lists, and every
+        state has the same actions. A state in which an episode ends becomes absorbing with zero reward, whatever
+        its own row of the table says, because the environment never plays that row. ρ₀ is the environment's own
+        `initial_state_distrib`, and r(s,a) the expectation of the table's rewards over s'. Rows of float32
+        probabilities may be off by 1e-6, and are divided by their sums.
+
+        The table is taken at its word, and it knows no wrapper. Those that leave states, actions and rewards as they
+        are do not matter: Gymnasium's own TimeLimit (a truncation is no part of the MDP, and is left out), Autoreset,
+        OrderEnforcing, PassiveEnvChecker, RecordEpisodeStatistics, and what renders or records. Any other could
+        change what is played, and is refused by name; `env.unwrapped` has none.
 
         Raises
         ------
         ValueError
-            If the environment has no such table, or does not keep to it (Taxi's fickle passenger), or if one
-            state, reachable from the start, is entered (a reset included) both with and without the episode's
-            ending: such a table needs a copy of that state, which is the caller's to make.
+            If the environment has no such table or start distribution; if a part of them is missing or is not as
+            above (the message names the state, the action and the transition); if it does not keep to its table
+            (Taxi's fickle passenger), or may not (a wrapper); or if one state, reachable from the start, is
+            entered (a reset included) both with and without the episode's ending: such a table needs a copy of
+            that state, which is the caller's to make.
         """
-        base = getattr(env, "unwrapped", env)
-        table, rho0 = getattr(base, "P", None), getattr(base, "initial_state_distrib", None)
-        if not isinstance(table, dict) or rho0 is None:
-            raise ValueError(
-                f"env must publish a transition table P and initial_state_distrib, as FrozenLake does; "
-                f"{type(base).__name__} does not"
-            )
-        if getattr(base, "fickle_passenger", False):
-            raise ValueError("env changes the destination outside its table P when fickle_passenger is set")
-        S, A = len(table), len(table[0])
-        s, a, p, s_next, reward, ends = (
-            np.array(column)
-            for column in zip(
-                *(
-                    (s, a, p, s_next, reward, ends)
-                    for s in range(S)
-                    for a in range(A)
-                    for p, s_next, reward, ends in table[s][a]
-                ),
-                strict=True,
-            )
+        base = _table_environment(env)
+        S, A, (s, a, i, p, s_next, reward, ends) = _table_columns(base)
+        rho0 = checks.distributions(
+            "env.initial_state_distrib", base.initial_state_distrib, (S,), note=", one entry a state"
         )
-        ends = ends.astype(bool)
-        terminal = _terminal_states(s, s_next, p, ends, np.asarray(rho0) > 0)
+        terminal = _terminal_states(s, a, i, s_next, p, ends, rho0 > 0)
 
         live = ~terminal[s]
         stays = np.repeat(np.flatnonzero(terminal), A)
@@ -266,25 +266,130 @@ def garnet(n_states, n_actions, branching, *, gamma, rng, sparse=False):
     return TabularMDP(P if sparse else P.toarray().reshape(n_states, n_actions, n_states), r, gamma, rho0)
 
 
-def _terminal_states(s, s_next, p, ends, started):
+# Gymnasium's tables -----------------------------------------------------------------------------------------
+
+
+def _table_environment(env):
+    """The environment under wrappers that leave states, actions and rewards alone, if it publishes a table."""
+    if isinstance(env, (str, type)):
+        named = repr(env) if isinstance(env, str) else f"the class {env.__name__}"
+        raise ValueError(f"env must be an environment, made by gymnasium.make for example, got {named}")
+    base = getattr(env, "unwrapped", env)
+    while env is not base:
+        kind = type(env)
+        if kind.__name__ not in TRANSPARENT_WRAPPERS or not kind.__module__.startswith("gymnasium.wrappers."):
+            raise ValueError(
+                f"env is wrapped in {kind.__name__}, which may change the states, actions or rewards that the table P "
+                f"of {type(base).__name__} has; env.unwrapped is the environment that the table describes"
+            )
+        env = env.env
+    name = type(base).__name__
+    missing = [part for part in ("P", "initial_state_distrib") if getattr(base, part, None) is None]
+    if len(missing) == 2:
+        raise ValueError(
+            f"env must publish a transition table P and initial_state_distrib, as FrozenLake does; {name} does not"
+        )
+    if missing == ["P"]:
+        raise ValueError(f"env must publish a transition table P; {name} has an initial_state_distrib alone")
+    if missing:
+        raise ValueError(
+            f"env must publish initial_state_distrib, the distribution of the first state; {name} has a table P alone"
+        )
+    if getattr(base, "fickle_passenger", False):
+        raise ValueError("env changes the destination outside its table P when fickle_passenger is set")
+    return base
+
+
+def _table_columns(env):
+    """The numbers of states and actions of `env.P`, and of all transitions (s, a, i, p, s', reward, ends), in columns.
+
+    i counts the transitions of P[s][a].
+    """
+    states = _numbered("env.P", env.P, "state")
+    rows = [_numbered(f"env.P[{s}]", row, "action") for s, row in enumerate(states)]
+    S, A = len(rows), len(rows[0])
+    for s, row in enumerate(rows):
+        if len(row) != A:
+            raise ValueError(
+                f"env.P[{s}] has {len(row)} actions and env.P[0] has {A}: every state must have the same actions"
+            )
+    for name, n, kind in (("observation_space", S, "states"), ("action_space", A, "actions")):
+        space = getattr(env, name, None)
+        if type(space).__name__ == "Discrete" and (space.n, getattr(space, "start", 0)) != (n, 0):
+            raise ValueError(f"env.P numbers its {kind} from 0 to {n - 1}, but env.{name} is {space}")
+
+    transitions, single = [], False
+    for s, row in enumerate(rows):
+        for a, outcomes in enumerate(row):
+            for i, outcome in enumerate(_numbered(f"env.P[{s}][{a}]", outcomes, "transition")):
+                place = f"env.P[{s}][{a}][{i}]"
+                if not isinstance(outcome, (tuple, list, np.ndarray)) or len(outcome) != 4:
+                    raise ValueError(f"{place} must be (probability, next state, reward, terminated), got {outcome!r}")
+                p, s_next, reward, ends = outcome
+                if not checks.is_number(p) or p < -checks.TOLERANCE["float64"]:
+                    raise ValueError(f"{place} has {p!r} for a probability")
+                if not checks.is_whole(s_next) or not 0 <= s_next < S:
+                    raise ValueError(f"{place} leads to {s_next!r}, not to one of the states 0 to {S - 1}")
+                if not isinstance(reward, (bool, np.bool_)) and not checks.is_number(reward):
+                    raise ValueError(f"{place} has {reward!r} for a reward, not a finite number")
+                if not isinstance(ends, (bool, np.bool_)) and not (checks.is_number(ends) and ends in (0, 1)):
+                    raise ValueError(f"{place} has {ends!r} for terminated, neither True nor False")
+                single |= isinstance(p, (np.float16, np.float32))
+                transitions.append((s, a, i, max(float(p), 0.0), int(s_next), float(reward), bool(ends)))
+
+    s, a, i, p, s_next, reward, ends = (np.array(column) for column in zip(*transitions, strict=True))
+    sums = np.bincount(s * A + a, p)
+    off = np.flatnonzero(abs(sums - 1) > checks.TOLERANCE["float32" if single else "float64"])
+    if len(off):
+        raise ValueError(f"env.P[{off[0] // A}][{off[0] % A}] has probabilities that sum to {sums[off[0]]:.10g}, not 1")
+    return S, A, (s, a, i, p / sums[s * A + a] if single else p, s_next, reward, ends)
+
+
+def _numbered(name, entries, kind):
+    """The entries of a dict with the keys 0, 1, …, or of a list, as a list; there has to be one."""
+    if not isinstance(entries, (Mapping, list, tuple, np.ndarray)):
+        raise ValueError(f"{name} must be a dict or a list of {kind}s, got {entries!r}")
+    if len(entries) == 0:
+        needs = "; a state in which episodes end needs them too, though they are never played"
+        raise ValueError(f"{name} has no {kind}s{needs if kind == 'action' else ''}")
+    if not isinstance(entries, Mapping):
+        return list(entries)
+    for key in entries:
+        if not checks.is_whole(key):
+            raise ValueError(f"{name} has a {kind} {key!r}, and not numbers from 0")
+    for number in range(len(entries)):
+        if number not in entries:
+            raise ValueError(f"{name} has no {kind} {number}, though it has {max(entries)}: they must be 0, 1, 2, …")
+    return [entries[number] for number in range(len(entries))]
+
+
+def _terminal_states(s, a, i, s_next, p, ends, started):
     """Which states end an episode, among those reachable from the start; see `from_gymnasium`."""
-    terminal = np.zeros(len(started), dtype=bool)
+
+    def place(k):
+        return f"P[{s[k]}][{a[k]}][{i[k]}]"
+
+    ended_by = np.full(len(started), -1)  # a transition that ends an episode there, or −1
     reached, size = started.copy(), -1
     while reached.sum() != size:  # breadth-first: one sweep of the table a layer
         size = reached.sum()
-        entered = (p > 0) & reached[s] & ~terminal[s]
-        terminal[s_next[entered & ends]] = True
+        entered = np.flatnonzero((p > 0) & reached[s] & (ended_by[s] < 0))
+        ending = entered[ends[entered]]
+        ended_by[s_next[ending]] = ending
         reached[s_next[entered]] = True
+    terminal = ended_by >= 0
     if (terminal & started).any():
+        state = np.flatnonzero(terminal & started)[0]
         raise ValueError(
-            f"env.P ends an episode in state {np.flatnonzero(terminal & started)[0]}, in which others start"
+            f"env.{place(ended_by[state])} ends an episode in state {state}, in which episodes start as well"
         )
     passed_through = (p > 0) & reached[s] & ~terminal[s] & ~ends & terminal[s_next]
     if passed_through.any():
-        i = np.flatnonzero(passed_through)[0]
+        k = np.flatnonzero(passed_through)[0]
+        other = ended_by[s_next[k]]
         raise ValueError(
-            f"env.P enters state {s_next[i]} from state {s[i]} without ending the episode, and from another "
-            f"state ending it"
+            f"env.P enters state {s_next[k]} from state {s[k]} without ending the episode, at {place(k)}, and from "
+            f"{'the same state' if s[other] == s[k] else f'state {s[other]}'} ending it, at {place(other)}"
         )
     return terminal
 

@@ -381,7 +381,7 @@ def test_comparison_has_one_curve_a_seed_and_method():
         ({"cg_steps": 2.5}, "cg_steps"),
         ({"hidden": True}, "hidden"),
         ({"env": "FrozenLake-v1"}, "env must show vectors"),
-        ({"env": gym.envs.registration.EnvSpec("Odd-v0", lambda: OddActions())}, "env must show vectors"),
+        ({"env": gym.envs.registration.EnvSpec("Odd-v0", lambda: OddActions())}, "env must take actions"),
     ],
 )
 def test_bad_natural_settings_are_named(change, message):

@@ -6,6 +6,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from gymnasium.spaces import Box
 from gymnasium.vector import AutoresetMode, VectorEnv
 
 import rlbook.neural as neural
@@ -55,12 +56,15 @@ def few_threads():
 
 
 class Known(VectorEnv):
-    """N episodes of T steps from given states (N, d), which terminate; r and s' are functions of (s, a)."""
+    """N episodes of T steps from given states (N, d), which terminate; r and s' are functions of s and m numbers a."""
 
     metadata = {"autoreset_mode": AutoresetMode.NEXT_STEP}  # noqa: RUF012
 
-    def __init__(self, states, reward, move, steps):
+    def __init__(self, states, reward, move, steps, m=1):
         self.num_envs, self.start, self.reward, self.move, self.steps = len(states), states, reward, move, steps
+        self.single_observation_space, self.single_action_space = (
+            Box(-np.inf, np.inf, (n,), np.float64) for n in (states.shape[1], m)
+        )
 
     def reset(self, *, seed=None, options=None):
         self.state, self.t = self.start, 0
@@ -73,10 +77,11 @@ class Known(VectorEnv):
         return self.state, rewards, none | (self.t == self.steps), none, {}
 
 
-class Nodes:
-    """Stands in for a generator, but draws the nodes z (T, N, m) of a quadrature one after another."""
+class Nodes(np.random.Generator):
+    """A generator that draws the nodes z (T, N, m) of a quadrature one after another."""
 
     def __init__(self, z):
+        super().__init__(np.random.PCG64(0))
         self.z = iter(z)
 
     def integers(self, high):
@@ -138,7 +143,7 @@ def test_the_mean_gradient_of_one_step_is_the_closed_form(rule):
     H, sigma = np.array([[1.3, 0.4], [0.4, 0.8]]), np.array([0.7, 1.2])
     z, weights = quadrature(m, 4)
     starts, weights = np.repeat(states, len(z), axis=0), np.tile(weights, len(states)) / len(states)
-    envs = Known(starts, lambda s, a: (s @ B * a - a @ H * a / 2).sum(1), lambda s, a: s, 1)
+    envs = Known(starts, lambda s, a: (s @ B * a - a @ H * a / 2).sum(1), lambda s, a: s, 1, m)
 
     critic = Quadratic(rng.normal(size=(d, m)), np.array([[0.5, -0.2], [-0.2, 2.0]]))
     batch = some_control(linear_policy(W, sigma), rng, d, critic).play(envs, Nodes([np.tile(z, (len(states), 1))]))
@@ -231,7 +236,7 @@ def test_the_correction_is_the_slope_pulled_back_through_the_mean():
     policy = GaussianPolicy(mlp(3, 2, hidden=4, rng=rng).double(), torch.tensor([0.3, -0.5]).double())
     policy.network[-1].weight.data *= 100
     control, N = some_control(policy, rng, 3), 6
-    batch = control.play(Known(rng.normal(size=(N, 3)), lambda s, a: s[:, 0], lambda s, a: s, 1), rng)
+    batch = control.play(Known(rng.normal(size=(N, 3)), lambda s, a: s[:, 0], lambda s, a: s, 1, 2), rng)
     x, actions = (torch.as_tensor(y[:, 0]) for y in (batch.episodes.observations, batch.episodes.actions))
     h = 1e-6
 
@@ -703,8 +708,8 @@ def test_a_policy_that_never_varies_has_only_the_error_of_its_baseline():
         ({"batches": 0}, "batches"),
         ({"critic_steps": 2.5}, "critic_steps"),
         ({"capacity": 0}, "capacity"),
-        ({"hidden": (4, 4)}, "hidden"),
-        ({"env": "CartPole-v1"}, "env must show vectors and take vectors"),
+        ({"hidden": (4, 0)}, "hidden"),
+        ({"env": "CartPole-v1"}, "env must take actions from a Box"),
         ({"env": "FrozenLake-v1"}, "env must show vectors"),
     ],
 )

@@ -2,7 +2,19 @@
 
 A policy is any torch module from observations (…, d) to logits (…, A), or a `GaussianPolicy`; a value function any
 from (…, d) to (…, 1), an action-value function any from (…, d) to (…, A). Only this part of rlbook imports torch.
+
+An environment shows vectors, a Box with one axis. It takes numbers, a Discrete space that may start anywhere, or real
+vectors, a Box, to whose bounds and dtype a drawn vector is brought for it (`rollout`). All randomness is a seed's or a
+generator's own: no global random state is moved, and none matters.
 """
+
+try:
+    import torch  # noqa: F401
+except ModuleNotFoundError as error:
+    if error.name != "torch":  # torch is there, and lacks something itself
+        raise
+    message = 'rlbook.neural needs torch, which comes with rlbook\'s extra "neural": pip install "rlbook[neural]"'
+    raise ImportError(message, name="torch") from None
 
 from rlbook.neural.episodes import Episodes, draw_actions, rollout
 from rlbook.neural.natural_gradient import (

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import gymnasium as gym
 import numpy as np
 import torch
-from gymnasium.vector import AutoresetMode
 
-from rlbook.neural.networks import GaussianPolicy, _tensor
+from rlbook import checks
+from rlbook.neural.environments import check_envs, check_policy, check_shown, played
+from rlbook.neural.networks import GaussianPolicy, _tensor, one_thread
 
 
 class Episodes(NamedTuple):
     """N whole episodes, padded with zeros to the length T of the longest.
 
-    `observations` is (N, T, d), `actions` (N, T), or (N, T, m) where actions are vectors, `rewards` (N, T);
-    `alive` (N, T) tells steps from padding. `last_observations` (N, d) is what each episode's last step led to;
-    `terminated` and `truncated` (N,) say how it ended.
+    `observations` is (N, T, d), `actions` (N, T), counted from 0, or (N, T, m) where actions are vectors, as they
+    were drawn (`rollout` says what the environment got), `rewards` (N, T); `alive` (N, T) tells steps from padding.
+    `last_observations` (N, d) is what each episode's last step led to; `terminated` and `truncated` (N,) say how it
+    ended.
     """
 
     observations: np.ndarray
@@ -33,36 +34,62 @@ class Episodes(NamedTuple):
 def draw_actions(policy, observations, rng):
     """An action from π(·|s) = softmax(policy(s)) for each of (N, d) observations, (N,).
 
-    A `GaussianPolicy` draws vectors, (N, m).
+    A `GaussianPolicy` draws vectors, (N, m). Raises `ValueError` where the policy gives no distribution, as one whose
+    weights have come to be nan.
     """
-    outputs = policy(_tensor(policy, observations))
+    checks.generator(rng)
+    observations = _tensor(policy, observations)
+    if observations.ndim != 2:
+        raise ValueError(f"observations must have shape (N, d), got {tuple(observations.shape)}")
+    outputs = policy(observations)
     if isinstance(policy, GaussianPolicy):
         mean, log_sigma = outputs.double().numpy().reshape(len(outputs), 2, -1).swapaxes(0, 1)
-        return rng.normal(mean, np.exp(log_sigma))
+        sigma = np.exp(log_sigma)
+        _check_distributions(outputs, np.isfinite(mean).all(1) & np.isfinite(sigma).all(1))
+        return rng.normal(mean, sigma)
     p = torch.softmax(outputs, dim=-1).double().numpy()
+    _check_distributions(outputs, np.isfinite(p).all(1))
     return (rng.random((len(p), 1)) * p.sum(1, keepdims=True) > p.cumsum(1)).sum(1)
 
 
+def _check_distributions(outputs, right):
+    if not right.all():
+        i = np.flatnonzero(~right)[0]
+        raise ValueError(f"policy must give a distribution, but its output for observations[{i}] is {outputs[i]}")
+
+
+@one_thread()
 def rollout(policy, envs, rng):
     """One whole episode from each of the vector environment's sub-environments, as `Episodes`.
 
     All are reset, with a seed from `rng`, and stepped until each has finished its first episode. One that is
     done goes on in the background, as Gymnasium's next-step autoreset has it (the step after an end only
     resets: it ignores the action and returns no reward); none of that is recorded, so no step ever joins two
-    episodes. Raises `ValueError` if `envs` has another autoreset mode: resetting within the step that ends an
-    episode would hide its last observation.
+    episodes.
+
+    What is recorded are the actions that were drawn: numbers from 0, or vectors. The environment gets them as its
+    space has them, counted from its start, or clipped to its box and in its dtype; to π that is a part of the
+    environment, and ∇log π is taken of what was drawn.
+
+    Raises `ValueError` if `envs` has another autoreset mode (resetting within the step that ends an episode would
+    hide its last observation), shows no vectors or takes neither numbers nor vectors, if the policy does not fit it,
+    or for observations, rewards or outputs of the policy that are not finite.
     """
-    _check_autoreset(envs)
+    check_envs(envs)
+    check_policy(policy, envs)
+    checks.generator(rng)
     observation, _ = envs.reset(seed=int(rng.integers(2**31)))
     alive = np.ones(envs.num_envs, dtype=bool)
     terminated, truncated = np.zeros((2, envs.num_envs), dtype=bool)
+    check_shown(0, alive, observation)
     last = observation.copy()
     steps = []
     while alive.any():
         action = draw_actions(policy, observation, rng)
-        following, reward, ended, cut, _ = envs.step(action)
-        kept = (_only(alive, x) for x in (observation, action, reward.astype(float)))
-        steps.append((*kept, alive))
+        before = (_only(alive, observation), _only(alive, action))  # copies: a step may fill the same array anew
+        following, reward, ended, cut, _ = envs.step(played(envs, action))
+        check_shown(len(steps) + 1, alive, following, reward)
+        steps.append((*before, _only(alive, reward.astype(float)), alive))
         last[alive] = following[alive]
         terminated |= alive & ended
         truncated |= alive & cut & ~ended
@@ -75,17 +102,3 @@ def rollout(policy, envs, rng):
 def _only(alive, x):
     """x (N, …) with zeros where an episode is over, (N, …)."""
     return x * alive.reshape(-1, *[1] * (x.ndim - 1))
-
-
-def _sizes(envs):
-    """d and A of an environment that shows vectors of d numbers and takes one of A actions."""
-    shown, actions = envs.single_observation_space, envs.single_action_space
-    if len(shown.shape or ()) != 1 or not isinstance(actions, gym.spaces.Discrete):
-        raise ValueError(f"env must show vectors and take discrete actions, got {shown} and {actions}")
-    return shown.shape[0], int(actions.n)
-
-
-def _check_autoreset(envs):
-    mode = envs.metadata.get("autoreset_mode")
-    if mode != AutoresetMode.NEXT_STEP:
-        raise ValueError(f"envs must reset on the next step, got {mode}")

@@ -35,8 +35,9 @@ from torch.func import functional_call, jacrev, jvp, vjp, vmap
 
 from rlbook import checks
 from rlbook.natural_gradient import conjugate_gradient, trust_region_step
+from rlbook.neural.environments import made, sizes
 from rlbook.neural.episodes import rollout
-from rlbook.neural.networks import GaussianPolicy, Scaled, _progress_bar, _tensor, mlp, one_thread
+from rlbook.neural.networks import GaussianPolicy, Scaled, _progress_bar, _tensor, check_weights, mlp, one_thread
 from rlbook.neural.policy_gradient import fit_value, step_weights
 
 METHODS = ("gradient", "natural", "trust-region")
@@ -285,49 +286,54 @@ def train_natural(
     `delta`, and only then fits V to the batch's returns by `value_steps` steps of least squares with Adam, at
     `learning_rate`. States are weighted by γᵗ in g, in F and in the KL divergence, as d^π has them;
     `discount=False` weighs all alike, and so follows the gradient of no fixed objective, but learns from late
-    steps as much as from early ones. All randomness comes from `seed`. `progress` is a tqdm bar to move on by
-    one a batch.
+    steps as much as from early ones. `env` is a registered id or an `EnvSpec`, `hidden` the width of the networks'
+    one hidden layer, or a tuple of widths. All randomness comes from `seed`, an integer from 0. `progress` is a tqdm
+    bar to move on by one a batch.
 
     Raises
     ------
     ValueError
         An unknown method, gamma outside [0, 1), a delta or learning_rate that is not positive, a damping that
-        is negative, a count that is not a positive integer, an env whose observations are not vectors or whose
-        actions are neither discrete nor vectors.
+        is negative, a count that is not a positive integer, an env that is not registered, whose observations are
+        not vectors or whose actions are neither discrete nor vectors; numbers that are not finite, whether the env
+        shows them or the networks come to hold them.
     """
     _check_method(method)
     checks.discount(gamma)
     for name, number in {"delta": delta, "learning_rate": learning_rate}.items():
         checks.positive(name, number)
     checks.number("damping", damping, "[0, ∞)")
-    counts = {"batches": batches, "episodes": episodes, "hidden": hidden, "value_steps": value_steps}
-    for name, count in (counts | {"cg_steps": cg_steps}).items():
+    counts = {"batches": batches, "episodes": episodes, "value_steps": value_steps, "cg_steps": cg_steps}
+    for name, count in counts.items():
         checks.count(name, count)
+    checks.widths(hidden)
+    checks.seed(seed)
+    checks.progress_bar(progress)
 
     rng = np.random.default_rng(seed)
-    envs = gym.make_vec(env, num_envs=episodes)
-    policy = _policy(envs, hidden, rng)
-    value = Scaled(mlp(*envs.single_observation_space.shape, 1, hidden=hidden, rng=rng), 1 / (1 - gamma))
-    descent = torch.optim.Adam(value.parameters(), learning_rate)
+    with made(env, episodes) as envs:
+        policy = _policy(envs, hidden, rng)
+        value = Scaled(mlp(*envs.single_observation_space.shape, 1, hidden=hidden, rng=rng), 1 / (1 - gamma))
+        descent = torch.optim.Adam(value.parameters(), learning_rate)
 
-    mean_returns, steps, divergences = np.empty(batches), np.empty(batches, dtype=int), np.empty(batches)
-    for i in range(batches):
-        batch = rollout(policy, envs, rng)
-        alive = batch.alive
-        times = np.broadcast_to(np.arange(alive.shape[1]), alive.shape)[alive]
-        weights = gamma**times if discount else np.ones(len(times))
-        advantages = step_weights("baseline", batch, gamma, value=value, discount=False)[alive]
-        model = local_model(
-            policy, batch.observations[alive], batch.actions[alive], advantages, weights=weights / weights.sum()
-        )
-        step = natural_step(method, model, delta, damping=damping, cg_steps=cg_steps)
-        divergences[i] = model.divergence(step)
-        _move(policy, step)
-        fit_value(value, descent, batch, gamma, value_steps)
-        mean_returns[i], steps[i] = batch.rewards.sum(axis=1).mean(), alive.sum()
-        if progress is not None:
-            progress.update()
-    envs.close()
+        mean_returns, steps, divergences = np.empty(batches), np.empty(batches, dtype=int), np.empty(batches)
+        for i in range(batches):
+            batch = rollout(policy, envs, rng)
+            alive = batch.alive
+            times = np.broadcast_to(np.arange(alive.shape[1]), alive.shape)[alive]
+            weights = gamma**times if discount else np.ones(len(times))
+            advantages = step_weights("baseline", batch, gamma, value=value, discount=False)[alive]
+            model = local_model(
+                policy, batch.observations[alive], batch.actions[alive], advantages, weights=weights / weights.sum()
+            )
+            step = natural_step(method, model, delta, damping=damping, cg_steps=cg_steps)
+            divergences[i] = model.divergence(step)
+            _move(policy, step)
+            fit_value(value, descent, batch, gamma, value_steps)
+            check_weights(f"in batch {i}", policy=policy, value=value)
+            mean_returns[i], steps[i] = batch.rewards.sum(axis=1).mean(), alive.sum()
+            if progress is not None:
+                progress.update()
     return NaturalTraining(policy, value, mean_returns, steps.cumsum(), divergences)
 
 
@@ -342,23 +348,23 @@ def _move(policy, step):
         p += d
 
 
-def _policy(envs, hidden, rng):
+def _policy(envs, hidden, rng, kinds=("discrete", "vectors")):
     """A policy of the kind that the environment's actions need."""
-    shown, actions = envs.single_observation_space, envs.single_action_space
-    if len(shown.shape or ()) == 1:
-        if isinstance(actions, gym.spaces.Discrete):
-            return mlp(shown.shape[0], int(actions.n), hidden=hidden, rng=rng)
-        if isinstance(actions, gym.spaces.Box) and len(actions.shape) == 1:
-            network = mlp(shown.shape[0], actions.shape[0], hidden=hidden, rng=rng)
-            return GaussianPolicy(network, torch.zeros(actions.shape))
-    raise ValueError(f"env must show vectors and take discrete actions or vectors, got {shown} and {actions}")
+    n_in, n_actions = sizes(envs, kinds)
+    network = mlp(n_in, n_actions, hidden=hidden, rng=rng)
+    if isinstance(envs.single_action_space, gym.spaces.Discrete):
+        return network
+    return GaussianPolicy(network, torch.zeros(n_actions, dtype=torch.float32))
 
 
 def compare_natural(*, methods=METHODS, seeds=range(3), batches=50, **settings):
     """The learning curves of `train_natural` for every method and seed, all with the same settings.
 
-    Returns a dictionary from method to (len(seeds), batches) mean returns.
+    Returns a dictionary from method to (len(seeds), batches) mean returns. Raises `ValueError` where `train_natural`
+    does.
     """
+    checks.seeds(seeds)
+    checks.count("batches", batches)
     with _progress_bar(len(methods) * len(seeds) * batches) as bar:
         train = partial(train_natural, batches=batches, progress=bar, **settings)
         return {m: np.array([train(m, seed=seed).mean_returns for seed in seeds]) for m in methods}
@@ -398,15 +404,17 @@ def measure_solves(
     same g at the same random observations. The matrix is left out where a policy has more than `explicit_up_to`
     parameters.
 
-    Raises `ValueError` for a width or another count that is not a positive integer.
+    Raises `ValueError` for a width or another count that is not a positive integer, or a seed that is not an integer
+    from 0.
     """
+    checks.seed(seed)
     counts = {"states": states, "cg_steps": cg_steps, "repeats": repeats}
     for name, count in (counts | {f"widths[{i}]": width for i, width in enumerate(widths)}).items():
         checks.count(name, count)
     rng = np.random.default_rng(seed)
     rows = []
     for width in widths:
-        policy = GaussianPolicy(mlp(17, 1, hidden=(width, width), rng=rng), torch.zeros(1))
+        policy = GaussianPolicy(mlp(17, 1, hidden=(width, width), rng=rng), torch.zeros(1, dtype=torch.float32))
         observations, g = rng.normal(size=(states, 17)), rng.normal(size=_size(policy))
 
         def conjugate(policy=policy, observations=observations, g=g):

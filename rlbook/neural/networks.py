@@ -10,6 +10,8 @@ import torch
 from torch import nn
 from tqdm.auto import tqdm
 
+from rlbook import checks
+
 
 class Scaled(nn.Module):
     """A network whose output is multiplied by a constant, so that its weights stay of order one."""
@@ -38,6 +40,16 @@ class GaussianPolicy(nn.Module):
         return torch.cat([mean, self.log_sigma.expand_as(mean)], dim=-1)
 
 
+def check_weights(when, **modules):
+    """Raise if a module has come to hold numbers that are not finite: nothing can be learned from there on."""
+    for name, module in modules.items():
+        if not all(torch.isfinite(p).all() for p in module.parameters()):
+            raise ValueError(
+                f"the {name} has come to hold numbers that are not finite, {when}: the steps may be too large, "
+                f"or the rewards"
+            )
+
+
 @contextmanager
 def one_thread():
     """Networks this small are faster on one thread, and their sums then always come in the same order."""
@@ -52,11 +64,14 @@ def one_thread():
 def mlp(n_in, n_out, *, hidden, rng):
     """A network with one tanh layer, or several where `hidden` is a tuple; its output starts near zero.
 
-    A policy that starts so chooses every action about equally often. The weights are drawn from `rng`.
+    A policy that starts so chooses every action about equally often. The weights are float32, and are drawn from
+    `rng`, a `numpy.random.Generator`: torch's own random state is left as it is, and does not matter.
+    Raises `ValueError` for an `rng` of another kind, or a count that is not a positive integer.
     """
-    widths = (n_in, *(hidden if isinstance(hidden, tuple) else (hidden,)), n_out)
-    layers = [nn.Linear(*sizes) for sizes in itertools.pairwise(widths)]
-    with torch.no_grad():
+    checks.generator(rng)
+    widths = (checks.count("n_in", n_in), *checks.widths(hidden), checks.count("n_out", n_out))
+    with torch.random.fork_rng(devices=[]), torch.no_grad():  # a Linear draws weights of its own first
+        layers = [nn.Linear(*sizes, dtype=torch.float32) for sizes in itertools.pairwise(widths)]
         for layer in layers:
             spread = (0.01 if layer is layers[-1] else 1.0) / layer.in_features**0.5
             layer.weight.copy_(torch.as_tensor(rng.normal(0, spread, layer.weight.shape)))
@@ -65,6 +80,7 @@ def mlp(n_in, n_out, *, hidden, rng):
 
 
 def _tensor(module, array):
+    checks.module("a policy, value or critic", module)
     return torch.as_tensor(array, dtype=next(module.parameters()).dtype)
 
 

@@ -7,22 +7,33 @@ import copy
 import gymnasium as gym
 import numpy as np
 from gymnasium.envs.classic_control.pendulum import DEFAULT_X, DEFAULT_Y, PendulumEnv
+from gymnasium.spaces import Box
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
+
+from rlbook import checks
 
 
 class Pendulums(VectorEnv):
     """N pendulums that hang on Gymnasium's own equations: one `PendulumEnv` whose state is (2, N).
 
-    None ever falls, so all N episodes are truncated together, after `max_episode_steps`.
+    None ever falls, so all N episodes are truncated together, after `max_episode_steps`. The torque is of double
+    precision, where Gymnasium's own pendulums ask for single. Nothing is rendered.
+
+    Raises `ValueError` for a count that is not a positive integer, or a render_mode.
     """
 
     metadata = {"autoreset_mode": AutoresetMode.NEXT_STEP, "render_modes": []}  # noqa: RUF012
 
     def __init__(self, num_envs=1, max_episode_steps=200, render_mode=None):
-        self.pendulum, self.num_envs, self.limit, self.render_mode = PendulumEnv(), num_envs, max_episode_steps, None
+        self.num_envs = checks.count("num_envs", num_envs)
+        self.limit = checks.count("max_episode_steps", max_episode_steps)
+        if render_mode is not None:
+            raise ValueError(f"render_mode must be None, for many pendulums make no picture, got {render_mode!r}")
+        self.pendulum, self.render_mode = PendulumEnv(), None
         self.single_observation_space = self.pendulum.observation_space
-        self.single_action_space = self.pendulum.action_space
+        strongest = self.pendulum.max_torque
+        self.single_action_space = Box(-strongest, strongest, (1,), np.float64)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
 

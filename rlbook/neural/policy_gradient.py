@@ -21,15 +21,15 @@ from __future__ import annotations
 from functools import partial
 from typing import NamedTuple
 
-import gymnasium as gym
 import numpy as np
 import torch
 from torch import nn
 from torch.func import functional_call, grad, vmap
 
 from rlbook import checks
-from rlbook.neural.episodes import _sizes, rollout
-from rlbook.neural.networks import Scaled, _progress_bar, _tensor, mlp, one_thread
+from rlbook.neural.environments import made, sizes
+from rlbook.neural.episodes import rollout
+from rlbook.neural.networks import Scaled, _progress_bar, _tensor, check_weights, mlp, one_thread
 from rlbook.policy_gradient import estimate_moments, returns
 
 VARIANTS = ("full", "to-go", "baseline")
@@ -131,41 +131,47 @@ def train_reinforce(
     Each of `batches` plays `episodes` new episodes, takes one step along the mean of their gradients, and
     only then, in the variant "baseline", fits V to the batch's returns by `value_steps` steps of least
     squares. Episodes are thrown away after that, so the V that a gradient uses has never seen that gradient's
-    episodes. All randomness comes from `seed`. `progress` is a tqdm bar to move on by one a batch.
+    episodes. `env` is a registered id or an `EnvSpec`, `hidden` the width of the networks' one hidden layer, or a
+    tuple of widths. All randomness comes from `seed`, an integer from 0. `progress` is a tqdm bar to move on by
+    one a batch.
 
     Raises
     ------
     ValueError
-        An unknown variant, gamma outside [0, 1), a count that is not a positive integer, an env whose
-        observations are not vectors or whose actions not discrete.
+        An unknown variant, gamma outside [0, 1), a learning_rate that is not positive, a count that is not a
+        positive integer, an env that is not registered, whose observations are not vectors or whose actions not
+        discrete; numbers that are not finite, whether the env shows them or the networks come to hold them.
     """
     _check_variant(variant)
     checks.discount(gamma)
-    counts = {"batches": batches, "episodes": episodes, "hidden": hidden, "value_steps": value_steps}
-    for name, count in counts.items():
+    checks.positive("learning_rate", learning_rate)
+    for name, count in {"batches": batches, "episodes": episodes, "value_steps": value_steps}.items():
         checks.count(name, count)
+    checks.widths(hidden)
+    checks.seed(seed)
+    checks.progress_bar(progress)
 
     rng = np.random.default_rng(seed)
-    envs = gym.make_vec(env, num_envs=episodes)
-    n_in, n_actions = _sizes(envs)
-    policy = mlp(n_in, n_actions, hidden=hidden, rng=rng)
-    ascent = torch.optim.Adam(policy.parameters(), learning_rate, maximize=True)
-    value = None
-    if variant == "baseline":
-        value = Scaled(mlp(n_in, 1, hidden=hidden, rng=rng), 1 / (1 - gamma))
-        descent = torch.optim.Adam(value.parameters(), learning_rate)
+    with made(env, episodes) as envs:
+        n_in, n_actions = sizes(envs, ["discrete"])
+        policy = mlp(n_in, n_actions, hidden=hidden, rng=rng)
+        ascent = torch.optim.Adam(policy.parameters(), learning_rate, maximize=True)
+        learned, value = {"policy": policy}, None
+        if variant == "baseline":
+            value = learned["value"] = Scaled(mlp(n_in, 1, hidden=hidden, rng=rng), 1 / (1 - gamma))
+            descent = torch.optim.Adam(value.parameters(), learning_rate)
 
-    mean_returns, steps = np.empty(batches), np.empty(batches, dtype=int)
-    for i in range(batches):
-        batch = rollout(policy, envs, rng)
-        weights = step_weights(variant, batch, gamma, value=value, discount=discount)
-        ascend(policy, ascent, batch, weights)
-        if value is not None:
-            fit_value(value, descent, batch, gamma, value_steps)
-        mean_returns[i], steps[i] = batch.rewards.sum(axis=1).mean(), batch.alive.sum()
-        if progress is not None:
-            progress.update()
-    envs.close()
+        mean_returns, steps = np.empty(batches), np.empty(batches, dtype=int)
+        for i in range(batches):
+            batch = rollout(policy, envs, rng)
+            weights = step_weights(variant, batch, gamma, value=value, discount=discount)
+            ascend(policy, ascent, batch, weights)
+            if value is not None:
+                fit_value(value, descent, batch, gamma, value_steps)
+            check_weights(f"in batch {i}", **learned)
+            mean_returns[i], steps[i] = batch.rewards.sum(axis=1).mean(), batch.alive.sum()
+            if progress is not None:
+                progress.update()
     return Training(policy, value, mean_returns, steps.cumsum())
 
 
@@ -198,8 +204,11 @@ def fit_value(value, optimiser, episodes, gamma, n_steps):
 def compare_reinforce(*, variants=VARIANTS, seeds=range(3), batches=50, **settings):
     """The learning curves of `train_reinforce` for every variant and seed, all with the same settings.
 
-    Returns a dictionary from variant to (len(seeds), batches) mean returns.
+    Returns a dictionary from variant to (len(seeds), batches) mean returns. Raises `ValueError` where
+    `train_reinforce` does.
     """
+    checks.seeds(seeds)
+    checks.count("batches", batches)
     total = len(variants) * len(seeds) * batches
     with _progress_bar(total) as bar:
         train = partial(train_reinforce, batches=batches, progress=bar, **settings)
@@ -212,6 +221,7 @@ def compare_reinforce(*, variants=VARIANTS, seeds=range(3), batches=50, **settin
 @one_thread()
 def episode_gradients(policy, episodes, weights):
     """Each episode's gradient Σ_t w_t ∇log π(a_t|s_t), (N, n), n the number of the policy's parameters."""
+    checks.module("policy", policy)
     parameters = {name: p.detach() for name, p in policy.named_parameters()}
 
     def surrogate(parameters, observations, actions, weights):
@@ -227,20 +237,25 @@ def episode_gradients(policy, episodes, weights):
     return torch.cat([g.flatten(1) for g in per_episode.values()], dim=1).double().numpy()
 
 
+@one_thread()
 def measure_gradient_variance(policy, value, *, seed, episodes=256, gamma=0.99, env="CartPole-v1"):
     """Mean and total variance of every estimator at one policy, from the same episodes: `GradientVariance`.
 
     The estimators are the three variants and "baseline, no γᵗ", whose mean is another vector. `value` is the
     baseline; it was fitted before, so it has not seen these episodes.
 
-    Raises `ValueError` for gamma outside [0, 1), or fewer than 2 episodes.
+    Raises `ValueError` for gamma outside [0, 1), fewer than 2 episodes, an env with which `train_reinforce` would
+    not go, or a policy or value of another kind than it makes.
     """
     checks.discount(gamma)
     if checks.count("episodes", episodes) < 2:
         raise ValueError("episodes must be at least 2 for a variance, got 1")
-    envs = gym.make_vec(env, num_envs=episodes)
-    batch = rollout(policy, envs, np.random.default_rng(seed))
-    envs.close()
+    checks.seed(seed)
+    checks.module("policy", policy)
+    checks.module("value", value)
+    with made(env, episodes) as envs:
+        sizes(envs, ["discrete"])
+        batch = rollout(policy, envs, np.random.default_rng(seed))
     weights = {name: step_weights(name, batch, gamma, value=value) for name in VARIANTS}
     weights["baseline, no γᵗ"] = step_weights("baseline", batch, gamma, value=value, discount=False)
     g = np.array([episode_gradients(policy, batch, w) for w in weights.values()])  # (E, N, n)

@@ -16,14 +16,14 @@ from __future__ import annotations
 import copy
 from typing import NamedTuple
 
-import gymnasium as gym
 import numpy as np
 import torch
 from torch import nn
 
 from rlbook import checks
-from rlbook.neural.episodes import _check_autoreset, _sizes, draw_actions, rollout
-from rlbook.neural.networks import Scaled, _progress_bar, _tensor, mlp, one_thread
+from rlbook.neural.environments import check_envs, check_shown, made, played, sizes
+from rlbook.neural.episodes import draw_actions, rollout
+from rlbook.neural.networks import Scaled, _progress_bar, _tensor, check_weights, mlp, one_thread
 from rlbook.policy_gradient import returns
 
 # Transitions --------------------------------------------------------------------------------------------
@@ -47,6 +47,7 @@ class Replay:
     """The last `capacity` transitions, from which samples are drawn uniformly, with replacement."""
 
     def __init__(self, capacity):
+        checks.count("capacity", capacity)
         self.capacity, self.added, self.columns = capacity, 0, None
 
     def __len__(self):
@@ -64,8 +65,9 @@ class Replay:
     def sample(self, n, rng):
         """n transitions, each any of the remembered ones with equal probability.
 
-        Raises `ValueError` where none is remembered.
+        Raises `ValueError` where none is remembered, or for an `rng` that is no `numpy.random.Generator`.
         """
+        checks.generator(rng)
         if not len(self):
             raise ValueError("the memory must hold at least one transition to draw from, got an empty one")
         chosen = rng.integers(len(self), size=n)
@@ -75,19 +77,26 @@ class Replay:
 def interact(envs, choose, rng):
     """Steps every sub-environment for ever, and yields each time the `Transitions` that were made.
 
-    `choose` maps (N, d) observations to (N,) actions. In the step after an end Gymnasium's next-step autoreset
+    `choose` maps (N, d) observations to (N,) actions, numbers from 0; they are remembered as they were chosen, and
+    the environment gets them as `rollout` gives them. In the step after an end Gymnasium's next-step autoreset
     ignores the action and only resets: that is no transition, as it would join two episodes, so it is left out.
-    Raises `ValueError` if `envs` has another autoreset mode.
+    Raises `ValueError` if `envs` has another autoreset mode or no such spaces, for actions that are none, and for
+    observations or rewards that are not finite.
     """
-    _check_autoreset(envs)
+    check_envs(envs)
+    sizes(envs)
+    checks.generator(rng)
     observation, _ = envs.reset(seed=int(rng.integers(2**31)))
-    ended = np.zeros(envs.num_envs, dtype=bool)
+    begun, steps = np.ones(envs.num_envs, dtype=bool), 0
+    check_shown(steps, begun, observation)
     while True:
-        action = choose(observation)
-        following, reward, terminated, truncated, _ = envs.step(action)
-        made = ~ended
-        yield Transitions(*(x[made] for x in (observation, action, reward, following, terminated)))
-        observation, ended = following, terminated | truncated
+        action = np.asarray(choose(observation))
+        before = observation.copy()  # a step may fill the same array anew
+        following, reward, terminated, truncated, _ = envs.step(played(envs, action))
+        steps += 1
+        check_shown(steps, begun, following, reward)
+        yield Transitions(*(x[begun] for x in (before, action, reward, following, terminated)))
+        observation, begun = following, ~(terminated | truncated)
 
 
 # Loss ---------------------------------------------------------------------------------------------------
@@ -173,22 +182,24 @@ def train_deep_q(
 
     A temperature `alpha`, in units of reward, makes the learning soft: the target has lse_α for the max, and
     actions are drawn from π_α(a|s) ∝ exp(Q(s,a)/α). `residual` follows the true gradient in place of the
-    semi-gradient, without a target network. All randomness comes from `seed`. `progress` is a tqdm bar to move
-    on by one an evaluation.
+    semi-gradient, without a target network. `env` is a registered id or an `EnvSpec`, `hidden` the width of the
+    network's one hidden layer, or a tuple of widths. All randomness comes from `seed`, an integer from 0. `progress`
+    is a tqdm bar to move on by one an evaluation.
 
     Raises
     ------
     ValueError
         gamma outside [0, 1), epsilon outside [0, 1], a learning_rate or alpha that is not positive, a count
-        that is not a positive integer, an evaluate_every above updates, a warm_up above capacity, an env
-        whose observations are not vectors or whose actions not discrete.
+        that is not a positive integer, an evaluate_every above updates, a warm_up above capacity, an env that is
+        not registered, whose observations are not vectors or whose actions not discrete; numbers that are not
+        finite, whether the env shows them or the network comes to hold them.
     """
     checks.discount(gamma)
     checks.positive("learning_rate", learning_rate)
     if alpha is not None:
         checks.positive("alpha", alpha)
     checks.number("epsilon", epsilon, "[0, 1]")
-    counts = {"updates": updates, "target_every": target_every, "environments": environments, "hidden": hidden}
+    counts = {"updates": updates, "target_every": target_every, "environments": environments}
     counts |= {"batch": batch, "capacity": capacity, "warm_up": warm_up, "evaluate_every": evaluate_every}
     for name, count in counts.items():
         checks.count(name, count)
@@ -197,37 +208,42 @@ def train_deep_q(
     if warm_up > capacity:
         raise ValueError(f"warm_up must be at most capacity, {capacity}, got {warm_up}")
 
+    checks.widths(hidden)
+    checks.seed(seed)
+    checks.progress_bar(progress)
+
     rng, judge = np.random.default_rng(seed).spawn(2)  # so that evaluations leave the training as it is
-    envs, trials = gym.make_vec(env, num_envs=environments), gym.make_vec(env, num_envs=20)
-    n_in, n_actions = _sizes(envs)
-    network = mlp(n_in, n_actions, hidden=hidden, rng=rng)
-    target_network = network if residual else copy.deepcopy(network).requires_grad_(False)
-    descent = torch.optim.Adam(network.parameters(), learning_rate, fused=True)
-    policy = Scaled(network, 1e9 if alpha is None else 1 / alpha)  # softmax of so large a multiple is greedy
-    share = 1.0
+    with made(env, environments) as envs, made(env, 20) as trials:
+        n_in, n_actions = sizes(envs, ["discrete"])
+        network = mlp(n_in, n_actions, hidden=hidden, rng=rng)
+        target_network = network if residual else copy.deepcopy(network).requires_grad_(False)
+        descent = torch.optim.Adam(network.parameters(), learning_rate, fused=True)
+        policy = Scaled(network, 1e9 if alpha is None else 1 / alpha)  # softmax of so large a multiple is greedy
+        share = 1.0
 
-    def choose(observations):
-        at_random = rng.random(environments) < share
-        return np.where(at_random, rng.integers(n_actions, size=environments), draw_actions(policy, observations, rng))
+        def choose(observations):
+            at_random = rng.random(environments) < share
+            others = rng.integers(n_actions, size=environments)
+            return np.where(at_random, others, draw_actions(policy, observations, rng))
 
-    memory, stream, measured = Replay(capacity), interact(envs, choose, rng), []
-    while len(memory) < warm_up:
-        memory.add(next(stream))
-    for update in range(1, updates + 1):
-        share = max(epsilon, 1 - 2 * update / updates) if alpha is None else 0.0
-        memory.add(next(stream))
-        loss = td_loss(network, target_network, memory.sample(batch, rng), gamma, alpha=alpha, residual=residual)
-        descent.zero_grad()
-        loss.backward()
-        descent.step()
-        if update % target_every == 0:
-            target_network.load_state_dict(network.state_dict())
-        if update % evaluate_every == 0:
-            measured.append((update, memory.added, *_evaluate_q(network, policy, trials, gamma, alpha, judge)))
-            if progress is not None:
-                progress.update()
-    envs.close()
-    trials.close()
+        memory, stream, measured = Replay(capacity), interact(envs, choose, rng), []
+        while len(memory) < warm_up:
+            memory.add(next(stream))
+        for update in range(1, updates + 1):
+            share = max(epsilon, 1 - 2 * update / updates) if alpha is None else 0.0
+            memory.add(next(stream))
+            loss = td_loss(network, target_network, memory.sample(batch, rng), gamma, alpha=alpha, residual=residual)
+            descent.zero_grad()
+            loss.backward()
+            descent.step()
+            if update % target_every == 0:
+                target_network.load_state_dict(network.state_dict())
+            if update % evaluate_every == 0:
+                check_weights(f"at update {update}", network=network)
+                measured.append((update, memory.added, *_evaluate_q(network, policy, trials, gamma, alpha, judge)))
+                if progress is not None:
+                    progress.update()
+    check_weights("at the end", network=network)
     return DeepQ(network, *(np.array(column) for column in zip(*measured, strict=True)))
 
 
@@ -244,6 +260,8 @@ def compare_deep_q(*, variants=DEEP_Q_VARIANTS, seeds=range(3), updates=1200, ev
     `variants` maps a name to arguments of `train_deep_q`. Returns a dictionary from name to a list of `DeepQ`,
     one a seed. Raises `ValueError` where `train_deep_q` does.
     """
+    checks.variants(variants)
+    checks.seeds(seeds)
     checks.count("updates", updates)
     checks.count("evaluate_every", evaluate_every)
     settings = settings | {"updates": updates, "evaluate_every": evaluate_every}

@@ -34,13 +34,13 @@ from dataclasses import dataclass, fields
 from functools import partial
 from typing import NamedTuple
 
-import gymnasium as gym
 import numpy as np
 import torch
 from torch import nn
 from torch.func import functional_call, grad, vmap
 
 from rlbook import checks
+from rlbook.neural.environments import made, sizes
 from rlbook.neural.episodes import Episodes, draw_actions, rollout
 from rlbook.neural.natural_gradient import (
     _flat,
@@ -51,7 +51,7 @@ from rlbook.neural.natural_gradient import (
     local_model,
     natural_step,
 )
-from rlbook.neural.networks import GaussianPolicy, Scaled, _progress_bar, _tensor, mlp, one_thread
+from rlbook.neural.networks import GaussianPolicy, Scaled, _progress_bar, _tensor, check_weights, mlp, one_thread
 from rlbook.neural.pendulum import PENDULUM, Pendulums
 from rlbook.neural.policy_gradient import _values, fit_value, gae
 from rlbook.neural.q_learning import Replay, Transitions
@@ -172,6 +172,8 @@ class Control:
 
     def __post_init__(self):
         _check_gaussian(self.policy)
+        for name in ("value", "critic", "share"):
+            checks.module(name, getattr(self, name))
         for field in fields(self):
             object.__setattr__(self, field.name, copy.deepcopy(getattr(self, field.name)))
 
@@ -347,42 +349,46 @@ def train_q_prop(
     Each of `batches` freezes what has been learned as a `Control`, plays `episodes` episodes with it, and takes one
     step of "trust-region" with divergence `delta`. Only then V (by `value_steps` steps), Q_w (by `critic_steps` steps
     at `learning_rate` on the last `capacity` transitions) and κ_φ learn. The factor γᵗ is dropped, so that late steps
-    are learned from as much as early ones, which follows the gradient of no fixed objective. All randomness comes
-    from `seed`. `progress` is a tqdm bar to move on by one a batch.
+    are learned from as much as early ones, which follows the gradient of no fixed objective. `env` is a registered id
+    or an `EnvSpec`. π and κ_φ have one hidden layer of the width `hidden`, V and Q_w two, or all have the layers of a
+    tuple of widths. All randomness comes from `seed`, an integer from 0. `progress` is a tqdm bar to move on by one a
+    batch.
     Source: Gu, Lillicrap, Ghahramani, Turner and Levine (2017), algorithm 1.
 
     Raises
     ------
     ValueError
         An unknown rule, gamma outside [0, 1), lam outside [0, 1], a delta or learning_rate that is not positive, a
-        count that is not a positive integer, an env whose observations or actions are not vectors.
+        count that is not a positive integer, an env that is not registered or whose observations or actions are not
+        vectors; numbers that are not finite, whether the env shows them or the networks come to hold them.
     """
     _check_rule(rule)
     checks.discount(gamma)
     checks.number("lam", lam, "[0, 1]")
     for name, number in {"delta": delta, "learning_rate": learning_rate}.items():
         checks.positive(name, number)
-    counts = {"batches": batches, "episodes": episodes, "hidden": hidden, "capacity": capacity}
+    counts = {"batches": batches, "episodes": episodes, "capacity": capacity}
     for name, count in (counts | {"value_steps": value_steps, "critic_steps": critic_steps}).items():
         checks.count(name, count)
+    checks.widths(hidden)
+    checks.seed(seed)
+    checks.progress_bar(progress)
 
     rng = np.random.default_rng(seed)
-    envs = gym.make_vec(env, num_envs=episodes)
-    policy = _policy(envs, hidden, rng)
-    if not isinstance(policy, GaussianPolicy):
-        raise ValueError(f"env must show vectors and take vectors, got {envs.single_action_space} for actions")
-    learners = _Learners(envs, gamma, lam, hidden, learning_rate, value_steps, critic_steps, capacity, rng)
-    controls, mean_returns, steps = [], np.empty(batches), np.empty(batches, dtype=int)
-    for i in range(batches):
-        controls.append(learners.freeze(policy))
-        batch = controls[i].play(envs, rng)
-        model = q_prop_model(batch, q_prop_terms(rule, batch, gamma, lam=lam, discount=False))
-        _move(policy, natural_step("trust-region", model, delta, damping=0.01))
-        learners.learn(policy, batch, rng)
-        mean_returns[i], steps[i] = batch.episodes.rewards.sum(axis=1).mean(), batch.episodes.alive.sum()
-        if progress is not None:
-            progress.update()
-    envs.close()
+    with made(env, episodes) as envs:
+        policy = _policy(envs, hidden, rng, ["vectors"])
+        learners = _Learners(envs, gamma, lam, hidden, learning_rate, value_steps, critic_steps, capacity, rng)
+        controls, mean_returns, steps = [], np.empty(batches), np.empty(batches, dtype=int)
+        for i in range(batches):
+            controls.append(learners.freeze(policy))
+            batch = controls[i].play(envs, rng)
+            model = q_prop_model(batch, q_prop_terms(rule, batch, gamma, lam=lam, discount=False))
+            _move(policy, natural_step("trust-region", model, delta, damping=0.01))
+            learners.learn(policy, batch, rng)
+            check_weights(f"in batch {i}", policy=policy, **learners.networks())
+            mean_returns[i], steps[i] = batch.episodes.rewards.sum(axis=1).mean(), batch.episodes.alive.sum()
+            if progress is not None:
+                progress.update()
     return QPropTraining(policy, controls, mean_returns, steps.cumsum())
 
 
@@ -390,19 +396,22 @@ def train_q_prop(
 def fit_control(policy, *, seed, batches=12, episodes=16, gamma=0.95, env=PENDULUM, value_steps=40, critic_steps=100):
     """V, Q_w and κ_φ learned from `batches` of a policy that stays as it is, for it, as a `Control`.
 
-    Raises `ValueError` for a policy that is not Gaussian, gamma outside [0, 1), a count that is not a positive integer.
+    Raises `ValueError` for a policy that is not Gaussian or does not fit the env, gamma outside [0, 1), a count that is
+    not a positive integer, a seed that is not an integer from 0, or an env with which `train_q_prop` would not go.
     """
     checks.discount(gamma)
     counts = {"batches": batches, "episodes": episodes, "value_steps": value_steps, "critic_steps": critic_steps}
     for name, count in counts.items():
         checks.count(name, count)
+    checks.seed(seed)
     _check_gaussian(policy)
     rng = np.random.default_rng(seed)
-    envs = gym.make_vec(env, num_envs=episodes)
-    learners = _Learners(envs, gamma, 1.0, 32, 0.003, value_steps, critic_steps, 50_000, rng)
-    for _ in range(batches):
-        learners.learn(policy, learners.freeze(policy).play(envs, rng), rng)
-    envs.close()
+    with made(env, episodes) as envs:
+        sizes(envs, ["vectors"])
+        learners = _Learners(envs, gamma, 1.0, 32, 0.003, value_steps, critic_steps, 50_000, rng)
+        for i in range(batches):
+            learners.learn(policy, learners.freeze(policy).play(envs, rng), rng)
+            check_weights(f"in batch {i}", **learners.networks())
     return learners.freeze(policy)
 
 
@@ -410,12 +419,12 @@ class _Learners:
     """V, Q_w with its target network, and κ_φ, and what they learn from: all that learns but the policy."""
 
     def __init__(self, envs, gamma, lam, hidden, learning_rate, value_steps, critic_steps, capacity, rng):
-        (n_in,), (n_actions,) = envs.single_observation_space.shape, envs.single_action_space.shape
-        scale = 1 / (1 - gamma)
+        n_in, n_actions = sizes(envs, ["vectors"])
+        scale, deep = 1 / (1 - gamma), 2 * checks.widths(hidden) if np.ndim(hidden) == 0 else hidden
         self.gamma, self.lam, self.memory = gamma, lam, Replay(capacity)
         self.value_steps, self.critic_steps = value_steps, critic_steps
-        self.value = Scaled(mlp(n_in, 1, hidden=(hidden, hidden), rng=rng), scale)
-        self.critic = Critic(Scaled(mlp(n_in + n_actions, 1, hidden=(hidden, hidden), rng=rng), scale))
+        self.value = Scaled(mlp(n_in, 1, hidden=deep, rng=rng), scale)
+        self.critic = Critic(Scaled(mlp(n_in + n_actions, 1, hidden=deep, rng=rng), scale))
         self.share = mlp(n_in, 1, hidden=hidden, rng=rng)
         self.target_network = copy.deepcopy(self.critic).requires_grad_(False)
         self.value_descent = torch.optim.Adam(self.value.parameters(), 0.02, fused=True)
@@ -424,7 +433,10 @@ class _Learners:
         )
 
     def freeze(self, policy):
-        return Control(policy, self.value, self.critic, self.share)
+        return Control(policy, **self.networks())
+
+    def networks(self):
+        return {"value": self.value, "critic": self.critic, "share": self.share}
 
     def learn(self, policy, batch, rng):
         """From a batch whose gradient has been taken; the critic for the policy as it is now."""
@@ -448,6 +460,9 @@ def compare_q_prop(*, variants=Q_PROP_VARIANTS, seeds=range(3), batches=16, **se
     `variants` maps a name to arguments of `train_q_prop`. Returns a dictionary from name to a list of
     `QPropTraining`, one a seed. Raises `ValueError` where `train_q_prop` does.
     """
+    checks.variants(variants)
+    checks.seeds(seeds)
+    checks.count("batches", batches)
     with _progress_bar(len(variants) * len(seeds) * batches) as bar:
         train = partial(train_q_prop, batches=batches, progress=bar, **settings)
         return {name: [train(seed=seed, **own) for seed in seeds] for name, own in variants.items()}
@@ -482,6 +497,7 @@ class QPropVariance(NamedTuple):
         return "\n".join([head, *(row(*entries) for entries in zip(*columns, strict=True))])
 
 
+@one_thread()
 def measure_q_prop_variance(control, *, seed, episodes=1000, gamma=0.95, lam=0.9, env=PENDULUM):
     """Total variance and bias of every estimator at the control's policy, from the same episodes: `QPropVariance`.
 
@@ -489,15 +505,18 @@ def measure_q_prop_variance(control, *, seed, episodes=1000, gamma=0.95, lam=0.9
     last two are biased: `SINGLE_SAMPLE_RULES`), and with "adaptive" at `lam`. The control was made before, so it has
     not seen these episodes.
 
-    Raises `ValueError` for gamma outside [0, 1), lam outside [0, 1], or fewer than 2 episodes.
+    Raises `ValueError` for a control that is none or does not fit the env, gamma outside [0, 1), lam outside [0, 1],
+    fewer than 2 episodes, a seed that is not an integer from 0, or an env with which `train_q_prop` would not go.
     """
+    _check_control(control)
     checks.discount(gamma)
     checks.number("lam", lam, "[0, 1]")
     if checks.count("episodes", episodes) < 2:
         raise ValueError("episodes must be at least 2 for a variance, got 1")
-    envs = gym.make_vec(env, num_envs=episodes)
-    batch = control.play(envs, np.random.default_rng(seed))
-    envs.close()
+    checks.seed(seed)
+    with made(env, episodes) as envs:
+        sizes(envs, ["vectors"])
+        batch = control.play(envs, np.random.default_rng(seed))
     terms = partial(q_prop_terms, batch=batch, gamma=gamma)
     without = batch._replace(values=0 * batch.values, last_values=0 * batch.last_values)
     estimators = {"V baseline": terms("none"), "REINFORCE": q_prop_terms("none", without, gamma)}
@@ -551,10 +570,12 @@ def measure_advantage_parts(control, *, seed, states=200, actions=24, runs=6, ga
     are drawn, and each is followed `runs` times for `horizon` steps, after which V stands for the rest. The parts are
     those of a nested analysis of variance, free of bias; the errors are those of an average over states.
 
-    Raises `ValueError` for gamma outside [0, 1), or a count that is not a positive integer, or below 2 for `states`,
-    `actions` and `runs`.
+    Raises `ValueError` for a control that is none or was made for another env, gamma outside [0, 1), a seed that is not
+    an integer from 0, or a count that is not a positive integer, or below 2 for `states`, `actions` and `runs`.
     """
+    _check_control(control)
     checks.discount(gamma)
+    checks.seed(seed)
     for name, count in {"states": states, "actions": actions, "runs": runs}.items():
         if checks.count(name, count) < 2:
             raise ValueError(f"{name} must be at least 2 for a variance, got 1")
@@ -592,6 +613,11 @@ def _state_values(value, observations):
 def _check_gaussian(policy):
     if not isinstance(policy, GaussianPolicy):
         raise ValueError(f"policy must be a GaussianPolicy, got a {type(policy).__name__}")
+
+
+def _check_control(control):
+    if not isinstance(control, Control):
+        raise ValueError(f"control must be a Control, got a {type(control).__name__}")
 
 
 def _check_rule(rule):
