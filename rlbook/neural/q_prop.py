@@ -17,7 +17,8 @@ The first term subtracts a baseline that depends on the action, and the second p
 
 No rule may look at the action that it weighs. So K/W is a function of the state, κ_φ(s), fitted to earlier batches by
 least squares, Σ (Â − κ_φ(s) Ā_w)², and the sign of K is the sign of κ_φ. "Conservative, one sample" and
-"aggressive, one sample" take Â_t Ā_w(s_t,a_t) of the sample itself for K: these are biased (prop-single-sample).
+"aggressive, one sample" take Â_t Ā_w(s_t,a_t) of the sample itself for K, as the paper does (section 3.2): these are
+biased (prop-single-sample).
 
 π, V, Q_w and κ_φ must all be fixed before the batch that they weigh (prop-same-batch-critic). Here they are: a
 `Control` copies them and *plays* the batch, and only what a control has played can be weighed, by that control.
@@ -350,7 +351,7 @@ def train_q_prop(
     at `learning_rate` on the last `capacity` transitions) and κ_φ learn. The factor γᵗ is dropped, so that late steps
     are learned from as much as early ones, which follows the gradient of no fixed objective. All randomness comes
     from `seed`. `progress` is a tqdm bar to move on by one a batch.
-    Source: Gu, Lillicrap, Ghahramani, Turner and Levine (2017), algorithm 1.
+    Source: Gu, Lillicrap, Ghahramani, Turner and Levine (2017), algorithm 1, which trains the critic before the step.
 
     Raises
     ------
@@ -532,7 +533,7 @@ class AdvantageParts(NamedTuple):
 
     Â is V^π(s) − V(s), plus A^π(s,a), plus what the steps after it make of the return; the parts are the mean squares
     of these three. A better baseline V could remove the first, a baseline that knows the action also the second, and
-    none the third.
+    neither the third.
     """
 
     parts: np.ndarray
