@@ -363,7 +363,7 @@ def test_every_step_is_as_long_as_allowed():
 
 @pytest.mark.parametrize("method", ["natural", "trust-region"])
 def test_natural_gradients_balance_the_pole(method):
-    """From about 23 steps to over 150 in eight batches, where the gradient, as far a step, stays behind."""
+    """From about 23 steps to over 150 in eight batches, where the gradient, with steps no shorter, stays behind."""
     curve, plain = (train_natural(m, seed=0, batches=9).mean_returns for m in (method, "gradient"))
     assert curve[0] < 40
     assert curve[-2:].mean() > 150
