@@ -350,7 +350,7 @@ class GaussianModel:
 
     @property
     def noise_floor(self):
-        """τ²/σ², what comes after the action: no action-dependent baseline goes below (prop-three-terms)."""
+        """τ²/σ², what comes after the action: no function of state and action goes below (prop-three-terms)."""
         return self.tau**2 / self.sigma**2
 
     def agreement(self, q):
@@ -499,7 +499,8 @@ def rule_weight(K, W, rule):
     (if K > 0), W − 2|K| for aggressive, −K²/W for adaptive, of which only the last is never positive (prop-adaptive,
     prop-neither-helps). The gradient's own variance may still rise, see `weight_quadratic`. Where W = 0 the adaptive
     weight is 0. Raises `ValueError` for another rule.
-    Source: Gu, Lillicrap, Ghahramani, Turner and Levine (2017), Section 3.2.
+    Source: Gu, Lillicrap, Ghahramani, Turner and Levine (2017), Section 3.2, where K is one sample's ÂĀ: that is biased
+    (prop-single-sample).
     """
     checks.choice("rule", rule, RULES)
     K, W = np.broadcast_arrays(*_check_numbers(K=K, W=W))

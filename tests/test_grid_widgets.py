@@ -128,6 +128,27 @@ def test_a_map_of_ones_own_forgets_what_belonged_to_the_presets(kind):
     assert len(widget.picture().axes) == 3
 
 
+@pytest.mark.proves("prop-empirical")
+def test_four_times_as_many_episodes_halve_the_bound_and_not_the_error():
+    """Goal and pit, as it comes and with the next dice: what the chapter says of 10 and of 40 episodes.
+
+    Over 24 dice the error's mean is below Σσ/√n, and about halved.
+    """
+
+    def error(seed, n):
+        return AverageGrid(seed=seed, episodes=n).gap
+
+    assert [error(1, n) for n in (10, 40)] == [pytest.approx(0.076, abs=5e-4), pytest.approx(0.134, abs=5e-4)]
+    assert [error(2, n) for n in (10, 40)] == [pytest.approx(0.157, abs=5e-4), pytest.approx(0.031, abs=5e-4)]
+    spread = AverageGrid().run.deviations("reward")[0].sum()
+    means = [np.mean([error(seed, n) for seed in range(24)]) for n in (10, 40)]
+    assert means[0] < spread / 10**0.5
+    assert means[1] < spread / 40**0.5
+    assert 0.35 < means[1] / means[0] < 0.65
+    # Without chance the error is nothing but rounding: there is no logarithm of it to draw.
+    assert AverageGrid("one-way").gap < 1e-12
+
+
 def test_choosing_a_preset_and_reset_bring_back_its_settings(widget):
     another = next(name for name in type(widget).PRESETS if name != widget.preset)
     changed = type(widget)(another, rows=["S.G"], gamma=0.3, slip=0.9, goal_reward=4.0)

@@ -24,6 +24,7 @@ from rlbook import (
     expected_return,
     fisher,
     garnet,
+    gridworld,
     natural_gradient,
     occupancy,
     softmax_policy,
@@ -661,6 +662,19 @@ def test_mend_18_steps_have_to_shrink_but_not_too_fast_and_visits_to_go_on():
     assert after(1 / n[:3], start=10.0)[1] > 0.3  # as it does where an entry is visited no more
 
 
+@pytest.mark.mends(18)
+@pytest.mark.proves("def-optimality", "thm-optimality")
+def test_mend_18_with_a_known_model_the_operator_is_applied_exactly_to_ten_thousand_states():
+    """The sure path of 198 steps to the far corner earns γ¹⁹⁷ from the start, and V* is a fixed point throughout."""
+    mdp = gridworld(["S" + "." * 99] + ["." * 100] * 98 + ["." * 99 + "G"], gamma=0.99)
+    assert mdp.n_states >= 10_000
+    best = value_iteration(mdp, tol=1e-9)
+    assert best.converged
+    assert mdp.rho0 @ best.V == pytest.approx(0.99**197, abs=1e-8)
+    applied = mdp.r + mdp.gamma * mdp.expect(best.Q.max(axis=1))
+    np.testing.assert_allclose(applied, best.Q, atol=1e-8)
+
+
 # Chapter 3 · steepest descent and the natural gradient ------------------------------------------------------
 
 METRIC = np.array([[2.0, 1.0], [1.0, 1.0]])
@@ -822,7 +836,15 @@ def test_mend_25_the_fisher_matrix_weighs_states_by_visits():
     np.testing.assert_allclose(oracles.hessian(divergence(d), THETA), F, atol=1e-6)
     # The weighting is a choice: another gives another matrix, so another metric on the same policies.
     assert abs(oracles.hessian(divergence([0.9, 0.1]), THETA) - F).max() > 0.01
-    # With a table that leaves F†g as it is, for each state has its own block; with shared parameters it does not.
+    # With a table each state has its own block, and its part of F†g is multiplied by d(s)/w(s), {ex-weights}; with
+    # shared parameters the direction changes altogether.
+    blocks = PSI.transpose(2, 0, 1).reshape(4, 4)
+    g = exact_gradient(TabularMDP(*mdp), THETA).ravel()
+    weights = np.array([0.9, 0.1])
+    other = np.linalg.pinv(blocks * np.repeat(weights, 2) * PI.ravel() @ blocks.T) @ g
+    rescaled = np.linalg.pinv(F) @ g * np.repeat(d / weights, 2)
+    np.testing.assert_allclose(other, rescaled, atol=1e-9)
+    assert abs(d / weights - 1).min() > 0.1
     shared = np.array([[[1.0, 0.0], [0.0, 1.0]], [[1.0, 0.0], [0.0, -1.0]]])
     theta = np.array([0.5, 0.25])
     pi, g = oracles.softmax(theta, shared), exact_gradient(TabularMDP(*mdp), theta, features=shared)
@@ -1183,12 +1205,11 @@ def two_action_score(a):
     return gaussian_score(a, TWO_ACTIONS, ROOT @ ROOT.T, JACOBIAN)
 
 
-# 33 · what is subtracted has to be put back, and its coefficient fitted elsewhere ------------------------------
+# 33 · which coefficient, and from which samples; the mean of what is subtracted the notes do put back -----------
 
 
-@pytest.mark.mends(33)
 @pytest.mark.proves("thm-action-baseline")
-def test_mend_33_subtracting_an_action_baseline_alone_biases():
+def test_subtracting_an_action_baseline_alone_biases():
     problem, Q, V = the_rooms()
     slope = problem.critic_slope(V)
     bar = (problem.actions - problem.mean[:, None])[..., 0] * slope
@@ -1354,7 +1375,7 @@ def test_mend_36_a_learned_spread_has_no_correction():
     assert gradient == pytest.approx(2 * model.c2)
 
 
-# 37 · one critic, and it was there before the batch ------------------------------------------------------------
+# 37 · one critic in both halves, and it was there before the batch --------------------------------------------
 
 
 @pytest.mark.mends(37)
@@ -1369,6 +1390,35 @@ def test_mend_37_both_halves_share_the_critic():
     np.testing.assert_allclose(shared, truth, atol=1e-7)
     np.testing.assert_allclose(mixed - truth, deterministic_gradient(problem, after - before), atol=1e-7)
     assert np.linalg.norm(mixed - truth) > 1
+
+
+@pytest.mark.mends(37)
+@pytest.mark.proves("thm-q-prop", "prop-same-batch-critic")
+def test_mend_37_to_the_letter_the_order_is_harmless_and_read_otherwise_it_is_not():
+    """Two batches of two samples, enumerated: z at four nodes with the normal's moments up to the seventh, ε = ±1."""
+    model, w = GaussianModel(0.5, 0.4, 0.3, 0.2, 0.7), 0.9
+    nodes, p = np.polynomial.hermite_e.hermegauss(4)
+    p = p / p.sum()
+    z = np.array(list(itertools.product(nodes, nodes, [-1.0, 1.0], [-1.0, 1.0])))
+    z, eps = z[:, :2], z[:, 2:]
+    chance = np.outer(p, p).ravel().repeat(4) / 4
+    fitted = (model.advantage(z, eps) * z).sum(axis=1) / (model.sigma * (z**2).sum(axis=1))  # w after each batch
+
+    def mean(g):
+        return chance @ g.mean(axis=-1)
+
+    # To the letter: compute (both halves with the old w), update w on the batch, apply. And again, with the next batch.
+    assert mean(model.gradients(z, eps, w, 1.0)) == pytest.approx(model.mean, abs=1e-13)
+    following = [mean(model.gradients(z, eps, trained, 1.0)) for trained in fitted]
+    assert chance @ following == pytest.approx(model.mean, abs=1e-13)
+    # Updated between the halves: the residual has the old w, the correction the new one.
+    between = mean(model.gradients(z, eps, w, 1.0) - w + fitted[:, None])
+    assert between - model.mean == pytest.approx(chance @ fitted - w, abs=1e-13)
+    assert abs(between - model.mean) > 0.1
+    # Updated before either, on the same batch.
+    before = mean(model.gradients(z, eps, fitted[:, None], 1.0))
+    assert before == pytest.approx(chance @ fitted, abs=1e-13)
+    assert abs(before - model.mean) > 0.1
 
 
 @pytest.mark.mends(37)

@@ -885,6 +885,30 @@ def test_npg_never_falls_and_keeps_to_its_rate(mdp, alpha, data):
 
 
 @pytest.mark.proves("thm-npg-rate")
+@pytest.mark.parametrize("step_size", [0.1, 0.2])
+def test_the_gap_falls_geometrically_in_the_end(step_size):
+    """The chapter's table: by e^{−β·least}, least the smallest gap V*(s) − Q*(s,a) > 0; .978 a step for α = .1.
+
+    Source: Khodadadian, Jhunjhunwala, Varma and Maguluri (2021).
+    """
+    mdp = garnet(5, 3, 2, gamma=0.9, rng=np.random.default_rng(0))
+    mdp = TabularMDP(mdp.P, (mdp.r - mdp.r.min()) / np.ptp(mdp.r), mdp.gamma, mdp.rho0)
+    V, Q = (np.array(x, dtype=float) for x in oracles.exact_optimum(*plain(mdp)[:3]))
+    gaps = V[:, None] - Q
+    least = gaps[gaps > 1e-9].min()
+    factor = np.exp(-step_size / (1 - 0.9) * least)
+    steps = round(40 / step_size)
+    trace = npg(mdp, step_size=step_size, steps=steps)
+    ratios = trace.gap[1:] / trace.gap[:-1]
+    assert ratios[round(15 / step_size)] == pytest.approx(factor, abs=1e-3)
+    assert ratios[-round(10 / step_size) :] == pytest.approx(factor, abs=1e-4)
+    if step_size == 0.1:
+        assert (least, factor) == (pytest.approx(0.0219, abs=5e-5), pytest.approx(0.978, abs=5e-4))
+        assert ratios[:60].max() < 0.96  # and before that it is quicker
+    assert trace.gap[steps] < 1e-3 * trace.bound[steps]  # a bound like 1/T has long been left behind
+
+
+@pytest.mark.proves("thm-npg-rate")
 def test_the_first_term_of_the_rate_is_needed():
     # One state, γ = 0, reward 1 for one of A actions: from uniform, α small, the gap at αT = t is 1 − e^t/(e^t+A−1).
     # At t = log A that is nearly 1/2, where the bound without log A would be 1/T + 0.

@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import rlbook.neural as neural
 from rlbook import garnet, occupancy, softmax_policy
-from rlbook.natural_gradient import conjugate_gradient, fisher
+from rlbook.natural_gradient import conjugate_gradient, fisher, trust_region_step
 from rlbook.neural import (
     METHODS,
     PENDULUM,
@@ -256,6 +256,25 @@ def test_the_trust_region_holds_and_the_surrogate_gains(kind, delta):
         assert steepest["natural"] > steepest["gradient"]  # as far, and higher
 
 
+@pytest.mark.proves("prop-trust-step")
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("cg_steps", [3, 10])
+def test_damping_shortens_the_trust_regions_step_and_not_the_natural_one(kind, cg_steps):
+    """√(2δ/gᵀx)·x has ½dᵀFd = δ(1 − λ‖x‖²/gᵀx): gᵀx = xᵀ(F + λI)x, at any number of steps of conjugate gradients."""
+    policy, batch, weights = batch_model(kind)
+    model, delta, damping = local_model(policy, *batch, weights=weights), 0.01, 0.1
+    model = model._replace(objective=lambda d: d @ model.gradient, divergence=lambda d: 0.0)  # nothing to search for
+    taken = trust_region_step(*model, delta, damping=damping, max_steps=cg_steps)
+    x, step = taken.direction, natural_step("trust-region", model, delta, damping=damping, cg_steps=cg_steps)
+    assert taken.backtracks == 0
+    np.testing.assert_allclose(step, taken.step, rtol=1e-12)
+    left = 1 - damping * (x @ x) / (model.gradient @ x)
+    assert step @ model.matvec(step) / 2 == pytest.approx(delta * left, rel=1e-6)
+    assert left < 0.95
+    natural = natural_step("natural", model, delta, damping=damping, cg_steps=cg_steps)
+    assert natural @ model.matvec(natural) / 2 == pytest.approx(delta, rel=1e-9)
+
+
 def test_where_no_step_is_good_the_policy_stays():
     """Advantages of zero: nothing to gain, in any direction."""
     policy, (observations, actions, advantages), _ = batch_model("Gaussian")
@@ -344,7 +363,7 @@ def test_every_step_is_as_long_as_allowed():
 
 @pytest.mark.parametrize("method", ["natural", "trust-region"])
 def test_natural_gradients_balance_the_pole(method):
-    """From about 23 steps to over 150 in eight batches, where the gradient, as far a step, stays behind."""
+    """From about 23 steps to over 150 in eight batches, where the gradient, with steps no shorter, stays behind."""
     curve, plain = (train_natural(m, seed=0, batches=9).mean_returns for m in (method, "gradient"))
     assert curve[0] < 40
     assert curve[-2:].mean() > 150

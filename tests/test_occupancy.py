@@ -508,6 +508,39 @@ def test_the_certificate_holds_whatever_the_solver_did(monkeypatch):
         occupancy_program(mdp)
 
 
+@pytest.mark.proves("thm-lp", "eq-lp", "eq-dual")
+def test_a_budget_is_a_price_in_the_bellman_equation():
+    """Exercise ex-budget, Σ ρ ℓ ≤ B halfway between the cheapest policy's cost and the best one's, by scipy's program.
+
+    For every price μ ≥ 0, value iteration on r − μℓ gives an upper bound, ρ₀·V + μB, which is attained at the program's
+    own μ. What no deterministic policy reaches: the best of them that keeps the budget earns .62, the optimum is 3.01.
+    """
+    mdp = garnet(4, 3, 2, gamma=0.9, rng=np.random.default_rng(0))
+    cost = np.random.default_rng(1).uniform(size=(4, 3))
+    corners = deterministic_occupancies(mdp).rho
+    earned, spent = ((corners * x).sum(axis=(1, 2)) for x in (mdp.r, cost))
+    budget = (spent.min() + spent[earned.argmax()]) / 2
+    flow = np.repeat(np.eye(4), 3, axis=1) - 0.9 * mdp.P.reshape(12, 4).T
+    program = linprog(-mdp.r.ravel(), cost.reshape(1, 12), [budget], flow, mdp.rho0)
+    optimum, price = -program.fun, -program.ineqlin.marginals[0]
+
+    def priced(mu):
+        solution = value_iteration(TabularMDP(mdp.P, mdp.r - mu * cost, 0.9, mdp.rho0), tol=1e-11)
+        return mdp.rho0 @ solution.V + mu * budget, solution
+
+    bound, solution = priced(price)
+    assert bound == pytest.approx(optimum, abs=1e-8)
+    for mu in (0.0, 0.5 * price, 0.999 * price, 1.001 * price, 2 * price):
+        assert priced(mu)[0] > optimum + 1e-5
+    # Lots are drawn in one state; there, at this price, two actions are equally good, and the values leave it open.
+    rho = program.x.reshape(4, 3)
+    (lots,) = np.flatnonzero((rho > 1e-9).sum(axis=1) > 1)
+    worst, chosen = np.sort(solution.Q, axis=1)[:, -2:].T
+    np.testing.assert_array_equal(chosen - worst < 1e-8, np.arange(4) == lots)
+    assert optimum == pytest.approx(3.0081, abs=1e-4)
+    assert earned[spent <= budget].max() == pytest.approx(0.6176, abs=1e-4)
+
+
 # Vertices ---------------------------------------------------------------------------------------------------
 
 
@@ -839,6 +872,30 @@ def test_the_surrogate_leaves_the_return_by_second_order():
     gap = path.eta - path.surrogate
     assert abs(gap).min() > 1e-7
     np.testing.assert_allclose(gap[:-1] / gap[1:], 4, rtol=0.05)
+
+
+@pytest.mark.proves("eq-difference-states", "prop-surrogate-wrong")
+def test_the_old_policys_transitions_hold_the_difference_where_a_critic_reads_them():
+    """Exercise ex-roles: −Σ ρ_π A^π' with Q^π' by LSTD-Q, from nothing but the law of (s, a, s') under π.
+
+    E[φ(s,a)(φ(s,a) − γ Σ_a' π'(a'|s') φ(s',a'))ᵀ] w = E[φ r] in features of full rank, all means taken exactly.
+    """
+    rng = np.random.default_rng(0)
+    mdp = garnet(5, 3, 2, gamma=0.9, rng=rng)
+    pi, new = (softmax_policy(rng.normal(size=(5, 3))) for _ in range(2))
+    P, r, gamma, rho0 = plain(mdp)
+    _, rho_s = oracles.power_series(P, r, gamma, rho0, pi)
+    seen = rho_s[:, None] * pi  # π's visits
+    law = seen[..., None] * P  # of its transitions
+    features = rng.normal(size=(5, 3, 15))
+    ahead = np.einsum("xb,xbk->xk", new, features)
+    M = np.einsum("sax,sai,saxj->ij", law, features, features[:, :, None] - gamma * ahead)
+    w = np.linalg.solve(M, np.einsum("sa,sai,sa->i", seen, features, r))
+    Q = features @ w
+    found = -(seen * (Q - (new * Q).sum(axis=1, keepdims=True))).sum()
+    truth = expected_return(mdp, new) - expected_return(mdp, pi)
+    assert found == pytest.approx(truth, abs=1e-9)
+    assert abs(surrogate(mdp, pi, new) - expected_return(mdp, pi) - truth) > 0.05  # what the surrogate would say
 
 
 # Bounds -----------------------------------------------------------------------------------------------------

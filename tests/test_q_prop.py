@@ -621,6 +621,37 @@ def test_the_proxys_weight_can_raise_the_gradients_variance():
     assert model.variance(1.0, -2.0) == 24.0
 
 
+@pytest.mark.proves("prop-gaussian-optimum", "prop-dpg")
+def test_the_exact_critics_tangent_can_be_worse_than_no_control():
+    """The chapter's model: slope (c₁−3c₃)/σ = 1.6 at the mean action, mean slope c₁/σ = 1, best (c₁+3c₃)/σ = .4.
+
+    With κ = 1 these leave 4.49, 2.33 and 1.61 of 1.93 without control, each by quadrature over z and ε.
+    """
+    model, h = GaussianModel(1.0, 0.2, -0.2, tau=0.5, sigma=1.0), 1e-4
+    tangent = (model.advantage(h) - model.advantage(-h)) / (2 * h * model.sigma)
+    mean_slope = normal_mean(lambda x: (model.advantage(x + h) - model.advantage(x - h)) / (2 * h), d=1, order=5)
+    assert (tangent, mean_slope) == (pytest.approx(1.6, abs=1e-6), pytest.approx(1.0, abs=1e-6))
+    assert model.mean == pytest.approx(mean_slope, abs=1e-6)
+    for slope, wanted in ((0.0, 1.93), (1.6, 4.49), (1.0, 2.33), (0.4, 1.61), (2.0, 6.73)):
+        square = normal_mean(lambda x, q=slope: (model.gradients(*x.T, q, 1.0) - model.mean) ** 2, d=2, order=8)
+        assert model.variance(slope, 1.0) == pytest.approx(square, abs=1e-9) == pytest.approx(wanted, abs=1e-9)
+
+
+@pytest.mark.proves("prop-gaussian-optimum")
+def test_a_constant_touches_the_bend_that_no_weight_does():
+    """Var of (Â − b)z/σ: b = 2c₂ turns 10c₂² into 6c₂², the least that any b does; by quadrature."""
+    model = GaussianModel(0.5, 0.7, -0.3, tau=0.2, sigma=0.8)
+
+    def variance(b):
+        g = lambda x: (model.advantage(*x.T) - b) * x[:, 0] / model.sigma  # noqa: E731
+        return normal_mean(lambda x: (g(x) - model.mean) ** 2, d=2, order=8)
+
+    gained = [(variance(0.0) - variance(k * model.c2)) * model.sigma**2 for k in (1.9, 2.0, 2.1)]
+    assert variance(0.0) == pytest.approx(model.variance(1.0, 0.0), abs=1e-9)
+    assert gained[1] == pytest.approx(4 * model.c2**2, abs=1e-9)
+    assert gained[1] > max(gained[0], gained[2])
+
+
 @pytest.mark.proves("prop-gaussian-optimum")
 def test_without_a_slope_there_is_nothing_to_weigh():
     model = GaussianModel(1.0, 0.5, 0.5, 0.1, 1.0)
@@ -698,6 +729,22 @@ def test_the_bias_of_the_single_sample_in_general(model, q):
             assert model.single_sample_bias(q, rule) == pytest.approx(wanted, abs=1e-9)
         else:  # Â = 0: no sample agrees with the critic or disagrees
             assert model.single_sample_bias(q, rule) == 0
+
+
+@pytest.mark.proves("prop-single-sample")
+@pytest.mark.parametrize(
+    ("model", "q", "rule", "wanted"),
+    [
+        (GaussianModel(0.5, 0.0, -0.5, 0.5, 1.0), 1.5, "aggressive", 0.435),
+        (GaussianModel(0.1, 0.0, -0.5, 0.1, 1.0), 1.0, "conservative", 0.269),
+    ],
+)
+def test_with_a_twist_the_bias_of_the_single_sample_can_be_along_the_gradient(model, q, rule, wanted):
+    assert model.mean > 0
+    assert model.single_sample_bias(q, rule) == pytest.approx(bias_given_the_action(model, q, rule), abs=1e-9)
+    assert model.single_sample_bias(q, rule) == pytest.approx(wanted, abs=5e-4)
+    untwisted = GaussianModel(model.c1, 0.0, 0.0, model.tau, model.sigma)
+    assert untwisted.single_sample_bias(q, rule) < 0
 
 
 @pytest.mark.proves("prop-single-sample")
@@ -828,6 +875,43 @@ def test_the_variance_of_returns_by_enumeration(seed):
             lambda tau: oracles.return_from(tau.rewards, gamma, 0), (P, r, gamma, np.eye(3)[s]), pi, 3
         )
         assert got[s, a] == pytest.approx(covariance[0, 0], abs=1e-12)
+
+
+@pytest.mark.proves("prop-three-terms")
+@pytest.mark.parametrize("seed", SEEDS)
+def test_controls_at_later_steps_lower_the_first_term_by_enumeration(seed):
+    """G_t − Σ_{k>t} γ^{k−t} A(s_k,a_k) has the mean of G_t given (s_t,a_t), and the variance that the world leaves."""
+    problem, (P, r, gamma, _) = three_nodes(seed)
+    V, Q, _ = evaluate_policy(problem.mdp, problem.pi)
+    A, spread = Q - V[:, None], gamma**2 * (P @ V**2 - (P @ V) ** 2)  # of γV(s') given (s,a)
+    plain = return_variance(problem.mdp, problem.pi)
+    left = evaluate_policy(TabularMDP(P, spread, gamma**2, problem.mdp.rho0), problem.pi).Q
+    assert (left <= plain + 1e-12).all()
+    assert (plain - left).max() > 1e-3
+
+    def controlled(tau):
+        later = sum(gamma**k * A[tau.states[k], tau.actions[k]] for k in range(1, len(tau.states)))
+        return oracles.return_from(tau.rewards, gamma, 0) - later
+
+    for s, a in np.ndindex(*r.shape):
+        pi = problem.pi.copy()
+        pi[s] = np.eye(3)[a]
+        mean, covariance = oracles.mean_and_covariance(controlled, (P, r, gamma, np.eye(3)[s]), pi, 3)
+        assert mean[0] == pytest.approx(Q[s, a], abs=1e-12)
+        assert covariance[0, 0] == pytest.approx(left[s, a], abs=1e-12)
+
+
+@pytest.mark.proves("prop-three-terms")
+def test_in_the_three_rooms_controls_at_later_steps_get_below_what_no_baseline_does():
+    """The chapter's rooms: 39.8 becomes 26.1. A reward less A has the same values, and the noise that is left."""
+    case = rooms(np.array([0.2, -0.3]))
+    mdp, pi = case.problem.mdp, case.problem.pi
+    calmed = TabularMDP(mdp.P, mdp.r - case.A, mdp.gamma, mdp.rho0)
+    close(evaluate_policy(calmed, pi).V, case.V)
+    noises = return_variance(mdp, pi), return_variance(calmed, pi)
+    plain, later = (variance_terms(case.problem, case.A, noise, case.slope) for noise in noises)
+    assert (plain.trajectory, later.trajectory) == (pytest.approx(39.8, abs=0.05), pytest.approx(26.1, abs=0.05))
+    assert (plain.action, plain.state) == (later.action, later.state)
 
 
 @pytest.mark.proves("prop-adaptive")

@@ -15,10 +15,12 @@ The training takes one step a batch, from the same estimates g = E[Â ∇log π(
 baseline V, and F:
 
     gradient       along g, up to ½dᵀFd = δ                                        the gradient, as far as the others
-    natural        along F⁻¹g, by conjugate gradients: √(2δ/gᵀF⁻¹g) F⁻¹g          (def-natural-gradient)
-    trust-region   the same, drawn back until KL ≤ δ and the surrogate gains: TRPO  (prop-trust-step)
+    natural        along x = F⁻¹g, by conjugate gradients, up to ½dᵀFd = δ          (def-natural-gradient)
+    trust-region   √(2δ/gᵀx) x, drawn back until KL ≤ δ and the surrogate gains: TRPO  (prop-trust-step)
 
-So all three are allowed the same distance between policies, and what differs is the direction and the look ahead.
+x is what conjugate gradients make of F⁻¹g, damped: (F + λI)⁻¹g. So the first two go equally far and differ in the
+direction. The third looks ahead, and its step is shorter from the start: gᵀx counts the damping in, and ½dᵀFd is
+δ(1 − λ‖x‖²/gᵀx).
 """
 
 from __future__ import annotations
@@ -246,8 +248,9 @@ def natural_step(method, model, delta, *, damping=0.0, cg_steps=10):
     """The step (n,) that a method takes in a `LocalModel`.
 
     "gradient" and "natural" go along their direction x as far as the quadratic model allows, where
-    ½xᵀFx = δ: for F⁻¹g that is √(2δ/gᵀF⁻¹g). "trust-region" goes there, looks, and goes back until the surrogate
-    has gained and the KL divergence is at most δ (prop-trust-step); where no such step is found it stays.
+    ½dᵀFd = δ: for F⁻¹g that is √(2δ/gᵀF⁻¹g). "trust-region" goes √(2δ/gᵀx)·x, which is less far if x is damped, looks,
+    and goes back until the surrogate has gained and the KL divergence is at most δ (prop-trust-step); where no such
+    step is found it stays.
 
     Raises `ValueError` for an unknown method, or a delta that is not positive.
     """

@@ -17,7 +17,8 @@ The first term subtracts a baseline that depends on the action, and the second p
 
 No rule may look at the action that it weighs. So K/W is a function of the state, κ_φ(s), fitted to earlier batches by
 least squares, Σ (Â − κ_φ(s) Ā_w)², and the sign of K is the sign of κ_φ. "Conservative, one sample" and
-"aggressive, one sample" take Â_t Ā_w(s_t,a_t) of the sample itself for K: these are biased (prop-single-sample).
+"aggressive, one sample" take Â_t Ā_w(s_t,a_t) of the sample itself for K, as the paper does (section 3.2): these are
+biased (prop-single-sample).
 
 π, V, Q_w and κ_φ must all be fixed before the batch that they weigh (prop-same-batch-critic). Here they are: a
 `Control` copies them and *plays* the batch, and only what a control has played can be weighed, by that control.
@@ -353,7 +354,7 @@ def train_q_prop(
     or an `EnvSpec`. π and κ_φ have one hidden layer of the width `hidden`, V and Q_w two, or all have the layers of a
     tuple of widths. All randomness comes from `seed`, an integer from 0. `progress` is a tqdm bar to move on by one a
     batch.
-    Source: Gu, Lillicrap, Ghahramani, Turner and Levine (2017), algorithm 1.
+    Source: Gu, Lillicrap, Ghahramani, Turner and Levine (2017), algorithm 1, which trains the critic before the step.
 
     Raises
     ------
@@ -550,7 +551,7 @@ class AdvantageParts(NamedTuple):
 
     Â is V^π(s) − V(s), plus A^π(s,a), plus what the steps after it make of the return; the parts are the mean squares
     of these three. A better baseline V could remove the first, a baseline that knows the action also the second, and
-    none the third.
+    neither the third.
     """
 
     parts: np.ndarray

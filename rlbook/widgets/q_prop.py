@@ -240,7 +240,7 @@ PRESETS = {
     ),
     "two-optima": (
         "two optima",
-        "The advantage bends. K/W makes Â − κĀ smallest; the gradient's variance counts far actions more, and is "
+        "The advantage is no line. K/W makes Â − κĀ smallest; the gradient's variance counts far actions more, and is "
         "lowest where c₁ − κqσ = −3c₃.",
         {"c1": 0.6, "c3": 0.25, "q": 1.0, "tau": 0.5, "weight": 0.6},
     ),

@@ -95,7 +95,7 @@ function sentence(now, { fixed, truth, variance, plain, floor, noise, moments: [
         : `|K| = ${format(Math.abs(K))} is not over W/2 = ${format(W / 2)}: neither with κ = 1 nor with −1 does Â − κĀ vary less than Â.`;
   const best = q === 0 ? "" : c3 === 0 ? ` Lowest at κ = K/W = ${format(weights.adaptive)}:` : ` Lowest at κ = ${format(weights.optimal)}, not at K/W = ${format(weights.adaptive)}:`;
   const part = floor - noise < 1e-9 ? "all of it τ²/σ²," : `of which ${format(noise)} is τ²/σ²,`;
-  const third = q === 0 ? "" : `${best} ${format(floor)}, ${part} out of reach of every control.`;
+  const third = q === 0 ? "" : `${best} ${format(floor)}, ${part} out of reach of every function of state and action.`;
   return `${first} ${second}${third}`;
 }
 
