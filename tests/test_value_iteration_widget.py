@@ -73,7 +73,7 @@ def test_unknown_setting_is_named_with_those_that_exist():
 def test_a_map_of_ones_own():
     widget = ValueIteration("cliff", rows=["S.G"], k=2)
     assert widget.mdp.n_states == 3
-    assert widget.slip == 0.1  # the preset's own
+    assert widget.slip == 0.0  # the preset's own
     assert widget.k == 2
 
 
