@@ -355,6 +355,42 @@ def test_a_baseline_may_know_the_whole_history(case, seed):
     close(oracles.mean(baselined, plain(mdp), pi, horizon), plain_mean, 1e-11)
 
 
+@pytest.mark.proves("thm-reinforce", "thm-reward-to-go", "thm-baseline")
+def test_a_world_with_a_memory_changes_nothing_before_the_exact_moments():
+    """The next state depends on all actions so far. The estimators' mean stays; that the present state tells all that
+    is to come, which the recursion of the moments needs, is lost."""
+    r, gamma, horizon = np.array([[1.0, -1.0], [2.0, 0.5]]), 0.9, 3
+    theta, baseline = np.array([[0.4, -0.3], [0.1, 0.8]]), np.array([[0.5, -1.0], [2.0, 0.25], [-0.5, 1.0]])
+
+    def episodes(theta):
+        pi = oracles.softmax(theta)
+        for actions in np.ndindex(*[2] * horizon):
+            for states in np.ndindex(*[2] * horizon):
+                p = 0.5
+                for t, (s, a) in enumerate(zip(states, actions, strict=True)):
+                    p *= pi[s, a]
+                    if t + 1 < horizon:
+                        up = (1 + sum(actions[: t + 1])) / (t + 3)  # the chance of state 1
+                        p *= up if states[t + 1] else 1 - up
+                rewards = tuple(r[s, a] for s, a in zip(states, actions, strict=True))
+                yield oracles.Trajectory(states, actions, rewards, p)
+
+    def value(theta):
+        return sum(tau.probability * oracles.reward_sum(tau.rewards, gamma) for tau in episodes(theta))
+
+    taus, psi = list(episodes(theta)), oracles.scores(oracles.softmax(theta))
+    assert sum(tau.probability for tau in taus) == pytest.approx(1)
+    slope = oracles.finite_difference(value, theta).ravel()
+    for past, b in ((1, None), (0, None), (0, baseline), (0.5, baseline)):
+        mean = sum(tau.probability * oracles.g_hat(tau, psi, gamma, past=past, baseline=b) for tau in taus)
+        np.testing.assert_allclose(mean, slope, atol=1e-8)
+    ahead = [
+        np.average([oracles.return_from(tau.rewards, gamma, 1) for tau in those], weights=[tau[3] for tau in those])
+        for those in ([tau for tau in taus if tau.states[1] == 0 and tau.actions[0] == a] for a in (0, 1))
+    ]
+    assert abs(ahead[0] - ahead[1]) > 0.1
+
+
 # Estimators on samples --------------------------------------------------------------------------------------
 
 
