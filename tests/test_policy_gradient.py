@@ -549,6 +549,20 @@ def test_the_past_parts_variance_grows_linearly():
         close(exact_moments(mdp, [[0.5, 0.5]], T, features=logit).total[0, 0], squares / 4, 1e-12)
 
 
+def test_the_figures_full_return_is_a_straight_line_from_70_steps_on():
+    mdp = garnet(5, 3, 2, gamma=0.9, rng=np.random.default_rng(0))
+    pi = softmax_policy(np.random.default_rng(1).normal(size=(5, 3)))
+    horizons = np.array([2, 16, 34, 70, 100, 140, 200])
+    C = variance_against_horizon(mdp, pi, horizons)
+    full, to_go, less_V = (C @ u @ u for u in np.array([[1, 1, 0], [0, 1, 0], [0, 1, -1]]))
+    slopes = np.diff(np.log(full)) / np.diff(np.log(horizons))
+    assert (slopes[:2] > 1.4).all()  # steeper at first
+    np.testing.assert_allclose(slopes[3:], 1, atol=0.01)
+    assert full[-1] == pytest.approx(2400, rel=0.01)
+    np.testing.assert_allclose(to_go[4:], 66.4, atol=0.1)
+    np.testing.assert_allclose(less_V[4:], 7, atol=0.05)
+
+
 @pytest.mark.proves("prop-to-go-bounded")
 @given(st.data())
 def test_reward_to_go_stays_within_its_bound(data):
