@@ -30,6 +30,18 @@ settings.register_profile(
 settings.load_profile("book")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Processes take the tests file by file, but the notebooks that test_rerun.py runs, minutes each, one by one."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByFile(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            return nodeid if "test_rerun.py::" in nodeid else super()._split_scope(nodeid)
+
+    return ByFile(config, log) if config.getoption("dist") == "loadfile" else None
+
+
 @pytest.fixture(scope="session")
 def site(tmp_path_factory):
     """The folder of the built book. Building it runs every notebook that has changed, so each runs once."""

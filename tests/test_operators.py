@@ -1,6 +1,7 @@
 """Chapter 2's operators and theorems, against sums written out in loops and enumeration of all policies."""
 
 import itertools
+from fractions import Fraction
 
 import gymnasium as gym
 import numpy as np
@@ -29,6 +30,7 @@ from rlbook.bellman import (
     soft_policy,
     soft_policy_iteration,
     soft_value,
+    soft_value_iteration,
     split,
     td_direction,
     td_fixed_point,
@@ -38,6 +40,7 @@ from rlbook.bellman import (
     two_states,
 )
 from rlbook.occupancy import occupancy
+from rlbook.widgets import ValueIteration
 
 ALPHAS = st.sampled_from([0.01, 0.5, 1.0, 7.0])
 
@@ -260,9 +263,9 @@ def test_improvement_lies_above_a_sweep(data, mdp):
 # Stopping -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.proves("thm-macqueen", "thm-stopping")
+@pytest.mark.proves("thm-macqueen")
 @given(st.data(), with_tables(1), ALPHAS, st.integers(0, 4))
-def test_brackets_hold_the_fixed_point_and_the_greedy_policys_value(data, case, alpha, sweeps):
+def test_brackets_hold_the_fixed_point(data, case, alpha, sweeps):
     mdp, Q = case
     pi = data.draw(policies(mdp))
     rate = mdp.gamma / (1 - mdp.gamma)
@@ -280,11 +283,166 @@ def test_brackets_hold_the_fixed_point_and_the_greedy_policys_value(data, case, 
         slack = 1e-9 * (1 + norm(fixed[name]))
         assert (after + rate * low <= fixed[name] + slack).all()
         assert (fixed[name] <= after + rate * high + slack).all()
-        if name == "T_star":
-            loss = fixed[name] - evaluate_policy(mdp, greedy_policy(before)).Q
-            assert (loss >= -slack).all()
-            assert (loss <= rate * (high - low) + slack).all()
-            assert high - low <= 2 * norm(after - before) + slack
+
+
+fractions = np.vectorize(Fraction, otypes=[object])  # of an array's numbers as stored
+
+
+def exact_sweep(P, r, gamma, Q):
+    """T*Q in fractions, (S, A)."""
+    return fractions(r) + Fraction(gamma) * (fractions(P) @ Q.max(axis=1))
+
+
+def exact_losses(P, r, gamma, Q):
+    """(max V* − V^π, max Q* − Q^π) in fractions for each deterministic π that is greedy for Q, however ties break."""
+    V, best = map(np.array, oracles.exact_optimum(P, r, gamma))
+    greedy = [np.flatnonzero(row == row.max()) for row in Q]
+    for choice in itertools.product(*greedy):
+        V_pi, Q_pi = map(np.array, oracles.exact_values(P, r, gamma, np.eye(r.shape[1])[list(choice)]))
+        yield (V - V_pi).max(), (best - Q_pi).max()
+
+
+@pytest.mark.proves("thm-stopping")
+@given(with_tables(1), st.booleans(), st.integers(1, 4))
+def test_a_policy_greedy_for_the_new_table_loses_no_more_than_the_spread_says(case, level, sweeps):
+    """Against the best of all policies, in exact arithmetic, and whichever of several greedy actions is taken."""
+    mdp, Q = case
+    P, r, gamma, _ = plain(mdp)
+    after = fractions(0 * Q if level else Q)  # where all is 0, every action ties at first
+    for _ in range(sweeps):
+        before, after = after, exact_sweep(P, r, gamma, after)
+    moves = after - before
+    spread, rate = moves.max() - moves.min(), Fraction(gamma) / (1 - Fraction(gamma))
+    assert spread <= 2 * abs(moves).max()
+    for loss, _ in exact_losses(P, r, gamma, after):
+        assert 0 <= loss <= rate * spread + Fraction(1, 10**11)  # rows as stored sum to 1 but for rounding
+
+
+@pytest.mark.proves("thm-stopping")
+def test_a_policy_greedy_for_the_table_before_may_lose_more():
+    P, r, gamma = np.ones((1, 2, 1)), np.array([[1.0, 0.0]]), 0.9
+    before = fractions(np.full((1, 2), 5.0))
+    after = exact_sweep(P, r, gamma, before)
+    bound = Fraction(gamma) / (1 - Fraction(gamma)) * np.ptp(after - before)
+    assert after.astype(float).tolist() == [[5.5, 4.5]]
+    assert float(bound) == pytest.approx(9)
+    by_value, by_pair = zip(*exact_losses(P, r, gamma, before), strict=True)
+    assert [float(loss) for loss in by_value] == pytest.approx([0, 10])
+    assert max(by_value) > bound  # the table before is not good enough,
+    assert max(by_pair) <= bound  # though by Q, which leaves the present action out, it would seem to be
+    assert [loss for loss, _ in exact_losses(P, r, gamma, after)] == [0]
+
+
+@pytest.mark.proves("thm-optimality")
+@given(tabular_mdps())
+def test_a_policy_is_optimal_just_if_it_is_greedy_for_the_best_values(mdp):
+    P, r, gamma, _ = plain(mdp)
+    V, Q = oracles.exact_optimum(P, r, gamma)
+    for pi in deterministic_policies(*r.shape):
+        V_pi, Q_pi = oracles.exact_values(P, r, gamma, pi)
+        greedy = all(row[a] == max(row) for row, a in zip(Q, pi.argmax(axis=1), strict=True))
+        assert (V_pi == V) == greedy
+        assert Q_pi == Q or not greedy
+
+
+def test_best_values_of_pairs_do_not_make_a_policy_optimal():
+    """The present action is not in Q^π: what takes nothing where 1 is to be had has Q^π = Q*, and loses 1."""
+    P = np.zeros((2, 2, 2))
+    P[:, :, 1] = 1
+    mdp = TabularMDP(P, [[1.0, 0.0], [0.0, 0.0]], 0.9, [1, 0])
+    value, best = evaluate_policy(mdp, [[0, 1], [1, 0]]), policy_iteration(mdp)
+    np.testing.assert_array_equal(value.Q, best.Q)
+    np.testing.assert_array_equal(best.V - value.V, [1, 0])
+
+
+@given(with_tables(1), st.integers(0, 4))
+def test_the_spread_shrinks_by_more_than_gamma_where_any_two_pairs_share_successors(case, sweeps):
+    """By γ times the largest total variation between the successors of two pairs, states and actions both."""
+    mdp, Q = case
+    P, _, gamma, _ = plain(mdp)
+    rows = P.reshape(-1, mdp.n_states)
+    apart = max(0.5 * abs(x - y).sum() for x in rows for y in rows)
+    spread = np.ptp(optimality_operator(mdp, Q) - Q)
+    for _ in range(sweeps):
+        Q = optimality_operator(mdp, Q)
+        before, spread = spread, np.ptp(optimality_operator(mdp, Q) - Q)
+        assert spread <= gamma * apart * before + rounding(Q)
+
+
+def test_to_share_successors_by_states_alone_does_not_narrow_the_spread():
+    """Action 2 mixes the two states and costs 5; action 1 stays, and its gains, 1 and 0.9, shrink by γ alone."""
+    P = np.array([[[1.0, 0.0], [0.5, 0.5]], [[0.0, 1.0], [0.5, 0.5]]])
+    mdp = TabularMDP(P, [[1.0, -5.0], [0.9, -5.0]], 0.9, [0.5, 0.5])
+    seen = trace(mdp, np.zeros((2, 2)), 40)
+    np.testing.assert_allclose(seen.bracket[3:] / seen.bracket[2:-1], 0.9, rtol=1e-9)
+
+
+def test_an_absorbing_state_keeps_zero_inside_the_spread_only_if_it_starts_at_zero():
+    lake = TabularMDP.from_gymnasium(gym.make("FrozenLake-v1"), 0.95)
+    for level, inside in ((0.0, True), (5.0, False)):
+        moves = np.diff(trace(lake, np.full((16, 4), level), 30).Q, axis=0)
+        assert (moves.min(axis=(1, 2)) <= 0).all()
+        assert (moves.max(axis=(1, 2)) >= 0).all() == inside
+
+
+@pytest.mark.proves("prop-action-gap")
+@given(with_tables(1), st.integers(-99, 99))
+def test_within_half_the_action_gap_every_greedy_policy_is_optimal(case, percent):
+    mdp, Q = case
+    P, r, gamma, _ = plain(mdp)
+    best = np.array(oracles.exact_optimum(P, r, gamma)[1])
+    short = best.max(axis=1, keepdims=True) - best
+    if not short.any():
+        return
+    gap, worst = short[short > 0].min(), np.where(short > 0, 1, -1)  # the best too low, the others too high
+    for error in (percent * np.where(Q > 0, 1, -1), 99 * worst):  # in per cent of half the gap
+        near = best + gap / 2 * error / 100
+        assert all(loss == 0 for loss, _ in exact_losses(P, r, gamma, near))
+    tie = best + gap / 2 * worst
+    assert max(loss for loss, _ in exact_losses(P, r, gamma, tie)) >= gap
+
+
+@pytest.mark.proves("prop-action-gap")
+@given(with_tables(1))
+def test_the_iterates_have_the_right_actions_when_the_gap_says(case):
+    mdp, Q = case
+    best = policy_iteration(mdp)
+    short = best.V[:, None] - best.Q
+    right = short < 1e-9 * (1 + norm(best.Q))
+    if right.all():
+        return
+    gap, error = short[~right].min(), norm(Q - best.Q)
+    for k in range(60):
+        if 2 * mdp.gamma**k * error < 0.999 * gap:
+            assert not ((Q >= Q.max(axis=1, keepdims=True) - 1e-12) & ~right).any()
+        Q = optimality_operator(mdp, Q)
+
+
+def rights(mdp, sweeps):
+    """From which sweep on, begun at 0, every greedy action is right, and from which every number is within 0.01."""
+    best, Q, wrong, off = policy_iteration(mdp), np.zeros(mdp.r.shape), [], []
+    right = best.Q >= best.V[:, None] - 1e-9 * (1 + norm(best.Q))
+    for _ in range(sweeps):
+        greedy = Q >= Q.max(axis=1, keepdims=True) - 1e-9 * (1 + norm(best.Q))
+        wrong.append((greedy & ~right).any())
+        off.append(norm(Q - best.Q) > 0.01)
+        Q = optimality_operator(mdp, Q)
+    return int(np.flatnonzero(wrong)[-1]) + 1, int(np.flatnonzero(off)[-1]) + 1
+
+
+@pytest.mark.parametrize(
+    ("world", "gamma", "told"),
+    [("FrozenLake-v1", 0.95, (15, 46)), ("CliffWalking-v1", 0.95, (15, 15)), ("Taxi-v4", 0.99, (18, 19))],
+)
+def test_actions_may_be_right_long_before_the_numbers_or_not(world, gamma, told):
+    assert rights(TabularMDP.from_gymnasium(gym.make(world), gamma), 100) == told
+
+
+@pytest.mark.parametrize(
+    ("preset", "slip", "told"), [("endless", 0.1, (7, 66)), ("maze", 0.0, (21, 22)), ("cliff", 0.03, (16, 14))]
+)
+def test_arrows_may_settle_before_the_numbers_or_after(preset, slip, told):
+    assert rights(ValueIteration(preset, slip=slip).mdp, 150) == told
 
 
 @pytest.mark.proves("thm-greedy-loss")
@@ -763,12 +921,31 @@ def test_mend_17_the_optimality_operator_is_not_affine():
     assert norm(optimality_operator(mdp, (Q + other) / 2) - average) == pytest.approx(0.25)
 
 
-def test_a_soft_policy_on_the_cliff_loses_by_wandering_not_by_falling():
+@pytest.mark.proves("prop-soft-bounds")
+@pytest.mark.parametrize(
+    ("alpha", "as_a_table", "as_an_episode", "steps"), [(0.1, 0.0042, 0.0089, 13), (1.0, 4.5075, 10.267, 134_309)]
+)
+def test_a_soft_policy_on_the_cliff_loses_by_wandering_and_more_where_the_goal_ends_it(
+    alpha, as_a_table, as_an_episode, steps
+):
     cliff = TabularMDP.from_gymnasium(gym.make("CliffWalking-v1"), 0.95)
-    soft = soft_policy_iteration(cliff, 1.0)
-    falls = occupancy(cliff, soft.pi)[cliff.r <= -100].sum()
-    loss = cliff.rho0 @ (policy_iteration(cliff).V - evaluate_policy(cliff, soft.pi).V)
-    assert 100 * falls < 1e-30 < 4 < loss
+    bound, best = alpha * np.log(4) / 0.05, policy_iteration(cliff).V[36]
+    soft = soft_value_iteration(cliff, alpha, tol=1e-10)
+    assert soft.V[47] == pytest.approx(bound)  # the goal as an absorbing state: 27.7 α for entropy alone
+    assert best - evaluate_policy(cliff, soft.pi).V[36] == pytest.approx(as_a_table, abs=5e-5)
+    assert 100 * occupancy(cliff, soft.pi)[cliff.r <= -100].sum() < 1e-30  # it does not fall
+
+    # The episode that ends: 47 states, and nothing after the goal.
+    P, r, V = np.delete(cliff.P[:47], 47, axis=2), cliff.r[:47], np.zeros(47)
+    for _ in range(1000):
+        V = np.array([lse(row, alpha) for row in r + 0.95 * P @ V])
+    pi = soft_policy(r + 0.95 * P @ V, alpha)
+    P_pi = np.einsum("sa,sax->sx", pi, P)
+    earned = np.linalg.solve(np.eye(47) - 0.95 * P_pi, (pi * r).sum(axis=1))[36]
+    assert best - earned == pytest.approx(as_an_episode, abs=5e-4 if alpha == 1 else 5e-5)
+    assert 0 <= best - earned <= bound
+    assert 0 <= V[36] - best <= bound
+    assert np.linalg.solve(np.eye(47) - P_pi, np.ones(47))[36] == pytest.approx(steps, rel=1e-2)
 
 
 def test_the_sweeps_that_an_exercise_counts():

@@ -355,6 +355,42 @@ def test_a_baseline_may_know_the_whole_history(case, seed):
     close(oracles.mean(baselined, plain(mdp), pi, horizon), plain_mean, 1e-11)
 
 
+@pytest.mark.proves("thm-reinforce", "thm-reward-to-go", "thm-baseline")
+def test_a_world_with_a_memory_changes_nothing_before_the_exact_moments():
+    """The next state depends on all actions so far. The estimators' mean stays; that the present state tells all that
+    is to come, which the recursion of the moments needs, is lost."""
+    r, gamma, horizon = np.array([[1.0, -1.0], [2.0, 0.5]]), 0.9, 3
+    theta, baseline = np.array([[0.4, -0.3], [0.1, 0.8]]), np.array([[0.5, -1.0], [2.0, 0.25], [-0.5, 1.0]])
+
+    def episodes(theta):
+        pi = oracles.softmax(theta)
+        for actions in np.ndindex(*[2] * horizon):
+            for states in np.ndindex(*[2] * horizon):
+                p = 0.5
+                for t, (s, a) in enumerate(zip(states, actions, strict=True)):
+                    p *= pi[s, a]
+                    if t + 1 < horizon:
+                        up = (1 + sum(actions[: t + 1])) / (t + 3)  # the chance of state 1
+                        p *= up if states[t + 1] else 1 - up
+                rewards = tuple(r[s, a] for s, a in zip(states, actions, strict=True))
+                yield oracles.Trajectory(states, actions, rewards, p)
+
+    def value(theta):
+        return sum(tau.probability * oracles.reward_sum(tau.rewards, gamma) for tau in episodes(theta))
+
+    taus, psi = list(episodes(theta)), oracles.scores(oracles.softmax(theta))
+    assert sum(tau.probability for tau in taus) == pytest.approx(1)
+    slope = oracles.finite_difference(value, theta).ravel()
+    for past, b in ((1, None), (0, None), (0, baseline), (0.5, baseline)):
+        mean = sum(tau.probability * oracles.g_hat(tau, psi, gamma, past=past, baseline=b) for tau in taus)
+        np.testing.assert_allclose(mean, slope, atol=1e-8)
+    ahead = [
+        np.average([oracles.return_from(tau.rewards, gamma, 1) for tau in those], weights=[tau[3] for tau in those])
+        for those in ([tau for tau in taus if tau.states[1] == 0 and tau.actions[0] == a] for a in (0, 1))
+    ]
+    assert abs(ahead[0] - ahead[1]) > 0.1
+
+
 # Estimators on samples --------------------------------------------------------------------------------------
 
 
@@ -511,6 +547,20 @@ def test_the_past_parts_variance_grows_linearly():
     for T in (1, 2, 10, 100):
         squares = (T - 2 * (1 - gamma**T) / (1 - gamma) + (1 - gamma ** (2 * T)) / (1 - gamma**2)) / (1 - gamma) ** 2
         close(exact_moments(mdp, [[0.5, 0.5]], T, features=logit).total[0, 0], squares / 4, 1e-12)
+
+
+def test_the_figures_full_return_is_a_straight_line_from_70_steps_on():
+    mdp = garnet(5, 3, 2, gamma=0.9, rng=np.random.default_rng(0))
+    pi = softmax_policy(np.random.default_rng(1).normal(size=(5, 3)))
+    horizons = np.array([2, 16, 34, 70, 100, 140, 200])
+    C = variance_against_horizon(mdp, pi, horizons)
+    full, to_go, less_V = (C @ u @ u for u in np.array([[1, 1, 0], [0, 1, 0], [0, 1, -1]]))
+    slopes = np.diff(np.log(full)) / np.diff(np.log(horizons))
+    assert (slopes[:2] > 1.4).all()  # steeper at first
+    np.testing.assert_allclose(slopes[3:], 1, atol=0.01)
+    assert full[-1] == pytest.approx(2400, rel=0.01)
+    np.testing.assert_allclose(to_go[4:], 66.4, atol=0.1)
+    np.testing.assert_allclose(less_V[4:], 7, atol=0.05)
 
 
 @pytest.mark.proves("prop-to-go-bounded")

@@ -73,7 +73,7 @@ def test_unknown_setting_is_named_with_those_that_exist():
 def test_a_map_of_ones_own():
     widget = ValueIteration("cliff", rows=["S.G"], k=2)
     assert widget.mdp.n_states == 3
-    assert widget.slip == 0.1  # the preset's own
+    assert widget.slip == 0.0  # the preset's own
     assert widget.k == 2
 
 
@@ -145,15 +145,31 @@ def test_endless_shows_a_wide_error_beside_a_narrow_bracket_and_a_policy_that_is
     assert np.argmax(curves["error"] <= 0.01) == 66
 
 
+def likeliest_path(widget):
+    """The cells that the greedy policy's own moves pass, none of which slips, until the end or a wall."""
+    cells, policy = widget.mdp.cells.tolist(), greedy_policy(widget.limit)
+    path = [cells[int(np.argmax(widget.mdp.rho0))]]
+    while not widget.sweeps.absorbing[cells.index(path[-1])]:
+        down, right = [(-1, 0), (0, 1), (1, 0), (0, -1)][int(policy[cells.index(path[-1])].argmax())]
+        ahead = [path[-1][0] + down, path[-1][1] + right]
+        if ahead not in cells:
+            break
+        path.append(ahead)
+    return path
+
+
 def test_the_cliff_is_given_a_wide_berth_when_steps_slip():
     widget = ValueIteration("cliff")
-    above = [(2, j) for j in range(1, 6)]  # the cells beside the pits
-    for slip, action in ((0.0, RIGHT), (0.1, UP)):
+    assert widget.slip == 0
+    for slip, nearest, steps in ((0.0, 2, 9), (0.01, 2, 9), (0.02, 1, 11), (0.1, 1, 11), (0.18, 1, 11)):
         widget.slip = slip
-        policy = greedy_policy(widget.limit)
-        cells = widget.mdp.cells.tolist()
-        chosen = {int(policy[cells.index(list(cell))].argmax()) for cell in above[:4]}
-        assert chosen == {action}
+        path = likeliest_path(widget)
+        assert {row for row, column in path if column in (3, 4, 5)} == {nearest}  # the pits are in row 3
+        assert len(path) - 1 == steps
+    for slip in (0.19, 0.3, 0.4):  # from here on the start itself is shunned: its arrow points at the wall
+        widget.slip = slip
+        assert likeliest_path(widget) == [[3, 0]]
+        assert widget.limit[np.argmax(widget.mdp.rho0)].argmax() == LEFT
 
 
 def test_near_or_far_is_decided_by_gamma():

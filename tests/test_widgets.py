@@ -144,6 +144,25 @@ def test_in_the_corridor_no_reward_lies_in_the_past():
 # A problem of one's own -----------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("preset", "kappa", "bottom", "lowest"),
+    [
+        ("two-rooms", 1, 1.74, 1.93),
+        ("two-rooms", 0, 1.35, 0.88),
+        ("ten-then-ten", 1, 0, 0),
+        ("ten-then-ten", 0, 1, 0),
+        ("two-arms", 0, 0.25, 0),
+        ("corridor", 0, 0.77, 0.05),
+    ],
+)
+def test_the_bottom_of_the_bowl_lies_beside_v_or_at_it(preset, kappa, bottom, lowest):
+    """Of the parabola through three of its points."""
+    left, middle, right = (VarianceReduction(preset, kappa=kappa, beta=beta).variance for beta in (0, 1, 2))
+    bend, tilt = (left + right) / 2 - middle, (right - left) / 2
+    assert 1 - tilt / (2 * bend) == pytest.approx(bottom, abs=5e-3)
+    assert middle - tilt**2 / (4 * bend) == pytest.approx(lowest, abs=5e-3)
+
+
 def test_own_problem_counts_all_coordinates_and_shows_two():
     mdp = gridworld([".G"], gamma=0.9)
     theta = np.arange(8).reshape(2, 4) / 8

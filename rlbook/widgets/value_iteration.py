@@ -465,7 +465,7 @@ PRESETS = {
         "endless",
         {"rows": ENDLESS, "slip": 0.1, "cell_rewards": _rewards(ENDLESS, r0c4=1, r1c1=-1), "k": 30},
     ),
-    "cliff": ("cliff", {"rows": CLIFF, "slip": 0.1, "gamma": 0.95, "step_reward": -0.1, "pit_reward": -5.0}),
+    "cliff": ("cliff", {"rows": CLIFF, "slip": 0.0, "gamma": 0.95, "step_reward": -0.1, "pit_reward": -5.0}),
     "two-goals": (
         "near or far",
         {"rows": TWO_GOALS, "slip": 0.0, "gamma": 0.8, "cell_rewards": _rewards(TWO_GOALS, r1c8=2)},
