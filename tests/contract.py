@@ -25,7 +25,8 @@ import warnings
 from collections import Counter
 from dataclasses import dataclass, is_dataclass
 from fractions import Fraction
-from functools import cache, partial
+from functools import cache, cached_property, partial
+from importlib.util import find_spec
 
 import numpy as np
 import scipy.sparse as sp
@@ -39,6 +40,10 @@ import rlbook.q_prop
 from rlbook import TabularMDP
 
 MODULES = ("mdp", "policy_gradient", "bellman", "natural_gradient", "occupancy", "q_prop")
+if find_spec("torch"):
+    MODULES += tuple(
+        f"neural.{name}" for name in ("episodes", "policy_gradient", "q_learning", "natural_gradient", "q_prop")
+    )
 T, N = 3, 4  # steps and episodes
 
 
@@ -97,6 +102,78 @@ class World:
         P = np.repeat(np.eye(self.S)[:, None], self.A, axis=1)
         return TabularMDP(P, self.r, self.gamma, self.rho0)
 
+    # With networks: observations of two numbers, and three actions, or vectors of one number
+
+    @cached_property
+    def network(self):
+        from rlbook.neural import mlp
+
+        return mlp(2, 3, hidden=4, rng=np.random.default_rng(0)).double()
+
+    @cached_property
+    def value(self):
+        from rlbook.neural import mlp
+
+        return mlp(2, 1, hidden=4, rng=np.random.default_rng(1)).double()
+
+    @cached_property
+    def normal(self):
+        import torch
+
+        from rlbook.neural import GaussianPolicy, mlp
+
+        return GaussianPolicy(mlp(2, 1, hidden=4, rng=np.random.default_rng(2)), torch.zeros(1)).double()
+
+    @cached_property
+    def critic(self):
+        from rlbook.neural import Critic, mlp
+
+        return Critic(mlp(3, 1, hidden=4, rng=np.random.default_rng(3)).double())
+
+    def optimiser(self, module):
+        import torch
+
+        return torch.optim.SGD(getattr(self, module).parameters(), 0.25)
+
+    def episodes(self, vectors=False):
+        from rlbook.neural import Episodes
+
+        actions = self.numbers(N, T, 1) if vectors else self.rng.integers(3, size=(N, T))
+        ends = np.arange(N) % 2 == 0
+        numbers = (self.numbers(N, T, 2), actions, self.numbers(N, T), np.ones((N, T), dtype=bool), self.numbers(N, 2))
+        return Episodes(*numbers, ends, ~ends)
+
+    def transitions(self, vectors=False):
+        from rlbook.neural import Transitions
+
+        actions = self.numbers(N, 1) if vectors else self.rng.integers(3, size=N)
+        ends = np.arange(N) % 2 == 0
+        return Transitions(self.numbers(N, 2), actions, self.numbers(N), self.numbers(N, 2), ends)
+
+    def played(self):
+        from rlbook.neural import Batch
+
+        tables = (self.numbers(*shape) for shape in ((N, T), (N,), (N, T, 1), (N, T), (N, T)))
+        return Batch(self.normal, self.episodes(vectors=True), *tables)
+
+    def terms(self):
+        from rlbook.neural import Terms
+
+        return Terms(self.numbers(N, T), self.numbers(N, T, 1))
+
+    def memory(self):
+        from rlbook.neural import Replay
+
+        memory = Replay(8)
+        memory.add(self.transitions(vectors=True))
+        return memory
+
+    def model(self):
+        from rlbook.neural import local_model
+
+        actions = self.rng.integers(3, size=5)
+        return local_model(self.network, self.numbers(5, 2), actions, self.numbers(5))
+
     def definite(self):
         root = self.numbers(2, 2)
         return root @ root.T + np.eye(2)
@@ -116,6 +193,16 @@ def whole(value):
 
 def of(kind, make):
     return lambda world: Argument(kind, make(world))
+
+
+def opaque(make):
+    return of("opaque", make)
+
+
+def outputs(world):
+    import torch
+
+    return torch.tensor(world.numbers(5, 3))
 
 
 FLAG = of("flag", lambda w: True)
@@ -173,7 +260,102 @@ anything = partial(array, free=("shape",))
 sized = partial(array, free=("sizes",))
 scalar = array(lambda w: np.array(0.5))
 single = of("choice", lambda w: "conservative")
-SPECIAL = {  # by function, and by method; None: left at its default
+network, normal, value, critic = (
+    of("module", lambda w, n=n: getattr(w, n)) for n in ("network", "normal", "value", "critic")
+)
+observations = array(lambda w: w.numbers(5, 2))
+numbered = of("integers", lambda w: w.rng.integers(3, size=5))
+episodes = of("record", World.episodes)
+table = array(lambda w: w.numbers(N, T))
+batch = of("record", World.played)
+NEURAL = {
+    "check_episodes": {"episodes": episodes},
+    "draw_actions": {"policy": network, "observations": observations},
+    "gae": {"episodes": episodes, "values": table, "last_values": array(lambda w: w.numbers(N))},
+    "step_weights": {
+        "variant": of("choice", lambda w: "to-go"),
+        "episodes": episodes,
+        "value": value,
+    },
+    "ascend": {
+        "policy": network,
+        "optimiser": opaque(lambda w: w.optimiser("network")),
+        "episodes": episodes,
+        "weights": table,
+    },
+    "fit_value": {
+        "value": value,
+        "optimiser": opaque(lambda w: w.optimiser("value")),
+        "episodes": episodes,
+        "n_steps": whole(2),
+    },
+    "episode_gradients": {"policy": network, "episodes": episodes, "weights": table},
+    "check_transitions": {"transitions": of("record", World.transitions)},
+    "Replay": {"capacity": whole(8)},
+    "Replay.add": {"transitions": of("record", lambda w: w.transitions(vectors=True))},
+    "Replay.sample": {},
+    "state_value": {"Q": opaque(outputs)},
+    "td_target": {"network": network, "transitions": of("record", World.transitions)},
+    "td_loss": {
+        "network": network,
+        "target_network": network,
+        "transitions": of("record", World.transitions),
+        "residual": FLAG,
+    },
+    "log_density": {"policy": network, "observations": observations, "actions": numbered},
+    "divergence": {"policy": opaque(lambda w: w.network), "outputs": opaque(outputs), "new_outputs": opaque(outputs)},
+    "neural.fisher_vector_product": {
+        "policy": network,
+        "observations": observations,
+        "weights": array(lambda w: w.rows(5)),
+        "method": of("choice", lambda w: "jvp and vjp"),
+    },
+    "explicit_fisher": {"policy": network, "observations": observations, "chunk": whole(3)},
+    "local_model": {
+        "policy": network,
+        "observations": observations,
+        "actions": numbered,
+        "advantages": array(lambda w: w.numbers(5)),
+        "weights": array(lambda w: w.rows(5)),
+    },
+    "natural_step": {
+        "method": of("choice", lambda w: "natural"),
+        "model": of("record", World.model),
+        "cg_steps": whole(3),
+    },
+    "action_slope": {"critic": opaque(lambda w: w.critic), "observations": opaque(outputs), "actions": opaque(outputs)},
+    "evaluation_target": {
+        "critic": critic,
+        "transitions": of("record", lambda w: w.transitions(vectors=True)),
+        "next_actions": array(lambda w: w.numbers(N, 1)),
+    },
+    "track": {
+        "target_network": opaque(lambda w: copy.deepcopy(w.network)),
+        "network": opaque(lambda w: w.network),
+        "rate": number(0.5),
+    },
+    "as_transitions": {"episodes": episodes},
+    "fit_critic": {
+        "critic": opaque(lambda w: w.critic),
+        "target_network": opaque(lambda w: copy.deepcopy(w.critic)),
+        "optimiser": opaque(lambda w: w.optimiser("critic")),
+        "policy": normal,
+        "memory": of("record", World.memory),
+        "batch": whole(4),
+        "rate": number(0.5),
+    },
+    "control_weights": {"rule": of("choice", lambda w: "adaptive"), "batch": batch, "advantages": table},
+    "q_prop_terms": {"rule": of("choice", lambda w: "adaptive"), "batch": batch},
+    "q_prop_gradients": {"batch": batch, "terms": of("record", World.terms)},
+    "q_prop_model": {"batch": batch, "terms": of("record", World.terms)},
+    "fit_share": {
+        "share": opaque(lambda w: w.value),
+        "optimiser": opaque(lambda w: w.optimiser("value")),
+        "batch": batch,
+        "n_steps": whole(2),
+    },
+}
+SPECIAL = NEURAL | {  # by function, and by method; None: left at its default
     "TabularMDP": {"cells": of("integers", lambda w: np.arange(2 * w.S).reshape(w.S, 2))},
     "TabularMDP.flow": {"rho": array(lambda w: w.numbers(w.S, w.A))},
     "gridworld": {
@@ -341,11 +523,20 @@ SELVES = {  # whose methods are called
     "CorrelatedPair": lambda w: rlbook.q_prop.CorrelatedPair(0.5, 1.5, 0.5, 0.25),
     "GaussianModel": lambda w: rlbook.q_prop.GaussianModel(0.5, 0.25, -0.25, 0.5, 0.75),
     "GaussianProblem": World.gaussian,
+    "Replay": World.memory,
     "WeightQuadratic": lambda w: rlbook.q_prop.weight_quadratic(w.gaussian(), w.numbers(3, 6), w.numbers(3, 1)),
 }
-ELSEWHERE = {  # what is tested in another file, and where
-    "TabularMDP.from_gymnasium": "test_gymnasium.py",
-    "q_learning": "test_gymnasium.py",
+ELSEWHERE = {  # what plays environments is asked about its arguments in other files
+    **dict.fromkeys(["TabularMDP.from_gymnasium"], "test_gymnasium.py"),
+    **dict.fromkeys(
+        ["q_learning", "rollout", "interact", "fit_control", "measure_advantage_parts"], "test_neural_spaces.py"
+    ),
+    **dict.fromkeys(["train_reinforce", "train_deep_q", "train_natural", "train_q_prop"], "test_neural_spaces.py"),
+    **dict.fromkeys(["compare_reinforce", "compare_deep_q", "compare_natural"], "test_neural_spaces.py"),
+    **dict.fromkeys(["compare_q_prop", "measure_solves", "measure_gradient_variance"], "test_neural_spaces.py"),
+    **dict.fromkeys(
+        ["measure_q_prop_variance", "Critic", "Critic.forward", "Control", "Control.play"], "test_q_prop_neural.py"
+    ),
 }
 
 
@@ -376,7 +567,8 @@ def cases():
             if member.startswith("_") or getattr(value, "__module__", None) != module.__name__:
                 continue
             if inspect.isfunction(value):
-                found.append(Case(member, value, False))
+                twin = name.startswith("neural.") and member == "fisher_vector_product"  # chapter 3 has two
+                found.append(Case(f"neural.{member}" if twin else member, value, False))
             elif inspect.isclass(value):
                 found += methods(value)
     return [case for case in found if case.name not in ELSEWHERE and case.parameters]
@@ -539,6 +731,13 @@ BAD_SHAPES = {
     "one axis more": lambda x: x[None],
     "one axis less": lambda x: x[0] if x.ndim else np.array([x]),
 }
+UNREAD = {  # fields that not every function reads: what a function reads of them is checked there
+    "Episodes": ("last_observations", "actions"),
+    "Transitions": ("actions",),
+    "Batch": ("values", "last_values", "slope", "tangent", "share"),
+    "Terms": ("residual", "correction"),
+    "LocalModel": ("gradient",),
+}
 BAD_ROWS = {
     "negative": lambda x: changed(np.roll(x, 1, axis=-1), -0.25),
     "sum too large": lambda x: x * 1.25,
@@ -581,11 +780,17 @@ def bad_forms(argument):
     if kind == "rng":
         others = {"seed": 0, "None": None, "old": np.random.RandomState(0), "module": np.random, "text": "rng"}
         return {name: (lambda x, other=other: other) for name, other in others.items()}
-    if kind in ("function", "record", "mdp"):
+    if kind == "opaque":
+        return {}
+    if kind in ("function", "record", "mdp", "module"):
         others = plain if kind == "record" else {n: f for n, f in plain.items() if (kind, n) != ("function", "class")}
-        if kind == "record":
+        if kind == "record" and hasattr(value, "_fields"):
             for i, name in enumerate(value._fields):
-                if isinstance(value[i], np.ndarray):
+                if (
+                    isinstance(value[i], np.ndarray)
+                    and value[i].dtype == float
+                    and name not in UNREAD.get(type(value).__name__, ())
+                ):
                     bad = changed(value[i], np.nan)
                     others = {**others, f"nan in {name}": lambda x, name=name, bad=bad: x._replace(**{name: bad})}
         return {**others, "array": lambda x: np.ones((2, 2)), "number": lambda x: 1.0}
@@ -628,13 +833,18 @@ def call(case, world, values):
             result = case.function(SELVES[case.name.partition(".")[0]](world), **values)
         else:
             result = case.function(**values)
+        if result is None:  # what was trained
+            result = [list(x.parameters()) for x in values.values() if hasattr(x, "parameters")]
         if inspect.isfunction(result):  # a product, v ↦ Fv
-            result = result(np.arange(1.0, 1 + (world.S * world.A if case.name == "fisher_vector_product" else 2)))
+            sizes = {"fisher_vector_product": world.S * world.A, "neural.fisher_vector_product": 27}
+            result = result(np.arange(1.0, 1 + sizes.get(case.name, 2)))
     return result
 
 
 def leaves(x):
     """The numbers that a result or an argument is made of, as arrays."""
+    if hasattr(x, "detach"):
+        return [x.detach().numpy()]
     if isinstance(x, np.ndarray):
         return [x]
     if sp.issparse(x):
@@ -705,7 +915,7 @@ def attempt(case, name, way, form, seed):
 
 def attempts(n):
     """n attempts, (case, argument, way, form, seed): each argument of each function in turn, in forms at random."""
-    pairs = [(case, name) for case in cases() for name in arguments(case, World(0))]
+    pairs = [(case, name) for case in cases() for name, x in arguments(case, World(0)).items() if x.kind != "opaque"]
     rng = np.random.default_rng(0)
     for i in range(n):
         case, name = pairs[i % len(pairs)]

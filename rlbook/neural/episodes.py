@@ -9,7 +9,7 @@ import torch
 
 from rlbook import checks
 from rlbook.neural.environments import check_envs, check_policy, check_shown, played
-from rlbook.neural.networks import GaussianPolicy, _tensor, one_thread
+from rlbook.neural.networks import GaussianPolicy, data, one_thread
 
 
 class Episodes(NamedTuple):
@@ -30,6 +30,14 @@ class Episodes(NamedTuple):
     truncated: np.ndarray
 
 
+def check_episodes(episodes):
+    """`episodes`, if they are `Episodes` whose observations and rewards are finite and fit each other."""
+    N, T = np.shape(checks.instance("episodes", episodes, Episodes).alive)
+    checks.array("episodes.observations", episodes.observations, (N, T, "d"), copy=False)
+    checks.array("episodes.rewards", episodes.rewards, (N, T), copy=False)
+    return episodes
+
+
 @torch.no_grad()
 def draw_actions(policy, observations, rng):
     """An action from π(·|s) = softmax(policy(s)) for each of (N, d) observations, (N,).
@@ -38,10 +46,7 @@ def draw_actions(policy, observations, rng):
     weights have come to be nan.
     """
     checks.generator(rng)
-    observations = _tensor(policy, observations)
-    if observations.ndim != 2:
-        raise ValueError(f"observations must have shape (N, d), got {tuple(observations.shape)}")
-    outputs = policy(observations)
+    outputs = policy(data(checks.module("policy", policy), "observations", observations, ("N", "d")))
     if isinstance(policy, GaussianPolicy):
         mean, log_sigma = outputs.double().numpy().reshape(len(outputs), 2, -1).swapaxes(0, 1)
         sigma = np.exp(log_sigma)

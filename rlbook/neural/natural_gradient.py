@@ -39,7 +39,17 @@ from rlbook import checks
 from rlbook.natural_gradient import conjugate_gradient, trust_region_step
 from rlbook.neural.environments import made, sizes
 from rlbook.neural.episodes import rollout
-from rlbook.neural.networks import GaussianPolicy, Scaled, _progress_bar, _tensor, check_weights, mlp, one_thread
+from rlbook.neural.networks import (
+    GaussianPolicy,
+    Scaled,
+    _progress_bar,
+    _tensor,
+    check_tensor,
+    check_weights,
+    data,
+    mlp,
+    one_thread,
+)
 from rlbook.neural.policy_gradient import fit_value, step_weights
 
 METHODS = ("gradient", "natural", "trust-region")
@@ -79,14 +89,21 @@ class NaturalTraining(NamedTuple):
 
 def log_density(policy, observations, actions):
     """log π(a|s) of a batch (N, d) of observations and (N,) actions or (N, m) for a `GaussianPolicy`, (N,)."""
-    return _log_density(policy, policy(_tensor(policy, observations)), _as_actions(policy, actions))
+    outputs = policy(data(checks.module("policy", policy), "observations", observations, ("N", "d")))
+    return _log_density(policy, outputs, _as_actions(policy, actions, outputs))
 
 
 def divergence(policy, outputs, new_outputs):
-    """KL(π‖π') in each of N states, from the outputs that the two make there, (N,).
+    """KL(π‖π') in each of N states, from the outputs that the two make there, (N, k) tensors, (N,).
 
-    `policy` tells logits from a Gaussian's (μ, log σ).
+    `policy` tells logits from a Gaussian's (μ, log σ). Raises `ValueError` for outputs of two shapes.
     """
+    check_tensor("outputs", outputs, ("N", "k"))
+    check_tensor("new_outputs", new_outputs, tuple(outputs.shape))
+    return _divergence(policy, outputs, new_outputs)
+
+
+def _divergence(policy, outputs, new_outputs):
     if not isinstance(policy, GaussianPolicy):
         log_pi, log_new = (torch.log_softmax(y, dim=-1) for y in (outputs, new_outputs))
         return (log_pi.exp() * (log_pi - log_new)).sum(-1)
@@ -103,8 +120,12 @@ def _log_density(policy, outputs, actions):
     return -(z**2 / 2 + log_sigma + np.log(2 * np.pi) / 2).sum(-1)
 
 
-def _as_actions(policy, actions):
-    return _tensor(policy, actions) if isinstance(policy, GaussianPolicy) else torch.as_tensor(actions)
+def _as_actions(policy, actions, outputs):
+    """The actions that go with the policy's outputs (N, k): numbers below k, or vectors of k/2 numbers."""
+    N, k = outputs.shape
+    if isinstance(policy, GaussianPolicy):
+        return data(policy, "actions", actions, (N, k // 2), note=", one a state")
+    return torch.as_tensor(checks.integers("actions", actions, (N,), below=k, what="actions", note=", one a state"))
 
 
 def _metric(policy, outputs):
@@ -134,15 +155,20 @@ def fisher_vector_product(policy, observations, *, weights=None, method="double 
     The first is the fastest and the one that the training uses. Source: Schraudolph (2002), section 4; for the
     last, Schulman, Levine, Moritz, Jordan and Abbeel (2015), appendix C.
     """
-    if method not in PRODUCTS:
-        raise ValueError(f"method must be one of {', '.join(PRODUCTS)}, got {method!r}")
-    x = _tensor(policy, observations)
-    weights = (
-        torch.full((len(x), 1), 1 / len(x), dtype=x.dtype) if weights is None else _tensor(policy, weights)[:, None]
-    )
+    checks.choice("method", method, PRODUCTS)
+    x = data(checks.module("policy", policy), "observations", observations, ("N", "d"))
+    weights = _shares(policy, weights, x)[:, None]
     make = {"double vjp": _double_vjp, "jvp and vjp": _jvp_and_vjp, "Hessian of the KL": _hessian_of_kl}[method]
     product = make(policy, x, weights)
-    return lambda v: _flat(product(_unflat(policy, v)))
+    n = _size(policy)
+    return lambda v: _flat(product(_unflat(policy, checks.array("v", v, (n,), copy=False))))
+
+
+def _shares(policy, weights, x):
+    """The weights of N states in an average, (N,): those given, or 1/N each."""
+    if weights is None:
+        return torch.full((len(x),), 1 / len(x), dtype=x.dtype)
+    return data(policy, "weights", weights, (len(x),), note=", one a state")
 
 
 def _double_vjp(policy, x, weights):
@@ -173,7 +199,7 @@ def _jvp_and_vjp(policy, x, weights):
 def _hessian_of_kl(policy, x, weights):
     parameters = list(policy.parameters())
     outputs = policy(x)
-    kl = (weights[:, 0] * divergence(policy, outputs.detach(), outputs)).sum()
+    kl = (weights[:, 0] * _divergence(policy, outputs.detach(), outputs)).sum()
     gradient = torch.autograd.grad(kl, parameters, create_graph=True)
     return lambda v: torch.autograd.grad(gradient, parameters, v, retain_graph=True)
 
@@ -183,7 +209,8 @@ def explicit_fisher(policy, observations, *, chunk=500):
 
     It takes O(Nn²) operations and O(n²) memory; `chunk` states are dealt with at a time.
     """
-    x = _tensor(policy, observations)
+    x = data(checks.module("policy", policy), "observations", observations, ("N", "d"))
+    chunk = checks.count("chunk", chunk)
     parameters = {name: p.detach() for name, p in policy.named_parameters()}
     per_state = vmap(jacrev(lambda parameters, x: functional_call(policy, parameters, (x,))), in_dims=(None, 0))
     n = _size(policy)
@@ -219,9 +246,10 @@ def local_model(policy, observations, actions, advantages, *, weights=None):
 
     `weights` (N,) are the steps' in all averages, by default 1/N each.
     """
-    x, actions, advantages = _tensor(policy, observations), _as_actions(policy, actions), _tensor(policy, advantages)
-    weights = torch.full((len(x),), 1 / len(x), dtype=x.dtype) if weights is None else _tensor(policy, weights)
-    outputs = policy(x)
+    x = data(checks.module("policy", policy), "observations", observations, ("N", "d"))
+    advantages = data(policy, "advantages", advantages, (len(x),), note=", one a step")
+    weights, outputs = _shares(policy, weights, x), policy(x)
+    actions = _as_actions(policy, actions, outputs)
     log_pi = _log_density(policy, outputs, actions)
     gradient = torch.autograd.grad((weights * advantages * log_pi).sum(), list(policy.parameters()))
     outputs, log_pi = outputs.detach(), log_pi.detach()
@@ -238,7 +266,7 @@ def local_model(policy, observations, actions, advantages, *, weights=None):
 
     @torch.no_grad()
     def mean_divergence(step):
-        return (weights * divergence(policy, outputs, moved(step))).sum().item()
+        return (weights * _divergence(policy, outputs, moved(step))).sum().item()
 
     matvec = fisher_vector_product(policy, x, weights=weights)
     return LocalModel(_flat(gradient), matvec, objective, mean_divergence)
@@ -252,11 +280,13 @@ def natural_step(method, model, delta, *, damping=0.0, cg_steps=10):
     and goes back until the surrogate has gained and the KL divergence is at most δ (prop-trust-step); where no such
     step is found it stays.
 
-    Raises `ValueError` for an unknown method, or a delta that is not positive.
+    Raises `ValueError` for an unknown method, a delta that is not positive, a damping that is negative, or cg_steps
+    that are not a positive integer.
     """
-    _check_method(method)
+    checks.choice("method", method, METHODS)
     checks.positive("delta", delta)
-    g = model.gradient
+    damping, cg_steps = checks.number("damping", damping, "[0, ∞)"), checks.count("cg_steps", cg_steps)
+    g = checks.instance("model", model, LocalModel).gradient
     if method == "trust-region":
         return trust_region_step(*model, delta, damping=damping, max_steps=cg_steps, backtrack=0.8).step
     x = g if method == "gradient" else conjugate_gradient(model.matvec, g, damping=damping, max_steps=cg_steps).x
@@ -301,7 +331,7 @@ def train_natural(
         not vectors or whose actions are neither discrete nor vectors; numbers that are not finite, whether the env
         shows them or the networks come to hold them.
     """
-    _check_method(method)
+    checks.choice("method", method, METHODS)
     checks.discount(gamma)
     for name, number in {"delta": delta, "learning_rate": learning_rate}.items():
         checks.positive(name, number)
@@ -338,11 +368,6 @@ def train_natural(
             if progress is not None:
                 progress.update()
     return NaturalTraining(policy, value, mean_returns, steps.cumsum(), divergences)
-
-
-def _check_method(method):
-    if method not in METHODS:
-        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
 
 
 @torch.no_grad()

@@ -79,6 +79,16 @@ def mlp(n_in, n_out, *, hidden, rng):
     return nn.Sequential(*(module for layer in layers[:-1] for module in (layer, nn.Tanh())), layers[-1])
 
 
+def data(module, name, values, *shapes, note=""):
+    """Numbers that are no parameters, checked (`checks.array`), as a tensor in the precision of a module."""
+    return _tensor(module, checks.array(name, values, *shapes, note=note, copy=False))
+
+
+def check_tensor(name, value, shape):
+    """Raise unless `value` is a tensor of this shape, in which letters stand for any number."""
+    checks.array(name, checks.instance(name, value, torch.Tensor), shape, copy=False)
+
+
 def _tensor(module, array):
     checks.module("a policy, value or critic", module)
     return torch.as_tensor(array, dtype=next(module.parameters()).dtype)

@@ -28,7 +28,7 @@ from torch.func import functional_call, grad, vmap
 
 from rlbook import checks
 from rlbook.neural.environments import made, sizes
-from rlbook.neural.episodes import rollout
+from rlbook.neural.episodes import check_episodes, rollout
 from rlbook.neural.networks import Scaled, _progress_bar, _tensor, check_weights, mlp, one_thread
 from rlbook.policy_gradient import estimate_moments, returns
 
@@ -77,11 +77,13 @@ def gae(episodes, values, last_values, gamma, lam):
 
     `values` (N, T) are V(s_t), `last_values` (N,) V at the last observations, counted where the episode was
     truncated and not where it terminated. λ = 1 is G_t − V(s_t), λ = 0 the one-step error δ_t.
-    Raises `ValueError` for lam outside [0, 1].
+    Raises `ValueError` for gamma outside [0, 1), lam outside [0, 1], or values that do not fit the episodes.
     Source: Schulman, Moritz, Levine, Jordan and Abbeel (2016), equations 11–16.
     """
-    checks.number("lam", lam, "[0, 1]")
-    values = values * episodes.alive
+    gamma, lam = checks.discount(gamma), checks.number("lam", lam, "[0, 1]")
+    N, T = check_episodes(episodes).alive.shape
+    values = checks.array("values", values, (N, T), note=" as the episodes have") * episodes.alive
+    last_values = checks.array("last_values", last_values, (N,), note=", one an episode")
     following = np.zeros(values.shape)
     following[:, :-1] = values[:, 1:]
     following[np.arange(len(values)), episodes.alive.sum(axis=1) - 1] = last_values * episodes.truncated
@@ -94,7 +96,9 @@ def step_weights(variant, episodes, gamma, *, value=None, discount=True):
     `value` is used by "baseline" and must not have seen these episodes. `discount=False` drops the factor γᵗ;
     in "full" there is none in front of the return.
     """
-    _check_variant(variant)
+    checks.choice("variant", variant, VARIANTS)
+    gamma, discount = checks.discount(gamma), checks.flag("discount", discount)
+    check_episodes(episodes)
     if variant == "baseline":
         if value is None:
             raise ValueError("value must be given for the variant 'baseline'")
@@ -142,7 +146,7 @@ def train_reinforce(
         positive integer, an env that is not registered, whose observations are not vectors or whose actions not
         discrete; numbers that are not finite, whether the env shows them or the networks come to hold them.
     """
-    _check_variant(variant)
+    checks.choice("variant", variant, VARIANTS)
     checks.discount(gamma)
     checks.positive("learning_rate", learning_rate)
     for name, count in {"batches": batches, "episodes": episodes, "value_steps": value_steps}.items():
@@ -177,9 +181,10 @@ def train_reinforce(
 
 def ascend(policy, optimiser, episodes, weights):
     """One step of the optimiser along the mean gradient (1/N) Σ_i Σ_t w_it ∇log π(a_it|s_it)."""
-    alive = episodes.alive
+    alive = check_episodes(episodes).alive
+    weights = checks.array("weights", weights, alive.shape, note=" as the episodes have")
     logits = policy(_tensor(policy, episodes.observations[alive]))
-    actions = torch.as_tensor(episodes.actions[alive])
+    actions = _taken(episodes.actions[alive], logits.shape[-1])
     log_pi = torch.log_softmax(logits, dim=-1).gather(1, actions[:, None])[:, 0]
     surrogate = (_tensor(policy, weights[alive]) * log_pi).sum() / len(alive)
     optimiser.zero_grad()
@@ -189,7 +194,8 @@ def ascend(policy, optimiser, episodes, weights):
 
 def fit_value(value, optimiser, episodes, gamma, n_steps):
     """Least squares of V on the episodes' returns; a truncated episode's return ends in the V of before."""
-    values, last_values = _values(value, episodes)
+    n_steps = checks.count("n_steps", n_steps)
+    values, last_values = _values(checks.module("value", value), check_episodes(episodes))
     targets = gae(episodes, values, last_values, gamma, 1.0) + values
     alive = episodes.alive
     observations, targets = _tensor(value, episodes.observations[alive]), _tensor(value, targets[alive])
@@ -222,6 +228,7 @@ def compare_reinforce(*, variants=VARIANTS, seeds=range(3), batches=50, **settin
 def episode_gradients(policy, episodes, weights):
     """Each episode's gradient Σ_t w_t ∇log π(a_t|s_t), (N, n), n the number of the policy's parameters."""
     checks.module("policy", policy)
+    weights = checks.array("weights", weights, check_episodes(episodes).alive.shape, note=" as the episodes have")
     parameters = {name: p.detach() for name, p in policy.named_parameters()}
 
     def surrogate(parameters, observations, actions, weights):
@@ -231,7 +238,7 @@ def episode_gradients(policy, episodes, weights):
     per_episode = vmap(grad(surrogate), in_dims=(None, 0, 0, 0), chunk_size=64)(
         parameters,
         _tensor(policy, episodes.observations),
-        torch.as_tensor(episodes.actions),
+        _taken(episodes.actions, policy(_tensor(policy, episodes.observations[:1, :1])).shape[-1]),
         _tensor(policy, weights),
     )
     return torch.cat([g.flatten(1) for g in per_episode.values()], dim=1).double().numpy()
@@ -277,14 +284,14 @@ def measure_gradient_variance(policy, value, *, seed, episodes=256, gamma=0.99, 
 # Helpers ------------------------------------------------------------------------------------------------
 
 
+def _taken(actions, n_actions):
+    """The numbers of the actions that episodes took, as a tensor."""
+    return torch.as_tensor(checks.integers("episodes.actions", actions, below=n_actions, what="actions"))
+
+
 @torch.no_grad()
 def _values(value, episodes):
     """V(s_t), (N, T), and V at the last observations, (N,)."""
     return tuple(
         value(_tensor(value, x))[..., 0].double().numpy() for x in (episodes.observations, episodes.last_observations)
     )
-
-
-def _check_variant(variant):
-    if variant not in VARIANTS:
-        raise ValueError(f"variant must be one of {', '.join(VARIANTS)}, got {variant!r}")

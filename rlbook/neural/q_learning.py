@@ -23,7 +23,7 @@ from torch import nn
 from rlbook import checks
 from rlbook.neural.environments import check_envs, check_shown, made, played, sizes
 from rlbook.neural.episodes import draw_actions, rollout
-from rlbook.neural.networks import Scaled, _progress_bar, _tensor, check_weights, mlp, one_thread
+from rlbook.neural.networks import Scaled, _progress_bar, _tensor, check_tensor, check_weights, mlp, one_thread
 from rlbook.policy_gradient import returns
 
 # Transitions --------------------------------------------------------------------------------------------
@@ -43,6 +43,15 @@ class Transitions(NamedTuple):
     terminated: np.ndarray
 
 
+def check_transitions(transitions):
+    """`transitions`, if they are `Transitions` of finite numbers that fit each other."""
+    before = checks.instance("transitions", transitions, Transitions).observations
+    n, d = checks.array("transitions.observations", before, ("n", "d"), copy=False).shape
+    checks.array("transitions.next_observations", transitions.next_observations, (n, d), copy=False)
+    checks.array("transitions.rewards", transitions.rewards, (n,), copy=False)
+    return transitions
+
+
 class Replay:
     """The last `capacity` transitions, from which samples are drawn uniformly, with replacement."""
 
@@ -54,7 +63,11 @@ class Replay:
         return min(self.added, self.capacity)
 
     def add(self, transitions):
-        """Remember (n, …) transitions, in place of the oldest where there is no room."""
+        """Remember (n, …) transitions, in place of the oldest where there is no room.
+
+        Raises `ValueError` for anything but `Transitions`.
+        """
+        check_transitions(transitions)
         if self.columns is None:
             self.columns = Transitions(*(np.empty((self.capacity, *x.shape[1:]), x.dtype) for x in transitions))
         slots = (self.added + np.arange(len(transitions.actions))) % self.capacity
@@ -68,6 +81,7 @@ class Replay:
         Raises `ValueError` where none is remembered, or for an `rng` that is no `numpy.random.Generator`.
         """
         checks.generator(rng)
+        n = checks.count("n", n)
         if not len(self):
             raise ValueError("the memory must hold at least one transition to draw from, got an empty one")
         chosen = rng.integers(len(self), size=n)
@@ -104,11 +118,15 @@ def interact(envs, choose, rng):
 
 def state_value(Q, alpha=None):
     """max_a Q(s,a) of an (n, A) tensor, or, with a temperature, lse_α Q(s,·) = α log Σ_a exp(Q(s,a)/α), (n,)."""
+    check_tensor("Q", Q, ("n", "A"))
+    alpha = None if alpha is None else checks.positive("alpha", alpha)
     return Q.amax(dim=1) if alpha is None else alpha * torch.logsumexp(Q / alpha, dim=1)
 
 
 def td_target(network, transitions, gamma, *, alpha=None):
     """y = r + γ(1 − terminated) max_a' Q(s',a') (eq-dqn-loss), with lse_α for max where alpha is given, (n,)."""
+    check_transitions(transitions)
+    gamma = checks.discount(gamma)
     following = state_value(network(_tensor(network, transitions.next_observations)), alpha)
     terminated = _tensor(network, transitions.terminated)
     return _tensor(network, transitions.rewards) + gamma * (1 - terminated) * following
@@ -123,11 +141,14 @@ def td_loss(network, target_network, transitions, gamma, *, alpha=None, residual
     (one s' stands in both factors of the square), and its minimum is not Q*.
     Source: Mnih et al. (2015), algorithm 1; for `residual`, Baird (1995).
     """
+    residual = checks.flag("residual", residual)
     y = td_target(target_network, transitions, gamma, alpha=alpha)
     if not residual:
         y = y.detach()
     Q = network(_tensor(network, transitions.observations))
-    Q = Q.gather(1, torch.as_tensor(transitions.actions)[:, None])[:, 0]
+    taken = ("transitions.actions", transitions.actions, Q.shape[:1])
+    actions = torch.as_tensor(checks.integers(*taken, below=Q.shape[1], what="actions", copy=False))
+    Q = Q.gather(1, actions[:, None])[:, 0]
     return 0.5 * ((y - Q) ** 2).mean()
 
 

@@ -42,7 +42,7 @@ from torch.func import functional_call, grad, vmap
 
 from rlbook import checks
 from rlbook.neural.environments import made, sizes
-from rlbook.neural.episodes import Episodes, draw_actions, rollout
+from rlbook.neural.episodes import Episodes, check_episodes, draw_actions, rollout
 from rlbook.neural.natural_gradient import (
     _flat,
     _log_density,
@@ -52,10 +52,10 @@ from rlbook.neural.natural_gradient import (
     local_model,
     natural_step,
 )
-from rlbook.neural.networks import GaussianPolicy, Scaled, _progress_bar, _tensor, check_weights, mlp, one_thread
+from rlbook.neural.networks import GaussianPolicy, Scaled, _progress_bar, _tensor, check_weights, data, mlp, one_thread
 from rlbook.neural.pendulum import PENDULUM, Pendulums
 from rlbook.neural.policy_gradient import _values, fit_value, gae
-from rlbook.neural.q_learning import Replay, Transitions
+from rlbook.neural.q_learning import Replay, Transitions, check_transitions
 from rlbook.policy_gradient import estimate_moments
 
 RULES = ("none", "full", "conservative", "aggressive", "adaptive")
@@ -112,20 +112,26 @@ def evaluation_target(critic, transitions, next_actions, gamma):
     With a' drawn from π(·|s'), the mean of y given (s,a) is (T^π Q)(s,a), whichever policy made the transitions
     (prop-critic-target); with a' = μ(s') it is that of the deterministic policy. There is no max over a'.
     """
-    following = critic(_tensor(critic, transitions.next_observations), _tensor(critic, next_actions))[:, 0]
+    check_transitions(transitions)
+    gamma, N = checks.discount(gamma), len(transitions.rewards)
+    next_actions = data(
+        checks.module("critic", critic), "next_actions", next_actions, (N, "m"), note=", one a transition"
+    )
+    following = critic(_tensor(critic, transitions.next_observations), next_actions)[:, 0]
     return _tensor(critic, transitions.rewards) + gamma * (1 - _tensor(critic, transitions.terminated)) * following
 
 
 @torch.no_grad()
 def track(target_network, network, rate):
     """Polyak's average: moves each weight w⁻ of the target network to (1 − rate) w⁻ + rate w."""
+    rate = checks.number("rate", rate, "[0, 1]")
     for slow, fast in zip(target_network.parameters(), network.parameters(), strict=True):
         slow.lerp_(fast, rate)
 
 
 def as_transitions(episodes):
     """The steps of whole `Episodes` as `Transitions`, one after another."""
-    alive, lengths = episodes.alive, episodes.alive.sum(axis=1)
+    alive, lengths = check_episodes(episodes).alive, episodes.alive.sum(axis=1)
     following = np.empty_like(episodes.observations)
     following[:, :-1] = episodes.observations[:, 1:]
     following[np.arange(len(lengths)), lengths - 1] = episodes.last_observations
@@ -141,9 +147,12 @@ def fit_critic(critic, target_network, optimiser, policy, memory, gamma, rng, *,
     They are drawn from the memory, whichever policy made them. y is `evaluation_target` by the target network, which
     follows w at `rate` after each step, and a' is drawn from the policy. The errors are counted in units of 1/(1 − γ).
 
-    Raises `ValueError` where the memory is empty.
+    Raises `ValueError` where the memory is empty, gamma is outside [0, 1), rate outside [0, 1], or a count is not a
+    positive integer.
     """
-    drawn = memory.sample(steps * batch, rng)
+    steps, batch = checks.count("steps", steps), checks.count("batch", batch)
+    gamma, rate = checks.discount(gamma), checks.number("rate", rate, "[0, 1]")
+    drawn = checks.instance("memory", memory, Replay).sample(steps * batch, rng)
     next_actions = _tensor(critic, draw_actions(policy, drawn.next_observations, rng)).split(batch)
     parts = zip(*(_tensor(critic, column).split(batch) for column in drawn), strict=True)
     for part, a in zip(map(Transitions._make, parts), next_actions, strict=True):
@@ -216,6 +225,7 @@ def control_weights(rule, batch, advantages):
     Only the rules of `SINGLE_SAMPLE_RULES` look at `advantages` (N, T), and so at the action: they are biased.
     """
     _check_rule(rule)
+    advantages = checks.array("advantages", advantages, _check_batch(batch).share.shape, note=" as the batch has")
     product = advantages * batch.tangent
     kappa = {
         "none": lambda: np.zeros_like(batch.share),
@@ -245,10 +255,8 @@ def q_prop_terms(rule, batch, gamma, *, lam=1.0, discount=True):
     Raises `ValueError` for an unknown rule, gamma outside [0, 1), lam outside [0, 1], or episodes that no control has
     played.
     """
-    checks.discount(gamma)
-    checks.number("lam", lam, "[0, 1]")
-    if not isinstance(batch, Batch):
-        raise ValueError(f"batch must be a Batch that a Control played, got {type(batch).__name__}")
+    gamma, discount = checks.discount(gamma), checks.flag("discount", discount)
+    _check_batch(batch)
     advantages = gae(batch.episodes, batch.values, batch.last_values, gamma, lam)
     kappa = control_weights(rule, batch, advantages)
     factor = batch.episodes.alive * (gamma ** np.arange(kappa.shape[1]) if discount else 1.0)
@@ -259,7 +267,8 @@ def q_prop_terms(rule, batch, gamma, *, lam=1.0, discount=True):
 @one_thread()
 def q_prop_gradients(batch, terms):
     """Each episode's gradient (eq-q-prop), (N, n), n the number of the policy's parameters."""
-    policy = batch.policy
+    policy = _check_batch(batch).policy
+    checks.instance("terms", terms, Terms)
     parameters = {name: p.detach() for name, p in policy.named_parameters()}
 
     def surrogate(parameters, observations, actions, residual, correction):
@@ -280,7 +289,8 @@ def q_prop_model(batch, terms):
     All alive steps count alike in its averages, so `terms` are those without γᵗ. To the surrogate's gain comes what the
     correction promises, E[κ ∇_a Q_w · (μ_new − μ)]: linear in the mean, as Ā_w is.
     """
-    policy, alive = batch.policy, batch.episodes.alive
+    policy, alive = _check_batch(batch).policy, batch.episodes.alive
+    checks.instance("terms", terms, Terms)
     observations, actions = batch.episodes.observations[alive], batch.episodes.actions[alive]
     model = local_model(policy, observations, actions, terms.residual[alive])
     x, correction = _tensor(policy, observations), _tensor(policy, terms.correction[alive] / alive.sum())
@@ -315,7 +325,7 @@ class QPropTraining(NamedTuple):
 
 def fit_share(share, optimiser, batch, gamma, lam, n_steps):
     """Least squares of κ_φ, Σ (Â − κ_φ(s) Ā_w(s,a))² over a batch, whose best function of s is K/W (prop-adaptive)."""
-    alive = batch.episodes.alive
+    alive, n_steps = _check_batch(batch).episodes.alive, checks.count("n_steps", n_steps)
     advantages = gae(batch.episodes, batch.values, batch.last_values, gamma, lam)
     columns = (batch.episodes.observations, advantages, batch.tangent)
     x, advantages, tangent = (_tensor(share, column[alive]) for column in columns)
@@ -619,6 +629,12 @@ def _check_gaussian(policy):
 def _check_control(control):
     if not isinstance(control, Control):
         raise ValueError(f"control must be a Control, got a {type(control).__name__}")
+
+
+def _check_batch(batch):
+    if not isinstance(batch, Batch):
+        raise ValueError(f"batch must be a Batch that a Control played, got {type(batch).__name__}")
+    return batch
 
 
 def _check_rule(rule):
