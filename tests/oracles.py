@@ -220,12 +220,21 @@ def power_series(P, r, gamma, rho0, pi, tolerance=1e-13):
     return V, rho_s
 
 
+def exact_row(row):
+    """The distribution that a row of stored numbers stands for: the numbers, exactly, divided by their sum."""
+    row = [Fraction(x) for x in row]
+    return [x / sum(row) for x in row]
+
+
 def exact_values(P, r, gamma, pi):
-    """V^π and Q^π of the numbers as stored, in rational arithmetic: a list of S and one of S lists of A."""
+    """V^π and Q^π of the numbers as stored, in rational arithmetic: a list of S and one of S lists of A.
+
+    Each row of P and of π is divided by its sum, so that all are distributions.
+    """
     S, A = r.shape
     g = Fraction(gamma)
-    p, reward = ([[Fraction(x) for x in row] for row in array] for array in (pi.tolist(), r.tolist()))
-    ahead = [[[Fraction(x) for x in row] for row in rows] for rows in P.tolist()]
+    reward = [[Fraction(x) for x in row] for row in r.tolist()]
+    p, ahead = [exact_row(row) for row in pi.tolist()], [[exact_row(row) for row in rows] for rows in P.tolist()]
     rows = []
     for s in range(S):
         row = [-g * sum(p[s][a] * ahead[s][a][x] for a in range(A)) for x in range(S)]
