@@ -302,7 +302,8 @@ def _solve_sparse(M, b, x, tol, gamma, *, adjoint=False):
             before, enough = norm(residual), max(tol, 1e-13 * max(norm(b), norm(x)))
             if before <= enough:
                 break
-        more, _ = linalg.bicgstab(matrix, residual, rtol=0.0, atol=enough / spread, maxiter=most, M=precondition)
+        with np.errstate(over="ignore", invalid="ignore"):  # where it does not converge, which the residual tells
+            more, _ = linalg.bicgstab(matrix, residual, rtol=0.0, atol=enough / spread, maxiter=most, M=precondition)
         if norm(residual - matrix @ more) < before:
             x = x + more
             residual = b - matrix @ x
