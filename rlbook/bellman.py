@@ -161,8 +161,9 @@ class _Centred:
     def __init__(self, mdp, gain):
         self.mdp, self.gain, self.r = mdp, gain, mdp.r - gain if gain else mdp.r
 
-    def __getattr__(self, name):
-        return getattr(self.mdp, name)
+    def __getattr__(self, name):  # asked once a name, for it is kept
+        self.__dict__[name] = getattr(self.mdp, name)
+        return self.__dict__[name]
 
 
 def _centred(mdp):

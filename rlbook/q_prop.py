@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy  # its subpackages load when first used, which keeps `import rlbook` quick
 
-from rlbook.bellman import _centred, _check_positive, _evaluate, advantages, evaluate_policy
+from rlbook.bellman import _centred, _check_positive, _evaluate, evaluate_policy
 from rlbook.mdp import TabularMDP, _check_count, _check_discount, _check_finite, _is_real, _real_array, check_policy
 from rlbook.occupancy import state_occupancy
 
@@ -443,9 +443,8 @@ def return_variance(mdp, pi):
     γ² Var(Q^π(s',a') | s,a) at the discount γ². No square of a return is taken. Source: Sobel (1982), Theorem 1.
     """
     pi = check_policy(mdp, pi)
-    A = advantages(mdp, pi)
-    V, *_ = _evaluate(_centred(mdp), pi)
-    own = (pi * A**2).sum(axis=1)  # Var(Q^π(s',a') | s')
+    V, Q, *_ = _evaluate(_centred(mdp), pi)
+    own = (pi * (Q - V[:, None]) ** 2).sum(axis=1)  # Var(Q^π(s',a') | s')
     P = scipy.sparse.csr_array(mdp.P.reshape(mdp.r.size, -1)) if not mdp.is_sparse else mdp.P.copy()
     apart = V[P.indices] - np.repeat(mdp.expect(V).ravel(), np.diff(P.indptr))
     P.data *= apart**2
