@@ -12,6 +12,7 @@ to which its iterates converge.
 
 from __future__ import annotations
 
+import warnings
 from itertools import count
 from math import isfinite, isqrt
 from operator import index
@@ -32,10 +33,18 @@ DENSE_FOLLOWED = 6  # sweeps that `solve` follows a policy of a dense MDP before
 DEPTH, FOLLOWED = 18, 20  # √S of states that `_sweep_outwards` takes together; steps that it follows a policy
 PATIENCE = 20  # turns after which a block's policy is solved for instead
 MOST_PASSES, MOST_TURNS = 100, 100  # after which it goes on, to policy iteration and to the next block
+# What float64 asks for.
+CENTRED = 100  # what all values share is taken out of them where it is this many times their range
+MOST_SHIFTS = 8  # times that it is: at γ = 1 − 1e-12 each finds four digits of it
+HIDDEN = 1e-6  # of the range of the rewards: the most that rounding may hide from a `policy_iteration` that converged
 
 
 class PolicyValue(NamedTuple):
-    """V^π, (S,), and Q^π, (S, A); each entry is within `error_bound` of the truth."""
+    """V^π, (S,), and Q^π, (S, A); each entry is within `error_bound` of the truth.
+
+    The truth is what exact arithmetic gives for the stored numbers, once each row of P and of π is divided by its
+    sum, which is 1 but for rounding.
+    """
 
     V: np.ndarray
     Q: np.ndarray
@@ -45,8 +54,10 @@ class PolicyValue(NamedTuple):
 class Solution(NamedTuple):
     """Optimal (or soft optimal) V, (S,), Q, (S, A), and policy pi, (S, A), as a solver left them.
 
-    Each entry of V and Q is within `error_bound` of the truth, in exact arithmetic on the stored P and r. `steps`
-    counts sweeps or policies; `converged` says whether the solver reached what it was asked for.
+    Each entry of V and Q is within `error_bound` of the truth: of what exact arithmetic gives for the stored r, γ
+    and P, once each row of P is divided by its sum, which is 1 but for rounding. Where float64 cannot tell, it is
+    large. `steps` counts sweeps or policies; `converged` says whether the solver reached what it was asked for.
+    pi may be right long before V is: it is read off Q before what all entries share is added to them.
     """
 
     V: np.ndarray
@@ -120,7 +131,21 @@ def evaluate_policy(mdp, pi, *, tol=None):
     Raises `ValueError` where pi is not an (S, A) array of distributions or tol not a positive number.
     Source: Puterman (1994), Theorem 6.1.1.
     """
-    return _evaluate(mdp, checks.policy(mdp, pi), tol=0.0 if tol is None else checks.positive("tol", tol) / 2)
+    pi, tol = checks.policy(mdp, pi), 0.0 if tol is None else checks.positive("tol", tol) / 2
+    world = _centred(mdp)
+    V, Q, error, gain = _evaluate(world, pi, tol=tol)
+    return PolicyValue(*_lifted(V, Q, error, (world.gain + gain) / (1 - mdp.gamma)))
+
+
+def advantages(mdp, pi):
+    """A_π(s,a) = Q^π(s,a) − V^π(s), (S, A): the difference of values from which first is taken what they share.
+
+    So rewards that are all a million larger, or a γ that is nearly 1, cost it no digits. pi is (S, A). Raises
+    `ValueError` where it is not an (S, A) array of distributions.
+    """
+    pi = checks.policy(mdp, pi)
+    V, Q, *_ = _evaluate(_centred(mdp), pi)
+    return Q - V[:, None]
 
 
 def transition_matrix(mdp, pi):
@@ -133,20 +158,85 @@ def transition_matrix(mdp, pi):
     return scipy.sparse.csr_array((pi[s, a], rows), shape=(S, A * S)) @ mdp._P
 
 
-def _evaluate(mdp, pi, bonus=0.0, start=None, tol=0.0):
-    """`evaluate_policy` for the reward r_π + bonus; an iterative solver goes from `start` and to `tol`."""
-    S, A = mdp.r.shape
+class _Centred:
+    """An MDP from whose rewards `gain` is taken: every value is gain/(1−γ) less, and the same policies are best."""
+
+    def __init__(self, mdp, gain):
+        self.mdp, self.gain, self.r = mdp, gain, mdp.r - gain if gain else mdp.r
+
+    def __getattr__(self, name):  # asked once a name, for it is kept
+        self.__dict__[name] = getattr(self.mdp, name)
+        return self.__dict__[name]
+
+
+def _centred(mdp):
+    """The MDP without what all its rewards share, if that is most of them."""
+    return _Centred(mdp, _common(mdp.r))
+
+
+def _common(values):
+    """The middle of numbers that share so much that it costs them digits, else 0."""
+    low, high = float(values.min()), float(values.max())
+    middle = low / 2 + high / 2
+    return middle if abs(middle) > CENTRED * (high - low) else 0.0
+
+
+def _lifted(V, Q, error, shift):
+    """V, Q and their error when `shift` is added to both."""
+    return (V + shift, Q + shift, float(error + 4 * EPS * (abs(shift) + abs(Q).max()))) if shift else (V, Q, error)
+
+
+def _evaluate(mdp, pi, bonus=0.0, start=None, tol=0.0, gain=0.0):
+    """V, Q and their error for the rewards r_π + bonus − gain, and the gain: `evaluate_policy` without what is shared.
+
+    V of r is V of r − gain, and gain/(1−γ). Where V is nearly the same everywhere, as it is near γ = 1 if all states
+    lead to each other, or under rewards that are all large, what they share goes into the gain: what is left is as
+    exact as the differences of V can be. An iterative solver goes from `start` and to `tol`.
+    """
     P_pi, r_pi = transition_matrix(mdp, pi), (pi * mdp.r).sum(axis=1) + bonus
-    if mdp.is_sparse:
-        V = np.zeros(S) if start is None else start
-        V = _solve_sparse(mdp.gamma * P_pi, r_pi, V, tol * (1 - mdp.gamma), mdp.gamma)
-    else:
-        V = np.linalg.solve(np.eye(S) - mdp.gamma * P_pi, r_pi)
-    Q = _look_ahead(mdp, V)
+    solve = _solver(mdp, P_pi, tol)
+    V = solve(r_pi - gain, start)
+    for _ in range(MOST_SHIFTS):
+        common = _common(V)
+        if not common:
+            break
+        gain += (1 - mdp.gamma) * common
+        V = solve(r_pi - gain, V - common)
+    Q = _look_ahead(mdp, V, gain)
     residual = abs((pi * Q).sum(axis=1) + bonus - V).max()
-    rounding = _rounding(mdp, V) + (A + 4) * EPS * (abs(Q).max() + np.max(abs(bonus)))
-    sums = (1 + mdp.row_error) * (1 + abs(pi.sum(axis=1) - 1).max() + A * EPS)  # of rows, π's and P's
-    return PolicyValue(V, Q, _discounted(residual + rounding, mdp.gamma * sums))
+    sums = abs(pi.sum(axis=1) - 1).max() + (mdp.n_actions + 4) * EPS
+    rounding = _rounding(mdp, V, gain) + sums * (abs(Q).max() + abs(gain) + np.max(abs(bonus)))
+    return V, Q, float((residual + rounding) / (1 - mdp.gamma)), gain
+
+
+def _solver(mdp, P_pi, tol):
+    """A function that solves V = b + γP_πV, from a guess: by one factorisation for all b, in large sparse MDPs anew.
+
+    Where float64 finds the matrix singular it gives 0, of which the residual will say how wrong it is.
+    """
+    S, gamma = mdp.n_states, mdp.gamma
+    if mdp.is_sparse and S >= LU_BELOW:
+        M = gamma * P_pi
+        return lambda b, V: _solve_sparse(M, b, np.zeros(S) if V is None else V, tol * (1 - gamma), gamma)
+    if mdp.is_sparse:
+        try:
+            factors = scipy.sparse.linalg.splu((scipy.sparse.eye_array(S) - gamma * P_pi).tocsc())
+        except RuntimeError:
+            return lambda b, V: np.zeros(S)
+        solve = factors.solve
+    else:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", scipy.linalg.LinAlgWarning)
+            factors = scipy.linalg.lu_factor(np.eye(S) - gamma * P_pi, overwrite_a=True, check_finite=False)
+
+        def solve(b):
+            return scipy.linalg.lu_solve(factors, b, check_finite=False)
+
+    def solved(b, V):
+        V = solve(b)
+        return V if np.isfinite(V).all() else np.zeros(S)
+
+    return solved
 
 
 def _max_norm(v):
@@ -216,7 +306,8 @@ def _solve_sparse(M, b, x, tol, gamma, *, adjoint=False):
             before, enough = norm(residual), max(tol, 1e-13 * max(norm(b), norm(x)))
             if before <= enough:
                 break
-        more, _ = linalg.bicgstab(matrix, residual, rtol=0.0, atol=enough / spread, maxiter=most, M=precondition)
+        with np.errstate(over="ignore", invalid="ignore"):  # where it does not converge, which the residual tells
+            more, _ = linalg.bicgstab(matrix, residual, rtol=0.0, atol=enough / spread, maxiter=most, M=precondition)
         if norm(residual - matrix @ more) < before:
             x = x + more
             residual = b - matrix @ x
@@ -249,12 +340,12 @@ def value_iteration(mdp, *, tol=1e-8, max_steps=100_000):
 
     V and Q are the middle of the bracket, and `error_bound` is half its width and what rounding may add. It
     closes when Δ is nearly the same everywhere, often long before V_k has converged. `tol` is in units of
-    reward; where `max_steps` sweeps do not reach it, or float64 cannot certify it, `converged` is False.
+    reward; `converged` says that error_bound ≤ tol, which `max_steps` sweeps may not reach, nor float64 certify.
     Returns a `Solution`. Raises `ValueError` where tol is not a positive number or max_steps not a positive
     integer. Source: MacQueen (1966); Puterman (1994), Theorem 6.6.3.
     """
     checks.tabular(mdp)
-    return _iterate_values(mdp, checks.positive("tol", tol), checks.count("max_steps", max_steps))
+    return _iterate_values(_centred(mdp), checks.positive("tol", tol), checks.count("max_steps", max_steps))[0]
 
 
 def soft_value_iteration(mdp, alpha, *, tol=1e-8, max_steps=100_000):
@@ -266,35 +357,41 @@ def soft_value_iteration(mdp, alpha, *, tol=1e-8, max_steps=100_000):
     """
     checks.tabular(mdp)
     alpha, tol = checks.positive("alpha", alpha), checks.positive("tol", tol)
-    return _iterate_values(mdp, tol, checks.count("max_steps", max_steps), alpha)
+    return _iterate_values(_centred(mdp), tol, checks.count("max_steps", max_steps), alpha)[0]
 
 
 def policy_iteration(mdp, *, max_steps=1000):
     """V*, Q* and an optimal policy: evaluate a policy, improve it, and again (thm-policy-iteration).
 
     An action is kept unless another is better by more than rounding explains, so that ties end it. `converged`
-    says that no action changed in the last step. Returns a `Solution`. Raises `ValueError` where max_steps is
-    not a positive integer. Source: Howard (1960); Puterman (1994), Theorem 6.4.2.
+    says that no other is, and that rounding hides little: A_π(s,a) ≤ 1e-6 (max r − min r) for each action and the
+    policy that is returned. Near γ = 1, where the error of V is large, it is asked of differences of V, in which
+    what errors share cancels; where that does not help, or is too dear, `converged` is False. Returns a `Solution`.
+    Raises `ValueError` where max_steps is not a positive integer.
+    Source: Howard (1960); Puterman (1994), Theorem 6.4.2.
     """
     checks.tabular(mdp)
-    return _iterate_policies(mdp, None, checks.count("max_steps", max_steps), greedy_policy(mdp.r))
+    return _iterate_policies(_centred(mdp), None, checks.count("max_steps", max_steps), greedy_policy(mdp.r))
 
 
 def soft_policy_iteration(mdp, alpha, *, tol=1e-8, max_steps=1000):
     """V_α, Q_α and π_α: evaluate π with its entropy, r_π + αH(π), then π ∝ exp(Q/α) (thm-soft-improvement).
 
-    Ends when the bracket of `value_iteration` is within tol, or when V rises no more than rounding explains.
-    Returns a `Solution`. Raises as `soft_value_iteration` does. Source: Haarnoja et al. (2018), Theorem 1.
+    Ends when the bracket of `value_iteration` is within tol, or when V rises no more than rounding explains;
+    `converged` says that error_bound ≤ tol. Returns a `Solution`. Raises as `soft_value_iteration` does.
+    Source: Haarnoja et al. (2018), Theorem 1.
     """
     checks.tabular(mdp)
     alpha, tol = checks.positive("alpha", alpha), checks.positive("tol", tol)
     max_steps = checks.count("max_steps", max_steps)
-    pi, V, error = soft_policy(mdp.r, alpha), None, 0.0
+    mdp, pi, V, error, gain = _centred(mdp), soft_policy(mdp.r, alpha), None, 0.0, 0.0
     for step in range(1, max_steps + 1):
-        before, error_before = V, error
-        V, Q, error = _evaluate(mdp, pi, alpha * scipy.special.entr(pi).sum(axis=1), start=V)
-        solution = _bracket(mdp, V, Q, step, tol, alpha)
-        if solution.converged or (step > 1 and (V - before).max() <= error + error_before):
+        before, error_before, gain_before = V, error, gain
+        V, Q, error, gain = _evaluate(mdp, pi, alpha * scipy.special.entr(pi).sum(axis=1), start=V, gain=gain)
+        solution = _bracket(mdp, V, Q, step, tol, alpha, gain)
+        if solution.converged:
+            break
+        if step > 1 and (V - before).max() + (gain - gain_before) / (1 - mdp.gamma) <= error + error_before:
             break
         pi = solution.pi
     return solution
@@ -306,23 +403,24 @@ def solve(mdp, *, tol=1e-8):
     Where states mix quickly, the bracket of `value_iteration` closes within some dozens of sweeps. Where they do
     not, policy iteration is exact after a few policies. Only in a large sparse MDP would it need many, for news of
     a reward goes not far with each; there, sweeps in the order of the distance from the best state come first.
-    Returns a `Solution`. Raises `ValueError` where tol is not a positive number.
+    `converged` says that error_bound ≤ tol. Returns a `Solution`. Raises `ValueError` where tol is not a positive
+    number.
     Source: Puterman and Shin (1978), of whose modified policy iteration those sweeps are a kind.
     """
     checks.tabular(mdp)
     tol = checks.positive("tol", tol)
-    followed = 0 if mdp.is_sparse else DENSE_FOLLOWED  # rows of a sparse P are not picked out so quickly
-    solution = _iterate_values(mdp, tol, 1_000_000, rate=MIXING, followed=followed)
+    mdp, followed = _centred(mdp), 0 if mdp.is_sparse else DENSE_FOLLOWED  # a sparse P gives its rows too slowly
+    solution, V = _iterate_values(mdp, tol, 1_000_000, rate=MIXING, followed=followed)
     if not solution.converged:
         if mdp.is_sparse and mdp.n_states >= LU_BELOW:
-            solution = _sweep_outwards(mdp, solution, tol)
+            solution, V = _sweep_outwards(mdp, solution, V, tol)
         if not solution.converged:
-            solution = _iterate_policies(mdp, tol, 1000, solution.pi, solution)
+            solution = _iterate_policies(mdp, tol, 1000, solution.pi, V, solution.steps)
     return solution
 
 
-def _sweep_outwards(mdp, begun, tol):
-    """`begun` carried on by passes over blocks of states, outwards from the state of highest value.
+def _sweep_outwards(mdp, begun, V, tol):
+    """`begun`, from V, carried on by passes over blocks of states, outwards from the state of highest value.
 
     A block's policy is improved and followed until the block rests, and only then comes the next, which sees what
     the blocks before it have found (Gauss-Seidel); what counts as rest becomes less from pass to pass. From the
@@ -331,11 +429,12 @@ def _sweep_outwards(mdp, begun, tol):
     block that does not come to rest has its policy solved for.
     """
     (S, A), gamma = mdp.r.shape, mdp.gamma
-    order = _by_distance(mdp, int(begun.V.argmax()))
+    order = _by_distance(mdp, int(V.argmax()))
     place = _inverse(order)
     stays = np.array([mdp._P[a * S : (a + 1) * S].diagonal() for a in range(A)])
     absorbing = (stays == 1).all(axis=0)
-    V = np.where(absorbing, mdp.r.max(axis=1) / (1 - gamma), begun.V - begun.error_bound)[order]
+    V = V + (_look_ahead(mdp, V).max(axis=1) - V).min() / (1 - gamma)
+    V = np.where(absorbing, mdp.r.max(axis=1) / (1 - gamma), V)[order]
     blocks, size = [], DEPTH * isqrt(S)
     for first in range(0, S, size):
         states = order[first : first + size]
@@ -372,7 +471,7 @@ def _sweep_outwards(mdp, begun, tol):
             if solution.converged or most <= least:
                 break
         rest = max(min(rest, 0.1 * most), least)
-    return solution
+    return solution, ahead
 
 
 def _by_distance(mdp, goal):
@@ -395,12 +494,13 @@ def _inverse(order):
 
 
 def _iterate_values(mdp, tol, max_steps, alpha=None, rate=1.0, followed=0):
-    """`value_iteration`; each greedy policy of a dense MDP is followed for as many sweeps more as `followed` says.
+    """`value_iteration`, and its last V; each greedy policy of a dense MDP is followed for `followed` sweeps more.
 
-    Left when in about TRIAL sweeps the bracket has not shrunk by `rate` with each of them.
+    Left when in about TRIAL sweeps the bracket has not shrunk by `rate` with each of them. A constant can be taken
+    from V at any time: it moves the bracket, not its width.
     """
     W, gamma, first, n = np.zeros(mdp.n_states), mdp.gamma, None, np.arange(mdp.n_states)
-    trial = max(1, TRIAL // (1 + followed))
+    trial, floor = max(1, TRIAL // (1 + followed)), 0.0
     for step in range(1, max_steps + 1):
         V, Q = W, _look_ahead(mdp, W)
         W = _best(Q, alpha)
@@ -408,41 +508,96 @@ def _iterate_values(mdp, tol, max_steps, alpha=None, rate=1.0, followed=0):
         half = gamma / (1 - gamma) * (change.max() - change.min()) / 2
         if first is None:
             first = before = gamma / (1 - gamma) * abs(change).max()
-        if half <= tol:
+        if half <= max(tol, floor):
             solution = _bracket(mdp, V, Q, step, tol, alpha)
             if solution.converged or _rounding(mdp, V) >= tol * (1 - gamma):  # rounding alone exceeds tol
-                return solution
+                return solution, V
         if gamma ** (step - 1) * first < tol / 1000:  # Δ is zero but for rounding: no sweep helps
             break
         if rate < 1 and step % trial == 0:
             if half > rate ** (trial * (1 + followed)) * before:
                 break
             before = half
+        if step % TRIAL == 0:
+            W = W - _common(W)
+            floor = gamma / (1 - gamma) * _rounding(mdp, W)
         if followed:
             best = Q.argmax(axis=1)
             P_pi, r_pi = mdp._P[best * len(n) + n], mdp.r[n, best]
             for _ in range(followed):
                 W = r_pi + gamma * (P_pi @ W)
-    return _bracket(mdp, V, Q, step, tol, alpha)
+    return _bracket(mdp, V, Q, step, tol, alpha), V
 
 
-def _iterate_policies(mdp, tol, max_steps, pi, begun=None):
-    V, steps = (None, 0) if begun is None else (begun.V, begun.steps)
+def _iterate_policies(mdp, tol, max_steps, pi, V=None, steps=0):
+    """`policy_iteration` from a policy and a guess of its V, or if `tol` is given until the bracket is within it."""
+    rows, precision, gain = np.arange(mdp.n_states), (tol or 0.0) / 4, 0.0
+    most_hidden = HIDDEN * (mdp.r.max() - mdp.r.min())
     for step in range(steps + 1, steps + max_steps + 1):
-        V, Q, error = _evaluate(mdp, pi, start=V, tol=(tol or 0.0) / 4)
-        better = Q.max(axis=1) - (pi * Q).sum(axis=1) > 2 * error
-        solution = _bracket(mdp, V, Q, step, tol)
-        if not better.any() or (tol and solution.converged):
+        V, Q, error, gain = _evaluate(mdp, pi, start=V, tol=precision, gain=gain)
+        advantage = Q - (pi * Q).sum(axis=1, keepdims=True)
+        best, margin = advantage.max(axis=1), 2 * error
+        better, chosen = best > margin, Q.argmax(axis=1)
+        solution = _bracket(mdp, V, Q, step, tol, gain=gain)
+        if tol and solution.converged:
             break
-        pi = np.where(better[:, None], solution.pi, pi)
-    return solution._replace(pi=pi, converged=solution.converged if tol else not bool(better.any()))
+        if not better.any() and precision:
+            precision = 0.0  # V is to be as exact as it can be, before it is said that no action is better
+            continue
+        found = best.max() + margin <= most_hidden or mdp.n_actions == 1
+        if not better.any() and not found:
+            margin = _advantage_errors(mdp, pi, V, Q, gain)
+            sure = np.where(pi > 0, 0.0, advantage - margin)
+            better, chosen = sure.max(axis=1) > 0, sure.argmax(axis=1)
+            found = np.max(np.where(pi > 0, 0.0, advantage + margin)) <= most_hidden
+        if not better.any():
+            break
+        pi = pi.copy()
+        pi[better] = 0.0
+        pi[rows[better], chosen[better]] = 1.0
+    else:
+        found = False
+    return solution._replace(pi=pi, converged=solution.converged if tol else bool(found))
 
 
-def _look_ahead(mdp, V):
-    """Q = r + γ E[V(s')], (S, A)."""
+def _advantage_errors(mdp, pi, V, Q, gain):
+    """How far Q(s,a) − Σ_a' π(a'|s) Q(s,a') may be from A_π(s,a) at each pair, (S, A), for a deterministic π.
+
+    V lacks e = (I − γP_π)⁻¹R, R its residual: as large as R/(1 − γ), but nearly the same in all states that lead to
+    each other, and an advantage only lacks γ(P(·|s,a) − P_π(·|s))e. So each row of that difference is multiplied by
+    the inverse K before absolute values are taken; what K itself lacks, F = I − (I − γP_π)K, counts too. In small
+    MDPs only, for K is full: infinite in others, and where float64 finds no K.
+    """
+    (S, A), gamma = mdp.r.shape, mdp.gamma
+    if S >= LU_BELOW:
+        return np.inf
+    P_pi = transition_matrix(mdp, pi)
+    M = np.eye(S) - gamma * (P_pi.toarray() if mdp.is_sparse else P_pi)
+    try:
+        K = np.linalg.inv(M)
+    except np.linalg.LinAlgError:
+        return np.inf
+    one = (mdp.row_width + A + 8) * EPS + mdp.row_error  # of a product with a row of P, and of the row
+    rounding = one * (abs(mdp.r - gain) + mdp.expect(abs(V)))
+    own, own_rounding = (pi * Q).sum(axis=1), (pi * rounding).sum(axis=1)
+    residual = abs(own - V) + own_rounding + one * abs(V)
+    F = abs(np.eye(S) - M @ K) + (one + np.count_nonzero(M, axis=1).max() * EPS) * (abs(M) @ abs(K))
+    f = F.sum(axis=1).max()
+    if not f < 0.1:
+        return np.inf
+    residual += F @ residual + f / (1 - f) * (F @ residual).max()  # (I − F)⁻¹ times it at most
+    errors, PK, spread = np.empty((S, A)), P_pi @ K, one * (abs(K) @ residual)
+    for a in range(A):
+        P_a = mdp._P[a * S : (a + 1) * S]
+        errors[:, a] = abs(P_a @ K - PK) @ residual + P_a @ spread + P_pi @ spread
+    return 1.01 * (gamma * errors + rounding + own_rounding[:, None])
+
+
+def _look_ahead(mdp, V, gain=0.0):
+    """Q = r − gain + γ E[V(s')], (S, A)."""
     Q = mdp.expect(V)
     Q *= mdp.gamma
-    Q += mdp.r
+    Q += mdp.r - gain if gain else mdp.r
     return Q
 
 
@@ -450,30 +605,27 @@ def _best(Q, alpha):
     return Q.max(axis=1) if alpha is None else soft_value(Q, alpha)
 
 
-def _bracket(mdp, V, Q, steps, tol, alpha=None):
-    """The `Solution` in the middle of the bracket that V and Q = r + γ E[V(s')] give (thm-macqueen)."""
+def _bracket(mdp, V, Q, steps, tol, alpha=None, gain=0.0):
+    """The `Solution` in the middle of the bracket that V and Q = r − gain + γ E[V(s')] give (thm-macqueen).
+
+    To it is added what `gain` and a `_Centred` MDP took away; its policy is read off Q before.
+    """
     gamma, W = mdp.gamma, _best(Q, alpha)
     low, high = (W - V).min(), (W - V).max()
     shift, half = gamma / (1 - gamma) * (low + high) / 2, gamma / (1 - gamma) * (high - low) / 2
-    rounding = _rounding(mdp, V) + 4 * EPS * (abs(W).max() + abs(shift))
+    rounding = _rounding(mdp, V, gain) + 4 * EPS * (abs(W).max() + max(-low, high, 0.0))
     if alpha is not None:
         rounding += (mdp.n_actions + 8) * EPS * (alpha + abs(Q).max())
-    # A constant c comes back from P as c times the sum of a row, which may not be quite 1.
-    rounding += mdp.row_error * max(-low, high, 0.0) / (1 - gamma)
-    error = half + _discounted(rounding, gamma * (1 + mdp.row_error))
-    Q = Q + shift
+    V, Q_lifted, error = _lifted(W, Q, float(half + rounding / (1 - gamma)), shift + (mdp.gain + gain) / (1 - gamma))
+    error += float(4 * EPS * abs(shift))
     pi = greedy_policy(Q) if alpha is None else soft_policy(Q, alpha)
-    return Solution(W + shift, Q, pi, float(error), steps, tol is not None and bool(error <= tol))
+    return Solution(V, Q_lifted, pi, error, steps, tol is not None and bool(error <= tol))
 
 
-def _rounding(mdp, V):
-    """How far r + γ E[V(s')] may be off for being computed in float64."""
-    return (mdp.row_width + 4) * EPS * (abs(mdp.r).max() + abs(V).max())
-
-
-def _discounted(error, factor):
-    """Σ_t factorᵗ · error: what an error a step adds up to."""
-    return float(error / (1 - factor)) if factor < 1 else np.inf
+def _rounding(mdp, V, gain=0.0):
+    """How far r − gain + γ E[V(s')] may be off: computed in float64, with rows of P that sum to 1 only nearly."""
+    most = abs(V).max()
+    return (mdp.row_width + 4) * EPS * (abs(mdp.r).max() + abs(gain) + most) + mdp.row_error * most
 
 
 # Traces, for looking at convergence -------------------------------------------------------------------------

@@ -22,9 +22,9 @@ import numpy as np
 import scipy  # its subpackages load when first used, which keeps `import rlbook` quick
 
 from rlbook import checks
-from rlbook.bellman import evaluate_policy, greedy_policy, policy_iteration
+from rlbook.bellman import _centred, _evaluate, advantages, policy_iteration
 from rlbook.checks import EPS
-from rlbook.occupancy import occupancy
+from rlbook.occupancy import _divergence, occupancy
 from rlbook.policy_gradient import exact_gradient, policy_of, score_table, softmax_policy
 
 
@@ -39,8 +39,8 @@ class CGResult(NamedTuple):
     """How `conjugate_gradient` ended.
 
     `x` is (n,), `steps` how often it was improved, `residual` = ‖b − (F+λI)x‖/‖b‖. `status` is "converged"
-    (residual ≤ tol, computed afresh from x), "max_steps", or "curvature": a direction with pᵀ(F+λI)p ≤ 0 was met, so
-    the matrix is not positive definite, and x is what had been reached before.
+    (residual ≤ tol, computed afresh from x; else it is as the search carried it along), "max_steps", or "curvature": a
+    direction with pᵀ(F+λI)p ≤ 0 was met, so the matrix is not positive definite, and x is what had been reached before.
     """
 
     x: np.ndarray
@@ -156,7 +156,7 @@ def kl(pi, pi_new):
     two shapes.
     """
     pi, pi_new = checks.policies(pi, pi_new)
-    return np.maximum(scipy.special.rel_entr(pi, pi_new).sum(axis=1), 0.0)  # below 0 it is rounding
+    return _divergence(pi, pi_new).sum(axis=1)  # as Σ_a π = Σ_a π'
 
 
 def mean_kl(mdp, pi, pi_new):
@@ -187,7 +187,7 @@ def compatible_weights(mdp, theta, *, features=None):
     Source: Sutton et al. (1999); Kakade (2001), Theorem 1.
     """
     pi = policy_of(mdp, theta, features)
-    A = _advantage(mdp, pi)
+    A = advantages(mdp, pi)
     if features is None:  # least squares would lose actions so unlikely that √π is rounding; this loses none
         visited = _visits(mdp, pi).any(axis=1, keepdims=True)
         return np.where(visited, A - A.mean(axis=1, keepdims=True), 0.0)
@@ -291,15 +291,18 @@ def npg(mdp, *, step_size, steps, theta=None):
     step_size, steps = checks.positive("step_size", step_size), checks.count("steps", steps)
     theta = np.zeros(mdp.r.shape) if theta is None else checks.array("theta", theta, mdp.r.shape)
     pi, V = np.empty((steps + 1, *mdp.r.shape)), np.empty((steps + 1, mdp.n_states))
+    world, far, gains = _centred(mdp), 1 / (1 - mdp.gamma), np.empty(steps + 1)
     for k in range(steps + 1):
         pi[k] = softmax_policy(theta)
-        V[k], Q, _ = evaluate_policy(mdp, pi[k])
-        theta = theta + step_size / (1 - mdp.gamma) * (Q - V[k][:, None])
-    best = policy_iteration(mdp)
-    distance = kl(greedy_policy(best.Q), pi[0]).max()
-    total = distance / step_size + np.ptp(mdp.r) / (1 - mdp.gamma) ** 2
+        V[k], Q, _, gains[k] = _evaluate(world, pi[k])
+        theta = theta + step_size * far * (Q - V[k][:, None])
+    best = policy_iteration(mdp).pi
+    V_best, _, _, gain = _evaluate(world, best)
+    distance = kl(best, pi[0]).max()
+    total = distance / step_size + np.ptp(mdp.r) * far**2
     bound = np.r_[np.inf, total / np.arange(1, steps + 1)]
-    return NPGTrace(pi, V, (best.V - V).max(axis=1), bound)
+    gap = (V_best - V).max(axis=1) + far * (gain - gains)  # before what all values share is added to them
+    return NPGTrace(pi, V + far * (world.gain + gains[:, None]), gap, bound)
 
 
 # Trust regions ----------------------------------------------------------------------------------------------
@@ -413,7 +416,11 @@ def gaussian_kl(mu, sigma, mu1, sigma1):
     for name, values in (("sigma", sigma), ("sigma1", sigma1)):
         if (values <= 0).any():
             raise ValueError(f"{name} must be positive, got {values[values <= 0].flat[0]:g}")
-    return np.log(sigma1 / sigma) + (sigma**2 + (mu - mu1) ** 2) / (2 * sigma1**2) - 0.5
+    moved = ((mu - mu1) / sigma1) ** 2 / 2
+    d = (sigma - sigma1) * (sigma + sigma1) / sigma1**2  # σ²/σ₁² − 1; near 0 the logarithm below leaves no digits
+    near = abs(d) < 0.5
+    close = np.where(near, d, 0.0)
+    return moved + np.where(near, (close - np.log1p(close)) / 2, np.log(sigma1 / sigma) + d / 2)
 
 
 def kl_contour(mu, sigma, delta, n):
@@ -488,11 +495,6 @@ def plateau_time(start, end, gap, *, natural=False):
 def _visits(mdp, pi):
     """d^π(s)π(a|s) = (1−γ)ρ_π(s,a), (S, A); where rounding has made it negative it is 0."""
     return np.maximum((1 - mdp.gamma) * occupancy(mdp, pi), 0.0)
-
-
-def _advantage(mdp, pi):
-    V, Q, _ = evaluate_policy(mdp, pi)
-    return Q - V[:, None]
 
 
 def _root(mdp, pi, features):

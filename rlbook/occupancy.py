@@ -30,14 +30,18 @@ import scipy  # its subpackages load when first used, which keeps `import rlbook
 
 from rlbook import checks
 from rlbook.bellman import (
+    EPS,
     LU_BELOW,
+    _best,
+    _centred,
+    _evaluate,
     _look_ahead,
     _reached,
+    _rounding,
     _solve_sparse,
-    evaluate_policy,
+    advantages,
     greedy_policy,
     soft_policy_iteration,
-    soft_value,
     transition_matrix,
 )
 from rlbook.mdp import TabularMDP
@@ -69,8 +73,10 @@ class OccupancyEstimate(NamedTuple):
 class ProgramSolution(NamedTuple):
     """A program over D solved: `rho` and `pi`, (S, A), the dual variables `V`, (S,), and a certificate.
 
-    `value` is the objective at rho, which is in D; `bound` is ρ₀·V for a V that satisfies the dual's constraints. The
-    optimum lies between the two, whatever the solver did. All in units of reward.
+    `value` is the objective at rho, the occupancy of pi, less what rounding may have added to it; `bound` is ρ₀·V for a
+    V that satisfies the dual's constraints, and what rounding may have taken from it. The optimum lies between the
+    two, whatever the solver did; near γ = 1, where float64 can tell less, they are further apart. All in units of
+    reward.
     """
 
     rho: np.ndarray
@@ -134,8 +140,10 @@ def state_occupancy(mdp, pi, *, tol=None):
     """ρ_π(s) = Σ_t γᵗ P(s_t=s), (S,): the solution of (I − γP_πᵀ)ρ = ρ₀ (def-occupancy, prop-flow).
 
     pi is (S, A). The result is ≥ 0, and 0 where π cannot come; in large sparse MDPs also where so little of it comes
-    that the error hides it. That error, ‖ρ − ρ_π‖₁, is at most ‖residual‖₁/(1−γ), by the residual of `flow_residual`;
-    it is as small as float64 allows or, in large sparse MDPs, at most about `tol` where one is given.
+    that the error hides it. That error, ‖ρ − ρ_π‖₁, is at most (‖residual‖₁ + 2e-15 n/(1−γ))/(1−γ), by the residual of
+    `flow_residual` and what rounding hides from it, where at most n pairs lead to one state. It is as small as float64
+    allows or, in large sparse MDPs, at most about `tol` where one is given: then some of the mass 1/(1−γ) may be
+    missing, else none is. Rows of P, π and ρ₀ count as distributions, divided by their sums.
     Raises `ValueError` where pi is not an (S, A) array of distributions or tol not a positive number.
     Source: Puterman (1994), Section 6.9.
     """
@@ -146,7 +154,9 @@ def state_occupancy(mdp, pi, *, tol=None):
         rho_s = _solve_outwards(gamma * P_pi, b, tol * (1 - gamma), gamma)
     else:
         rho_s = np.linalg.solve(np.eye(len(b)) - gamma * P_pi.T, b)
-    return np.maximum(rho_s, 0.0)  # below 0 it is rounding; no error grows by this
+    rho_s = np.maximum(rho_s, 0.0)  # below 0 it is rounding; no error grows by this
+    # The mass is known, and near γ = 1 the error is nearly all in it.
+    return rho_s if tol else rho_s * (1 / ((1 - gamma) * rho_s.sum()))
 
 
 def occupancy(mdp, pi, *, tol=None):
@@ -280,22 +290,20 @@ def occupancy_program(mdp, *, method="highs"):
     """
     checks.tabular(mdp)
     checks.choice("method", method, ("highs", "highs-ds", "highs-ipm"))
-    (S, A), scale = mdp.r.shape, abs(mdp.r).max() or 1.0
+    world, (S, A) = _centred(mdp), mdp.r.shape  # as ρ sums to 1/(1−γ), what all rewards share decides nothing
+    scale = abs(world.r).max() or 1.0
     P = mdp.P if mdp.is_sparse else mdp.P.reshape(S * A, S)
     flow = scipy.sparse.kron(scipy.sparse.eye_array(S), np.ones((1, A))) - mdp.gamma * scipy.sparse.csr_array(P).T
     result = scipy.optimize.linprog(
-        -mdp.r.ravel() / scale, A_eq=flow.tocsc(), b_eq=mdp.rho0, bounds=(0, None), method=method, options=HIGHS
+        -world.r.ravel() / scale, A_eq=flow.tocsc(), b_eq=mdp.rho0, bounds=(0, None), method=method, options=HIGHS
     )
     if result.x is None:
         raise RuntimeError(f"HiGHS found no solution: {result.message}")
     V = -scale * result.eqlin.marginals
-    Q = _look_ahead(mdp, V)
-    V = V + max((Q.max(axis=1) - V).max(), 0.0) / (1 - mdp.gamma)  # now it satisfies the dual's constraints
     found = np.maximum(result.x.reshape(S, A), 0.0)
     found[found.sum(axis=1) < NEGLIGIBLE] = 0.0
-    pi = policy_from_occupancy(found, unvisited=greedy_policy(Q)).pi
-    rho = occupancy(mdp, pi)
-    return ProgramSolution(rho, pi, V, float((rho * mdp.r).sum()), float(mdp.rho0 @ V))
+    pi = policy_from_occupancy(found, unvisited=greedy_policy(_look_ahead(world, V))).pi
+    return _certified(mdp, world, pi, V)
 
 
 def occupancy_entropy(rho):
@@ -317,10 +325,7 @@ def entropy_program(mdp, alpha, *, tol=1e-10):
     """
     alpha = checks.positive("alpha", alpha)
     soft = soft_policy_iteration(mdp, alpha, tol=tol)
-    V = soft.V + max((soft_value(_look_ahead(mdp, soft.V), alpha) - soft.V).max(), 0.0) / (1 - mdp.gamma)
-    rho = occupancy(mdp, soft.pi)
-    value = float((rho * mdp.r).sum() + alpha * occupancy_entropy(rho))
-    return ProgramSolution(rho, soft.pi, V, value, float(mdp.rho0 @ V))
+    return _certified(mdp, _centred(mdp), soft.pi, None, alpha)
 
 
 def deterministic_occupancies(mdp, *, most=4096):
@@ -367,8 +372,7 @@ def estimate_performance_difference(mdp, pi, trajectories):
     `missing` = γᵀ/(1−γ) max |A_π| bounds what the steps from T on would add. Raises `ValueError` as
     `estimate_occupancy` does, and where pi is no policy of this MDP.
     """
-    V, Q, _ = evaluate_policy(mdp, pi)
-    pairs, A = _check_pairs(mdp, trajectories), Q - V[:, None]
+    A, pairs = advantages(mdp, pi), _check_pairs(mdp, trajectories)
     sums = A.ravel()[pairs] @ mdp.gamma ** np.arange(pairs.shape[1])
     error = sums.std(ddof=1) / np.sqrt(len(sums))
     return DifferenceEstimate(float(sums.mean()), float(error), _tail(mdp, pairs.shape[1]) * float(abs(A).max()))
@@ -395,7 +399,7 @@ def jensen_shannon(rho, rho_new):
         raise ValueError(f"rho_new must have shape {p.shape} as rho has, got {q.shape}")
     p, q = p / p.sum(), q / q.sum()
     middle = (p + q) / 2
-    return float((scipy.special.rel_entr(p, middle) + scipy.special.rel_entr(q, middle)).sum() / 2)
+    return float((_divergence(p, middle) + _divergence(q, middle)).sum() / 2)
 
 
 def surrogate(mdp, pi, pi_new):
@@ -416,8 +420,7 @@ def trust_region_bound(mdp, pi, pi_new):
     Source: Schulman et al. (2015), Theorem 1.
     """
     pi, pi_new = _check_pair(mdp, pi, pi_new)
-    V, Q, _ = evaluate_policy(mdp, pi)
-    alpha, epsilon = total_variation(pi, pi_new).max(), abs(Q - V[:, None]).max()
+    alpha, epsilon = total_variation(pi, pi_new).max(), abs(advantages(mdp, pi)).max()
     return float(4 * epsilon * mdp.gamma * alpha**2 / (1 - mdp.gamma) ** 2)
 
 
@@ -549,10 +552,36 @@ def _solve_outwards(M, b, tol, gamma):
     return _solve_sparse(M, b, np.zeros(S), tol, gamma, adjoint=True)
 
 
+def _certified(mdp, world, pi, V, alpha=None):
+    """The `ProgramSolution` of a policy, and of a V for the rewards of `world`, by default the policy's own.
+
+    (V + c) satisfies the dual's constraints where c(1−γ) is as much as V breaks them by, and rounding might hide.
+    """
+    gamma, rho0 = mdp.gamma, mdp.rho0 / mdp.rho0.sum()
+    bonus = 0.0 if alpha is None else alpha * scipy.special.entr(pi).sum(axis=1)
+    own, _, error, gain = _evaluate(world, pi, bonus)
+    V, shift = own if V is None else V - gain / (1 - gamma), (world.gain + gain) / (1 - gamma)
+    Q = _look_ahead(world, V, gain)
+    rounding = _rounding(world, V, gain) + 4 * EPS * abs(V).max()
+    if alpha is not None:
+        rounding += (mdp.n_actions + 8) * EPS * (alpha + abs(Q).max())
+    V = V + max((_best(Q, alpha) - V).max() + rounding, 0.0) / (1 - gamma)
+    sums = (len(V) + 4) * EPS * (max(abs(V).max(), abs(own).max()) + abs(shift))
+    value, bound = rho0 @ own + shift - (error + sums), rho0 @ V + shift + sums
+    return ProgramSolution(occupancy(mdp, pi), pi, V + shift, float(value), float(bound))
+
+
+def _divergence(p, q):
+    """p log(p/q) − p + q, entry by entry: ≥ 0, and where p ≈ q to more digits than the logarithm leaves of it."""
+    near = abs(q - p) < p / 2
+    d = np.divide(q - p, p, out=np.zeros(p.shape), where=near)
+    small = np.where(abs(d) < 1e-4, d**2 * (1 / 2 - d * (1 / 3 - d / 4)), d - np.log1p(d))
+    return np.where(near, p * small, scipy.special.kl_div(p, q))
+
+
 def _mean_advantage(mdp, pi, pi_new):
     """Σ_a π'(a|s) A_π(s,a), (S,)."""
-    V, Q, _ = evaluate_policy(mdp, pi)
-    return (pi_new * (Q - V[:, None])).sum(axis=1)
+    return (pi_new * advantages(mdp, pi)).sum(axis=1)
 
 
 def _tail(mdp, horizon):

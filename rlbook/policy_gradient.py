@@ -22,7 +22,7 @@ import numpy as np
 import scipy  # its subpackages load when first used, which keeps `import rlbook` quick
 
 from rlbook import checks
-from rlbook.bellman import evaluate_policy
+from rlbook.bellman import advantages
 from rlbook.occupancy import occupancy
 
 # Trajectories handled together: enough to hide the cost of a call, few enough for the processor's cache.
@@ -45,25 +45,42 @@ class GradientMoments(NamedTuple):
 
     `mean` is (3, n) and `covariance` (3, n, 3, n). With u = (κ, 1, −β), ĝ = Σ_i u_i part_i has mean u·mean
     and covariance Σ_ij u_i u_j covariance[i, :, j, :].
+
+    Kept are `own_mean` and `own_covariance`, those of (past, future − baseline, baseline), and `estimator` and
+    `variance` add up from them: the difference, which a good baseline makes small, is not to be had from the two
+    large parts of which it is one.
     """
 
-    mean: np.ndarray
-    covariance: np.ndarray
+    own_mean: np.ndarray
+    own_covariance: np.ndarray
 
     def estimator(self, *, past=0.0, beta=0.0):
         """Mean (n,) and covariance (n, n) of ĝ = past·(past part) + (future part) − beta·(baseline part)."""
-        u = np.array([checks.number("past", past), 1.0, -checks.number("beta", beta)])
-        return u @ self.mean, np.einsum("i,ikjl,j->kl", u, self.covariance, u)
+        u = np.array([checks.number("past", past), 1.0, 1.0 - checks.number("beta", beta)])
+        return u @ self.own_mean, np.einsum("i,ikjl,j->kl", u, self.own_covariance, u)
 
     def variance(self, *, past=0.0, beta=0.0):
         """Total variance tr Cov ĝ = E‖ĝ − E ĝ‖² of the same estimator."""
-        u = np.array([checks.number("past", past), 1.0, -checks.number("beta", beta)])
-        return float(u @ self.total @ u)
+        u = np.array([checks.number("past", past), 1.0, 1.0 - checks.number("beta", beta)])
+        return max(float(u @ np.einsum("ikjk->ij", self.own_covariance) @ u), 0.0)  # below 0 it is rounding
+
+    @property
+    def mean(self):
+        """Means of the parts (past, future, baseline), (3, n)."""
+        return FROM_OWN @ self.own_mean
+
+    @property
+    def covariance(self):
+        """Covariances of the parts (past, future, baseline), (3, n, 3, n)."""
+        return np.einsum("ai,ikjl,bj->akbl", FROM_OWN, self.own_covariance, FROM_OWN)
 
     @property
     def total(self):
-        """The (3, 3) matrix C with total variance uᵀCu (eq-bowl)."""
-        return np.einsum("ikjk->ij", self.covariance)
+        """The (3, 3) matrix C with total variance uᵀCu (eq-bowl), up to rounding by the size of its entries."""
+        return FROM_OWN @ np.einsum("ikjk->ij", self.own_covariance) @ FROM_OWN.T
+
+
+FROM_OWN = np.array([[1.0, 0, 0], [0, 1, 1], [0, 0, 1]])  # (past, future, baseline) from `GradientMoments`' own parts
 
 
 class SampleMoments(NamedTuple):
@@ -140,13 +157,15 @@ def exact_gradient(mdp, theta, *, features=None, horizon=None):
     Theorem 1.
     """
     pi = policy_of(mdp, theta, features)
+    # A_π for Q^π: what all actions share adds nothing but rounding.
     if horizon is None:
-        weight = occupancy(mdp, pi) * evaluate_policy(mdp, pi).Q
+        weight = occupancy(mdp, pi) * advantages(mdp, pi)
     else:
         horizon = checks.count("horizon", horizon)
-        _, Q = finite_horizon_values(mdp, pi, horizon)
+        V, Q = finite_horizon_values(mdp, pi, horizon)
         discounts = mdp.gamma ** np.arange(horizon)
-        weight = np.einsum("t,ts,sa,tsa->sa", discounts, state_distributions(mdp, pi, horizon), pi, Q)
+        p = state_distributions(mdp, pi, horizon)
+        weight = np.einsum("t,ts,sa,tsa->sa", discounts, p, pi, Q - V[..., None])
     return _pair_weights_to_gradient(weight[None], pi, features)[0]
 
 
@@ -259,11 +278,15 @@ def estimate_moments(g_hat):
     N = len(g_hat) if g_hat.ndim else 0
     if N < 2:
         raise ValueError(f"g_hat must hold at least 2 samples, got shape {g_hat.shape}")
-    mean = g_hat.mean(axis=0)
-    squares = ((g_hat - mean) ** 2).reshape(N, -1).sum(axis=1) * (N / (N - 1))
+    squares = g_hat - g_hat[0]  # first, for a mean may be off by its last digit
+    mean = squares.mean(axis=0)
+    squares -= mean
+    squares **= 2
+    mean, mean_error = g_hat[0] + mean, np.sqrt(squares.sum(axis=0) / (N * (N - 1)))
+    squares = squares.reshape(N, -1).sum(axis=1) * (N / (N - 1))
     return SampleMoments(
         mean=mean,
-        mean_error=g_hat.std(axis=0, ddof=1) / np.sqrt(N),
+        mean_error=mean_error,
         variance=squares.mean(),
         variance_error=squares.std(ddof=1) / np.sqrt(N),
     )
@@ -332,6 +355,11 @@ def exact_moments(mdp, pi, horizon, *, features=None, baseline=None, discount=Tr
         Λ_t(s) = Σ_a π(a|s) M(s,a) E[Λ_{t+1}(s') | s,a] M(s,a)ᵀ,                        (eq-moment-recursion)
 
     which is dynamic programming: no sampling, no enumeration, T·S·A products of (2+4n)-square matrices.
+    So that no digits are lost where returns and baseline are large and nearly alike, it is carried out about the
+    mean, with F − B in the place of F: for m_t(s) = E[X | s_t=s] and the covariance C_t(s) of X given s_t = s,
+
+        C_t(s) = Σ_a π(a|s) { M (E[C_{t+1}(s')] + Cov(m_{t+1}(s'))) Mᵀ + (M E m_{t+1}(s') − m_t(s))(…)ᵀ }.
+
     `baseline` and `discount` are those of `per_trajectory_gradients`.
     """
     pi, horizon = checks.policy(mdp, pi), checks.count("horizon", horizon)
@@ -340,7 +368,7 @@ def exact_moments(mdp, pi, horizon, *, features=None, baseline=None, discount=Tr
     S, A, n = score.shape
     b = _check_baseline(baseline, horizon, S)
     decay = gamma if discount else 1.0
-    one, G, Psi, F, B, K = 0, 1, *(slice(2 + i * n, 2 + (i + 1) * n) for i in range(4))
+    one, G, Psi, D, B, K = 0, 1, *(slice(2 + i * n, 2 + (i + 1) * n) for i in range(4))
     d = 2 + 4 * n
     identity = np.eye(n)
 
@@ -348,28 +376,41 @@ def exact_moments(mdp, pi, horizon, *, features=None, baseline=None, discount=Tr
     M[..., one, one] = 1  # the constant
     M[..., G, one], M[..., G, G] = mdp.r, gamma  # G = r + γG'
     M[..., Psi, one], M[..., Psi, Psi] = score, identity  # Ψ = ψ + Ψ'
-    M[..., F, one], M[..., F, G], M[..., F, F] = mdp.r[..., None] * score, gamma * score, decay * identity
-    M[..., B, B] = decay * identity  # F = (r + γG')ψ + γF';  B = b_t(s)ψ + γB', its first term set below
+    M[..., D, G], M[..., D, D] = gamma * score, decay * identity
+    M[..., B, B] = decay * identity  # F − B = (r − b_t(s) + γG')ψ + γ(F' − B'), B = b_t(s)ψ + γB'; more of them below
     M[..., K, Psi], M[..., K, K] = mdp.r[..., None, None] * identity, gamma * identity  # K = rΨ' + γK'
 
-    Lambda = np.zeros((S, d, d))
-    Lambda[:, one, one] = 1
+    successor, chance = _successors(mdp)
+    mean, covariance = np.zeros((S, d)), np.zeros((S, d, d))
+    mean[:, one] = 1
     for t in reversed(range(horizon)):
         M[..., B, one] = b[t][:, None, None] * score
-        ahead = mdp.expect(Lambda.reshape(S, d * d)).reshape(S, A, d, d)
-        Lambda = np.einsum("sa,saij->sij", pi, M @ ahead @ M.swapaxes(-1, -2))
+        ahead = mdp.expect(covariance.reshape(S, d * d)).reshape(S, A, d, d)
+        mean_ahead = mdp.expect(mean)
+        apart = mean[successor] - mean_ahead[:, :, None]
+        ahead = ahead + (chance[..., None] * apart).swapaxes(-1, -2) @ apart
+        given = np.einsum("saij,saj->sai", M, mean_ahead)
+        # r − b first: where both are large, γG' comes to what is left of them.
+        left = mdp.r - b[t][:, None] + gamma * mean_ahead[..., G]
+        M[..., D, one] = (mdp.r - b[t][:, None])[..., None] * score
+        given[..., D] = left[..., None] * score + decay * mean_ahead[..., D]
+        mean = np.einsum("sa,sai->si", pi, given)
+        apart = given - mean[:, None]
+        covariance = np.einsum("sa,saij->sij", pi, M @ ahead @ M.swapaxes(-1, -2))
+        covariance += (pi[..., None] * apart).swapaxes(-1, -2) @ apart
 
-    second = np.einsum("s,sij->ij", mdp.rho0, Lambda)
-    parts = np.r_[K, F, B]
-    mean = second[one, parts]
-    covariance = second[np.ix_(parts, parts)] - np.outer(mean, mean)
-    return GradientMoments(mean.reshape(3, n), covariance.reshape(3, n, 3, n))
+    start = mdp.rho0 @ mean
+    apart = mean - start
+    whole = np.einsum("s,sij->ij", mdp.rho0, covariance) + (mdp.rho0[:, None] * apart).T @ apart
+    parts = np.r_[K, D, B]
+    return GradientMoments(start[parts].reshape(3, n), whole[np.ix_(parts, parts)].reshape(3, n, 3, n))
 
 
 def variance_against_horizon(mdp, pi, horizons, *, features=None):
     """The matrix C of the total variance uᵀCu, u = (κ, 1, −β) (eq-bowl), at each of H horizons: (H, 3, 3).
 
-    The baseline part is that of the horizon's own values V_t.
+    The baseline part is that of the horizon's own values V_t. Where returns are so large that their squares hide the
+    variance with a baseline, `GradientMoments.variance` still tells it, and uᵀCu does not.
     """
     checks.integers("horizons", horizons, ("H",))
     totals = []
@@ -390,6 +431,17 @@ def _pair_weights_to_gradient(weights, pi, features):
     out = np.empty_like(weights)
     np.matmul(weights.swapaxes(0, 1), np.eye(pi.shape[1]) - pi[:, None, :], out=out.swapaxes(0, 1))
     return out
+
+
+def _successors(mdp):
+    """The states that each pair leads to and their probabilities, (S, A, w) each; filled up with probability 0."""
+    S, A, width = *mdp.r.shape, mdp.row_width
+    P = scipy.sparse.csr_array(mdp.P.reshape(S * A, S) if not mdp.is_sparse else mdp.P)
+    row = np.repeat(np.arange(S * A), np.diff(P.indptr))
+    slot = np.arange(len(row)) - P.indptr[row]
+    successor, chance = np.zeros((S * A, width), dtype=np.intp), np.zeros((S * A, width))
+    successor[row, slot], chance[row, slot] = P.indices, P.data
+    return successor.reshape(S, A, width), chance.reshape(S, A, width)
 
 
 def _joint_alias_tables(mdp, pi):

@@ -21,7 +21,7 @@ import numpy as np
 import scipy  # its subpackages load when first used, which keeps `import rlbook` quick
 
 from rlbook import checks
-from rlbook.bellman import evaluate_policy
+from rlbook.bellman import _centred, _evaluate, evaluate_policy
 from rlbook.mdp import TabularMDP
 from rlbook.occupancy import state_occupancy
 
@@ -77,7 +77,8 @@ class WeightQuadratic(NamedTuple):
     def __call__(self, weight):
         """The variance in each state, (S,), at a weight that is a number or (S,)."""
         weight = checks.array("weight", weight, (), self.none.shape)
-        return self.none - 2 * weight * self.cross + weight**2 * self.control
+        variance = self.none - 2 * weight * self.cross + weight**2 * self.control
+        return np.maximum(variance, 0.0)  # below 0 it is rounding
 
     @property
     def best(self):
@@ -196,7 +197,7 @@ class CorrelatedPair:
     def variance(self, c):
         """Var(f + c·g) = sd_f² + 2c·corr·sd_f·sd_g + c²·sd_g² (prop-control-variate); c a number or an array."""
         c = checks.array("c", c)[()]
-        return self.sd_f**2 + 2 * c * self.corr * self.sd_f * self.sd_g + c**2 * self.sd_g**2
+        return (self.corr * self.sd_f + c * self.sd_g) ** 2 + self.least  # the same, and never below 0
 
     @property
     def best(self):
@@ -206,7 +207,7 @@ class CorrelatedPair:
     @property
     def least(self):
         """(1 − corr²)·sd_f², the variance at c*."""
-        return (1 - self.corr**2) * self.sd_f**2
+        return (1 - self.corr) * (1 + self.corr) * self.sd_f**2
 
     def same_sample_bias(self, n):
         """E[mean of `fitted_on_same`] − mean_f of n samples: −√2·bend·√(1−corr²)·sd_f/n (prop-same-sample).
@@ -330,8 +331,7 @@ class GaussianModel:
         """Var ĝ = (2c₁'² + 12c₁'c₃ + 42c₃² + 10c₂² + τ²)/σ², c₁' = c₁ − κqσ (prop-gaussian-model); arrays broadcast."""
         q, weight = _check_numbers(q=q, weight=weight)
         left = self.c1 - weight * q * self.sigma
-        rest = 42 * self.c3**2 + 10 * self.c2**2 + self.tau**2
-        return (2 * left**2 + 12 * left * self.c3 + rest) / self.sigma**2
+        return 2 * ((left + 3 * self.c3) / self.sigma) ** 2 + self.floor  # the same, and never below 0
 
     def best_weight(self, q):
         """The weight of smallest Var ĝ, (c₁ + 3c₃)/(qσ), at which c₁' = −3c₃ (prop-gaussian-optimum); 0 for q = 0."""
@@ -451,12 +451,18 @@ def expected_gae(mdp, pi, values, lam):
 def return_variance(mdp, pi):
     """Var(G_t | s_t=s, a_t=a), (S, A), in units of reward squared.
 
-    E[G²|s,a] = r² + 2γr E V(s') + γ² E[G'²] is the Q-function of the reward r² + 2γr E V(s') at the discount γ².
-    Source: Sobel (1982), Theorem 1.
+    As G = r + γG', it is γ² (Var(Q^π(s',a') | s,a) + E[Var(G' | s',a')]): the Q-function of the reward
+    γ² Var(Q^π(s',a') | s,a) at the discount γ². No square of a return is taken. Source: Sobel (1982), Theorem 1.
     """
-    V, Q, _ = evaluate_policy(mdp, pi)
-    square = mdp.r**2 + 2 * mdp.gamma * mdp.r * mdp.expect(V)
-    return evaluate_policy(TabularMDP(mdp.P, square, mdp.gamma**2, mdp.rho0), pi).Q - Q**2
+    pi = checks.policy(mdp, pi)
+    V, Q, *_ = _evaluate(_centred(mdp), pi)
+    own = (pi * (Q - V[:, None]) ** 2).sum(axis=1)  # Var(Q^π(s',a') | s')
+    P = scipy.sparse.csr_array(mdp.P.reshape(mdp.r.size, -1)) if not mdp.is_sparse else mdp.P.copy()
+    apart = V[P.indices] - np.repeat(mdp.expect(V).ravel(), np.diff(P.indptr))
+    P.data *= apart**2
+    reward = mdp.gamma**2 * (mdp.expect(own) + P.sum(axis=1).reshape(mdp.r.shape))
+    later = evaluate_policy(TabularMDP(mdp.P, reward, mdp.gamma**2, mdp.rho0), pi).Q
+    return np.maximum(later, reward)  # below it is rounding
 
 
 def q_prop_gradient(problem, advantage, slope, weight=0.0):
@@ -489,6 +495,7 @@ def agreement(problem, advantage, slope):
     """K(s) = E[ÂĀ|s] and W(s) = Var(Ā|s) = vᵀΣv, each (S,): what the rules for κ look at (prop-adaptive)."""
     advantage, slope, _ = _check_parts(problem, advantage, slope, 0.0)
     bar = taylor_baseline(problem.actions, problem.mean[:, None], 0.0, slope[:, None])
+    advantage = advantage - (problem.pi * advantage).sum(axis=1, keepdims=True)  # E Ā = 0: it changes but the rounding
     return (problem.pi * advantage * bar).sum(axis=1), np.einsum("si,ij,sj->s", slope, problem.covariance, slope)
 
 
@@ -515,11 +522,8 @@ def weight_quadratic(problem, advantage, slope):
     plain = _node_gradients(problem, advantage, slope, 0.0)
     control = plain - _node_gradients(problem, advantage, slope, 1.0)  # Y − E[Y|s]
 
-    def covariance(x, y):
-        centred = x - np.einsum("sm,smn->sn", problem.pi, x)[:, None]
-        return np.einsum("sm,smn,smn->s", problem.pi, centred, y)
-
-    return WeightQuadratic(covariance(plain, plain), covariance(plain, control), covariance(control, control))
+    x, y = (g - np.einsum("sm,smn->sn", problem.pi, g)[:, None] for g in (plain, control))
+    return WeightQuadratic(*(np.einsum("sm,smn,smn->s", problem.pi, *pair) for pair in ((x, x), (x, y), (y, y))))
 
 
 def variance_terms(problem, advantage, noise, slope, weight=0.0):
@@ -547,7 +551,8 @@ def variance_terms(problem, advantage, noise, slope, weight=0.0):
 
 def _slope(f, g):
     """The slope of the regression of f on g, f.shape[1:] + g.shape[1:]; of least norm where many are best."""
-    f_c, g_c = f - f.mean(axis=0), g - g.mean(axis=0)
+    f_c, g_c = f - f[0], g - g[0]  # first, for a mean may be off by its last digit: a constant's too
+    f_c, g_c = f_c - f_c.mean(axis=0), g_c - g_c.mean(axis=0)
     fit = np.linalg.lstsq(g_c.reshape(len(g), -1), f_c.reshape(len(f), -1))[0].T
     return fit.reshape(f.shape[1:] + g.shape[1:])
 

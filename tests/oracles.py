@@ -11,6 +11,7 @@ import itertools
 from fractions import Fraction
 from typing import NamedTuple
 
+import mpmath
 import numpy as np
 
 
@@ -220,25 +221,54 @@ def power_series(P, r, gamma, rho0, pi, tolerance=1e-13):
     return V, rho_s
 
 
+def exact_row(row):
+    """The distribution that a row of stored numbers stands for: the numbers, exactly, divided by their sum."""
+    row = [Fraction(x) for x in row]
+    return [x / sum(row) for x in row]
+
+
 def exact_values(P, r, gamma, pi):
-    """V^π and Q^π of the numbers as stored, in rational arithmetic: a list of S and one of S lists of A."""
+    """V^π and Q^π of the numbers as stored, in rational arithmetic: a list of S and one of S lists of A.
+
+    Each row of P and of π is divided by its sum, so that all are distributions.
+    """
     S, A = r.shape
     g = Fraction(gamma)
-    p, reward = ([[Fraction(x) for x in row] for row in array] for array in (pi.tolist(), r.tolist()))
-    ahead = [[[Fraction(x) for x in row] for row in rows] for rows in P.tolist()]
+    reward = [[Fraction(x) for x in row] for row in r.tolist()]
+    p, ahead = [exact_row(row) for row in pi.tolist()], [[exact_row(row) for row in rows] for rows in P.tolist()]
     rows = []
     for s in range(S):
         row = [-g * sum(p[s][a] * ahead[s][a][x] for a in range(A)) for x in range(S)]
         row[s] += 1
         rows.append([*row, sum(p[s][a] * reward[s][a] for a in range(A))])
-    for i in range(S):  # I − γP_π is diagonally dominant by rows, so no pivot is 0
-        rows[i] = [x / rows[i][i] for x in rows[i]]
-        for j in range(S):
-            if j != i:
-                rows[j] = [x - rows[j][i] * y for x, y in zip(rows[j], rows[i], strict=True)]
-    V = [row[-1] for row in rows]
+    V = eliminate(rows)
     Q = [[reward[s][a] + g * sum(ahead[s][a][x] * V[x] for x in range(S)) for a in range(A)] for s in range(S)]
     return V, Q
+
+
+def eliminate(rows):
+    """The solution of S equations, each a list of S coefficients and a right side, by Gauss and Jordan.
+
+    For I − γP or its transpose, which are diagonally dominant by rows or columns, so that no pivot is 0. P may also be
+    of mpmath's numbers.
+    """
+    rows = [list(row) for row in rows]
+    for i in range(len(rows)):
+        rows[i] = [x / rows[i][i] for x in rows[i]]
+        for j in range(len(rows)):
+            if j != i and rows[j][i]:
+                rows[j] = [x - rows[j][i] * y for x, y in zip(rows[j], rows[i], strict=True)]
+    return [row[-1] for row in rows]
+
+
+def exact_occupancy(P, gamma, rho0, pi):
+    """ρ_π(s,a) likewise: (I − γP_πᵀ)ν = ρ₀ and ρ = νπ; rows of P and π, and ρ₀, each divided by its sum."""
+    S, A, _ = P.shape
+    g, start, p = Fraction(gamma), exact_row(rho0.tolist()), [exact_row(row) for row in pi.tolist()]
+    ahead = [[exact_row(row) for row in rows] for rows in P.tolist()]
+    rows = [[(x == s) - g * sum(p[s][a] * ahead[s][a][x] for a in range(A)) for s in range(S)] for x in range(S)]
+    nu = eliminate([[*row, start[x]] for x, row in enumerate(rows)])
+    return [[nu[s] * p[s][a] for a in range(A)] for s in range(S)]
 
 
 def exact_optimum(P, r, gamma):
@@ -266,6 +296,39 @@ def soft_optimum(P, r, gamma, alpha):
         W = top + alpha * np.log(np.exp((Q - top[:, None]) / alpha).sum(axis=1))
         change, V = min(abs(W - V).max(), change * (1 + gamma) / 2), W
     return V, r + gamma * (P @ V)
+
+
+def precise_soft_optimum(P, r, gamma, alpha, digits=60):
+    """V_α and Q_α by soft policy iteration with `digits` digits, which converges quadratically, as mpmath's numbers.
+
+    Rows of P are divided by their sums. The last step moves nothing by more than 10^(−digits/2) of its size, so that
+    what is left is near the square of that.
+    """
+    with mpmath.workdps(digits):
+        S, A = r.shape
+        g, alpha = mpmath.mpf(gamma), mpmath.mpf(alpha)
+        ahead = [[[mpmath.mpf(x) for x in row] for row in rows] for rows in P.tolist()]
+        ahead = [[[x / sum(row) for x in row] for row in rows] for rows in ahead]
+        reward = [[mpmath.mpf(x) for x in row] for row in r.tolist()]
+        Q, V = reward, None
+        while True:
+            tops = [max(row) for row in Q]
+            weights = [[mpmath.exp((q - top) / alpha) for q in row] for row, top in zip(Q, tops, strict=True)]
+            p = [[w / sum(row) for w in row] for row in weights]
+            gain = [
+                sum(x * (reward[s][a] - (alpha * mpmath.log(x) if x else 0)) for a, x in enumerate(p[s]))
+                for s in range(S)
+            ]
+            rows = [
+                [*((x == s) - g * sum(p[s][a] * ahead[s][a][x] for a in range(A)) for x in range(S)), gain[s]]
+                for s in range(S)
+            ]
+            before, V = V, eliminate(rows)
+            Q = [[reward[s][a] + g * sum(ahead[s][a][x] * V[x] for x in range(S)) for a in range(A)] for s in range(S)]
+            if before is not None:
+                moved = max(abs(v - w) for v, w in zip(V, before, strict=True))
+                if moved <= mpmath.mpf(10) ** (-digits // 2) * (1 + max(abs(v) for v in V)):
+                    return V, Q
 
 
 def pair_visits(P, r, gamma, rho0, policy, horizon):

@@ -43,6 +43,23 @@ def tabular_mdps(draw, max_states=3, max_actions=3, sparse=None, discounts=DISCO
     return TabularMDP(P, r, gamma, rho0)
 
 
+NEARLY_ONE = st.sampled_from([0.0, 0.5, 0.9, 0.99, 1 - 1e-4, 1 - 1e-6, 1 - 1e-8, 1 - 1e-10, 1 - 1e-12])
+SCALES = st.sampled_from([1.0, 1.0, 1e-9, 1e-3, 1e3, 1e9])
+OFFSETS = st.sampled_from([0.0, 0.0, 1.0, -1e3, 1e6, -1e9, 1e9])
+
+
+@st.composite
+def hard_mdps(draw, **options):
+    """`tabular_mdps` with γ up to 1 − 1e-12, rewards scaled by 1e-9 … 1e9, then all moved by up to 1e9."""
+    mdp = draw(tabular_mdps(discounts=NEARLY_ONE, **options))
+    return with_rewards(mdp, mdp.r * draw(SCALES) + draw(OFFSETS))
+
+
+def with_rewards(mdp, r):
+    """The same MDP with other rewards."""
+    return TabularMDP(mdp.P, r, mdp.gamma, mdp.rho0)
+
+
 def policies(mdp):
     """Policies with zeros and ones among their probabilities, and interior ones."""
     return st.one_of(distributions(*mdp.r.shape), thetas(mdp).map(_softmax))

@@ -97,10 +97,11 @@ def test_the_value_of_a_policy_is_as_exact_as_it_says(data):
 
 @pytest.mark.parametrize("gamma", [0.9, 0.999])
 def test_rows_that_sum_to_one_only_nearly_are_counted_in_the_bound(gamma):
-    # P as stored has rows that sum to 1 ± 5e-9; V = r/(1 − γ·sum) is what is asked for, and the bound holds.
+    # P as stored has rows that sum to 1 ± 5e-9, and they stand for distributions: V = r/(1 − γ), and the bound holds.
     for sum_of_row in (1 - 5e-9, 1 + 5e-9):
         mdp = TabularMDP([[[sum_of_row], [sum_of_row]]], [[1.0, 0.5]], gamma, [1.0])
         V, _ = oracles.exact_optimum(*plain(mdp)[:3])
+        assert V == [1 / (1 - Fraction(gamma))]
         for solver in SOLVERS:
             solution = solver(mdp)
             assert oracles.largest_error(solution.V, V) <= solution.error_bound

@@ -251,6 +251,9 @@ def test_without_chance_one_episode_is_the_exact_grid():
     widget = AverageGrid("one-way")
     np.testing.assert_allclose(widget.average.states, widget.exact.sum(axis=1), atol=1e-12)
     assert widget.gap < 1e-12
+    for quantity in ("reward", "visits"):  # and no deviation is one of rounding, as a difference of squares would have
+        states, whole = widget.run.deviations(quantity)
+        assert max(states.max(), whole) <= 1e-14 * abs(widget.run.unit(quantity)).max() / (1 - widget.gamma)
     widget.episodes = 5
     assert widget.average.state_errors == pytest.approx(np.zeros(widget.mdp.n_states), abs=1e-12)
 

@@ -318,7 +318,7 @@ def test_a_table_is_not_changed_by_reading_it():
         ([0.5, 0.4, 0], r"^env.initial_state_distrib sums to 0.9"),
         ([1.5, -0.5, 0], r"^env.initial_state_distrib\[1\] is -0.5"),
         ([1, np.nan, 0], r"^env.initial_state_distrib\[1\] is nan"),
-        (0, r"^env.initial_state_distrib must have 1 ax"),
+        (0, r"^env.initial_state_distrib must have shape"),
         (["S", "F", "G"], r"^env.initial_state_distrib must be an array of real numbers"),
     ],
 )

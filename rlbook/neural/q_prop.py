@@ -579,7 +579,8 @@ def measure_advantage_parts(control, *, seed, states=200, actions=24, runs=6, ga
 
     States are drawn as d^π has them, by stopping an episode with probability 1 − γ at each step. From each, `actions`
     are drawn, and each is followed `runs` times for `horizon` steps, after which V stands for the rest. The parts are
-    those of a nested analysis of variance, free of bias; the errors are those of an average over states.
+    those of a nested analysis of variance, free of bias, so that one near 0 may be estimated below it; the errors are
+    those of an average over states.
 
     Raises `ValueError` for a control that is none or was made for another env, gamma outside [0, 1), a seed that is not
     an integer from 0, or a count that is not a positive integer, or below 2 for `states`, `actions` and `runs`.

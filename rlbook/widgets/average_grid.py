@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+import scipy  # its subpackages load when first used
 import traitlets as tr
 
 from rlbook import plots
@@ -144,20 +145,21 @@ class Episodes:
     def deviations(self, quantity):
         """The exact standard deviations of what one episode leaves in each state, (S,), and in all of them.
 
-        A state's second moment is ρ²(s) Σ_a π r (r + 2γ Σ_s' P(s'|s,a) N(s',s) r̄(s)), ρ² the occupancy for γ²,
-        N = (I − γP_π)⁻¹ and r̄ = Σ_a π r.
+        What is left in s from x on has the mean v_s(x) = N(x,s) r̄(s), N = (I − γP_π)⁻¹ and r̄ = Σ_a π r. Its variance
+        is that of the mean after a step and, from there on, γ² times itself: no difference of squares.
         """
         mdp, pi, gamma, r = self.mdp, self.pi, self.mdp.gamma, self.unit(quantity)
-        eye, P = np.eye(mdp.n_states), transition_matrix(mdp, pi)
-        N = np.linalg.inv(eye - gamma * P)
-        twice = eye - gamma**2 * P
-        mean = (pi * r).sum(axis=1)
-        later = mdp.expect(N)[np.arange(mdp.n_states), :, np.arange(mdp.n_states)]  # Σ_s' P(s'|s,a) N(s',s)
-        second = np.linalg.solve(twice.T, mdp.rho0) * (pi * r * (r + 2 * gamma * later * mean[:, None])).sum(axis=1)
-        states = np.sqrt(np.maximum(second - ((mdp.rho0 @ N) * mean) ** 2, 0.0))
-        V = N @ mean
-        squares = np.linalg.solve(twice, (pi * r * (r + 2 * gamma * mdp.expect(V))).sum(axis=1))
-        return states, float(np.sqrt(max(mdp.rho0 @ squares - (mdp.rho0 @ V) ** 2, 0.0)))
+        S, P_pi = mdp.n_states, transition_matrix(mdp, pi)
+        N, mean = np.linalg.inv(np.eye(S) - gamma * P_pi), (pi * r).sum(axis=1)
+        v = np.column_stack([N * mean, N @ mean])  # (S, S+1): the last for all states together
+        earned = np.concatenate([np.eye(S)[:, None] * r[..., None], r[..., None]], axis=2)
+        ahead, P = mdp.expect(v), scipy.sparse.csr_array(mdp.P.reshape(r.size, S))
+        apart = v[P.indices] - ahead.reshape(r.size, -1).repeat(np.diff(P.indptr), axis=0)
+        spread = np.add.reduceat(P.data[:, None] * apart**2, P.indptr[:-1]).reshape(ahead.shape)
+        step = (earned + gamma * ahead - v[:, None]) ** 2 + gamma**2 * spread
+        later = np.linalg.solve(np.eye(S) - gamma**2 * P_pi, (pi[..., None] * step).sum(axis=1))
+        variance = np.maximum(mdp.rho0 @ (later + (v - mdp.rho0 @ v) ** 2), 0.0)  # below 0 it is rounding
+        return np.sqrt(variance[:-1]), float(np.sqrt(variance[-1]))
 
 
 def _mean_and_error(chunks, shape):
