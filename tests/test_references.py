@@ -19,7 +19,7 @@ each_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.s
 
 
 def links_in(path):
-    """The links from a chapter to places in other notebooks: [(words, notebook, label)], found without the extension."""
+    """The links from a chapter to places in others: [(words, notebook, label)], found without the extension."""
     return re.findall(r"\[([^\[\]]+)\]\(([^()#\s]+)#([^()\s]+)\)", text_of(path))
 
 
@@ -88,7 +88,10 @@ ONE = (
     "```{prf:theorem} Alpha\n:class: tip\n:label: thm-a\n$$\nx\n$$ (eq-long-name)\n```\n"
     "By {prf:ref}`lem-b` and [old words](02-two.ipynb#lem-b), with {eq}`eq-long-name`; {prf:ref}`thm-nowhere`."
 )
-TWO = "```{prf:lemma} Beta\n:label: lem-b\n```\nSee [Lemma](02-two.ipynb#lem-b), {eq}`eq-long-name`, [](01-one.ipynb#thm-a)."
+TWO = (
+    "```{prf:lemma} Beta\n:label: lem-b\n```\n"
+    "See [Lemma](02-two.ipynb#lem-b), {eq}`eq-long-name`, [](01-one.ipynb#thm-a)."
+)
 
 
 @pytest.fixture
