@@ -1,5 +1,8 @@
 """Settings that every test shares."""
 
+from tests.node import FRONTEND, node, npm  # first: IPython before 9 puts a package "tests" of its own on the path
+
+# isort: split
 import functools
 import http.server
 import os
@@ -15,7 +18,6 @@ from hypothesis import HealthCheck, settings
 
 from rlbook import plots
 from rlbook.widgets.base import STATIC, Widget
-from tests.node import FRONTEND, node, npm
 
 ROOT = Path(__file__).parent.parent
 
