@@ -1,4 +1,4 @@
-"""In a real JupyterLab no reference shows a raw label, and those to other chapters open them, at the place."""
+"""In a real JupyterLab no reference shows a raw label; those to other chapters open them, and the place is there."""
 
 import re
 from urllib.parse import unquote, urlparse
