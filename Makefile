@@ -1,14 +1,15 @@
-# make book · make test · make fuzz · make lab · make pdf · make bench: each sets up what it needs.
+# make book · make test · make fuzz · make lowest · make lab · make pdf · make bench: each sets up what it needs.
 
 PYTHON ?= python3
 BIN := .venv/bin
+LOWEST := .venv-lowest/bin
 SHELL := bash
 
 # Whatever the pages are made of; tests too, since the ledger is read from them.
 SOURCES := _config.yml _toc.yml $(shell find book rlbook tests -type f \
 	-not -path '*/node_modules/*' -not -path '*/__pycache__/*' -not -path '*/.ipynb_checkpoints/*')
 
-.PHONY: book test fuzz lab pdf bench
+.PHONY: book test fuzz lowest lab pdf bench
 
 book: _build/html/.built
 	@echo
@@ -32,6 +33,13 @@ test: .venv/.ready
 fuzz: .venv/.ready
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.contract 100000
 
+# The package's tests and the notebooks, with the lowest version of everything that pyproject.toml lets them have.
+lowest: .venv-lowest/.ready
+	@$(LOWEST)/python -m tests.browser
+	@PATH="$(CURDIR)/$(LOWEST):$$PATH" OMP_NUM_THREADS=1 $(LOWEST)/python -m pytest --numprocesses 2 --dist loadfile
+	@set -e; for notebook in book/*.ipynb; do \
+		echo "Running $$notebook"; TQDM_DISABLE=1 $(LOWEST)/jupyter execute --timeout=600 $$notebook; done
+
 lab: .venv/.ready
 	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/book/01-reinforce.ipynb $(if $(filter 0,$(shell id -u)),--allow-root)
 
@@ -43,6 +51,15 @@ bench: book
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -r benchmarks/requirements.txt
 	@$(BIN)/python -m tests.browser
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m benchmarks
+
+.venv-lowest/.ready: pyproject.toml tests/lowest.py
+	@rm -rf .venv-lowest
+	@$(PYTHON) -m venv .venv-lowest
+	@$(LOWEST)/python tests/lowest.py notebooks test > .venv-lowest/constraints.txt
+	@echo "Installing the lowest versions into .venv-lowest; it takes some minutes."
+	@$(LOWEST)/python -m pip install --quiet --disable-pip-version-check \
+		-c .venv-lowest/constraints.txt -e ".[notebooks,test]" nbclient
+	@touch $@
 
 .venv/.ready: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("rlbook needs Python 3.11 or later, and $(PYTHON) is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'

@@ -1,23 +1,40 @@
 """Settings that every test shares."""
 
+from tests.node import FRONTEND, node, npm  # first: IPython before 9 puts a package "tests" of its own on the path
+
+# isort: split
 import functools
 import http.server
 import os
 import shutil
 import subprocess
 import threading
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from bs4 import BeautifulSoup
 from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
 from rlbook import plots
 from rlbook.widgets.base import STATIC, Widget
-from tests.node import FRONTEND, node, npm
 
 ROOT = Path(__file__).parent.parent
+
+# What some tests need besides the extra [test]: {extra: (a package that it brings, their files)}. Where it is not
+# installed they are left out, and the first lines of the run say so.
+PAGES = "errata lab* launch lean ledger notebooks pdf reference* site typography"
+NEEDED = {
+    "neural": ("torch", ["test_*neural.py"]),
+    "book": ("sphinx_proof", [f"test_{name}.py" for name in PAGES.split()]),
+}
+MISSING = {extra: files for extra, (package, files) in NEEDED.items() if not find_spec(package)}
+collect_ignore_glob = [file for files in MISSING.values() for file in files]
+
+
+def pytest_report_header():
+    return [f"without the extra [{extra}], so without {', '.join(files)}" for extra, files in MISSING.items()]
+
 
 # Derandomised, so that a run today and a run tomorrow test the same; no deadline, for machines differ.
 settings.register_profile(
@@ -55,6 +72,8 @@ def site(tmp_path_factory):
 @pytest.fixture(scope="session")
 def soup(site):
     """A function from a page's name to its parsed HTML; each page is parsed once and is not to be changed."""
+    from bs4 import BeautifulSoup  # here, so that the tests of numerics and widgets do not need what the pages do
+
     return functools.cache(lambda name: BeautifulSoup((site / name).read_text(encoding="utf-8"), "html.parser"))
 
 

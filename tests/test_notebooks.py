@@ -6,12 +6,17 @@ import statistics
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
 from jupyter_cache import get_cache
+from sphinx.errors import ExtensionError
 
 from rlbook.widgets import __all__ as WIDGETS
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "book/_ext"))
+import rerun
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "book").glob("*.ipynb"))
@@ -105,6 +110,21 @@ def test_a_change_in_the_package_reaches_the_page(tmp_path):
 
     unchanged = build(tmp_path)
     assert "Executing notebook" not in unchanged.stdout + unchanged.stderr
+
+
+@pytest.mark.parametrize("named", ["../elsewhere", "..", ".", "../../work", "../_build", "../_build/../elsewhere"])
+def test_no_folder_outside_the_build_is_emptied(tmp_path, monkeypatch, named):
+    """Not if the configuration names it as the cache, nor the folder of the build as a whole."""
+    kept = tmp_path / "work" / "elsewhere" / "kept.txt"
+    for folder in (kept.parent, tmp_path / "work" / "book", tmp_path / "work" / "_build" / "html"):
+        folder.mkdir(parents=True)
+    kept.write_text("mine")
+    monkeypatch.chdir(tmp_path / "work" / "book")  # so that nothing but this test's own could be lost
+    config = SimpleNamespace(nb_execution_cache_path=named)
+    app = SimpleNamespace(config=config, outdir=tmp_path / "work" / "_build" / "html", srcdir=tmp_path / "work")
+    with pytest.raises(ExtensionError, match="must lie within"):
+        rerun.forget_stale_outputs(app, SimpleNamespace(found_docs=[]), set(), set(), set())
+    assert kept.read_text() == "mine"
 
 
 def test_a_failing_cell_fails_the_build_and_is_named(tmp_path):

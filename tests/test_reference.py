@@ -162,7 +162,7 @@ def test_the_arrows_are_what_the_proofs_cite(soup):
                 label = found[1]
             if inside:
                 home |= {equation: label for equation in re.findall(r"\$\$ \(([\w-]+)\)", line)}
-                cited |= {(name, label) for name in re.findall(r"\{(?:prf:ref|eq)\}`([\w-]+)`", line)}
+                cited |= {(name, label) for name in re.findall(r"(?:\}`|\.ipynb#)([\w-]+)[`)]", line)}
     drawn_labels = {cell[0] for _, rows in grid() for row in rows for cell in row if cell}
     expected = {(home.get(a, a), b) for a, b in cited}
     expected = {(a, b) for a, b in expected if a != b and {a, b} <= drawn_labels}
@@ -181,8 +181,9 @@ def test_the_list_says_what_the_drawing_says(soup):
 
 def test_what_a_proof_cites_is_found():
     text = (
-        "```{prf:theorem} One\n:label: thm-one\n$$\nx\n$$ (eq-x)\n```\n```{prf:proof}\nBy {prf:ref}`lem-a`.\n```\n"
+        "```{prf:theorem} One\n:label: thm-one\n$$\nx\n$$ (eq-x)\n```\n"
+        "```{prf:proof}\nBy {prf:ref}`lem-a` and [Lemma “B” of chapter 1](01-one.ipynb#lem-b).\n```\n"
         "```{prf:lemma} Two\n:label: lem-two\nLet {eq}`eq-x`.\n```\n```{exercise}\n{prf:ref}`thm-no`\n```\n"
     )
-    assert results.citations_in(text) == ({"thm-one": ["lem-a"], "lem-two": ["eq-x"]}, {"eq-x": "thm-one"})
-    assert results.rests_on([text]) == {"thm-one": {"lem-a"}, "lem-two": {"thm-one"}}
+    assert results.citations_in(text) == ({"thm-one": ["lem-a", "lem-b"], "lem-two": ["eq-x"]}, {"eq-x": "thm-one"})
+    assert results.rests_on([text]) == {"thm-one": {"lem-a", "lem-b"}, "lem-two": {"thm-one"}}

@@ -44,7 +44,7 @@ def theme_options(environment):
 def install_line(environment):
     """The first cell of a notebook on Colab; none without a repository."""
     found = repository(environment)
-    return '%pip install "rlbook[neural] @ git+{}@{}"'.format(*found) if found else None
+    return '%pip install "rlbook[notebooks] @ git+{}@{}"'.format(*found) if found else None
 
 
 class Elsewhere(SphinxDirective):

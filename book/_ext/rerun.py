@@ -2,7 +2,8 @@
 
 jupyter-cache keys a notebook's outputs on its own code cells, so a change in rlbook/ alone would leave the
 page with yesterday's numbers. This extension keeps a hash of the package and of the pinned requirements beside
-the cache; when it no longer matches, it empties the cache and declares every notebook outdated.
+the cache; when it no longer matches, it empties the cache and declares every notebook outdated. It empties no folder
+that is not the build's own.
 
 It also has the bibliography written each time, which lists what the pages cite and would not notice that one cites
 more, and switches progress bars off in what it runs: on a page there is nothing left to wait for.
@@ -12,6 +13,8 @@ import hashlib
 import os
 import shutil
 from pathlib import Path
+
+from sphinx.errors import ExtensionError
 
 PACKAGE = ("rlbook/**/*.py", "rlbook/*.mplstyle", "rlbook/widgets/static/*", "requirements.txt")
 
@@ -26,7 +29,10 @@ def fingerprint(root):
 
 
 def forget_stale_outputs(app, env, added, changed, removed):
-    cache = Path(app.config.nb_execution_cache_path or Path(app.outdir).parent / ".jupyter_cache")
+    build = Path(app.outdir).resolve().parent
+    cache = Path(app.config.nb_execution_cache_path or build / ".jupyter_cache").resolve()
+    if build not in cache.parents:
+        raise ExtensionError(f"nb_execution_cache_path is {cache}: what is emptied must lie within {build}")
     stamp = cache / "rlbook.sha256"
     now = fingerprint(app.srcdir)
     if stamp.exists() and stamp.read_text() == now:

@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 from claims import KINDS, reading_order, text_of
 from docutils import nodes
+from references import cited_in
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
@@ -30,7 +31,6 @@ TOP, SIDE = 34, 8  # of a band, for its title; beside the boxes
 LINE = 20  # characters
 
 BLOCK = re.compile(r"```\{prf:(\w+)\}[^\n]*\n(.*?)\n```", re.DOTALL)
-CITED = re.compile(r"\{(?:prf:ref|eq)\}`([\w-]+)`")
 NUMBERED = re.compile(r"\$\$\s*\(([\w-]+)\)|\{math\}\n:label:\s*([\w-]+)")
 
 
@@ -56,7 +56,7 @@ def citations_in(text):
             cites[label] = []
         elif kind != "proof":
             continue
-        cites[label] += CITED.findall(body)
+        cites[label] += cited_in(body)
         within.update({one or other: label for one, other in NUMBERED.findall(body)})
     return cites, within
 
