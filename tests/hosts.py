@@ -70,7 +70,7 @@ def marimo(folder, name):
 
 
 def _wait_for(url, server, log):
-    for _ in range(240):
+    for _ in range(720):  # three minutes, for a machine that has much else to do
         try:
             urllib.request.urlopen(url, timeout=5).close()
             return
