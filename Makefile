@@ -66,4 +66,5 @@ bench: book
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "Installing the requirements into .venv; the first time takes some minutes."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@mkdir -p .venv/etc/jupyter && cp book/jupyter_nbconvert_config.json .venv/etc/jupyter/
 	@touch $@

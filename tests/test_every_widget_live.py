@@ -1,9 +1,13 @@
 """What holds for every widget of the book, in Chromium, on a page of its own."""
 
+import shutil
+
 import pytest
 
 import rlbook.widgets
-from tests.live import WIDTHS, data, serious_faults
+from rlbook.widgets import QProp, VarianceReduction
+from rlbook.widgets.base import STATIC
+from tests.live import PAGE, WIDTHS, data, serious_faults
 
 KINDS = [getattr(rlbook.widgets, name) for name in rlbook.widgets.__all__]
 
@@ -58,3 +62,123 @@ def test_the_picture_keeps_the_room_that_the_widget_takes(visit, kind, width):
     page.evaluate("document.querySelector('.rlbook-widget').classList.remove('is-live')")
     kept = page.locator(".rlbook-picture").bounding_box()["height"]
     assert kept == pytest.approx(live, abs=32)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_what_the_mouse_moves_gets_no_box_and_tab_shows_where_it_is(visit, kind):
+    """No outline and no ring after a press of the mouse, on whatever can be moved; one of them after Tab."""
+    page = visit(kind())
+    data(page)
+    page.wait_for_timeout(450)
+    seen = """() => {
+      const at = document.activeElement;
+      const ring = at.querySelector(".rl-reach");
+      const drawn = [getComputedStyle(at).outlineStyle !== "none", ring && getComputedStyle(ring).stroke !== "none"];
+      return [at.matches(".rl *"), drawn.some(Boolean)];
+    }"""
+    pressed = 0
+    for part in page.locator(".rl :is([tabindex='0'], [tabindex='-1'], input[type=range])").all():
+        if not part.is_visible() or not part.is_enabled():
+            continue
+        part.scroll_into_view_if_needed()
+        box = part.bounding_box()
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        page.mouse.move(x, y)
+        page.mouse.down()
+        page.mouse.move(x + 9, y + 5, steps=2)
+        page.mouse.up()
+        inside, drawn = page.evaluate(seen)
+        assert not (inside and drawn), part.evaluate("(node) => node.outerHTML.slice(0, 200)")
+        pressed += inside
+        if pressed > 12:
+            break
+    assert pressed
+    page.keyboard.press("Tab")
+    assert page.evaluate(seen)[1] or not page.evaluate(seen)[0]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_forced_colours_tell_what_is_pressed_and_keep_the_keys(visit, kind):
+    page = visit(kind(), forced_colors="active")
+    data(page)
+    looks = page.evaluate(
+        """() => {
+          const look = (node) => {
+            const { backgroundColor, color, borderTopColor } = getComputedStyle(node);
+            return [backgroundColor, color, borderTopColor].join();
+          };
+          return [...document.querySelectorAll(".rl .rl-chips")].filter((row) => row.checkVisibility()).map((row) => ({
+            pressed: [...row.querySelectorAll("[aria-pressed=true]")].map(look),
+            others: [...row.querySelectorAll("[aria-pressed=false]:enabled")].map(look),
+          }));
+        }"""
+    )
+    assert any(row["pressed"] and row["others"] for row in looks)
+    for row in looks:
+        assert not set(row["pressed"]) & set(row["others"])
+    keys = page.evaluate(
+        """() => [...document.querySelectorAll(".rl .rl-key")].map((key) => {
+          const { backgroundColor, borderTopColor, borderTopWidth } = getComputedStyle(key, "::before");
+          return [key.className, parseFloat(borderTopWidth) ? borderTopColor : backgroundColor];
+        })"""
+    )
+    own = {
+        "sample": "rgb(230, 159, 0)",
+        "plain": "rgb(213, 94, 0)",
+        "improved": "rgb(0, 114, 178)",
+        "control": "rgb(0, 158, 115)",
+        "other": "rgb(204, 121, 167)",
+        "mixed": "rgb(204, 121, 167)",
+    }
+    for name, colour in keys:
+        for word, right in own.items():
+            if f"rl-key-{word}" in name:
+                assert colour == right, name
+
+
+BREAKS = {
+    "the state is no JSON": "document.querySelector('.rlbook-widget script').textContent += '}'",
+    "the state lacks what is drawn": """(() => {
+      const script = document.querySelector('.rlbook-widget script');
+      script.textContent = JSON.stringify({ ...JSON.parse(script.textContent), _presets: {} });
+    })()""",
+    "no script comes": "document.querySelector('.rlbook-widget').dataset.view = 'nonesuch'",
+}
+
+
+@pytest.mark.parametrize("broken", BREAKS)
+def test_a_widget_that_fails_leaves_its_picture_and_says_so(browser, tmp_path, broken):
+    for path in STATIC.iterdir():
+        shutil.copy(path, tmp_path)
+    text = PAGE.format(html=VarianceReduction().to_html() + QProp().to_html(), theme="light")
+    head, _, body = text.partition('<script defer src="widget-loader.js"></script>')
+    loader = f'<script>{BREAKS[broken]}</script><script src="widget-loader.js"></script></body>'
+    (tmp_path / "page.html").write_text(head + body.replace("</body>", loader), encoding="utf-8")
+    page = browser.new_page(viewport=WIDTHS["desktop"])
+    page.goto(f"file://{tmp_path}/page.html")
+    first, second = page.locator(".rlbook-widget").all()
+    first.locator(".rl-failed").wait_for()
+    assert "This widget cannot run here, so its picture stays." in first.locator(".rl-failed").text_content()
+    assert first.locator(".rlbook-picture").is_visible()
+    assert 100 < first.bounding_box()["height"] < 700  # the room for the widget is given back
+    assert first.locator(".rl").count() == 0
+    second.scroll_into_view_if_needed()
+    second.locator(".rl[data-preset]").wait_for()  # the others live
+    page.close()
+
+
+def test_a_widget_that_fails_later_gives_its_picture_back(browser, tmp_path):
+    for path in STATIC.iterdir():
+        shutil.copy(path, tmp_path)
+    (tmp_path / "page.html").write_text(PAGE.format(html=VarianceReduction().to_html(), theme="light"), "utf-8")
+    page = browser.new_page(viewport=WIDTHS["desktop"])
+    page.goto(f"file://{tmp_path}/page.html")
+    page.locator(".rl[data-preset]").wait_for()
+    assert not page.locator(".rlbook-picture").is_visible()
+    page.evaluate("() => { SVGElement.prototype.setAttribute = () => { throw Error('broken'); }; }")
+    page.locator("input[type=range]").first.press("ArrowLeft")
+    page.locator(".rl-failed").wait_for()
+    assert "(Error: broken)" in page.locator(".rl-failed").text_content()
+    assert page.locator(".rlbook-picture").is_visible()
+    assert page.locator(".rl").count() == 0
+    page.close()

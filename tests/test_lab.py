@@ -1,19 +1,15 @@
 """A real JupyterLab runs the chapters to their end, and the widgets answer there, both ways."""
 
 import json
-import os
 import shutil
-import socket
-import subprocess
-import sys
 import time
-import urllib.request
 from pathlib import Path
 
 import nbformat
 import pytest
 
 from rlbook.widgets import __all__ as WIDGETS
+from tests.hosts import jupyter
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "book").glob("*.ipynb"))
@@ -38,48 +34,8 @@ def lab(tmp_path_factory):
     folder = tmp_path_factory.mktemp("lab")
     for path in NOTEBOOKS:
         shutil.copy(path, folder)
-    settings = folder / ".settings" / "@jupyterlab"
-    quiet = {
-        "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
-        "notebook-extension/tracker": {"windowingMode": "none"},
-    }
-    for name, values in quiet.items():
-        path = settings / f"{name}.jupyterlab-settings"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(values))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = os.environ | {
-        "JUPYTER_CONFIG_DIR": str(folder / ".config"),
-        "JUPYTERLAB_SETTINGS_DIR": str(settings.parent),
-        "JUPYTERLAB_WORKSPACES_DIR": str(folder / ".workspaces"),
-    }
-    command = [
-        *(sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root", "--expose-app-in-browser"),
-        *(f"--ServerApp.port={port}", "--ServerApp.ip=127.0.0.1", "--IdentityProvider.token="),
-        f"--ServerApp.root_dir={folder}",
-    ]
-    with (folder / "log").open("w") as log:
-        server = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
-        address = f"http://127.0.0.1:{port}"
-        try:
-            wait_for(address + "/api/status", server, folder / "log")
-            yield address, folder
-        finally:
-            server.terminate()
-            server.wait(timeout=30)
-
-
-def wait_for(url, server, log):
-    for _ in range(240):
-        try:
-            urllib.request.urlopen(url, timeout=5).close()
-            return
-        except OSError:
-            assert server.poll() is None, log.read_text()[-3000:]
-            time.sleep(0.25)
-    raise TimeoutError(log.read_text()[-3000:])
+    with jupyter(folder) as address:
+        yield address, folder
 
 
 def open_and_run(browser, lab, name, timeout, *, most=None, **options):

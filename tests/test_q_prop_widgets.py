@@ -78,9 +78,9 @@ def test_presets_reset_and_what_is_given():
     assert settings_of(widget) == settings_of(QProp("two-optima"))
     widget.preset = "single-sample"
     assert settings_of(widget) == settings_of(QProp("single-sample"))
-    # A preset from the front end comes with its own settings, which stay as they are sent.
+    # A preset from the front end brings its own settings, but for those that are sent with it.
     widget.set_state({"preset": "helpful", "weight": 0.7})
-    assert (widget.preset, widget.weight, widget.rule) == ("helpful", 0.7, "aggressive")
+    assert (widget.preset, widget.weight, widget.rule) == ("helpful", 0.7, "fixed")
 
 
 # Numbers --------------------------------------------------------------------------------------------------

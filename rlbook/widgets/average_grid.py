@@ -204,7 +204,6 @@ class AverageGrid(MapWidget):
     def __init__(self, preset=None, **settings):
         self._played = None, None  # the settings and the episodes that were asked for last
         super().__init__(preset, **settings)
-        self.observe(self._begin_again, [*MAP_SETTINGS, "policy", "seed"])
 
     @property
     def run(self):
@@ -261,10 +260,13 @@ class AverageGrid(MapWidget):
         """Take the optimal policy's arrows."""
         self.policy = write_policy(self.rows, self.mdp.cells, policy_iteration(self.mdp).Q)
 
-    def _begin_again(self, change):
-        if not self._told:
-            with self.hold_sync():
-                self.episodes = self.t = 0
+    def _following(self, before, said):
+        """Another map, policy or seed begins again."""
+        following = super()._following(before, said)
+        if self.preset != before["preset"]:
+            return following
+        another = any(before[name] != getattr(self, name) for name in (*MAP_SETTINGS, "policy", "seed"))
+        return {**following, "episodes": 0, "t": 0} if another else following
 
     def _draw(self):
         fig, axes = plots.row(3, width=8.4, height=2.6)

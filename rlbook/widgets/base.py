@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
+from copy import deepcopy
 from html import escape
 from pathlib import Path
 from typing import ClassVar
@@ -24,11 +25,18 @@ STATIC = Path(__file__).with_name("static")
 
 
 class Widget(anywidget.AnyWidget):
-    """A widget of the book. A subclass sets `_view`, its traits, `preset` among them, `_defaults`, `_draw`, `alt`."""
+    """A widget of the book. A subclass sets `_view`, its traits, `preset` among them, `_defaults`, `_draw`, `alt`.
+
+    A change of one setting may change others: a preset brings its own, a map of another shape takes away what
+    belonged to the last. Such things follow (`_following`) wherever settings are said, one by one, together in
+    `hold_trait_notifications` or by the front end, and never change what was said with them. They need no
+    observers, so that `unobserve_all()` takes none of them away.
+    """
 
     _esm = STATIC / "widgets.esm.js"
     _css = STATIC / "widgets.css"
     _view = tr.Unicode().tag(sync=True)
+    _said = None  # the names of the settings said so far, while some are
 
     def __init__(self, **settings):
         known = self.setting_names()
@@ -38,6 +46,7 @@ class Widget(anywidget.AnyWidget):
                 f"{type(self).__name__} has no setting {', '.join(map(repr, unknown))}; "
                 f"its settings are {', '.join(known)}"
             )
+        self._kind = type(self)  # anywidget gives each widget a class of its own
         super().__init__(**settings)
 
     @classmethod
@@ -45,11 +54,78 @@ class Widget(anywidget.AnyWidget):
         """The names of the settings that the constructor takes."""
         return sorted(cls.class_traits(setting=True))
 
+    @property
+    def settings(self):
+        """The settings as they are, a dict."""
+        return {name: getattr(self, name) for name in self.trait_names(setting=True)}
+
+    def __repr__(self):
+        own = self._defaults(self.preset)
+        texts = {name: repr(value) for name, value in self.settings.items() if value != own.get(name, value)}
+        said = (f"{name}={text if len(text) <= 200 else text[:100] + '…'}" for name, text in sorted(texts.items()))
+        return f"{type(self).__name__}({', '.join([repr(self.preset), *said])})"
+
+    def __reduce__(self):
+        """A copy, and what is unpickled, is a new widget of these settings, with no observers, links or views."""
+        return _make, (self._kind, self.settings)
+
+    def __copy__(self):
+        make, arguments = self.__reduce__()
+        return make(*arguments)
+
+    def __deepcopy__(self, memo):
+        make, arguments = self.__reduce__()
+        return make(*deepcopy(arguments, memo))
+
     def reset(self):
         """Go back to the preset's own settings."""
-        with self.hold_sync():
+        with self.hold_trait_notifications():
             for name, value in self._defaults(self.preset).items():
                 setattr(self, name, value)
+
+    # What follows from settings -----------------------------------------------------------------------------
+
+    def __setattr__(self, name, value):
+        with self._saying(name):
+            super().__setattr__(name, value)
+
+    def set_trait(self, name, value):
+        """Set a trait by its name, as the front end and links do."""
+        with self._saying(name):
+            super().set_trait(name, value)
+
+    @contextmanager
+    def _saying(self, name):
+        """Where a setting is set; anything else passes."""
+        trait = getattr(type(self), name, None)
+        if not (isinstance(trait, tr.TraitType) and trait.metadata.get("setting")):
+            yield
+            return
+        with self.hold_trait_notifications():
+            if self._said is not None:
+                self._said.add(name)
+            yield
+
+    @contextmanager
+    def hold_trait_notifications(self):
+        """Settings that are said together: what follows from them leaves each as it was said."""
+        if self._cross_validation_lock:  # this happens inside another, or in the constructor
+            yield
+            return
+        before, self._said = self.settings, set()
+        try:
+            with self.hold_sync(), super().hold_trait_notifications():
+                yield
+                said, self._said = self._said, None
+                for name, value in self._following(before, said).items():
+                    if name not in said:
+                        setattr(self, name, value)
+        finally:
+            self._said = None
+
+    def _following(self, before, said):
+        """What settings become, a dict, where those before have become the present ones; `said` were set just now."""
+        return self._defaults(self.preset) if self.preset != before["preset"] else {}
 
     def _defaults(self, preset):
         """The settings that a preset begins with; `TraitError` for a name that is none."""
@@ -93,6 +169,10 @@ class Widget(anywidget.AnyWidget):
         return {**data, "text/html": self.to_html()}, metadata
 
 
+def _make(kind, settings):
+    return kind(**settings)
+
+
 class Number(tr.Float):
     """A number from `low` to `high`; nan is none."""
 
@@ -120,32 +200,7 @@ class PresetWidget(Widget):
 
     def __init__(self, preset=None, **settings):
         preset = self.PRESETS[0] if preset is None else preset
-        self._told = True  # settings come as they are to be: none of them changes another
         super().__init__(**{**self._defaults(preset), "preset": preset, **settings})
-        self._told = False
-        self.observe(self._load_preset, "preset")
-
-    def reset(self):
-        """Go back to the preset's own settings."""
-        with self._telling():
-            super().reset()
-
-    def set_state(self, sync_data):
-        """What the front end sends: settings that belong together."""
-        with self._telling():
-            super().set_state(sync_data)
-
-    @contextmanager
-    def _telling(self):
-        before, self._told = self._told, True
-        try:
-            yield
-        finally:
-            self._told = before
-
-    def _load_preset(self, change):
-        if not self._told:
-            self.reset()
 
     def _defaults(self, preset):
         """The settings that a preset begins with."""

@@ -60,27 +60,22 @@ class MapWidget(PresetWidget):
     pit_reward = Number(-1.0, -100, 100).tag(sync=True, setting=True)
 
     def __init__(self, preset=None, **settings):
-        emptied = {name: [] for name in ("cell_rewards", *self._policies)} if "rows" in settings else {}
-        super().__init__(preset, **{**emptied, **settings})
-        self.observe(self._fit_to_map, "rows")
+        super().__init__(preset, **{**(self._emptied() if "rows" in settings else {}), **settings})
 
     @property
     def map_settings(self):
         """The settings that `make_map` takes."""
         return {name: getattr(self, name) for name in MAP_SETTINGS}
 
-    def reset(self):
-        """Go back to the preset's own settings."""
-        with self._telling(), self.hold_trait_notifications():
-            super().reset()
+    def _following(self, before, said):
+        """With a map of another shape, or of one's own in a preset, what belonged to the last goes."""
+        following = super()._following(before, said)
+        own = "rows" in said if following else map_shape(before["rows"]) != map_shape(self.rows)
+        return {**following, **self._emptied()} if own else following
 
-    def _fit_to_map(self, change):
-        """What belonged to a map of another shape goes."""
-        if self._told or map_shape(change.old) == map_shape(change.new):
-            return
-        with self.hold_sync():
-            for name in ("cell_rewards", *self._policies):
-                setattr(self, name, [])
+    @classmethod
+    def _emptied(cls):
+        return {name: [] for name in ("cell_rewards", *cls._policies)}
 
     @tr.validate("rows")
     def _map_that_is_one(self, proposal):

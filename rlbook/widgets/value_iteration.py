@@ -10,7 +10,6 @@ An edit keeps what the sweeps have found: the present Q_k becomes the new Q_0, a
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from functools import cached_property
 
 import numpy as np
@@ -243,8 +242,6 @@ class ValueIteration(MapWidget):
     def __init__(self, preset=None, **settings):
         self._swept = None, None  # the settings and the sweeps that were asked for last
         super().__init__(preset, **settings)
-        self._before = self._grid_settings()
-        self.observe(self._carry, [*(name for name in GRID_SETTINGS if name not in ("Q0", "other_Q0")), "view"])
 
     @property
     def sweeps(self):
@@ -317,13 +314,13 @@ class ValueIteration(MapWidget):
         first = (Q >= Q.max(axis=1, keepdims=True) - 1e-9 * (1 + abs(sweeps.optimal).max())).argmax(axis=1)
         letters = np.full(sweeps.shape, ".")
         letters[tuple(sweeps.mdp.cells.T)] = np.where(sweeps.absorbing, ".", np.array(list(ARROWS))[first])
-        with self.hold_sync():
+        with self.hold_trait_notifications():
             self.operator = "policy"
             self.policy = ["".join(row) for row in letters]
 
     def restart(self):
         """Back to k = 0 and to the starts that the settings name, forgetting what was carried over."""
-        with self.hold_sync(), self._telling():
+        with self.hold_trait_notifications():
             self.k, self.Q0, self.other_Q0 = 0, [], []
 
     def _draw(self):
@@ -355,37 +352,26 @@ class ValueIteration(MapWidget):
     def _grid_settings(self):
         return {name: getattr(self, name) for name in GRID_SETTINGS}
 
-    @contextmanager
-    def _telling(self):
-        """Settings come together, as they are to be: nothing is carried over."""
-        try:
-            with super()._telling():
-                yield
-        finally:
-            self._before = self._grid_settings()
-
-    def _fit_to_map(self, change):
-        """`_carry` does that too."""
-
-    def _carry(self, change):
-        """After a change of the problem: the present Q_k becomes Q_0. The plane keeps its V_0 and k."""
-        if self._told:
-            return
-        old, k, leaving = self._before, self.k, change.name == "view"
-        kept = {}
-        if change.name == "other":
-            kept = {"k": 0, "other_Q0": []}
-        elif map_shape(old["rows"]) != map_shape(self.rows):
-            kept = {"k": 0, "Q0": [], "other_Q0": [], "cell_rewards": [], "policy": []}
-        elif (change.old if leaving else self.view) == "grid" and k > 0:
-            swept = Sweeps(**old)
-            last = [swept.by_cell(swept.iterates(k, start)[-1]) for start in (0, 1)]
-            kept = {"k": 0, "Q0": last[0], "other_Q0": last[1]}
-        elif leaving:
-            kept = {"k": 0}
-        with self.hold_sync(), self._telling():
-            for name, value in kept.items():
-                setattr(self, name, value)
+    def _following(self, before, said):
+        """After a change of the problem the present Q_k becomes Q_0. The plane keeps its V_0 and k."""
+        following = super()._following(before, said)
+        if self.preset != before["preset"]:
+            return following
+        changed = {name for name in GRID_SETTINGS if before[name] != getattr(self, name)}
+        leaving = before["view"] != self.view
+        if map_shape(before["rows"]) != map_shape(self.rows):
+            return {**following, "k": 0, "Q0": [], "other_Q0": []}
+        if "other" in changed:
+            following = {"k": 0, "other_Q0": []}
+        if leaving:
+            following |= {"k": 0}
+        said_itself = said & {"k", "Q0", "other_Q0"}
+        another = leaving or changed - {"other", "Q0", "other_Q0"}
+        if another and before["view"] == "grid" and before["k"] and not said_itself:
+            swept = Sweeps(**{name: before[name] for name in GRID_SETTINGS})
+            last = [swept.by_cell(swept.iterates(before["k"], start)[-1]) for start in (0, 1)]
+            following = {"k": 0, "Q0": last[0], "other_Q0": last[1], **following}
+        return following
 
     @tr.default("_presets")
     def _settings_of_presets(self):

@@ -202,7 +202,6 @@ class VarianceReduction(Widget):
         self._shown |= {name: make() for name, make in makers.items()}
         preset = next(iter(self._shown)) if preset is None else preset
         super().__init__(**{**self._defaults(preset), "preset": preset, **settings})
-        self.observe(self._load_preset, "preset")  # only now, lest it undo the settings given
 
     @classmethod
     def of(cls, mdp, theta, *, horizon, features=None, coordinates=None, **settings):
@@ -314,11 +313,16 @@ class VarianceReduction(Widget):
         _, problem, settings = self._shown[preset]
         return {**settings, "baseline": problem.V.tolist()}
 
-    def _load_preset(self, change):
-        self.reset()
+    def __reduce__(self):
+        own = self._shown.get("own")
+        return _make, (self._kind, own and own[1], self.settings)
 
     def _moments(self):
         return self.problem.moments(np.array(self.baseline))
+
+
+def _make(kind, own, settings):
+    return kind(own=own, **settings)
 
 
 FULL_RETURN = {"kappa": 1.0, "beta": 0.0, "step": None, "state": 0, "batch": 1}

@@ -1,6 +1,6 @@
 // A map with a number in each cell, and over it arrows of policies and the trail of an episode. One that is painted
 // is a grid to screen readers and keys; the others are pictures.
-import { svgElement } from "./controls.js";
+import { hasFocus, svgElement } from "./controls.js";
 import { KINDS, arrows, onCells } from "./grid_map.js";
 
 export const BRUSHES = ["^", ">", "v", "<", "."]; // what a policy is painted with
@@ -123,7 +123,7 @@ export function makeCells(holder, { label, kind = "", paint = null, point }) {
   function draw({ rows, names, stateAt, absorbing, values, tint, policies = [], trail = [], token = null, at, says }, [width, height]) {
     const [H, W] = [rows.length, rows[0].length];
     const size = Math.floor(Math.min((width - 2) / W, (height - 2) / H, names ? 110 : 64));
-    const again = parts?.svg.contains(document.activeElement);
+    const again = parts && hasFocus(parts.svg);
     if (key !== (key = [rows.join(), size].join())) {
       parts = build(rows, size, names);
       if (again && paint) focusOn(focus);

@@ -57,14 +57,21 @@ export function foot(link, settings) {
 export const columnsIn = (width, columns = width >= 640 ? 2 : 1) => [columns, Math.floor((width - 16 * (columns - 1)) / columns)];
 
 // Calls fit(width) at once, for a frame without pictures would make the page jump, and when the width changes, and
-// request() when a setting does. Gives the function that ends all of it.
+// request() when a setting does. What throws later on is told to the host. Gives the function that ends all of it.
 export function follow(model, root, names, request, fit) {
   const resize = () => {
     const width = Math.floor(root.clientWidth);
     if (width) fit(width); // else it is not in the document yet
   };
   resize();
-  const observer = new ResizeObserver(resize);
+  request.guard = (act) => {
+    try {
+      act();
+    } catch (error) {
+      root.dispatchEvent(new CustomEvent("rl-failed", { detail: error, bubbles: true }));
+    }
+  };
+  const observer = new ResizeObserver(() => request.guard(resize));
   observer.observe(root);
   const events = [...new Set(["preset", ...names])].map((name) => `change:${name}`);
   for (const event of events) model.on(event, request);

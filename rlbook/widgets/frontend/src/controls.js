@@ -19,8 +19,13 @@ export function svgElement(tag, attributes = {}) {
 }
 
 let count = 0;
-// An id that no other element has: several widgets, or several views of one, may share a page.
-export const uniqueId = () => `rl-${++count}`;
+const own = [...crypto.getRandomValues(new Uint32Array(2))].map((word) => word.toString(36)).join("");
+// An id that no other element has: several widgets, or several views of one, may share a page, and a host may load
+// this module anew for each of them.
+export const uniqueId = () => `rl-${own}-${++count}`;
+
+// Whether a node has the focus, or one inside it; a host may keep a widget in a shadow tree, which has its own.
+export const hasFocus = (node) => node.contains(node.getRootNode().activeElement ?? null);
 
 // A number for reading: three significant digits, a true minus sign, and 0 for what is 0 but for rounding.
 export function format(x) {
@@ -69,7 +74,7 @@ export function slider({ label, min, max, step, change, toSlider = (x) => x, fro
     shown = value;
     range.value = toSlider(value);
     range.setAttribute("aria-valuetext", format(value));
-    if (document.activeElement !== number) understood();
+    if (!hasFocus(number)) understood();
   };
   number.addEventListener("blur", understood);
   number.addEventListener("change", () => setTimeout(understood, 50)); // Enter; the value itself comes with the next frame
@@ -119,9 +124,10 @@ export function onFrame(draw) {
   const request = () => {
     frame ||= requestAnimationFrame(() => {
       frame = 0;
-      draw();
+      request.guard(draw);
     });
   };
+  request.guard = (act) => act();
   request.cancel = () => cancelAnimationFrame(frame);
   return request;
 }

@@ -1,5 +1,5 @@
 // The map of ValueIteration: cells that are painted by mouse, finger or keys, their values, colours and arrows.
-import { format, svgElement } from "./controls.js";
+import { format, hasFocus, svgElement } from "./controls.js";
 import * as numerics from "./grid_numerics.js";
 
 export const ARROWS = ["↑", "→", "↓", "←"];
@@ -28,11 +28,14 @@ export function brief(x) {
 const signed = (x) => (x > 0 ? `+${format(x)}` : format(x));
 
 // Pointer and keys on the cells of a map. use(null, at) uses the chosen tool, use(key, at) what a key stands for, and
-// gives what a stroke goes on painting, once a cell; a finger has to go sideways or tap, else it scrolls.
+// gives what a stroke goes on painting, once a cell; a finger has to go sideways or tap, else it scrolls. While the
+// pointer was last here, and no key since, the widget is "rl-pointed": the cell with the focus needs no outline then.
 export function onCells(svg, { cellAt, shape, focused, focusOn, attend, use, paint = use, knows, point }) {
   let stroke = null;
   let touched = null;
+  const pointed = (yes) => svg.closest(".rl")?.classList.toggle("rl-pointed", yes);
   const begin = (at) => {
+    pointed(true);
     focusOn(at);
     point(at);
     stroke = { last: at.join(), paint: use(null, at) };
@@ -70,6 +73,7 @@ export function onCells(svg, { cellAt, shape, focused, focusOn, attend, use, pai
   svg.addEventListener("pointercancel", () => (touched = stroke = null));
   svg.addEventListener("pointerleave", () => point(null, true));
   svg.addEventListener("keydown", (event) => {
+    pointed(false);
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const [H, W] = shape();
     const [i, j] = focused();
@@ -88,6 +92,7 @@ export function onCells(svg, { cellAt, shape, focused, focusOn, attend, use, pai
     if (to) focusOn([Math.min(H - 1, Math.max(0, to[0])), Math.min(W - 1, Math.max(0, to[1]))]);
     else use(enter ? null : event.key, focused());
   });
+  svg.addEventListener("focusout", (event) => svg.isConnected && !svg.contains(event.relatedTarget) && pointed(false));
   svg.addEventListener("focusin", (event) => {
     const at = event.target.closest(".rl-cell")?.dataset.at?.split(",").map(Number);
     if (!at) return;
@@ -204,7 +209,7 @@ export function makeMap(holder, { apply, point }) {
     const { process } = swept;
     const [H, W] = [rows.length, rows[0].length];
     const size = Math.floor(Math.min((width - 2) / W, (height - 2) / H, 72));
-    const again = parts?.svg.contains(document.activeElement);
+    const again = parts && hasFocus(parts.svg);
     if (key !== (key = [H, W, size].join())) {
       parts = build(rows, size);
       if (again) focusOn(focus);

@@ -1,5 +1,6 @@
 // The page's host: the part of the Jupyter widget model's interface that a view uses, over state that stands in
 // the page. With it the same view runs without a kernel.
+import { keepPicture, show } from "./show.js";
 
 const same = (a, b) => a === b || JSON.stringify(a) === JSON.stringify(b);
 
@@ -44,37 +45,50 @@ function asked(id) {
   return settings.w === id ? settings : null;
 }
 
-// Bring one container to life. Its state is the JSON inside it; `views` maps state._view to a view.
+const begun = new WeakSet();
+
+// Bring one container to life. Its state is the JSON inside it; `views` maps state._view to a view. The picture goes
+// once the view stands.
 export async function mount(container, views) {
-  if (container.classList.contains("is-live")) return;
-  container.classList.add("is-live");
-  const state = JSON.parse(container.querySelector(':scope > script[type="application/json"]').textContent);
-  const view = views[state._view];
-  const model = new Model(state);
-  const follow = () => {
-    const settings = asked(container.id);
-    if (settings) view.restore(model, settings);
-  };
-  follow();
-  window.addEventListener("hashchange", follow);
+  if (begun.has(container)) return;
+  begun.add(container);
   const el = document.createElement("div");
   container.append(el);
-  // Writes the state into the address, copies it, and says whether the clipboard took it.
-  const link = async (settings) => {
-    const hash = `#${new URLSearchParams({ w: container.id, ...settings })}`;
-    history.replaceState(null, "", hash);
-    try {
-      await navigator.clipboard.writeText(location.href);
-      return true;
-    } catch {
-      return false; // no permission, or a page opened from disk
-    }
+  const render = async () => {
+    const state = JSON.parse(container.querySelector(':scope > script[type="application/json"]').textContent);
+    const view = views[state._view];
+    const model = new Model(state);
+    const follow = () => {
+      const settings = asked(container.id);
+      if (settings) view.restore(model, settings);
+    };
+    follow();
+    // Writes the state into the address, copies it, and says whether the clipboard took it.
+    const link = async (settings) => {
+      const hash = `#${new URLSearchParams({ w: container.id, ...settings })}`;
+      history.replaceState(null, "", hash);
+      try {
+        await navigator.clipboard.writeText(location.href);
+        return true;
+      } catch {
+        return false; // no permission, or a page opened from disk
+      }
+    };
+    const stop = await view.render({ model, el, link });
+    window.addEventListener("hashchange", follow);
+    container.classList.add("is-live");
+    return () => {
+      window.removeEventListener("hashchange", follow);
+      container.classList.remove("is-live");
+      stop?.();
+    };
   };
-  const stop = await view.render({ model, el, link });
-  return () => {
-    window.removeEventListener("hashchange", follow);
-    stop?.();
+  const end = await show(el, render, (error) => {
     el.remove();
-    container.classList.remove("is-live");
+    keepPicture(container, error);
+  });
+  return () => {
+    end?.();
+    el.remove();
   };
 }

@@ -1,25 +1,31 @@
 // A page with widgets loads this; when one of them comes near the viewport, or when the address asks for it by
 // name, it fetches what all views share and that widget's own view.
+import { keepPicture } from "./show.js";
+
 const { src, dataset } = document.currentScript;
 const nth = {};
-const asked = new Set();
+const asked = new Map();
 
+// Gives a promise that is kept when the script has run, or has not come.
 function fetchOnce(name) {
-  if (asked.has(name)) return;
-  asked.add(name);
-  const script = document.createElement("script");
-  script.src = new URL(`${name}?v=${dataset.version}`, src).href;
-  script.async = false; // they run in the order in which they were asked for
-  document.head.append(script);
+  if (!asked.has(name)) {
+    const script = document.createElement("script");
+    script.src = new URL(`${name}?v=${dataset.version}`, src).href;
+    script.async = false; // they run in the order in which they were asked for
+    asked.set(name, new Promise((done) => (script.onload = script.onerror = done)));
+    document.head.append(script);
+  }
+  return asked.get(name);
 }
 
 // A view mounts the containers marked so far when it arrives, and the others as they come.
-function wake(container) {
+async function wake(container) {
   const { view } = container.dataset;
   container.classList.add("is-awaited");
   if (globalThis.rlbook?.views[view]) return globalThis.rlbook.mount(container);
   fetchOnce("widgets.js");
-  fetchOnce(`widgets.${view}.js`);
+  await fetchOnce(`widgets.${view}.js`);
+  if (!globalThis.rlbook?.views[view]) keepPicture(container, "its script did not load");
 }
 
 const containers = [...document.querySelectorAll(".rlbook-widget")];
