@@ -75,16 +75,21 @@ def address(site):
 
 
 @pytest.fixture(scope="session")
-def browser():
-    """One headless Chromium for all browser tests, that can reach nothing but this machine."""
+def playwright():
     from playwright.sync_api import sync_playwright  # here, so that the numerical tests need no browser
 
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="session")
+def browser(playwright):
+    """One headless Chromium for all browser tests, that can reach nothing but this machine."""
     from tests.browser import launch
 
-    with sync_playwright() as playwright:
-        chromium = launch(playwright)
-        yield chromium
-        chromium.close()
+    chromium = launch(playwright)
+    yield chromium
+    chromium.close()
 
 
 @pytest.fixture
