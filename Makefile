@@ -12,11 +12,11 @@ SOURCES := _config.yml _toc.yml $(shell find book rlbook tests -type f \
 
 book: _build/html/.built
 	@echo
-	@echo "The book is built. Open file://$(CURDIR)/_build/html/index.html"
+	@$(BIN)/python -c 'from pathlib import Path; print("The book is built. Open", Path("_build/html/index.html").absolute().as_uri())'
 
 _build/html/.built: .venv/.ready _build/.extensions $(SOURCES)
 	@echo "Building the book; each notebook that has to run says so and how long it took."
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter-book build . -n -W --keep-going
+	@PATH="$$PWD/$(BIN):$$PATH" $(BIN)/jupyter-book build . -n -W --keep-going
 	@touch $@
 
 # Sphinx does not know that pages depend on its extensions' code. The notebooks' outputs are kept.
@@ -27,7 +27,7 @@ _build/.extensions: $(wildcard book/_ext/*.py)
 
 test: .venv/.ready
 	@$(BIN)/python -m tests.browser
-	@PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	@PATH="$$PWD/$(BIN):$$PATH" OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 lab: .venv/.ready
 	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/book/01-reinforce.ipynb $(if $(filter 0,$(shell id -u)),--allow-root)
@@ -39,7 +39,7 @@ pdf: book
 bench: book
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -r benchmarks/requirements.txt
 	@$(BIN)/python -m tests.browser
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m benchmarks
+	@PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python -m benchmarks
 
 .venv/.ready: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("rlbook needs Python 3.11 or later, and $(PYTHON) is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'

@@ -68,12 +68,16 @@ class Window:
         raise NotImplementedError
 
     def wait(self, condition, *arguments, seconds=30):
-        """Wait until a JavaScript function of these arguments is true."""
-        end = time.monotonic() + seconds
-        while not self.run(condition, *arguments):
-            if time.monotonic() > end:
-                raise TimeoutError(f"in {seconds} s never true: {condition} of {arguments}")
+        """Wait until a JavaScript function of these arguments is true, on this page or on the one that follows it."""
+        end, error = time.monotonic() + seconds, None
+        while time.monotonic() < end:
+            try:
+                if self.run(condition, *arguments):
+                    return
+            except Exception as why:  # a page that is just being left answers each driver with an error of its own
+                error = why
             time.sleep(0.05)
+        raise TimeoutError(f"in {seconds} s never true: {condition} of {arguments}") from error
 
     def place(self, selector, index=0):
         """The middle of an element that matches, brought into view: x and y in the window. A negative index counts
@@ -233,6 +237,9 @@ PREFERENCES = {
 }
 
 
+NETWORK = ("beforeRequestSent", "fetchError", "responseCompleted")
+
+
 class Firefox(WebDriver):
     """An installed Firefox, by WebDriver BiDi: JSON messages over a web socket."""
 
@@ -254,7 +261,10 @@ class Firefox(WebDriver):
             address = f"ws://127.0.0.1:{port}/session"
             self._socket = websocket.create_connection(address, timeout=PATIENCE, suppress_origin=True)
             self._ask("session.new", capabilities={})
-            heard = ["log.entryAdded", *(f"network.{e}" for e in ("beforeRequestSent", "fetchError", "responseCompleted"))]
+            heard = [
+                "log.entryAdded",
+                *(f"network.{e}" for e in ("beforeRequestSent", "fetchError", "responseCompleted")),
+            ]
             self._ask("session.subscribe", events=heard)
             self._context = self._ask("browsingContext.getTree")["contexts"][0]["context"]
         except BaseException:
@@ -417,7 +427,9 @@ class WebKitGTK(WebDriver):
 
     def _ask(self, method, path, **parameters):
         data = json.dumps(parameters).encode() if method == "POST" else None
-        request = urllib.request.Request(self._address + path, data, {"Content-Type": "application/json"}, method=method)
+        request = urllib.request.Request(
+            self._address + path, data, {"Content-Type": "application/json"}, method=method
+        )
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
             with direct.open(request, timeout=PATIENCE) as answer:
