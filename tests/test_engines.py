@@ -281,7 +281,7 @@ WIDGETS = {
     "VarianceReduction": (
         VarianceReduction,
         ("κ, weight of the past", "kappa"),
-        ("svg.rl-drag .rl-handle", 0, (-40, 0), {"beta": "β, weight of the baseline, as a number"}),
+        ("svg.rl-drag .rl-handle", 0, (40, 0), {"beta": "β, weight of the baseline, as a number"}),
         lambda w: {"variance": w.variance, "mean": w.mean},
     ),
     "ValueIteration-grid": (
