@@ -35,7 +35,7 @@ from tests.browser import find_firefox, find_minibrowser, launch
 PATIENCE = 120  # seconds for a browser to start, on a busy machine
 KEYS = {  # WebDriver's, by the name that the DOM gives them
     "Tab": "\ue004",
-    "Enter": "\ue007",
+    "Enter": "\ue006",
     "Escape": "\ue00c",
     "Home": "\ue011",
     "ArrowLeft": "\ue012",
@@ -266,7 +266,8 @@ class Firefox(WebDriver):
                 *(f"network.{e}" for e in ("beforeRequestSent", "fetchError", "responseCompleted")),
             ]
             self._ask("session.subscribe", events=heard)
-            self._context = self._ask("browsingContext.getTree")["contexts"][0]["context"]
+            # A tab of its own: in the one that Firefox opens with, the address has the focus, and not the page.
+            self._context = self._ask("browsingContext.create", type="tab")["context"]
         except BaseException:
             self._processes.end()
             raise

@@ -185,7 +185,7 @@ def test_navigation_opens_and_closes(window, address, width):
             elif how == "touch":
                 window.tap("dialog .drawer-close")
             else:  # beside it
-                window.point(how, (width - 8 if kind == "primary" else 8, height / 2))
+                window.point(how, (width - 30 if kind == "primary" else 30, height / 2))
             stands(window, kind, **shut, focus="button")
     if "secondary" in drawers:  # a link within the page closes what would cover what it leads to
         use(window, "secondary", inputs[-1])
