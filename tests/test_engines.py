@@ -260,7 +260,7 @@ def test_every_other_button_of_the_head_does_what_it_says(window, address):
 
     for close in (True, False):
         window.click(f"{head} .search-button")
-        window.wait("() => document.activeElement.name === 'q' && document.activeElement.closest('[open]')", seconds=5)
+        window.wait("() => document.activeElement.closest('[open]') && document.activeElement.name === 'q'", seconds=5)
         if close:
             window.press("Escape")
             window.wait("() => !document.querySelector('dialog[open]')", seconds=5)
