@@ -13,11 +13,11 @@ SOURCES := _config.yml _toc.yml $(shell find book rlbook tests -type f \
 
 book: _build/html/.built
 	@echo
-	@echo "The book is built. Open file://$(CURDIR)/_build/html/index.html"
+	@$(BIN)/python -c 'from pathlib import Path; print("The book is built. Open", Path("_build/html/index.html").absolute().as_uri())'
 
 _build/html/.built: .venv/.ready _build/.extensions $(SOURCES)
 	@echo "Building the book; each notebook that has to run says so and how long it took."
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter-book build . -n -W --keep-going
+	@PATH="$$PWD/$(BIN):$$PATH" $(BIN)/jupyter-book build . -n -W --keep-going
 	@touch $@
 
 # Sphinx does not know that pages depend on its extensions' code. The notebooks' outputs are kept.
@@ -28,7 +28,7 @@ _build/.extensions: $(wildcard book/_ext/*.py)
 
 test: .venv/.ready
 	@$(BIN)/python -m tests.browser
-	@PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	@PATH="$$PWD/$(BIN):$$PATH" OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 fuzz: .venv/.ready
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.contract 100000
@@ -50,7 +50,7 @@ pdf: book
 bench: book
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -r benchmarks/requirements.txt
 	@$(BIN)/python -m tests.browser
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m benchmarks
+	@PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python -m benchmarks
 
 .venv-lowest/.ready: pyproject.toml tests/lowest.py
 	@rm -rf .venv-lowest

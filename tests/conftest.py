@@ -23,9 +23,9 @@ ROOT = Path(__file__).parent.parent
 
 # What some tests need besides the extra [test]: {extra: (a package that it brings, their files)}. Where it is not
 # installed they are left out, and the first lines of the run say so.
-PAGES = "errata lab* launch lean ledger notebooks pdf reference* site typography"
+PAGES = "engines errata export hosts lab* launch lean ledger notebooks pdf places reference* rerun site typography"
 NEEDED = {
-    "neural": ("torch", ["test_*neural.py"]),
+    "neural": ("torch", ["test_*neural*.py"]),
     "book": ("sphinx_proof", [f"test_{name}.py" for name in PAGES.split()]),
 }
 MISSING = {extra: files for extra, (package, files) in NEEDED.items() if not find_spec(package)}
@@ -106,16 +106,21 @@ def address(site):
 
 
 @pytest.fixture(scope="session")
-def browser():
-    """One headless Chromium for all browser tests, that can reach nothing but this machine."""
+def playwright():
     from playwright.sync_api import sync_playwright  # here, so that the numerical tests need no browser
 
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="session")
+def browser(playwright):
+    """One headless Chromium for all browser tests, that can reach nothing but this machine."""
     from tests.browser import launch
 
-    with sync_playwright() as playwright:
-        chromium = launch(playwright)
-        yield chromium
-        chromium.close()
+    chromium = launch(playwright)
+    yield chromium
+    chromium.close()
 
 
 @pytest.fixture

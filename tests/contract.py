@@ -40,7 +40,8 @@ import rlbook.q_prop
 from rlbook import TabularMDP
 
 MODULES = ("mdp", "policy_gradient", "bellman", "natural_gradient", "occupancy", "q_prop")
-if find_spec("torch"):
+HAS_TORCH = find_spec("torch") is not None
+if HAS_TORCH:
     MODULES += tuple(
         f"neural.{name}" for name in ("episodes", "policy_gradient", "q_learning", "natural_gradient", "q_prop")
     )
@@ -922,6 +923,7 @@ def attempts(n):
         seed, argument = int(rng.integers(2**31)), arguments(case, World(0))[name]
         default = next(p.default for p in case.parameters if p.name == name)
         forms = [("same", form) for form in same_forms(argument)] + [("bad", form) for form in bad_forms(argument)]
+        forms = [form for form in forms if HAS_TORCH or "tensor" not in form[1]]
         forms = [form for form in forms if not (form == ("bad", "None") and default is None)]
         way, form = forms[int(rng.integers(len(forms)))]
         yield case, name, way, form, seed

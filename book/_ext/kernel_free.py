@@ -12,6 +12,7 @@ holds all that is needed.
 puts a widget into a plain Markdown page. Options are the widget's settings, as YAML values.
 """
 
+import contextlib
 import hashlib
 import os
 import socket
@@ -86,16 +87,18 @@ def start_katex(cls, rundir, timeout):
 
     The extension's own way connects as soon as the socket's file exists, which can be just before the server listens:
     on a busy machine the build then dies of a refused connection. (Over a port, each formula would wait 40 ms for a
-    delayed acknowledgement.)
+    delayed acknowledgement.) And it names the socket by its whole path, of which a system takes about a hundred bytes,
+    so that it would die where TMPDIR is long; from within the folder the name is short.
     """
-    path, end = rundir / "katex.sock", time.monotonic() + timeout
+    name, end = "katex.sock", time.monotonic() + timeout
     process = subprocess.Popen(
-        cls.build_command(socket=path), stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=rundir
+        cls.build_command(socket=name), stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=rundir
     )
     while time.monotonic() < end:
         connection = socket.socket(socket.AF_UNIX)
         try:
-            connection.connect(str(path))
+            with contextlib.chdir(rundir):
+                connection.connect(name)
             return process, connection
         except (FileNotFoundError, ConnectionRefusedError):
             connection.close()

@@ -45,6 +45,8 @@ ACCESSIBLE = (
     (r'<summary aria-label="Toggle hidden content">', "<summary>"),  # a name other than the text one sees
     (r'(<button class="btn search-button-field\b[^>]*aria-label="Search)"', r'\1 Ctrl+K"'),
     (r' role="doc-biblioentry"', ' role="listitem"'),  # a list has to hold list items
+    # KaTeX counts a function's name and the sign that it is applied as two, where one has to be, as in r_max.
+    (r"(<mi(?: [^>]*)?>[^<]+</mi><mo>\u2061</mo>)", r"<mrow>\1</mrow>"),
 )
 
 STYLESHEET = re.compile(r'[ \t]*<link\b(?=[^>]*\brel="stylesheet")[^>]*\bhref="(?!\w+:|//)([^"]+)"[^>]*>\n?')

@@ -1,0 +1,92 @@
+// The buttons of the page's head. ☰ and the list of contents open a drawer where the page is narrow; where it is wide,
+// ☰ folds the sidebar away. The theme would do so too, were the first of each such button on the page not a hidden twin,
+// to which it listens instead. So the clicks are taken here, before the theme can see them.
+{
+  // What stands beside the text on a wide page, and in a drawer on a narrow one.
+  const panels = [
+    ["primary", "Site navigation"],
+    ["secondary", "On this page"],
+  ].map(([kind, name]) => ({
+    name,
+    button: document.querySelector(`.bd-header-article .${kind}-toggle`),
+    sidebar: document.getElementById(`pst-${kind}-sidebar`),
+    drawer: document.getElementById(`pst-${kind}-sidebar-modal`),
+  })).filter(({ button, sidebar, drawer }) => button && sidebar && drawer);
+
+  const isNarrow = ({ sidebar }) => getComputedStyle(sidebar).position === "fixed";
+
+  // Say of a panel's button what it stands for, and whether that is to be seen.
+  const tell = (panel) => {
+    const { button, sidebar, drawer } = panel;
+    const narrow = isNarrow(panel);
+    button.setAttribute("aria-controls", narrow ? drawer.id : sidebar.id);
+    button.setAttribute("aria-expanded", narrow ? drawer.open : !sidebar.classList.contains("is-folded"));
+    button.toggleAttribute("aria-haspopup", narrow);
+    if (narrow) button.setAttribute("aria-haspopup", "dialog");
+  };
+
+  const open = ({ sidebar, drawer, close }) => {
+    drawer.className = sidebar.className; // which is how the theme's styles know it
+    drawer.append(close, ...sidebar.childNodes);
+    drawer.showModal();
+  };
+
+  for (const panel of panels) {
+    const { name, button, sidebar, drawer } = panel;
+    button.title = name;
+    button.setAttribute("aria-label", name);
+    button.removeAttribute("data-bs-toggle"); // the theme's own tooltip would lie over what the button opens
+    drawer.setAttribute("aria-label", name);
+    panel.close = document.createElement("button");
+    Object.assign(panel.close, { type: "button", className: "btn drawer-close", textContent: "Close ✕" });
+
+    let followed = false; // a link within the page, which then has the focus
+    drawer.addEventListener("click", ({ target, clientX, clientY }) => {
+      const { left, right, top, bottom } = drawer.getBoundingClientRect();
+      const beside = target === drawer && (clientX < left || clientX > right || clientY < top || clientY > bottom);
+      followed = target.closest("a") !== null;
+      if (followed || beside || panel.close.contains(target)) drawer.close();
+    });
+    drawer.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape") return;
+      event.stopPropagation(); // Sphinx would take it
+      event.preventDefault();
+      drawer.close();
+    });
+    drawer.addEventListener("close", () => {
+      panel.close.remove();
+      sidebar.append(...drawer.childNodes);
+      if (!followed) button.focus({ preventScroll: true });
+      followed = false;
+    });
+    new MutationObserver(() => tell(panel)).observe(drawer, { attributeFilter: ["open"] });
+    new MutationObserver(() => tell(panel)).observe(sidebar, { attributeFilter: ["class"] });
+    tell(panel);
+  }
+
+  addEventListener("resize", () => {
+    for (const panel of panels) {
+      if (panel.drawer.open && !isNarrow(panel)) panel.drawer.close();
+      tell(panel);
+    }
+  });
+
+  document.addEventListener("click", (event) => {
+    const panel = panels.find(({ button }) => button.contains(event.target));
+    if (panel) {
+      event.stopImmediatePropagation();
+      if (isNarrow(panel)) open(panel);
+      else panel.sidebar.classList.toggle("is-folded");
+    } else if (!event.detail) {
+      // The theme takes the focus from a button that is clicked, to be rid of its tooltip. Who clicks by keyboard
+      // needs it.
+      const button = event.target.closest?.(".bd-header-article button");
+      if (button) setTimeout(() => document.activeElement === document.body && button.focus({ preventScroll: true }));
+    }
+  }, true);
+
+  // A telephone may have no full screen.
+  if (!(document.fullscreenEnabled ?? document.webkitFullscreenEnabled)) {
+    document.querySelector(".btn-fullscreen-button")?.remove();
+  }
+}
