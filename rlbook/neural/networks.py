@@ -81,7 +81,7 @@ def mlp(n_in, n_out, *, hidden, rng):
 
 def data(module, name, values, *shapes, note=""):
     """Numbers that are no parameters, checked (`checks.array`), as a tensor in the precision of a module."""
-    return _tensor(module, checks.array(name, values, *shapes, note=note, copy=False))
+    return _tensor(module, checks.array(name, values, *shapes, note=note))
 
 
 def check_tensor(name, value, shape):

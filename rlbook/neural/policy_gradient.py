@@ -99,6 +99,8 @@ def step_weights(variant, episodes, gamma, *, value=None, discount=True):
     checks.choice("variant", variant, VARIANTS)
     gamma, discount = checks.discount(gamma), checks.flag("discount", discount)
     check_episodes(episodes)
+    if value is not None:
+        checks.module("value", value)
     if variant == "baseline":
         if value is None:
             raise ValueError("value must be given for the variant 'baseline'")
@@ -194,7 +196,7 @@ def ascend(policy, optimiser, episodes, weights):
 
 def fit_value(value, optimiser, episodes, gamma, n_steps):
     """Least squares of V on the episodes' returns; a truncated episode's return ends in the V of before."""
-    n_steps = checks.count("n_steps", n_steps)
+    gamma, n_steps = checks.discount(gamma), checks.count("n_steps", n_steps)
     values, last_values = _values(checks.module("value", value), check_episodes(episodes))
     targets = gae(episodes, values, last_values, gamma, 1.0) + values
     alive = episodes.alive

@@ -126,7 +126,7 @@ def state_value(Q, alpha=None):
 def td_target(network, transitions, gamma, *, alpha=None):
     """y = r + γ(1 − terminated) max_a' Q(s',a') (eq-dqn-loss), with lse_α for max where alpha is given, (n,)."""
     check_transitions(transitions)
-    gamma = checks.discount(gamma)
+    gamma, network = checks.discount(gamma), checks.module("network", network)
     following = state_value(network(_tensor(network, transitions.next_observations)), alpha)
     terminated = _tensor(network, transitions.terminated)
     return _tensor(network, transitions.rewards) + gamma * (1 - terminated) * following
@@ -142,6 +142,8 @@ def td_loss(network, target_network, transitions, gamma, *, alpha=None, residual
     Source: Mnih et al. (2015), algorithm 1; for `residual`, Baird (1995).
     """
     residual = checks.flag("residual", residual)
+    checks.module("network", network)
+    checks.module("target_network", target_network)
     y = td_target(target_network, transitions, gamma, alpha=alpha)
     if not residual:
         y = y.detach()

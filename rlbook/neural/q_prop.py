@@ -232,7 +232,7 @@ def control_weights(rule, batch, advantages):
         "full": lambda: np.ones_like(batch.share),
         "conservative": lambda: np.where(batch.share > 0, 1.0, 0.0),
         "aggressive": lambda: np.sign(batch.share),
-        "adaptive": lambda: batch.share,
+        "adaptive": lambda: batch.share.copy(),
         "conservative, one sample": lambda: np.where(product > 0, 1.0, 0.0),
         "aggressive, one sample": lambda: np.sign(product),
     }
