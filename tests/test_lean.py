@@ -196,3 +196,10 @@ def test_a_page_without_the_themes_stylesheets_stops_the_build(site):
     (site / "search.html").write_text('<html data-content_root="./"></html>')
     with pytest.raises(ExtensionError, match=r"search\.html links no stylesheet"):
         build(site)
+
+
+def test_the_name_of_a_function_and_its_application_are_one_in_a_formula(site):
+    """As KaTeX writes r_max, an index has two parts too many, and Firefox complains of it."""
+    page = site / "book/one.html"
+    page.write_text(page.read_text().replace("Text", "<msub><mi>r</mi><mi>max</mi><mo>\u2061</mo></msub>"))
+    assert "<msub><mi>r</mi><mrow><mi>max</mi><mo>\u2061</mo></mrow></msub>" in build(site)["book/one.html"]
