@@ -172,7 +172,11 @@ def quadratic_kl(F, d):
     F is (n, n) or a function v ↦ Fv; d is (n,), or shaped as theta.
     """
     d = checks.array("d", d).ravel()
-    Fd = F(d.copy()) if callable(F) else checks.array("F", F, (len(d), len(d)), note=" to go with d") @ d
+    Fd = (
+        F(d.copy())
+        if callable(F) and not isinstance(F, type)
+        else checks.array("F", F, (len(d), len(d)), note=" to go with d") @ d
+    )
     return float(d @ checks.array("F(d)", Fd, d.shape, note=" as d has") / 2)
 
 
@@ -511,7 +515,8 @@ def _unbend(shift, bend):
 
 
 def _angles(n):
-    return 2 * np.pi * np.arange(checks.count("n", n)) / n
+    n = checks.count("n", n)
+    return 2 * np.pi * np.arange(n) / n
 
 
 def _check_gaussian(mu, sigma, c, bend):

@@ -247,7 +247,7 @@ def per_trajectory_gradients(batch, pi, gamma, *, features=None, past=0.0, basel
     batch = Trajectories(states, actions, checks.array("batch.rewards", batch.rewards, (N, T), copy=False))
     gamma, past = checks.discount(gamma), checks.number("past", past)
     if features is not None:
-        features = checks.array("features", features, (S, A, "n"))
+        features = checks.array("features", features, (S, A, "n"), note=" to go with pi")
     b, discount = _check_baseline(baseline, T, S), checks.flag("discount", discount)
     steps, powers = np.arange(T)[:, None], gamma ** np.arange(T)[:, None]
     g_hat = np.empty((N, *(pi.shape if features is None else np.shape(features)[2:])))

@@ -264,7 +264,7 @@ single = of("choice", lambda w: "conservative")
 network, normal, value, critic = (
     of("module", lambda w, n=n: getattr(w, n)) for n in ("network", "normal", "value", "critic")
 )
-observations = array(lambda w: w.numbers(5, 2), free=("columns",))  # a network refuses another width in its own words
+observations = sized(lambda w: w.numbers(5, 2))  # a network refuses another width in its own words
 numbered = of("integers", lambda w: w.rng.integers(3, size=5))
 episodes = of("record", World.episodes)
 table = array(lambda w: w.numbers(N, T))
@@ -400,14 +400,14 @@ SPECIAL = NEURAL | {  # by function, and by method; None: left at its default
     "natural_gradient": {"features": None},
     "estimate_fisher": {"scores": sized(lambda w: w.numbers(5, 2))},
     "sampled_product": {"scores": sized(lambda w: w.numbers(5, 2))},
-    "quadratic_kl": {"F": array(World.definite), "d": array(lambda w: w.numbers(2))},
+    "quadratic_kl": {"F": array(World.definite), "d": anything(lambda w: w.numbers(2))},
     "conjugate_gradient": {
         "matvec": of("function", lambda w: lambda v: 2 * v),
         "b": sized(lambda w: np.array([0.5, -0.25])),
     },
     "trust_region_step": {
-        "gradient": array(lambda w: np.array([0.5, -0.25])),
-        "matvec": of("function", lambda w: partial(np.matmul, w.definite())),
+        "gradient": sized(lambda w: np.array([0.5, -0.25])),
+        "matvec": of("function", lambda w: lambda v: 2 * v),
         "objective": of("function", lambda w: lambda d: float(d[0] - d[1])),
         "divergence": of("function", lambda w: lambda d: float(d @ d)),
         "backtrack": number(0.5),
@@ -430,8 +430,8 @@ SPECIAL = NEURAL | {  # by function, and by method; None: left at its default
         "mdp": of("mdp", World.still),
     },
     "occupancy_program": {"method": of("choice", lambda w: "highs-ds")},
-    "mix": {"alpha": array(lambda w: np.array([0.25, 0.5]))},
-    "mixture_path": {"alpha": array(lambda w: np.array([0.25, 0.5]))},
+    "mix": {"alpha": sized(lambda w: np.array([0.25, 0.5]))},
+    "mixture_path": {"alpha": sized(lambda w: np.array([0.25, 0.5]))},
     "polygon": {"mdp": of("mdp", World.small)},
     "from_plane": {"mdp": of("mdp", World.small), "second": array(lambda w: w.rows(2))},
     "two_by_two": {

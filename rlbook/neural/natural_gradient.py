@@ -284,7 +284,7 @@ def natural_step(method, model, delta, *, damping=0.0, cg_steps=10):
     that are not a positive integer.
     """
     checks.choice("method", method, METHODS)
-    checks.positive("delta", delta)
+    delta = checks.positive("delta", delta)
     damping, cg_steps = checks.number("damping", damping, "[0, ∞)"), checks.count("cg_steps", cg_steps)
     g = checks.instance("model", model, LocalModel).gradient
     if method == "trust-region":
@@ -332,10 +332,10 @@ def train_natural(
         shows them or the networks come to hold them.
     """
     checks.choice("method", method, METHODS)
-    checks.discount(gamma)
+    gamma = checks.discount(gamma)
     for name, number in {"delta": delta, "learning_rate": learning_rate}.items():
         checks.positive(name, number)
-    checks.number("damping", damping, "[0, ∞)")
+    damping = checks.number("damping", damping, "[0, ∞)")
     counts = {"batches": batches, "episodes": episodes, "value_steps": value_steps, "cg_steps": cg_steps}
     for name, count in counts.items():
         checks.count(name, count)
@@ -392,7 +392,7 @@ def compare_natural(*, methods=METHODS, seeds=range(3), batches=50, **settings):
     does.
     """
     checks.seeds(seeds)
-    checks.count("batches", batches)
+    batches = checks.count("batches", batches)
     with _progress_bar(len(methods) * len(seeds) * batches) as bar:
         train = partial(train_natural, batches=batches, progress=bar, **settings)
         return {m: np.array([train(m, seed=seed).mean_returns for seed in seeds]) for m in methods}

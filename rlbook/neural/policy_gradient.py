@@ -149,8 +149,8 @@ def train_reinforce(
         discrete; numbers that are not finite, whether the env shows them or the networks come to hold them.
     """
     checks.choice("variant", variant, VARIANTS)
-    checks.discount(gamma)
-    checks.positive("learning_rate", learning_rate)
+    gamma = checks.discount(gamma)
+    learning_rate = checks.positive("learning_rate", learning_rate)
     for name, count in {"batches": batches, "episodes": episodes, "value_steps": value_steps}.items():
         checks.count(name, count)
     checks.widths(hidden)
@@ -216,7 +216,7 @@ def compare_reinforce(*, variants=VARIANTS, seeds=range(3), batches=50, **settin
     `train_reinforce` does.
     """
     checks.seeds(seeds)
-    checks.count("batches", batches)
+    batches = checks.count("batches", batches)
     total = len(variants) * len(seeds) * batches
     with _progress_bar(total) as bar:
         train = partial(train_reinforce, batches=batches, progress=bar, **settings)
@@ -256,7 +256,7 @@ def measure_gradient_variance(policy, value, *, seed, episodes=256, gamma=0.99, 
     Raises `ValueError` for gamma outside [0, 1), fewer than 2 episodes, an env with which `train_reinforce` would
     not go, or a policy or value of another kind than it makes.
     """
-    checks.discount(gamma)
+    gamma = checks.discount(gamma)
     if checks.count("episodes", episodes) < 2:
         raise ValueError("episodes must be at least 2 for a variance, got 1")
     checks.seed(seed)

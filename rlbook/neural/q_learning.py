@@ -217,11 +217,11 @@ def train_deep_q(
         not registered, whose observations are not vectors or whose actions not discrete; numbers that are not
         finite, whether the env shows them or the network comes to hold them.
     """
-    checks.discount(gamma)
-    checks.positive("learning_rate", learning_rate)
+    gamma = checks.discount(gamma)
+    learning_rate = checks.positive("learning_rate", learning_rate)
     if alpha is not None:
         checks.positive("alpha", alpha)
-    checks.number("epsilon", epsilon, "[0, 1]")
+    epsilon = checks.number("epsilon", epsilon, "[0, 1]")
     counts = {"updates": updates, "target_every": target_every, "environments": environments}
     counts |= {"batch": batch, "capacity": capacity, "warm_up": warm_up, "evaluate_every": evaluate_every}
     for name, count in counts.items():
@@ -285,8 +285,8 @@ def compare_deep_q(*, variants=DEEP_Q_VARIANTS, seeds=range(3), updates=1200, ev
     """
     checks.variants(variants)
     checks.seeds(seeds)
-    checks.count("updates", updates)
-    checks.count("evaluate_every", evaluate_every)
+    updates = checks.count("updates", updates)
+    evaluate_every = checks.count("evaluate_every", evaluate_every)
     settings = settings | {"updates": updates, "evaluate_every": evaluate_every}
     with _progress_bar(len(variants) * len(seeds) * (updates // evaluate_every)) as bar:
         return {

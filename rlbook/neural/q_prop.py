@@ -374,8 +374,8 @@ def train_q_prop(
         vectors; numbers that are not finite, whether the env shows them or the networks come to hold them.
     """
     _check_rule(rule)
-    checks.discount(gamma)
-    checks.number("lam", lam, "[0, 1]")
+    gamma = checks.discount(gamma)
+    lam = checks.number("lam", lam, "[0, 1]")
     for name, number in {"delta": delta, "learning_rate": learning_rate}.items():
         checks.positive(name, number)
     counts = {"batches": batches, "episodes": episodes, "capacity": capacity}
@@ -410,7 +410,7 @@ def fit_control(policy, *, seed, batches=12, episodes=16, gamma=0.95, env=PENDUL
     Raises `ValueError` for a policy that is not Gaussian or does not fit the env, gamma outside [0, 1), a count that is
     not a positive integer, a seed that is not an integer from 0, or an env with which `train_q_prop` would not go.
     """
-    checks.discount(gamma)
+    gamma = checks.discount(gamma)
     counts = {"batches": batches, "episodes": episodes, "value_steps": value_steps, "critic_steps": critic_steps}
     for name, count in counts.items():
         checks.count(name, count)
@@ -473,7 +473,7 @@ def compare_q_prop(*, variants=Q_PROP_VARIANTS, seeds=range(3), batches=16, **se
     """
     checks.variants(variants)
     checks.seeds(seeds)
-    checks.count("batches", batches)
+    batches = checks.count("batches", batches)
     with _progress_bar(len(variants) * len(seeds) * batches) as bar:
         train = partial(train_q_prop, batches=batches, progress=bar, **settings)
         return {name: [train(seed=seed, **own) for seed in seeds] for name, own in variants.items()}
@@ -520,8 +520,8 @@ def measure_q_prop_variance(control, *, seed, episodes=1000, gamma=0.95, lam=0.9
     fewer than 2 episodes, a seed that is not an integer from 0, or an env with which `train_q_prop` would not go.
     """
     _check_control(control)
-    checks.discount(gamma)
-    checks.number("lam", lam, "[0, 1]")
+    gamma = checks.discount(gamma)
+    lam = checks.number("lam", lam, "[0, 1]")
     if checks.count("episodes", episodes) < 2:
         raise ValueError("episodes must be at least 2 for a variance, got 1")
     checks.seed(seed)
@@ -586,7 +586,7 @@ def measure_advantage_parts(control, *, seed, states=200, actions=24, runs=6, ga
     an integer from 0, or a count that is not a positive integer, or below 2 for `states`, `actions` and `runs`.
     """
     _check_control(control)
-    checks.discount(gamma)
+    gamma = checks.discount(gamma)
     checks.seed(seed)
     for name, count in {"states": states, "actions": actions, "runs": runs}.items():
         if checks.count(name, count) < 2:
