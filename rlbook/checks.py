@@ -138,7 +138,7 @@ def generator(rng):
     """`rng`, if it is a `numpy.random.Generator`."""
     if not isinstance(rng, np.random.Generator):
         raise ValueError(
-            f"rng must be a numpy.random.Generator, as numpy.random.default_rng(0) is one, got {_shown(rng)}"
+            f"rng must be a numpy.random.Generator, got {_shown(rng)}; numpy.random.default_rng(seed) makes one"
         )
     return rng
 
@@ -176,14 +176,15 @@ def progress_bar(progress):
 # Arrays -----------------------------------------------------------------------------------------------------
 
 
-def array(name, values, *shapes, note="", copy=True, nan=False):
+def array(name, values, *shapes, note="", copy=True, nan=False, empty=False):
     """`values` as a float64 array of finite numbers whose shape is one of `shapes`.
 
     A shape is a tuple of whole numbers, and of letters where any number of entries will do: (3, "n"). Without shapes
     any will do. `note` is added to what the error says of the shape. Without `copy` an array that already is one of
-    float64 is given back itself, for a caller who only reads it. `nan` lets nan stand for what is not there.
+    float64 is given back itself, for a caller who only reads it. `nan` lets nan stand for what is not there,
+    and `empty` lets an axis have no entries.
     """
-    raw = _real(name, values)
+    raw = _real(name, values, empty)
     _check_shape(name, raw.shape, shapes, note)
     if raw.dtype == np.longdouble:
         with np.errstate(over="ignore"):  # what float64 cannot hold becomes infinite, and is refused
@@ -311,7 +312,7 @@ def at(place):
     return ", ".join(str(int(i)) for i in place)
 
 
-def _real(name, values):
+def _real(name, values, empty=False):
     """`values` as an array of real numbers, of whatever type, that may still be the caller's."""
     if type(values) is not np.ndarray:
         if hasattr(values, "detach"):  # a torch tensor, told by what it can do, for torch need not be installed
@@ -326,7 +327,7 @@ def _real(name, values):
             raise TypeError(f"its entries are {result.dtype}")
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise ValueError(f"{name} must be an array of real numbers: {error}") from None
-    if result.size == 0:
+    if result.size == 0 and not empty:
         raise ValueError(f"{name} must have at least one entry, got shape {result.shape}")
     return result
 

@@ -172,11 +172,10 @@ def quadratic_kl(F, d):
     F is (n, n) or a function v ↦ Fv; d is (n,), or shaped as theta.
     """
     d = checks.array("d", d).ravel()
-    Fd = (
-        F(d.copy())
-        if callable(F) and not isinstance(F, type)
-        else checks.array("F", F, (len(d), len(d)), note=" to go with d") @ d
-    )
+    if callable(F) and not isinstance(F, type):
+        Fd = F(d.copy())
+    else:
+        Fd = checks.array("F", F, (len(d), len(d)), note=" to go with d") @ d
     return float(d @ checks.array("F(d)", Fd, d.shape, note=" as d has") / 2)
 
 

@@ -127,8 +127,8 @@ def control_variate(f, g, mean_g, c):
     fit.
     """
     f, g = _check_samples(f, g)
-    mean_g = checks.array("mean_g", mean_g, g.shape[1:])
-    c = checks.array("c", c, f.shape[1:] + g.shape[1:])
+    mean_g = checks.array("mean_g", mean_g, g.shape[1:], empty=True)
+    c = checks.array("c", c, f.shape[1:] + g.shape[1:], empty=True)
     return _controlled(f, g - mean_g, c)
 
 
@@ -140,7 +140,7 @@ def cross_fitted(f, g, mean_g, *, folds=2):
     `control_variate`; `folds` is at least 2 and leaves at least two samples outside of each part.
     """
     f, g = _check_samples(f, g)
-    mean_g = checks.array("mean_g", mean_g, g.shape[1:])
+    mean_g = checks.array("mean_g", mean_g, g.shape[1:], empty=True)
     N, folds = len(f), checks.count("folds", folds)
     if not 2 <= folds <= N or N - -(-N // folds) < 2:
         raise ValueError(f"folds must be at least 2 and leave at least 2 of {N} samples outside, got {folds}")
@@ -585,9 +585,9 @@ def _integrate(f, *places):
 
 
 def _check_samples(f, g):
-    """f, (N,) or (N, d), and g, (N,) or (N, k)."""
+    """f, (N,) or (N, d), and g, (N,) or (N, k); with k = 0 there is no control."""
     f = checks.array("f", f, ("N",), ("N", "d"))
-    return f, checks.array("g", g, (len(f),), (len(f), "k"), note=", with as many samples as f")
+    return f, checks.array("g", g, (len(f),), (len(f), "k"), note=", with as many samples as f", empty=True)
 
 
 def _check_problem(problem):

@@ -673,7 +673,7 @@ def test_a_policy_without_a_distribution_draws_nothing(actions):
         with pytest.raises(ValueError, match=r"^policy must give a distribution, but its output for observations\[0\]"):
             draw_actions(policy, observations, rng)
     observations[1] = np.nan
-    with pytest.raises(ValueError, match=r"^policy must give a distribution, but its output for observations\[1\]"):
+    with pytest.raises(ValueError, match=r"^observations\[1, 0\] is nan, not a finite number"):
         draw_actions(policy_for(actions), observations, rng)
 
 

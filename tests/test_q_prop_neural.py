@@ -659,7 +659,7 @@ def test_measured_variances_are_those_of_the_estimators(measured):
     again = control.play(Pendulums(2000), np.random.default_rng(3))
     g = q_prop_gradients(again, q_prop_terms("full", again, 0.95))
     i = variance.names.index("Q-Prop, full")
-    np.testing.assert_array_equal(variance.mean[i], g.mean(axis=0))
+    np.testing.assert_allclose(variance.mean[i], g.mean(axis=0), rtol=1e-12, atol=1e-13)
     assert variance.total[i] == pytest.approx(np.trace(np.cov(g.T)), rel=1e-9)
     assert len(str(variance).splitlines()) == 1 + len(variance.names)
 

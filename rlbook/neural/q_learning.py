@@ -67,7 +67,9 @@ class Replay:
 
         Raises `ValueError` for anything but `Transitions`.
         """
-        check_transitions(transitions)
+        checks.instance("transitions", transitions, Transitions)
+        if len(transitions.rewards):  # where all environments have just begun anew there is none
+            check_transitions(transitions)
         if self.columns is None:
             self.columns = Transitions(*(np.empty((self.capacity, *x.shape[1:]), x.dtype) for x in transitions))
         slots = (self.added + np.arange(len(transitions.actions))) % self.capacity
@@ -126,7 +128,7 @@ def state_value(Q, alpha=None):
 def td_target(network, transitions, gamma, *, alpha=None):
     """y = r + γ(1 − terminated) max_a' Q(s',a') (eq-dqn-loss), with lse_α for max where alpha is given, (n,)."""
     check_transitions(transitions)
-    gamma, network = checks.discount(gamma), checks.module("network", network)
+    gamma, network = checks.number("gamma", gamma, "[0, 1]"), checks.module("network", network)
     following = state_value(network(_tensor(network, transitions.next_observations)), alpha)
     terminated = _tensor(network, transitions.terminated)
     return _tensor(network, transitions.rewards) + gamma * (1 - terminated) * following
