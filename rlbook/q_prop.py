@@ -184,9 +184,8 @@ class CorrelatedPair:
         _check_fields(self, intervals)
 
     def values(self, z, u):
-        """(f, g) at given z and u, each shaped like them."""
-        z = checks.array("z", z)
-        u = checks.array("u", u, z.shape, note=" as z has")
+        """(f, g) at given z and u, numbers or arrays that broadcast; f is shaped like both, g like z."""
+        z, u = _check_numbers(z=z, u=u)
         rest = self.bend * (z**2 - 1) / np.sqrt(2) + np.sqrt(1 - self.bend**2) * u
         return self.mean_f + self.sd_f * (self.corr * z + np.sqrt(1 - self.corr**2) * rest), self.sd_g * z
 
