@@ -189,6 +189,8 @@ def test_every_widget_is_seen_and_has_room(notebook):
 
 
 def test_ids_labels_and_names_are_each_widgets_own(notebook):
+    named = "() => [...document.querySelectorAll('[role=gridcell]')].every((cell) => cell.hasAttribute('aria-label'))"
+    notebook.page.wait_for_function(named)  # which the cells of a map are when it has come to rest
     check_names(notebook.page.evaluate(SURVEY))
 
 
