@@ -69,6 +69,11 @@ FAULTS = """async (scheme) => {
   const formulas = [...document.querySelectorAll("article .katex-html")].filter((at) => seen(at.parentElement));
   const flat = formulas.filter((at) => at.getClientRects().length === 0 || at.getBoundingClientRect().height < 4);
   if (flat.length) faults.push(`${flat.length} formulas not to be seen: ${flat[0].parentElement.textContent}`);
+  const parts = { msub: 2, msup: 2, msubsup: 3, munder: 2, mover: 2, munderover: 3, mfrac: 2, mroot: 2 };
+  const odd = [...document.querySelectorAll(Object.keys(parts).join())].filter(
+    (at) => at.children.length !== parts[at.localName],
+  );
+  if (odd.length) faults.push(`${odd.length} parts of formulas are incomplete: ${odd[0].outerHTML}`);
   const fonts = [...document.fonts].filter(({ family }) => /KaTeX_(Main|Math)/.test(family));
   if (formulas.length && !fonts.some(({ status }) => status === "loaded")) faults.push("no font of formulas");
   for (const { family, status } of document.fonts) if (status === "error") faults.push(`font ${family} failed`);
