@@ -290,7 +290,7 @@ class Firefox(WebDriver):
 
     def _hear(self, event, told):
         if event == "log.entryAdded":
-            # Firefox says that of a formula which it lays out before the rest of it has come; the tests count themselves.
+            # What Firefox says of a formula laid out before its rest has come; the tests count the parts themselves.
             half = told["text"].startswith("Invalid markup: Incorrect number of children")
             if told["level"] in ("error", "warn") and not half:
                 self.complaints.append(told["text"])
