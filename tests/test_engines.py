@@ -201,7 +201,7 @@ def test_navigation_opens_and_closes(window, address, width):
           const { top, bottom } = document.getElementById(location.hash.slice(1)).getBoundingClientRect();
           return bottom > 0 && top < innerHeight;
         }"""
-        window.wait(reached, seconds=10)
+        window.wait(reached, seconds=30)
     if "primary" not in drawers:
         wide = window.run("() => document.querySelector('.bd-main').clientWidth")
         for how in inputs:
@@ -231,44 +231,44 @@ def test_every_other_button_of_the_head_does_what_it_says(window, address):
     window.press("Enter")
     seen.append(window.run(mode))
     assert seen == ["dark", "light", "auto"]
-    window.wait("() => document.activeElement.classList.contains('theme-switch-button')", seconds=5)
+    window.wait("() => document.activeElement.classList.contains('theme-switch-button')", seconds=30)
 
     full = "(wanted) => Boolean(document.fullscreenElement ?? document.webkitFullscreenElement) === wanted"
     for wanted in (True, False):
         window.click(f"{head} .btn-fullscreen-button")
-        window.wait(full, wanted, seconds=10)
+        window.wait(full, wanted, seconds=30)
 
     # A browser's print dialog would stop everything; that it is asked for is what the button does.
     window.run("() => { window.printed = 0; window.print = () => { window.printed += 1; }; }")
     menu = "(open) => document.querySelector('.dropdown-download-buttons .dropdown-menu').checkVisibility() === open"
     window.run("() => document.querySelector('.dropdown-download-buttons button').focus()")
     window.press("Enter")
-    window.wait(menu, True, seconds=5)
+    window.wait(menu, True, seconds=30)
     window.press("ArrowDown")
     assert window.run("() => document.activeElement.getAttribute('href')").endswith("01-reinforce.ipynb")
     window.press("Escape")
-    window.wait(menu, False, seconds=5)
+    window.wait(menu, False, seconds=30)
     how = "touch" if window.has_touch else "mouse"
     window.point(how, window.place(".dropdown-download-buttons > button"))
-    window.wait(menu, True, seconds=5)
+    window.wait(menu, True, seconds=30)
     window.point(how, window.place(".btn-download-pdf-button"))
-    window.wait("() => window.printed === 1", seconds=5)
+    window.wait("() => window.printed === 1", seconds=30)
 
     window.run("() => { document.activeElement.blur(); scrollTo({ top: 6000, behavior: 'instant' }); }")
-    window.wait("() => scrollY > 4000", seconds=5)
+    window.wait("() => scrollY > 4000", seconds=30)
     for top in (5900, 5700, 5500):  # the theme shows it to who scrolls up
         window.run("(top) => scrollTo({ top, behavior: 'instant' })", top)
         window.run("() => new Promise((done) => setTimeout(done, 60))")
-    window.wait("() => document.querySelector('#pst-back-to-top').checkVisibility()", seconds=5)
+    window.wait("() => document.querySelector('#pst-back-to-top').checkVisibility()", seconds=30)
     window.click("#pst-back-to-top")
     window.wait("() => scrollY < 10", seconds=20)
 
     for close in (True, False):
         window.click(f"{head} .search-button")
-        window.wait("() => document.activeElement.closest('[open]') && document.activeElement.name === 'q'", seconds=5)
+        window.wait("() => document.activeElement.closest('[open]') && document.activeElement.name === 'q'", seconds=30)
         if close:
             window.press("Escape")
-            window.wait("() => !document.querySelector('dialog[open]')", seconds=5)
+            window.wait("() => !document.querySelector('dialog[open]')", seconds=30)
     assert window.complaints == []
     window.press(*"baseline", "Enter")
     window.wait("() => location.pathname.endsWith('search.html')", seconds=20)
