@@ -47,6 +47,7 @@ def test_the_makefile_runs_in_a_folder_of_any_name(tmp_path, name):
     for sources in ("book/_ext", "rlbook", "tests"):
         (folder / sources).mkdir(parents=True)
         (folder / sources / "source.py").touch()
+    shutil.copy(ROOT / "book" / "jupyter_nbconvert_config.json", folder / "book")
     (programs / "jupyter-book").write_text('#!/bin/sh\nmkdir -p _build/html\necho "$PATH" > path\n')
     (programs / "python").write_text(f'#!/bin/sh\n[ "$1" != -c ] || exec {sys.executable} "$@"\n')
     for program in programs.iterdir():
