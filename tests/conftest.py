@@ -18,15 +18,13 @@ from hypothesis import HealthCheck, settings
 
 from rlbook import plots
 from rlbook.widgets.base import STATIC, Widget
-
-ROOT = Path(__file__).parent.parent
+from tests.sources import ROOT
 
 # What some tests need besides the extra [test]: {extra: (a package that it brings, their files)}. Where it is not
 # installed they are left out, and the first lines of the run say so.
-PAGES = "engines errata export hosts lab* launch lean ledger notebooks pdf places reference* rerun site typography"
 NEEDED = {
-    "neural": ("torch", ["test_*neural*.py"]),
-    "book": ("sphinx_proof", [f"test_{name}.py" for name in PAGES.split()]),
+    "neural": ("torch", ["neural/*.py"]),
+    "book": ("sphinx_proof", ["book/*.py", "pages/*.py", "widgets/test_hosts.py"]),
 }
 MISSING = {extra: files for extra, (package, files) in NEEDED.items() if not find_spec(package)}
 collect_ignore_glob = [file for files in MISSING.values() for file in files]

@@ -10,7 +10,7 @@ bad       what must not pass: masked, objects, text, complex, empty, nan, infini
 No warning may be given, no argument changed, and no result may share memory with an argument. All numbers are short
 binary fractions, so that every form holds them exactly.
 
-`python -m tests.contract 100000` (make fuzz) tries that many; `tests/test_contract.py` a part of them.
+`python -m tests.contract 100000` (make fuzz) tries that many; `tests/numerics/test_contract.py` a part of them.
 """
 
 from __future__ import annotations

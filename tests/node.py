@@ -6,6 +6,9 @@ import subprocess
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
+import pytest
+
 FRONTEND = Path(__file__).parents[1] / "rlbook" / "widgets" / "frontend"
 
 # Answers one JSON request a line: {"module", "name", "args"} gives the value of that exported function.
@@ -60,3 +63,8 @@ class Javascript:
     def close(self):
         self._process.stdin.close()
         self._process.wait(timeout=10)
+
+
+def close_to(expected, scale=0.0):
+    """Within 1e-9, relative to the value or to the largest of the terms whose sum it is."""
+    return pytest.approx(np.asarray(expected).ravel().tolist(), rel=1e-9, abs=1e-9 * scale + 1e-13)

@@ -109,3 +109,31 @@ def _sizes(largest):
 def _softmax(theta):
     weights = np.exp(theta - theta.max(axis=1, keepdims=True))
     return weights / weights.sum(axis=1, keepdims=True)
+
+
+HALVES = st.integers(-6, 6).map(lambda k: k / 2)
+
+
+def lists(*shape, elements=HALVES):
+    """Nested lists of the given shape."""
+    if not shape:
+        return elements
+    return st.lists(lists(*shape[1:], elements=elements), min_size=shape[0], max_size=shape[0])
+
+
+@st.composite
+def grids(draw, most=(4, 5)):
+    """The settings of a map: walls, goals, pits and starts anywhere, some rewards of cells."""
+    H, W = draw(st.integers(1, most[0])), draw(st.integers(1, most[1]))
+    cells = draw(lists(H, W, elements=st.sampled_from("....##GPS")))
+    i, j = draw(st.integers(0, H - 1)), draw(st.integers(0, W - 1))
+    cells[i][j] = draw(st.sampled_from(".S"))  # a map needs a cell to start from
+    return {
+        "rows": ["".join(row) for row in cells],
+        "cell_rewards": draw(st.just([]) | lists(H, W)),
+        "slip": draw(st.sampled_from([0.0, 0.125, 0.2, 1.0])),
+        "gamma": draw(st.sampled_from([0.0, 0.5, 0.9, 0.97])),
+        "step_reward": draw(HALVES),
+        "goal_reward": draw(HALVES),
+        "pit_reward": draw(HALVES),
+    }

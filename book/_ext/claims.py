@@ -3,7 +3,7 @@
 A statement is a labelled theorem, lemma, proposition, corollary, definition or displayed equation. A test says
 which statements it checks with `@pytest.mark.proves("thm-reinforce", ...)`. This extension reads the markers from
 the tests' source, writes "checked by …" beside each statement, and fills the `{ledger}` directive with the list
-of them all. tests/test_ledger.py uses the same two readers, `labels_in` and `markers_in`, to fail on a statement
+of them all. tests/pages/test_ledger.py uses the same two readers, `labels_in` and `markers_in`, to fail on a statement
 that nothing checks and on a marker that names no statement.
 
 The errata go the same way: a test that tells an item's wrong version from the right one is marked
@@ -37,14 +37,14 @@ class Check(NamedTuple):
 def markers_in(folder, kind="proves"):
     """The tests of a folder by the label that they prove: {label: [Check, ...]}; or by another mark's arguments."""
     found = {}
-    for path in sorted(Path(folder).glob("test_*.py")):
+    for path in sorted(Path(folder).rglob("test_*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.FunctionDef):
                 continue
             for mark in node.decorator_list:
                 if isinstance(mark, ast.Call) and ast.unparse(mark.func) == f"pytest.mark.{kind}":
                     for label in mark.args:
-                        check = Check(path.name, node.name, node.lineno)
+                        check = Check(path.relative_to(folder).as_posix(), node.name, node.lineno)
                         found.setdefault(ast.literal_eval(label), []).append(check)
     return found
 

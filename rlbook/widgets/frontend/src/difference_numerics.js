@@ -1,5 +1,5 @@
 // Episodes on a map and what they leave in its cells; occupancies, and the difference of two policies' returns. Pure
-// functions but for the tallies, each held to its Python twin by tests/test_difference_parity.py.
+// functions but for the tallies, each held to its Python twin by tests/widgets/test_difference_parity.py.
 //
 // A `process` is what grid_numerics' makeGrid and makePlane return; a policy is flat, pi[A·s + a].
 import { lookahead } from "./grid_numerics.js";

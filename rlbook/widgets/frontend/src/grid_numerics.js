@@ -1,5 +1,5 @@
 // Bellman sweeps of a map that the reader edits, and of the two-state plane. Pure functions, each held to its Python
-// twin by tests/test_grid_parity.py.
+// twin by tests/widgets/test_grid_parity.py.
 //
 // Q is flat: Q[4s + a], states in reading order, actions up, right, down, left. A `process` is what `makeGrid` and
 // `makePlane` return; an `operator` is { kind: "policy" | "optimal" | "soft", pi, alpha }, pi flat like Q.

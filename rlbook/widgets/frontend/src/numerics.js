@@ -1,5 +1,5 @@
 // Everything the browser computes: lookups in tables that Python made and closed forms over them. Pure functions,
-// each held to its Python twin by tests/test_parity.py.
+// each held to its Python twin by tests/widgets/test_parity.py.
 //
 // A `problem` is what rlbook.widgets.variance_reduction.make_problem returns. Covariances are packed as
 // [xx, xy, yy, total]: the 2×2 block of the two displayed coordinates, and the trace over all of them.

@@ -1,5 +1,5 @@
 // What ControlVariate and QProp compute in the browser: closed forms, one quadrature, and samples from dice that
-// Python has too. Pure functions, each held to its Python twin by tests/test_q_prop_parity.py.
+// Python has too. Pure functions, each held to its Python twin by tests/widgets/test_q_prop_parity.py.
 import { uniform } from "./difference_numerics.js";
 
 // Pairs of independent standard normal numbers (Box and Muller), as two arrays.

@@ -1,0 +1,203 @@
+"""The extension that makes the pages light: what it keeps, what it drops, and where it stops."""
+
+from base64 import b64decode
+from io import BytesIO
+from types import SimpleNamespace
+
+import lean
+import pytest
+from fontTools.fontBuilder import FontBuilder
+from fontTools.ttLib import TTFont
+from fontTools.ttLib.tables._g_l_y_f import Glyph
+from PIL import Image
+from sphinx.errors import ExtensionError
+
+from tests.sources import ROOT
+
+FONTS = ROOT / "book/_static/katex/fonts"
+WORDS = {"html", "p", "a", "i", "svg", "box", "main", "shown", "fa-sun"}
+PAGE = """<html data-content_root="{root}"><head>
+<script>document.documentElement.dataset.mode = localStorage.getItem("mode") || "";</script>
+<link rel="stylesheet" href="{root}_static/theme.css?v=1" />
+<link href="{root}_static/book.css" rel="stylesheet" />
+<link rel="preload" as="script" href="{root}_static/bootstrap.js" />
+<script defer src="{root}_static/scripts/fontawesome.js?digest=5"></script>
+<script src="{root}_static/documentation_options.js?v=9"></script>
+<script src="{root}_static/doctools.js"></script>
+<script>const THEBE_JS_URL = "https://unpkg.com/thebe"</script>
+<script async="async" src="{root}_static/sphinx-thebe.js"></script>
+<script>let hint = 'kept';</script>
+<script src="{root}_static/searchtools.js"></script>
+</head><body><i class="fa-solid fa-sun"></i><p class='box {extra}'>Text</p>
+<img src="{root}_images/dot.png"><img width="5" src="{root}_images/dot.png"><img src="https://example.org/x.png">
+</body></html>"""
+SHEET = """@charset "UTF-8"; @import "basic.css";
+@font-face{font-family:Font Awesome;src:url(fonts/icons.woff2)}
+@font-face{font-family:Unused;src:url(fonts/icons.woff2)}
+.fa-solid{font-family:"Font Awesome"} .fa-sun:before{content:"\\f185"} .fa-moon:before{content:"\\f186"}
+.box{background:url("dot.png")} .extra{color:red} .nowhere{color:blue}"""
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        ".box{color:red}",
+        "#main>p a:hover::before{color:red}",
+        "html[data-theme=dark] .box:not(.absent){color:red}",
+        ":is(.absent,.shown) p{color:red}",
+        "p:nth-child(2n + 1){color:red}",
+        ".bs-tooltip-end .box{color:red}",
+        ":root{--ink:#123;--empty: ;}",
+        ".box{& .inner{color:red} @media print{color:black}}",
+        "@media (min-width:960px){.box{color:red}}",
+        "@supports (display:grid){@media print{p{color:red}}}",
+        "@keyframes spin{to{rotate:1turn}}",
+        '.box{background:url("data:image/svg+xml;utf8,<svg></svg>")}',
+    ],
+)
+def test_what_may_be_used_is_kept_as_it_stands(rule):
+    assert "".join(lean.purge(rule, WORDS).split()) == "".join(rule.split())
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        ".absent{color:red}",
+        ".box .absent{color:red}",
+        "#absent{color:red}",
+        "table{color:red}",
+        ":is(.absent,table) p{color:red}",
+        "@media print{.absent{color:red}}",
+        "@supports (display:grid){@media print{table{color:red}}}",
+        ".box{}",
+        "/* .box{color:red} */",
+    ],
+)
+def test_what_nothing_can_match_is_dropped(rule):
+    assert lean.purge(rule, WORDS) == ""
+
+
+def test_of_a_list_of_selectors_only_the_useful_stay():
+    assert lean.purge(".absent, .box , table p{color:red}", WORDS) == ".box{color:red}"
+
+
+def test_the_vocabulary_is_of_pages_and_of_scripts_but_not_of_their_text():
+    page = "<P class='one two' id=\"three\">four</P><script>add('five')</script>"
+    page += "<script type='text/json'>six</script>"
+    words = lean.vocabulary([page], ["el.classList.add('seven-eight')"])
+    assert {"one", "two", "three", "five", "seven-eight"} <= words
+    assert not {"four", "six"} & words
+
+
+def test_a_font_keeps_the_characters_asked_for_and_no_others():
+    whole = (FONTS / "KaTeX_Main-Regular.woff2").stat().st_size
+    assert 0 < len(lean.cut_font(FONTS / "KaTeX_Main-Regular.woff2", set("abc"))) < whole / 5
+    assert lean.cut_font(FONTS / "KaTeX_Main-Regular.woff2", {"\uf185"}) == b""
+
+
+@pytest.fixture
+def site(tmp_path):
+    """A book as Sphinx leaves it: two pages, a template, and a font with the icons of sun and moon."""
+    names = [".notdef", "sun", "moon"]
+    icons = FontBuilder(64, isTTF=True)
+    icons.setupGlyphOrder(names)
+    icons.setupCharacterMap({0xF185: "sun", 0xF186: "moon"})
+    icons.setupGlyf({name: Glyph() for name in names})
+    icons.setupHorizontalMetrics({name: (64, 0) for name in names})
+    icons.setupHorizontalHeader(ascent=64, descent=0)
+    icons.setupOS2()
+    icons.setupPost()
+    icons.font.flavor = "woff2"
+    files = {
+        "book/one.html": PAGE.format(root="../", extra=""),
+        "search.html": PAGE.format(root="", extra="extra"),
+        "_static/template.html": "<p>left alone</p>",
+        "_static/theme.css": SHEET,
+        "_static/basic.css": "p{margin:0}",
+        "_static/book.css": "",
+        "_static/documentation_options.js": "const DOCUMENTATION_OPTIONS = {};",
+        "_static/doctools.js": "",
+    }
+    for name, text in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    (tmp_path / "_images").mkdir()
+    Image.new("1", (30, 20)).save(tmp_path / "_images/dot.png")
+    (tmp_path / "_static/fonts").mkdir()
+    icons.save(tmp_path / "_static/fonts/icons.woff2")
+    return tmp_path
+
+
+def build(site):
+    builder = SimpleNamespace(format="html")
+    lean.finish(SimpleNamespace(outdir=site, builder=builder, config=SimpleNamespace(lean_source="")), None)
+    written = (path for path in site.rglob("*") if path.suffix in (".html", ".css"))
+    return {path.relative_to(site).as_posix(): path.read_text() for path in written}
+
+
+def test_a_page_asks_for_one_stylesheet_and_no_script_that_it_has_no_use_for(site):
+    page = build(site)["book/one.html"]
+    assert page.count('rel="stylesheet"') == 1
+    assert 'href="../_static/lean/lean.css?v=' in page
+    for gone in ("fontawesome", "thebe", "searchtools", "preload", "documentation_options.js"):
+        assert gone not in page
+    assert "const DOCUMENTATION_OPTIONS" in page
+    assert "let hint = 'kept'" in page
+    assert '<script defer src="../_static/doctools.js">' in page
+
+
+def test_the_search_page_keeps_its_scripts(site):
+    assert '<script defer src="_static/searchtools.js">' in build(site)["search.html"]
+
+
+def test_pictures_get_their_size_and_wait(site):
+    page = build(site)["book/one.html"]
+    assert '<img width="30" height="20" loading="lazy" src="../_images/dot.png">' in page
+    assert '<img loading="lazy" width="5" src' in page
+    assert '<img src="https://example.org/x.png">' in page
+
+
+def test_the_stylesheet_holds_what_all_pages_need_and_the_icons_in_use(site):
+    css = build(site)["_static/lean/lean.css"]
+    assert "p{margin:0}" in css
+    assert ".extra{" in css
+    assert "url(../dot.png)" in css
+    assert "nowhere" not in css
+    assert "fa-moon" not in css
+    assert css.count("@font-face") == 1
+    font = css.partition("base64,")[2].partition(")")[0]
+    assert set(TTFont(BytesIO(b64decode(font))).getBestCmap()) == {0xF185}
+
+
+def test_a_second_build_changes_nothing(site):
+    assert build(site) == build(site)
+
+
+def test_when_one_page_is_written_anew_the_stylesheet_still_serves_the_other(site):
+    before = build(site)
+    (site / "book/one.html").write_text(PAGE.format(root="../", extra="nowhere"))
+    after = build(site)
+    assert ".extra{" in after["_static/lean/lean.css"]
+    assert ".nowhere{" in after["_static/lean/lean.css"]
+    assert after["search.html"] != before["search.html"]  # it asks for the new version of the stylesheet
+
+
+@pytest.mark.parametrize("missing", ["_static/theme.css", "_static/basic.css", "_static/fonts/icons.woff2"])
+def test_a_file_that_is_not_where_it_should_be_stops_the_build(site, missing):
+    (site / missing).unlink()
+    with pytest.raises(ExtensionError, match="lean: "):
+        build(site)
+
+
+def test_a_page_without_the_themes_stylesheets_stops_the_build(site):
+    (site / "search.html").write_text('<html data-content_root="./"></html>')
+    with pytest.raises(ExtensionError, match=r"search\.html links no stylesheet"):
+        build(site)
+
+
+def test_the_name_of_a_function_and_its_application_are_one_in_a_formula(site):
+    """As KaTeX writes r_max, an index has two parts too many, and Firefox complains of it."""
+    page = site / "book/one.html"
+    page.write_text(page.read_text().replace("Text", "<msub><mi>r</mi><mi>max</mi><mo>\u2061</mo></msub>"))
+    assert "<msub><mi>r</mi><mrow><mi>max</mi><mo>\u2061</mo></mrow></msub>" in build(site)["book/one.html"]

@@ -1,0 +1,59 @@
+"""Every numbered statement is named by a test, and every name is a statement's."""
+
+import pytest
+from claims import labels_in, markers_in
+
+from tests.sources import ROOT, pages
+
+
+def test_every_statement_is_proved_and_every_marker_names_a_statement():
+    stated = [label for page in pages() for label in labels_in(page)]
+    proved = markers_in(ROOT / "tests")
+    assert stated, "no labelled statement was found in the book"
+    assert not [label for label in stated if stated.count(label) > 1], "labels must be unique"
+    assert not sorted(set(stated) - set(proved)), "statements that no test proves"
+    assert not sorted(set(proved) - set(stated)), "markers that name no statement"
+
+
+def test_the_readers_find_what_they_should(tmp_path):
+    """The two readers on a page and a test file that hold one of everything."""
+    (tmp_path / "page.md").write_text(
+        "```{prf:theorem} A title\n:class: tip\n:label: thm-a\n$$x$$ (eq-inside)\n```\n"
+        "```{prf:remark}\n:label: rem-b\nfree\n```\n"
+        "$$\ny\n$$ (eq-c)\n\n```{math}\n:label: eq-d\nz\n```\n$$unlabelled$$\n```{exercise}\n:label: ex-e\n```\n"
+    )
+    (tmp_path / "test_page.py").write_text(
+        "import pytest\n\n@pytest.mark.proves('thm-a', 'eq-c')\ndef test_one():\n    pass\n\n"
+        "@pytest.mark.slow\ndef test_two():\n    pass\n"
+    )
+    assert labels_in(tmp_path / "page.md") == ["thm-a", "eq-inside", "eq-c", "eq-d"]
+    markers = markers_in(tmp_path)
+    assert {label: [check.name for check in checks] for label, checks in markers.items()} == {
+        "thm-a": ["test_one"],
+        "eq-c": ["test_one"],
+    }
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.stem)
+def test_the_built_page_shows_its_checks(page, soup):
+    """Beside each statement stands "checked by", and every name there is a test that exists."""
+    notes = soup(str(page.relative_to(ROOT).with_suffix(".html"))).select(".checked-by")
+    assert len(notes) == len(labels_in(page))
+    tests = {check.name for checks in markers_in(ROOT / "tests").values() for check in checks}
+    for note in notes:
+        names = [code.get_text().replace("\u200b", "") for code in note.select("code")]
+        assert names
+        assert set(names) <= tests
+
+
+def test_the_ledger_lists_every_statement_with_its_tests(soup):
+    html = soup("book/ledger.html")
+    proved = markers_in(ROOT / "tests")
+    rows = {row["id"].removeprefix("checks-"): row for row in html.select("table.ledger tbody tr")}
+    assert list(rows) == [label for page in pages() for label in labels_in(page)]
+    for label, row in rows.items():
+        link = row.select_one("a")["href"]
+        target, anchor = link.split("#")
+        assert soup(f"book/{target}").find(id=anchor), f"{link} leads nowhere"
+        listed = [code.get_text().replace("\u200b", "") for code in row.select("td:last-child code")]
+        assert listed == [f"{check.file}::{check.name}" for check in proved[label]]

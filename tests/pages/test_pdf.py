@@ -1,0 +1,111 @@
+"""The whole book as one PDF: every chapter, typeset, with the widgets' pictures, and a way to find things."""
+
+import re
+import subprocess
+import unicodedata
+from html import unescape
+from urllib.parse import unquote
+
+import pytest
+from pypdf import PdfReader
+
+from tests.sources import NAMES, ROOT
+
+FILE = ROOT / "_build" / "pdf" / "reinforcement-learning-derived.pdf"
+
+
+@pytest.fixture(scope="module")
+def pdf(site):
+    result = subprocess.run(["make", "pdf"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, (result.stdout + result.stderr)[-3000:]
+    return PdfReader(FILE)
+
+
+@pytest.fixture(scope="module")
+def texts(pdf):
+    return [page.extract_text() for page in pdf.pages]
+
+
+def squeezed(text):
+    """Text without spaces, which a line's end may add or take, and without ligatures."""
+    return re.sub(r"\s+", "", unicodedata.normalize("NFKC", text))
+
+
+def bookmarks(reader, outline, level=1):
+    """(level, title, page counted from 0) of each item of an outline."""
+    for item in outline:
+        if isinstance(item, list):
+            yield from bookmarks(reader, item, level + 1)
+        else:
+            yield level, item.title, reader.get_destination_page_number(item)
+
+
+def test_it_has_every_page_of_the_book_in_order_where_its_bookmark_says(pdf, texts, soup):
+    titles = [" ".join(soup(name).select_one("article h1").get_text().strip("#").split()) for name in NAMES]
+    found = [item for item in bookmarks(pdf, pdf.outline) if item[0] == 1]
+    assert [title for _, title, _ in found] == titles
+    starts = [page for _, _, page in found]
+    assert starts == sorted(set(starts))
+    for title, start in zip(titles, starts, strict=True):
+        assert squeezed(title) in squeezed(texts[start]), title
+
+
+def test_its_contents_say_the_right_pages(pdf, texts):
+    listed = "".join(texts[1:4])
+    for _, title, page in bookmarks(pdf, pdf.outline):
+        assert f"{squeezed(title)}{page + 1}" in squeezed(listed), title
+        assert texts[page].rstrip().endswith(str(page + 1)), f"page {page + 1} is numbered otherwise"
+
+
+def test_its_links_lead_somewhere(pdf):
+    """Links between pages of the site became links within the file: none points at a file on this machine."""
+    inside = set(pdf.named_destinations)
+    count = 0
+    for page in pdf.pages:
+        for annotation in page.get("/Annots") or ():
+            annotation = annotation.get_object()
+            action = annotation.get("/A", {})
+            if "/URI" in action:
+                assert action["/URI"].startswith(("https://", "http://")), action["/URI"]
+            elif isinstance(annotation.get("/Dest"), str):
+                assert annotation["/Dest"] in inside
+                count += 1
+    assert count > 500
+
+
+def test_no_formula_is_left_as_it_was_typed(texts):
+    text = "\n".join(texts)
+    assert "$$" not in text
+    left = re.findall(r"\\(?:frac|sum|mathbb|operatorname|text|left|nabla|gamma|theta|pi|rho)\b", text)
+    assert not left
+    assert "{prf:" not in text
+    assert "{eq}" not in text
+
+
+def test_the_widgets_pictures_are_there_and_the_widgets_are_not(texts, soup):
+    """Each picture is SVG with real text: what it says is in the file's text."""
+    whole = squeezed("".join(texts))
+    pictures = [image["src"] for name in NAMES for image in soup(name).select(".rlbook-widget img")]
+    assert len(pictures) >= 6
+    for source in pictures:
+        words = [unescape(word).strip() for word in re.findall(r"<text[^>]*>([^<]{8,})</text>", unquote(source))]
+        assert words
+        assert all(squeezed(word) in whole for word in words), words
+    assert "Copylink" not in whole
+
+
+def test_every_solution_is_unfolded(texts, soup):
+    whole, looked_for = squeezed("".join(texts)), 0
+    for name in NAMES:
+        for solution in soup(name).select(".solution"):
+            words = solution.find_all(string=re.compile(r"\w{3,} \w{3,} "))
+            words = [part for part in words if not part.find_parent(class_=["katex", "admonition-title"])]
+            assert all(squeezed(part) in whole for part in words[:1]), words
+            looked_for += bool(words)  # a few solutions are nearly all formulas
+    assert looked_for > 20
+
+
+def test_it_is_of_a_sensible_size(pdf):
+    assert FILE.stat().st_size < 15_000_000
+    assert 100 < len(pdf.pages) < 300
+    assert len({tuple(page.mediabox) for page in pdf.pages}) == 1

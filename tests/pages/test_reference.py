@@ -1,0 +1,185 @@
+"""The pages made from the book itself: the package, the exercises, the map of results."""
+
+import inspect
+import re
+from importlib import import_module
+
+import api
+import pytest
+import results
+from claims import labels_in, text_of
+
+from tests.sources import ROOT, pages
+
+STATED = {label for page in pages() for label in labels_in(page)}
+
+# The package ------------------------------------------------------------------------------------------------------
+
+
+def modules():
+    """The modules of rlbook, as files are found, without those that only gather names."""
+    files = sorted((ROOT / "rlbook").rglob("*.py"))
+    return [
+        ".".join(file.relative_to(ROOT).with_suffix("").parts)
+        for file in files
+        if file.name != "__init__.py" and "node_modules" not in file.parts
+    ]
+
+
+def public():
+    """{name as a reader imports it: object}, found by importing, and not as the page finds it: by reading source."""
+    found, top = {}, import_module("rlbook")
+    for name in modules():
+        module = import_module(name)
+        if name.startswith(("rlbook.neural.", "rlbook.widgets.")) and name != "rlbook.widgets.base":
+            continue
+        for key, value in vars(module).items():
+            of_module = (inspect.isfunction(value) or inspect.isclass(value)) and value.__module__ == name
+            if of_module and not key.startswith("_"):
+                found[f"rlbook.{key}" if key in top.__all__ else f"{name}.{key}"] = value
+    for package in ("rlbook.neural", "rlbook.widgets"):
+        found |= {f"{package}.{key}": getattr(import_module(package), key) for key in import_module(package).__all__}
+    return found
+
+
+def documented(objects):
+    """The objects and their own public methods and properties, which have docstrings."""
+    for name, value in objects.items():
+        if inspect.isfunction(value) or inspect.isclass(value):
+            yield name, value
+        if inspect.isclass(value):
+            for key, member in vars(value).items():
+                member = getattr(member, "__func__", member)
+                if not key.startswith("_") and (inspect.isfunction(member) or isinstance(member, property)):
+                    yield f"{name}.{key}", member
+
+
+def test_the_page_has_every_public_name_exactly_once(soup):
+    shown = [sign["id"] for sign in soup("book/api.html").select("article dl.py > dt[id]")]
+    assert len(shown) == len(set(shown)), "a name is there twice"
+    names = set(public())
+    assert not sorted(names - set(shown)), "public names that are not on the page"
+    methods = {name for name, member in documented(public()) if member.__doc__} - names
+    assert not sorted(set(shown) - names - methods), "names on the page that are not public"
+
+
+def test_every_public_name_has_a_docstring():
+    assert not [name for name, value in documented(public()) if name in public() and not inspect.getdoc(value)]
+
+
+def test_every_label_named_in_a_docstring_is_a_statements():
+    named = {(name, label) for name, value in documented(public()) for label in api.labels_named(value.__doc__ or "")}
+    assert len(named) > 50
+    assert not sorted((name, label) for name, label in named if label not in STATED)
+
+
+def test_labels_in_docstrings_are_links(soup):
+    """The gradient names the theorem, and the theorem is a click away."""
+    entry = soup("book/api.html").find(id="rlbook.exact_gradient").parent
+    assert entry.select_one('a[href="01-reinforce.html#thm-policy-gradient"]').get_text() == "Theorem 1.18"
+    assert not re.search(r"\b(thm|lem|prop|def|eq)-[a-z]", soup("book/api.html").select_one("article").get_text())
+
+
+@pytest.mark.parametrize(
+    ("line", "rst"),
+    [
+        ("π(a|s) ∝ exp θ(s,a), `theta` is (S, A)", r"π(a\|s) ∝ exp θ(s,a), ``theta`` is (S, A)"),
+        ("V* and V_k", r"V\* and V\_k"),
+        ("the bowl (eq-bowl)", "the bowl \\ :eq:`eq-bowl`\\ "),
+        ("(thm-banach): γ", "(\\ :prf:ref:`thm-banach`\\ )\\: γ"),
+    ],
+)
+def test_a_line_of_a_docstring_reads_the_same_on_the_page(line, rst):
+    assert api.marked_up(line) == rst
+
+
+def test_blocks_and_sections_of_a_docstring():
+    lines = ["One.", "", "    a = b  (eq-bowl)", "", "Raises", "------", "ValueError", "    If not.", ""]
+    assert api.to_rst(lines) == [
+        *["One.", ""],
+        *["", ".. parsed-literal::", "", "   a = b  \\ :eq:`eq-bowl`\\ ", ""],
+        *["", "**Raises**", "", "* **ValueError**: If not.", "", ""],
+    ]
+
+
+# The exercises ----------------------------------------------------------------------------------------------------
+
+
+def test_the_index_lists_every_exercise_in_order(soup):
+    labels, titles = [], []
+    for page in pages():
+        for title, label in re.findall(r"```\{exercise\}([^\n]*)\n:label:\s*([\w-]+)", text_of(page)):
+            labels.append((page.stem, label))
+            titles.append(title.strip())
+    items = soup("book/exercises.html").select("ul.exercise-index li")
+    links = [item.select_one("a")["href"].split(".html#") for item in items]
+    assert [tuple(link) for link in links] == labels
+    for item, title in zip(items, titles, strict=True):
+        assert re.match(r"Exercise \d+\.\d+ ", item.get_text())
+        if "$" not in title:
+            assert title in item.get_text()
+
+
+# The map ----------------------------------------------------------------------------------------------------------
+
+
+def grid():
+    block = re.search(r"```\{results-map\}\n(.*?)```", text_of(ROOT / "book" / "map.md"), re.DOTALL)[1]
+    return results.grid_in(block.splitlines())
+
+
+def drawn(soup):
+    """The pairs (reason, result) that the map shows, as an arrow or, between chapters, as a note."""
+    return {tuple(mark["data-edge"].split()) for mark in soup("book/map.html").select(".results-map [data-edge]")}
+
+
+def test_every_box_is_a_statement_and_leads_to_it(soup):
+    labels = [cell[0] for _, rows in grid() for row in rows for cell in row if cell]
+    assert len(labels) == len(set(labels))
+    assert set(labels) <= STATED
+    links = soup("book/map.html").select(".results-map svg a:has(rect)")
+    assert sorted(link["href"].split("#")[1].removeprefix("equation-") for link in links) == sorted(labels)
+    for link in links:
+        page, anchor = link["href"].split("#")
+        assert soup(f"book/{page}").find(id=anchor), link["href"]
+        assert len(link.select("tspan")) > 1, f"{anchor} has no title"
+
+
+def test_the_arrows_are_what_the_proofs_cite(soup):
+    """Read once more from the text, by another route: walk through the lines and keep track of where one is."""
+    cited, home, label, inside = set(), {}, None, ""
+    for page in pages():
+        for line in text_of(page).splitlines():
+            if opening := re.match(r"```\{(prf:\w+)\}", line):
+                inside = opening[1]
+            elif line.startswith("```"):
+                inside = ""
+            if inside and inside != "prf:proof" and (found := re.match(r":label: ([\w-]+)", line)):
+                label = found[1]
+            if inside:
+                home |= {equation: label for equation in re.findall(r"\$\$ \(([\w-]+)\)", line)}
+                cited |= {(name, label) for name in re.findall(r"(?:\}`|\.ipynb#)([\w-]+)[`)]", line)}
+    drawn_labels = {cell[0] for _, rows in grid() for row in rows for cell in row if cell}
+    expected = {(home.get(a, a), b) for a, b in cited}
+    expected = {(a, b) for a, b in expected if a != b and {a, b} <= drawn_labels}
+    assert len(expected) > 30
+    assert drawn(soup) == expected
+
+
+def test_the_list_says_what_the_drawing_says(soup):
+    items = soup("book/map.html").select("ul.results-list > li > ul > li")
+    said = set()
+    for item in items:
+        own, *reasons = (link["href"].split("#")[1].removeprefix("equation-") for link in item.select("a"))
+        said |= {(reason, own) for reason in reasons}
+    assert said == drawn(soup)
+
+
+def test_what_a_proof_cites_is_found():
+    text = (
+        "```{prf:theorem} One\n:label: thm-one\n$$\nx\n$$ (eq-x)\n```\n"
+        "```{prf:proof}\nBy {prf:ref}`lem-a` and [Lemma “B” of chapter 1](01-one.ipynb#lem-b).\n```\n"
+        "```{prf:lemma} Two\n:label: lem-two\nLet {eq}`eq-x`.\n```\n```{exercise}\n{prf:ref}`thm-no`\n```\n"
+    )
+    assert results.citations_in(text) == ({"thm-one": ["lem-a", "lem-b"], "lem-two": ["eq-x"]}, {"eq-x": "thm-one"})
+    assert results.rests_on([text]) == {"thm-one": {"lem-a", "lem-b"}, "lem-two": {"thm-one"}}
