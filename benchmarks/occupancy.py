@@ -19,7 +19,7 @@ from benchmarks.bellman import quantecon, world
 from benchmarks.timing import Result, capped, interleaved, show
 from rlbook import TabularMDP, garnet, solve, value_iteration
 from rlbook.bellman import transition_matrix
-from rlbook.occupancy import flow_residual, occupancy, occupancy_program
+from rlbook.occupancies import flow_residual, occupancy, occupancy_program
 
 TOL = 1e-6
 CAP = 1.5  # QuantEcon's program is ended after 1.5 times our time

@@ -220,6 +220,37 @@ def steps(name, batch, n_states, n_actions):
     return states, actions
 
 
+def counts(name, values, least):
+    """Whole numbers of at least `least`, one or an array of them."""
+    values = integers(name, values)
+    if values.min() < least:
+        raise ValueError(f"{name} must be a whole number, at least {least}, got {values.min()}")
+    return values[()]
+
+
+def numbers(**named):
+    """Numbers or arrays that broadcast, as floats or float64 arrays."""
+    values = [array(name, x) for name, x in named.items()]
+    broadcast(*(part for name, x in zip(named, values, strict=True) for part in (name, x.shape)))
+    return [x[()] for x in values]
+
+
+def fields(model, intervals):
+    """Make the fields of a frozen dataclass floats, each in its interval (see `number`)."""
+    for name, within in intervals.items():
+        object.__setattr__(model, name, number(name, getattr(model, name), within))
+
+
+def broadcast(*named):
+    """Raise unless the shapes broadcast: name, shape, name, shape, …"""
+    names, shapes = named[::2], named[1::2]
+    try:
+        np.broadcast_shapes(*shapes)
+    except ValueError:
+        listed = ", ".join(f"{name} {shape}" for name, shape in zip(names, shapes, strict=True))
+        raise ValueError(f"{', '.join(names)} must have shapes that broadcast, got {listed}") from None
+
+
 def finite(name, values):
     """Raise where an entry is nan or infinite."""
     if not np.isfinite(values).all():
@@ -249,6 +280,26 @@ def distributions(name, values, *shapes, note=""):
 def policy(mdp, pi, name="pi"):
     """A policy of an MDP as a float64 (S, A) array whose rows are distributions."""
     return distributions(name, pi, tabular(mdp).r.shape, note=", one row a state")
+
+
+def table(name, mdp, values):
+    """One number for each pair of an MDP, as a float64 (S, A) array."""
+    return array(name, values, tabular(mdp).r.shape, note=", one row a state")
+
+
+def shares(name, values):
+    """Shares of a mixture, as a float64 (n,) array of numbers in [0, 1]."""
+    result = array(name, values, ("n",))
+    bad = np.flatnonzero(~((result >= 0) & (result <= 1)))
+    if len(bad):
+        raise ValueError(f"{name}[{bad[0]}] is {result[bad[0]]:g}, not in [0, 1]")
+    return result
+
+
+def baseline(values, horizon, n_states):
+    """A baseline b_t(s) as a (T, S) array; (S,) stands for one that does not know the time, None for none."""
+    b = np.zeros(n_states) if values is None else array("baseline", values, (n_states,), (horizon, n_states))
+    return np.broadcast_to(b, (horizon, n_states))
 
 
 def policies(pi, pi_new):

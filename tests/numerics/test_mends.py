@@ -29,7 +29,7 @@ from rlbook import (
     softmax_policy,
     value_iteration,
 )
-from rlbook.natural_gradient import (
+from rlbook.natural_gradients import (
     estimate_fisher,
     fisher_vector_product,
     gaussian_fisher,
@@ -43,7 +43,7 @@ from rlbook.natural_gradient import (
     steepest_descent,
     trust_region_step,
 )
-from rlbook.occupancy import history_occupancy, performance_difference, surrogate
+from rlbook.occupancies import history_occupancy, performance_difference, surrogate
 from rlbook.policy_gradient import (
     exact_moments,
     finite_horizon_values,

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from rlbook import TabularMDP, evaluate_policy, garnet, occupancy, policy_iteration, sample_trajectories, solve
 from rlbook.bellman import advantages, soft_policy_iteration, soft_value_iteration, trace, value_iteration
-from rlbook.natural_gradient import compatible_weights, fisher, gaussian_kl, kl, mean_kl, natural_gradient, npg
-from rlbook.occupancy import (
+from rlbook.natural_gradients import compatible_weights, fisher, gaussian_kl, kl, mean_kl, natural_gradient, npg
+from rlbook.occupancies import (
     estimate_performance_difference,
     expected_return,
     jensen_shannon,

@@ -23,7 +23,7 @@ from rlbook import (
     occupancy,
     softmax_policy,
 )
-from rlbook.natural_gradient import (
+from rlbook.natural_gradients import (
     compatible_weights,
     estimate_fisher,
     fisher_vector_product,
@@ -46,7 +46,7 @@ from rlbook.natural_gradient import (
     steepest_descent,
     trust_region_step,
 )
-from rlbook.occupancy import surrogate, total_variation, trust_region_bound
+from rlbook.occupancies import surrogate, total_variation, trust_region_bound
 from tests import oracles
 from tests.strategies import NUMBERS, arrays, parametrisations, plain, policies, tabular_mdps, thetas
 

@@ -1,7 +1,6 @@
 """Chapter 4's numerics and its statements, held to enumeration, exact arithmetic, finite differences and scipy."""
 
 import itertools
-import sys
 
 import numpy as np
 import pytest
@@ -11,7 +10,6 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 from scipy.special import xlogy
 
-import rlbook.bellman
 from rlbook import (
     TabularMDP,
     expected_return,
@@ -25,8 +23,8 @@ from rlbook import (
     softmax_policy,
     value_iteration,
 )
-from rlbook.bellman import transition_matrix
-from rlbook.occupancy import (
+from rlbook.bellman import large, transition_matrix
+from rlbook.occupancies import (
     TWO_BY_TWO,
     average_bound,
     check_occupancy,
@@ -187,7 +185,7 @@ def test_the_average_grid_is_rho_times_r(data):
 SIDE = 60  # 3,600 cells: beyond LU_BELOW, where iterative solvers come in
 
 
-def large(starts, gamma=0.97):
+def large_world(starts, gamma=0.97):
     """A gridworld too large for a factorisation at once, that starts in a corner or everywhere."""
     rng = np.random.default_rng(4)
     rows = np.where(rng.random((SIDE, SIDE)) < 0.1, "#", ".")
@@ -211,7 +209,7 @@ def large(starts, gamma=0.97):
 )
 def test_every_way_to_solve_for_the_occupancy_gives_it(monkeypatch, starts, kind, way, tol):
     """‖ρ − ρ_π‖₁ ≤ ‖residual‖₁/(1−γ) ≤ tol, and the right solver was at work."""
-    mdp = large(starts, gamma=0.7 if way == "near" else 0.97)
+    mdp = large_world(starts, gamma=0.7 if way == "near" else 0.97)
     pi = np.full(mdp.r.shape, 0.25) if kind == "equiprobable" else policy_iteration(mdp).pi
     P_pi = transition_matrix(mdp, pi)
     truth = sp.linalg.spsolve(sp.eye_array(mdp.n_states, format="csc") - mdp.gamma * P_pi.T.tocsc(), mdp.rho0)
@@ -236,7 +234,7 @@ def test_every_way_to_solve_for_the_occupancy_gives_it(monkeypatch, starts, kind
     count("splu")
     count("bicgstab", (lambda A, b, **options: (np.zeros_like(b), 1)) if way == "direct" else None)
     if way == "bicgstab":
-        monkeypatch.setattr(rlbook.bellman, "_chebyshev", lambda M, b, x, *rest: x)
+        monkeypatch.setattr(large, "_chebyshev", lambda M, b, x, *rest: x)
     rho_s = state_occupancy(mdp, pi, tol=tol)
     used = "".join(name for name, n in tried.items() if n)
     begun = "splu" if starts == "corner" else ""  # tried nearby first, by a small factorisation
@@ -260,8 +258,8 @@ def test_every_way_to_solve_for_the_occupancy_gives_it(monkeypatch, starts, kind
 @pytest.mark.parametrize("tol", [1e-1, 1e-4, 1e-7])
 def test_the_states_nearby_grow_until_they_hold_the_mass(monkeypatch, tol):
     """From 50 states on; how many it takes depends on tol, and on fewer the answer would not be within it."""
-    monkeypatch.setattr(sys.modules["rlbook.occupancy"], "NEARBY", 50)
-    mdp, sizes, whole = large("corner", gamma=0.9), [], sp.linalg.splu
+    monkeypatch.setattr(large, "NEARBY", 50)
+    mdp, sizes, whole = large_world("corner", gamma=0.9), [], sp.linalg.splu
 
     def counted(matrix, **options):
         sizes.append(matrix.shape[0])
@@ -278,7 +276,7 @@ def test_the_states_nearby_grow_until_they_hold_the_mass(monkeypatch, tol):
 
 def test_a_tolerance_saves_work():
     """With tol the iteration ends earlier: its error is not that of float64."""
-    mdp = large("everywhere")
+    mdp = large_world("everywhere")
     pi = np.full(mdp.r.shape, 0.25)
     errors = [
         abs(flow_residual(mdp, occupancy(mdp, pi, tol=tol))).sum() / (1 - mdp.gamma) for tol in (1e-2, 1e-6, None)

@@ -19,7 +19,6 @@ from rlbook import (
 )
 from rlbook.policy_gradient import (
     Trajectories,
-    _joint_alias_tables,
     estimate_moments,
     exact_moments,
     finite_horizon_values,
@@ -31,6 +30,7 @@ from rlbook.policy_gradient import (
     state_distributions,
     variance_against_horizon,
 )
+from rlbook.policy_gradient.sampling import _joint_alias_tables
 from tests import oracles
 from tests.strategies import (
     arrays,
