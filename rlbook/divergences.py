@@ -10,7 +10,7 @@ from rlbook import checks
 __all__ = ["kl", "total_variation"]
 
 
-def kl(pi, pi_new):
+def kl(pi, pi_new) -> np.ndarray:
     """KL(π‖π') = Σ_a π(a|s) log(π(a|s)/π'(a|s)) in each state, (S,), in nats.
 
     Infinite where π takes an action that π' never takes. Raises `ValueError` for rows that are no distributions, or
@@ -20,7 +20,7 @@ def kl(pi, pi_new):
     return kl_terms(pi, pi_new).sum(axis=1)  # as Σ_a π = Σ_a π'
 
 
-def total_variation(pi, pi_new):
+def total_variation(pi, pi_new) -> np.ndarray:
     """TV(π, π') = ½ Σ_a |π(a|s) − π'(a|s)| in each state, (S,).
 
     Raises `ValueError` for rows that are no distributions, or two shapes.
@@ -29,7 +29,7 @@ def total_variation(pi, pi_new):
     return abs(pi - pi_new).sum(axis=1) / 2
 
 
-def kl_terms(p, q):
+def kl_terms(p, q) -> np.ndarray:
     """p log(p/q) − p + q, entry by entry: ≥ 0, and where p ≈ q to more digits than the logarithm leaves of it."""
     near = abs(q - p) < p / 2
     d = np.divide(q - p, p, out=np.zeros(p.shape), where=near)

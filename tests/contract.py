@@ -230,6 +230,7 @@ COMMON = {  # what a parameter's name means everywhere but where `SPECIAL` says 
     "baseline": array(lambda w: w.numbers(w.S)),
     "gamma": number(0.75),
     "alpha": number(0.5),
+    "share": number(0.5),
     "tol": number(2.0**-20),
     "lam": number(0.5),
     "past": number(0.5),
@@ -425,7 +426,7 @@ SPECIAL = NEURAL | {  # by function, and by method; None: left at its default
         "sigma1": array(lambda w: w.rows(3), free=("shape", "nan")),
     },
     "softmax_path": {"theta": array(lambda w: w.numbers(3)), "r": array(lambda w: w.numbers(3))},
-    "plateau_time": {"start": number(-0.5), "end": number(1.5), "gap": number(0.5)},
+    "plateau_time": {"start": number(-0.5), "end": number(1.5), "reward_gap": number(0.5)},
     "policy_from_occupancy": {"unvisited": of("rows", lambda w: w.pi)},
     "flow_residual": {},
     "check_occupancy": {
@@ -433,8 +434,8 @@ SPECIAL = NEURAL | {  # by function, and by method; None: left at its default
         "mdp": of("mdp", World.still),
     },
     "occupancy_program": {"method": of("choice", lambda w: "highs-ds")},
-    "mix": {"alpha": sized(lambda w: np.array([0.25, 0.5]))},
-    "mixture_path": {"alpha": sized(lambda w: np.array([0.25, 0.5]))},
+    "mix": {"shares": sized(lambda w: np.array([0.25, 0.5]))},
+    "mixture_path": {"shares": sized(lambda w: np.array([0.25, 0.5]))},
     "polygon": {"mdp": of("mdp", World.small)},
     "from_plane": {"mdp": of("mdp", World.small), "second": array(lambda w: w.rows(2))},
     "two_by_two": {

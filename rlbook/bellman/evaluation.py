@@ -29,7 +29,7 @@ class PolicyValue(NamedTuple):
     error_bound: float
 
 
-def evaluate_policy(mdp, pi, *, tol=None):
+def evaluate_policy(mdp, pi, *, tol=None) -> PolicyValue:
     """The value of a policy, V^π = (I − γP_π)⁻¹ r_π and Q^π = r + γ E[V^π(s')] (thm-evaluation), by one solve.
 
     pi is (S, A). Returns a `PolicyValue`: V, (S,), and Q, (S, A), in units of reward, and in `error_bound` how
@@ -44,7 +44,7 @@ def evaluate_policy(mdp, pi, *, tol=None):
     return PolicyValue(*lifted(V, Q, error, (world.gain + gain) / (1 - mdp.gamma)))
 
 
-def advantages(mdp, pi):
+def advantages(mdp, pi) -> np.ndarray:
     """A_π(s,a) = Q^π(s,a) − V^π(s), (S, A): the difference of values from which first is taken what they share.
 
     So rewards that are all a million larger, or a γ that is nearly 1, cost it no digits. pi is (S, A). Raises
@@ -55,7 +55,7 @@ def advantages(mdp, pi):
     return Q - V[:, None]
 
 
-def evaluate(mdp, pi, bonus=0.0, start=None, tol=0.0, gain=0.0):
+def evaluate(mdp, pi, bonus=0.0, start=None, tol=0.0, gain=0.0) -> tuple[np.ndarray, np.ndarray, float, float]:
     """V, Q and their error for the rewards r_π + bonus − gain, and the gain: `evaluate_policy` without what is shared.
 
     V of r is V of r − gain, and gain/(1−γ). Where V is nearly the same everywhere, as it is near γ = 1 if all states
@@ -108,7 +108,7 @@ def _solver(mdp, P_pi, tol):
     return solved
 
 
-def advantage_errors(mdp, pi, V, Q, gain):
+def advantage_errors(mdp, pi, V, Q, gain) -> np.ndarray | float:
     """How far Q(s,a) − Σ_a' π(a'|s) Q(s,a') may be from A_π(s,a) at each pair, (S, A), for a deterministic π.
 
     V lacks e = (I − γP_π)⁻¹R, R its residual: as large as R/(1 − γ), but nearly the same in all states that lead to

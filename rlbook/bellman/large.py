@@ -12,7 +12,7 @@ import numpy as np
 import scipy  # its subpackages load when first used, which keeps `import rlbook` quick
 
 from rlbook.bellman.operators import look_ahead
-from rlbook.bellman.precision import bracket, rounding_of
+from rlbook.bellman.precision import Solution, bracket, rounding_of
 
 LU_BELOW = 2000  # states: below it a sparse LU factorisation is quicker than an iterative solver
 # What measurements chose (benchmarks/bellman.py). No result depends on them, only the time it takes.
@@ -24,7 +24,7 @@ MOST_PASSES, MOST_TURNS = 100, 100  # after which it goes on, to policy iteratio
 NEARBY = 500  # states around the start with which `solve_outwards` begins
 
 
-def solve_sparse(M, b, x, tol, gamma, *, adjoint=False):
+def solve_sparse(M, b, x, tol, gamma, *, adjoint=False) -> np.ndarray:
     """x = b + Mx by Chebyshev's iteration, else BiCGSTAB (van der Vorst 1992), else LU, which small ones start with.
 
     Ends when the residual b − (x − Mx) is at most `tol`, or 1e-13 of the numbers that it is the difference of, in
@@ -115,7 +115,7 @@ def _to_rest(M):
     return reached(back, S)[1:]
 
 
-def solve_outwards(M, b, tol, gamma):
+def solve_outwards(M, b, tol, gamma) -> np.ndarray:
     """x = b + Mᵀx, where most of it is near where b is on the states there alone, if no more than `tol` leaves those.
 
     Mass is lost at 1 − γ a step. Unless the policy knows where it goes, what is left does not come far from where it
@@ -144,7 +144,7 @@ def solve_outwards(M, b, tol, gamma):
     return solve_sparse(M, b, np.zeros(S), tol, gamma, adjoint=True)
 
 
-def sweep_outwards(mdp, begun, V, tol):
+def sweep_outwards(mdp, begun, V, tol) -> tuple[Solution, np.ndarray]:
     """`begun`, from V, carried on by passes over blocks of states, outwards from the state of highest value.
 
     A block's policy is improved and followed until the block rests, and only then comes the next, which sees what
@@ -206,7 +206,7 @@ def _by_distance(mdp, goal):
     return reached(scipy.sparse.csr_array((np.ones(P.nnz, dtype=np.int8), (P.indices, state)), shape=(S, S)), goal)
 
 
-def reached(graph, start):
+def reached(graph, start) -> np.ndarray:
     """All nodes, those first to which fewer edges lead from `start`; at the end those to which none lead."""
     found = scipy.sparse.csgraph.breadth_first_order(graph, start, return_predecessors=False)
     return np.concatenate([found, np.delete(np.arange(graph.shape[0], dtype=found.dtype), found)])

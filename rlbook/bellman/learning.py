@@ -21,7 +21,7 @@ class Learned(NamedTuple):
     history: np.ndarray
 
 
-def q_learning(env, gamma, *, steps, rng, alpha=None, epsilon=0.2, exponent=0.7, records=50):
+def q_learning(env, gamma, *, steps, rng, alpha=None, epsilon=0.2, exponent=0.7, records=50) -> Learned:
     """Tabular Q-learning on a Gymnasium environment with numbered states and actions (thm-q-learning): `Learned`.
 
         Q(s,a) ← Q(s,a) + β_n (r + γ (1 − terminated) max_a' Q(s',a') − Q(s,a)),   β_n = n^(−exponent),

@@ -27,7 +27,7 @@ class LinearProblem(NamedTuple):
 DIRECTIONS = ("semi", "residual", "naive")
 
 
-def td_direction(problem, w, method="semi"):
+def td_direction(problem, w, method="semi") -> np.ndarray:
     """The mean update of w, (n,): E over s ~ d and s' ~ P(·|s), with δ = r + γ v_w(s') − v_w(s), of
 
         semi       δ φ(s)                     the target held fixed: TD(0)                       (eq-semi-gradient)
@@ -53,7 +53,7 @@ def _direction(problem, w, method):
     return Phi.T @ (d * mean_delta) - gamma * Phi.T @ (d @ (P * delta))
 
 
-def linear_td(problem, w, *, step_size, steps, method="semi"):
+def linear_td(problem, w, *, step_size, steps, method="semi") -> np.ndarray:
     """w and its next `steps` values under w ← w + step_size · td_direction, (steps+1, n).
 
     Raises `ValueError` for a step_size that is not positive or steps that are not a positive integer.
@@ -66,13 +66,13 @@ def linear_td(problem, w, *, step_size, steps, method="semi"):
     return np.array(path)
 
 
-def td_fixed_point(problem):
+def td_fixed_point(problem) -> np.ndarray:
     """The w at which the semi-gradient is zero: Φᵀ D (I − γP) Φ w = Φᵀ D r (thm-on-policy-td), (n,)."""
     P, r, gamma, Phi, d = _check_problem(problem)
     return np.linalg.solve(Phi.T @ (d[:, None] * (Phi - gamma * P @ Phi)), Phi.T @ (d * r))
 
 
-def on_policy(mdp, pi, features):
+def on_policy(mdp, pi, features) -> LinearProblem:
     """The `LinearProblem` of π's own chain, d its stationary distribution, for (S, n) features.
 
     Raises `ValueError` where the features do not fit, or the chain has no single stationary distribution.
@@ -89,7 +89,7 @@ def on_policy(mdp, pi, features):
     return LinearProblem(P, (pi * mdp.r).sum(axis=1), mdp.gamma, features, d / d.sum())
 
 
-def td_zero(problem, *, steps, rng, exponent=0.7, scale=1.0):
+def td_zero(problem, *, steps, rng, exponent=0.7, scale=1.0) -> np.ndarray:
     """TD(0) along one path of the chain: w ← w + β_n δ φ(s), β_n = scale·n^(−exponent), from w = 0, (n,).
 
     `d` is not used: the path visits states as the chain does. Raises `ValueError` for steps that are not a
@@ -109,7 +109,7 @@ def td_zero(problem, *, steps, rng, exponent=0.7, scale=1.0):
     return w
 
 
-def baird_star(gamma=0.99):
+def baird_star(gamma=0.99) -> tuple[LinearProblem, np.ndarray]:
     """Baird's star (1995), in the form of Sutton and Barto (2018, Figure 11.1): a `LinearProblem` and its start w.
 
     Seven states and eight weights: v(s) = 2w_s + w_8 for the six outer states, v(7) = w_7 + 2w_8. The policy
@@ -125,13 +125,13 @@ def baird_star(gamma=0.99):
     return LinearProblem(P, np.zeros(7), gamma, features, np.full(7, 1 / 7)), start
 
 
-def two_states(gamma=0.99):
+def two_states(gamma=0.99) -> LinearProblem:
     """w → 2w (Tsitsiklis and Van Roy 1997): values w and 2w, only the first updated; a `LinearProblem`."""
     P = np.array([[0.0, 1.0], [0.0, 1.0]])
     return LinearProblem(P, np.zeros(2), checks.discount(gamma), np.array([[1.0], [2.0]]), np.array([1.0, 0.0]))
 
 
-def split():
+def split() -> LinearProblem:
     """A leads to B or C with equal chance, B earns 1 and C nothing, and both end (Sutton and Barto 2018, §11.5).
 
     A `LinearProblem` with a table for A, B, C and γ = 1; the end is a fourth state without features, its

@@ -9,14 +9,14 @@ from rlbook import checks
 from rlbook.bellman import large
 from rlbook.bellman.evaluation import advantage_errors, evaluate
 from rlbook.bellman.operators import best_value, greedy_policy, look_ahead, soft_policy
-from rlbook.bellman.precision import bracket, centred, common, rounding_of
+from rlbook.bellman.precision import Solution, bracket, centred, common, rounding_of
 
 TRIAL, MIXING = 20, 0.9  # `solve` leaves value iteration when in 20 sweeps its bracket shrinks by less than .9 each
 DENSE_FOLLOWED = 6  # sweeps that `solve` follows a policy of a dense MDP before it looks for a better one
 HIDDEN = 1e-6  # of the range of the rewards: the most that rounding may hide from a `policy_iteration` that converged
 
 
-def value_iteration(mdp, *, tol=1e-8, max_steps=100_000):
+def value_iteration(mdp, *, tol=1e-8, max_steps=100_000) -> Solution:
     """V*, Q* and an optimal policy by V_k = max_a (r + γ E V_{k−1}), within MacQueen's bounds (thm-macqueen):
 
         V_k + γ/(1−γ) min Δ ≤ V* ≤ V_k + γ/(1−γ) max Δ,      Δ = V_k − V_{k−1}.
@@ -31,7 +31,7 @@ def value_iteration(mdp, *, tol=1e-8, max_steps=100_000):
     return _iterate_values(centred(mdp), checks.positive("tol", tol), checks.count("max_steps", max_steps))[0]
 
 
-def soft_value_iteration(mdp, alpha, *, tol=1e-8, max_steps=100_000):
+def soft_value_iteration(mdp, alpha, *, tol=1e-8, max_steps=100_000) -> Solution:
     """V_α, Q_α and π_α by V_k = lse_α(r + γ E V_{k−1}) (thm-soft-contraction), stopped as `value_iteration` is.
 
     MacQueen's bounds hold here too, for T_α is monotone and turns a constant c into γc, as T* does. `alpha` is
@@ -43,7 +43,7 @@ def soft_value_iteration(mdp, alpha, *, tol=1e-8, max_steps=100_000):
     return _iterate_values(centred(mdp), tol, checks.count("max_steps", max_steps), alpha)[0]
 
 
-def policy_iteration(mdp, *, max_steps=1000):
+def policy_iteration(mdp, *, max_steps=1000) -> Solution:
     """V*, Q* and an optimal policy: evaluate a policy, improve it, and again (thm-policy-iteration).
 
     An action is kept unless another is better by more than rounding explains, so that ties end it. `converged`
@@ -57,7 +57,7 @@ def policy_iteration(mdp, *, max_steps=1000):
     return _iterate_policies(centred(mdp), None, checks.count("max_steps", max_steps), greedy_policy(mdp.r))
 
 
-def soft_policy_iteration(mdp, alpha, *, tol=1e-8, max_steps=1000):
+def soft_policy_iteration(mdp, alpha, *, tol=1e-8, max_steps=1000) -> Solution:
     """V_α, Q_α and π_α: evaluate π with its entropy, r_π + αH(π), then π ∝ exp(Q/α) (thm-soft-improvement).
 
     Ends when the bracket of `value_iteration` is within tol, or when V rises no more than rounding explains;
@@ -80,7 +80,7 @@ def soft_policy_iteration(mdp, alpha, *, tol=1e-8, max_steps=1000):
     return solution
 
 
-def solve(mdp, *, tol=1e-8):
+def solve(mdp, *, tol=1e-8) -> Solution:
     """V*, Q* and an optimal policy within `tol`, by whichever method is quick on this MDP.
 
     Where states mix quickly, the bracket of `value_iteration` closes within some dozens of sweeps. Where they do

@@ -45,30 +45,30 @@ class Centred:
         return self.__dict__[name]
 
 
-def centred(mdp):
+def centred(mdp) -> Centred:
     """The MDP without what all its rewards share, if that is most of them."""
     return Centred(mdp, common(mdp.r))
 
 
-def common(values):
+def common(values) -> float:
     """The middle of numbers that share so much that it costs them digits, else 0."""
     low, high = float(values.min()), float(values.max())
     middle = low / 2 + high / 2
     return middle if abs(middle) > CENTRED * (high - low) else 0.0
 
 
-def lifted(V, Q, error, shift):
+def lifted(V, Q, error, shift) -> tuple[np.ndarray, np.ndarray, float]:
     """V, Q and their error when `shift` is added to both."""
     return (V + shift, Q + shift, float(error + 4 * EPS * (abs(shift) + abs(Q).max()))) if shift else (V, Q, error)
 
 
-def rounding_of(mdp, V, gain=0.0):
+def rounding_of(mdp, V, gain=0.0) -> float:
     """How far r − gain + γ E[V(s')] may be off: computed in float64, with rows of P that sum to 1 only nearly."""
     most = abs(V).max()
     return (mdp.row_width + 4) * EPS * (abs(mdp.r).max() + abs(gain) + most) + mdp.row_error * most
 
 
-def bracket(mdp, V, Q, steps, tol, alpha=None, gain=0.0):
+def bracket(mdp, V, Q, steps, tol, alpha=None, gain=0.0) -> Solution:
     """The `Solution` in the middle of the bracket that V and Q = r − gain + γ E[V(s')] give (thm-macqueen).
 
     To it is added what `gain` and a `Centred` MDP took away; its policy is read off Q before.

@@ -31,7 +31,7 @@ class Trace(NamedTuple):
     greedy: np.ndarray
 
 
-def trace(mdp, Q, steps, *, pi=None, alpha=None):
+def trace(mdp, Q, steps, *, pi=None, alpha=None) -> Trace:
     """Q and its next `steps` iterates under T^π where `pi` is given, T_α where `alpha` is, T* otherwise: `Trace`.
 
     Raises `ValueError` for both `pi` and `alpha`, a Q that is not (S, A), or steps that are not a positive
@@ -57,7 +57,7 @@ def trace(mdp, Q, steps, *, pi=None, alpha=None):
     return Trace(Qs, fixed_point, *error_and_bounds(Qs, fixed_point, mdp.gamma), greedy)
 
 
-def error_and_bounds(iterates, limit, gamma):
+def error_and_bounds(iterates, limit, gamma) -> tuple[np.ndarray, ...]:
     """What `Trace` tells of the iterates x_0, …, x_K of a γ-contraction with the limit x̄, each any array.
 
     Error, envelope, a-priori and a-posteriori bound, and bracket, (K+1,) each; K is at least 1.

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,7 @@ TRANSPARENT_WRAPPERS = (
 )
 
 
-def table_environment(env):
+def table_environment(env) -> Any:
     """The environment under wrappers that leave states, actions and rewards alone, if it publishes a table."""
     if isinstance(env, (str, type)):
         named = repr(env) if isinstance(env, str) else f"the class {env.__name__}"
@@ -49,7 +50,7 @@ def table_environment(env):
     return base
 
 
-def table_columns(env):
+def table_columns(env) -> tuple[int, int, tuple[np.ndarray, ...]]:
     """The numbers of states and actions of `env.P`, and of all transitions (s, a, i, p, s', reward, ends), in columns.
 
     i counts the transitions of P[s][a].
@@ -94,7 +95,7 @@ def table_columns(env):
     return S, A, (s, a, i, p / sums[s * A + a] if single else p, s_next, reward, ends)
 
 
-def terminal_states(s, a, i, s_next, p, ends, started):
+def terminal_states(s, a, i, s_next, p, ends, started) -> np.ndarray:
     """Which states end an episode, among those reachable from the start; see `from_gymnasium`."""
 
     def place(k):

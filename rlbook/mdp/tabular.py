@@ -82,7 +82,7 @@ class TabularMDP:
         self._freeze()
 
     @property
-    def P(self):
+    def P(self) -> np.ndarray | scipy.sparse.csr_array:
         """Transition probabilities: an (S, A, S) array, or (S·A, S) sparse with row s·A + a."""
         S, A = self.n_states, self.n_actions
         if scipy.sparse.issparse(self._P):
@@ -90,11 +90,11 @@ class TabularMDP:
         return self._P.reshape(A, S, S).transpose(1, 0, 2)
 
     @property
-    def is_sparse(self):
+    def is_sparse(self) -> bool:
         """Whether the transitions are stored as a sparse matrix."""
         return scipy.sparse.issparse(self._P)
 
-    def expect(self, v):
+    def expect(self, v) -> np.ndarray:
         """Expected value at the next state, E[v(s') | s, a] = Σ_s' P(s'|s,a) v(s').
 
         v is (S,), giving (S, A); or (S, k) for k functions at once, giving (S, A, k).
@@ -103,7 +103,7 @@ class TabularMDP:
         ahead = (self._P @ v).reshape(self.n_actions, self.n_states, *v.shape[1:])
         return ahead.swapaxes(0, 1)
 
-    def flow(self, rho):
+    def flow(self, rho) -> np.ndarray:
         """Mass at the next state, Σ_{s,a} P(s'|s,a) ρ(s,a): the adjoint of `expect`.
 
         Adjoint means Σ ρ·expect(v) = flow(ρ)·v.
@@ -118,7 +118,7 @@ class TabularMDP:
         return f"TabularMDP({self.n_states} states, {self.n_actions} actions, gamma={self.gamma:g}, {kind})"
 
     @classmethod
-    def from_gymnasium(cls, env, gamma):
+    def from_gymnasium(cls, env, gamma) -> TabularMDP:
         """The MDP behind a Gymnasium environment that publishes its transition table (`env.unwrapped.P`).
 
         FrozenLake, CliffWalking and Taxi do. P[s][a] lists the transitions (probability, next state, reward,

@@ -11,7 +11,9 @@ from rlbook.mdp.tabular import SPARSE_FROM, TabularMDP
 MOVES = ((-1, 0), (0, 1), (1, 0), (0, -1))  # up, right, down, left as (row, column) steps
 
 
-def gridworld(rows, *, gamma, slip=0.0, step_reward=0.0, goal_reward=1.0, pit_reward=-1.0, cell_rewards=None):
+def gridworld(
+    rows, *, gamma, slip=0.0, step_reward=0.0, goal_reward=1.0, pit_reward=-1.0, cell_rewards=None
+) -> TabularMDP:
     """A gridworld drawn as text, one string a row.
 
     `.` is a free cell, `#` a wall, `G` a goal, `P` a pit, `S` a start (several starts share ρ₀ equally; with
@@ -77,7 +79,7 @@ def gridworld(rows, *, gamma, slip=0.0, step_reward=0.0, goal_reward=1.0, pit_re
     )
 
 
-def garnet(n_states, n_actions, branching, *, gamma, rng, sparse=False):
+def garnet(n_states, n_actions, branching, *, gamma, rng, sparse=False) -> TabularMDP:
     """A random MDP (Archibald, McKinnon and Thomas 1995): each (s,a) leads to `branching` states.
 
     The successors are drawn without replacement, their probabilities are the gaps of sorted uniform cuts,

@@ -23,8 +23,13 @@ class CGResult(NamedTuple):
     residual: float
     status: str
 
+    @property
+    def converged(self) -> bool:
+        """Whether `status` is "converged"."""
+        return self.status == "converged"
 
-def conjugate_gradient(matvec, b, *, tol=1e-10, max_steps=None, damping=0.0):
+
+def conjugate_gradient(matvec, b, *, tol=1e-10, max_steps=None, damping=0.0) -> CGResult:
     """Solves (F + λI)x = b for symmetric positive definite F, of which only v ↦ Fv is known (thm-cg): `CGResult`.
 
     Step k makes x the best of the span of b, Fb, …, F^{k−1}b in the norm ‖·‖_F. `matvec` maps (n,) to (n,), `b` is

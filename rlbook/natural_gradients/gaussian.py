@@ -12,13 +12,13 @@ import scipy  # its subpackages load when first used, which keeps `import rlbook
 from rlbook import checks
 
 
-def gaussian_gradient(mu, sigma, c, bend):
+def gaussian_gradient(mu, sigma, c, bend) -> np.ndarray:
     """∇η in the coordinates (μ, u): (−(μ−c), −σ^{2−k}), (2,)."""
     mu, sigma, c, bend = _check_gaussian(mu, sigma, c, bend)
     return np.array([c - mu, -(sigma ** (2 - bend))])
 
 
-def gaussian_fisher(sigma, bend=0.0):
+def gaussian_fisher(sigma, bend=0.0) -> np.ndarray:
     """The Fisher information of N(μ, σ²) in (μ, u), diag(σ⁻², 2σ^{−2k}) (prop-gaussian-fisher), (2, 2).
 
     In (μ, log σ), bend 0, it is diag(σ⁻², 2); in (μ, σ), bend 1, diag(σ⁻², 2σ⁻²).
@@ -27,37 +27,37 @@ def gaussian_fisher(sigma, bend=0.0):
     return np.diag([sigma**-2, 2 * sigma ** (-2 * bend)])
 
 
-def gaussian_step(mu, sigma, c, alpha, *, bend, natural):
+def gaussian_step(mu, sigma, c, step_size, *, bend, natural) -> tuple[float, float]:
     """(μ', σ') after one step of length α along ∇η, or F⁻¹∇η if `natural`, taken in the coordinates (μ, u).
 
     (nan, nan) where the step leaves σ > 0, which happens for bend > 0 and large α. Raises `ValueError` for a
-    sigma or alpha that is not positive, or a mu, c or bend that is not a finite number.
+    sigma or step_size that is not positive, or a mu, c or bend that is not a finite number.
     """
-    alpha, natural = checks.positive("alpha", alpha), checks.flag("natural", natural)
+    step_size, natural = checks.positive("step_size", step_size), checks.flag("natural", natural)
     mu, sigma, c, bend = _check_gaussian(mu, sigma, c, bend)
     d = gaussian_gradient(mu, sigma, c, bend)
     if natural:
         d = d / gaussian_fisher(sigma, bend).diagonal()
-    ratio = _unbend(alpha * d[1] / sigma**bend, bend)
-    mu, sigma = float(mu + alpha * d[0]), float(sigma * ratio)
+    ratio = _unbend(step_size * d[1] / sigma**bend, bend)
+    mu, sigma = float(mu + step_size * d[0]), float(sigma * ratio)
     return (mu, sigma) if sigma > 0 else (np.nan, np.nan)
 
 
-def gaussian_path(mu, sigma, c, alpha, steps, *, bend, natural):
+def gaussian_path(mu, sigma, c, step_size, steps, *, bend, natural) -> np.ndarray:
     """(μ, σ) and its next `steps` values under `gaussian_step`, (steps+1, 2); nan from where a step leaves σ > 0."""
-    steps, alpha = checks.count("steps", steps, least=0), checks.positive("alpha", alpha)
+    steps, step_size = checks.count("steps", steps, least=0), checks.positive("step_size", step_size)
     natural = checks.flag("natural", natural)
     path = np.full((steps + 1, 2), np.nan)
     path[0] = _check_gaussian(mu, sigma, c, bend)[:2]
     for k in range(steps):
-        path[k + 1] = gaussian_step(*path[k], c, alpha, bend=bend, natural=natural)
+        path[k + 1] = gaussian_step(*path[k], c, step_size, bend=bend, natural=natural)
         if not np.isfinite(path[k + 1]).all():
             path[k + 1] = np.nan  # rather than an infinite μ: it is no policy either
             break
     return path
 
 
-def gaussian_flow(mu, sigma, c, t, *, bend, natural):
+def gaussian_flow(mu, sigma, c, t, *, bend, natural) -> np.ndarray:
     """(μ, σ) at times t ≥ 0 of the flow that the steps tend to as α → 0 (prop-gaussian-flow), (..., 2) for t (...).
 
     Natural, whatever the bend: σ⁻² = σ₀⁻² + t and μ−c = (μ₀−c)σ²/σ₀². Euclidean: μ−c = (μ₀−c)e⁻ᵗ and
@@ -75,7 +75,7 @@ def gaussian_flow(mu, sigma, c, t, *, bend, natural):
     return np.stack([np.where(ratio > 0, c + (mu - c) * np.exp(-t), np.nan), sigma * ratio], axis=-1)
 
 
-def gaussian_kl(mu, sigma, mu1, sigma1):
+def gaussian_kl(mu, sigma, mu1, sigma1) -> np.ndarray:
     """KL(N(μ,σ²) ‖ N(μ₁,σ₁²)) = log(σ₁/σ) + (σ² + (μ−μ₁)²)/(2σ₁²) − ½, in nats; numbers or arrays.
 
     nan in, nan out, so that it takes a path that left σ > 0. Raises `ValueError` for a sigma or sigma1 ≤ 0.
@@ -92,7 +92,7 @@ def gaussian_kl(mu, sigma, mu1, sigma1):
     return moved + np.where(near, (close - np.log1p(close)) / 2, np.log(sigma1 / sigma) + d / 2)
 
 
-def kl_contour(mu, sigma, delta, n):
+def kl_contour(mu, sigma, delta, n) -> np.ndarray:
     """n points (μ₁, σ₁) of the curve KL(N(μ,σ²) ‖ N(μ₁,σ₁²)) = δ, once around (eq-kl-contour), (n, 2).
 
         (μ₁−μ)² = 2σ₁²(δ + ½ − log(σ₁/σ)) − σ²
@@ -110,7 +110,7 @@ def kl_contour(mu, sigma, delta, n):
     return np.stack([mu + sigma * shift, sigma * np.exp(log_ratio)], axis=1)
 
 
-def kl_ellipse(mu, sigma, delta, n, bend):
+def kl_ellipse(mu, sigma, delta, n, bend) -> np.ndarray:
     """n points (μ₁, σ₁) of the ellipse ½dᵀFd = δ of the coordinates (μ, u), seen in (μ, σ), (n, 2).
 
     The points run around as those of `kl_contour` do; nan where the ellipse leaves σ > 0.

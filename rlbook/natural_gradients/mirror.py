@@ -26,21 +26,21 @@ class NPGTrace(NamedTuple):
     bound: np.ndarray
 
 
-def mirror_step(pi, A, alpha):
+def mirror_step(pi, A, step_size) -> np.ndarray:
     """π⁺(a|s) = π(a|s) e^{αA(s,a)} / Z(s), argmax over π' of α Σ_a π'A − KL(π'‖π) in each state (thm-mirror), (S, A).
 
-    pi and A are (S, A), alpha in units of 1/reward. A natural-gradient step of length α is `mirror_step` with
-    α/(1−γ). Raises `ValueError` for a pi whose rows are no distributions, an A of another shape, or an alpha that is
-    not a finite number.
+    pi and A are (S, A), step_size in units of 1/reward. A natural-gradient step of length α is `mirror_step` with
+    α/(1−γ). Raises `ValueError` for a pi whose rows are no distributions, an A of another shape, or a
+    step_size that is not a finite number.
     """
-    pi, alpha = checks.distributions("pi", pi, ("S", "A")), checks.number("alpha", alpha)
+    pi, step_size = checks.distributions("pi", pi, ("S", "A")), checks.number("step_size", step_size)
     A = checks.array("A", A, pi.shape, note=" as pi has")
-    exponent = np.where(pi > 0, alpha * A, -np.inf)
+    exponent = np.where(pi > 0, step_size * A, -np.inf)
     weights = pi * np.exp(exponent - exponent.max(axis=1, keepdims=True))
     return weights / weights.sum(axis=1, keepdims=True)
 
 
-def npg(mdp, *, step_size, steps, theta=None):
+def npg(mdp, *, step_size, steps, theta=None) -> NPGTrace:
     """Tabular natural policy gradient, π ← π e^{αA/(1−γ)}/Z in every state, from theta or uniform: `NPGTrace`.
 
     Its values never fall, and after T steps the gap is at most (thm-npg-rate)

@@ -11,14 +11,14 @@ from rlbook.natural_gradients.fisher import fisher, score_root, visit_distributi
 from rlbook.policy_gradient import exact_gradient, policy_of
 
 
-def compatible_weights(mdp, theta, *, features=None):
+def compatible_weights(mdp, theta, *, features=None) -> np.ndarray:
     """The w of least norm among those that minimise E_{d^π,π}(w·ψ − A^π)² (thm-compatible), shaped as theta.
 
     Its normal equations are Fw = (1−γ)g, so w/(1−γ) = F†g. Where π is tabular the fit is exact, w = A − mean_a A in
     every state visited and 0 elsewhere (prop-natural-softmax). Raises `ValueError` as `fisher` does.
     Source: Sutton et al. (1999); Kakade (2001), Theorem 1.
     """
-    pi = policy_of(mdp, theta, features)
+    pi = policy_of(mdp, theta, features=features)
     A = advantages(mdp, pi)
     if features is None:  # least squares would lose actions so unlikely that √π is rounding; this loses none
         visited = visit_distribution(mdp, pi).any(axis=1, keepdims=True)
@@ -28,7 +28,7 @@ def compatible_weights(mdp, theta, *, features=None):
     return np.linalg.lstsq(root, target, rcond=max(root.shape) * EPS)[0]
 
 
-def natural_gradient(mdp, theta, *, damping=0.0, features=None):
+def natural_gradient(mdp, theta, *, damping=0.0, features=None) -> np.ndarray:
     """F†g (def-natural-gradient), or (F + λI)⁻¹g with a damping λ > 0, shaped as theta.
 
     F†g is taken from the least-squares problem of `compatible_weights`, whose condition number is the square root

@@ -17,7 +17,7 @@ class SteepestStep(NamedTuple):
     value: float
 
 
-def steepest_descent(G, g, epsilon):
+def steepest_descent(G, g, epsilon) -> SteepestStep:
     """The steepest step, argmin {g·d : dᵀGd ≤ ε} = −√(ε / gᵀG⁻¹g) G⁻¹g, with minimum −√(ε gᵀG⁻¹g) (thm-steepest).
 
     G is (n, n), symmetric and positive definite; g is (n,) and not zero; epsilon is in units of ‖d‖_G². Returns a

@@ -27,7 +27,9 @@ class TrustRegionStep(NamedTuple):
     cg: CGResult
 
 
-def trust_region_step(gradient, matvec, objective, divergence, delta, *, backtrack=0.5, max_backtracks=10, **cg):
+def trust_region_step(
+    gradient, matvec, objective, divergence, delta, *, backtrack=0.5, max_backtracks=10, **cg
+) -> TrustRegionStep:
     """One step of TRPO: the natural direction, scaled to the trust region, shortened until it holds: `TrustRegionStep`.
 
     With x = F⁻¹g by `conjugate_gradient`, whose options damping, tol and max_steps are passed on, √(2δ/gᵀx)·x makes

@@ -40,7 +40,7 @@ class MixturePath(NamedTuple):
     trust_region: np.ndarray
 
 
-def performance_difference(mdp, pi, pi_new):
+def performance_difference(mdp, pi, pi_new) -> Difference:
     """η(π') − η(π) = Σ_s ρ_π'(s) Σ_a π'(a|s) A_π(s,a) (thm-difference, eq-difference-states): a `Difference`.
 
     pi and pi_new are (S, A). Raises `ValueError` where one is no policy of this MDP.
@@ -51,7 +51,7 @@ def performance_difference(mdp, pi, pi_new):
     return Difference(float(by_state.sum()), by_state)
 
 
-def estimate_performance_difference(mdp, pi, trajectories):
+def estimate_performance_difference(mdp, pi, trajectories) -> DifferenceEstimate:
     """The average of Σ_{t<T} γᵗ A_π(s_t,a_t) over N ≥ 2 episodes of π' (thm-difference): a `DifferenceEstimate`.
 
     `missing` = γᵀ/(1−γ) max |A_π| bounds what the steps from T on would add. Raises `ValueError` as
@@ -63,7 +63,7 @@ def estimate_performance_difference(mdp, pi, trajectories):
     return DifferenceEstimate(float(sums.mean()), float(error), tail_mass(mdp, pairs.shape[1]) * float(abs(A).max()))
 
 
-def surrogate(mdp, pi, pi_new):
+def surrogate(mdp, pi, pi_new) -> float:
     """L_π(π') = η(π) + Σ_s ρ_π(s) Σ_a π'(a|s) A_π(s,a) (eq-surrogate): η(π') as if π' visited states as π does.
 
     Raises `ValueError` where pi or pi_new is not an (S, A) array of distributions.
@@ -74,7 +74,7 @@ def surrogate(mdp, pi, pi_new):
     return float((rho * mdp.r).sum() + rho.sum(axis=1) @ _mean_advantage(mdp, pi, pi_new))
 
 
-def trust_region_bound(mdp, pi, pi_new):
+def trust_region_bound(mdp, pi, pi_new) -> float:
     """The bound |η(π') − L_π(π')| ≤ 4εγα²/(1−γ)² (thm-trpo-bound), in units of reward.
 
     α = max_s TV(π, π') and ε = max_{s,a} |A_π(s,a)|. Raises `ValueError` as `surrogate` does.
@@ -85,7 +85,7 @@ def trust_region_bound(mdp, pi, pi_new):
     return float(4 * epsilon * mdp.gamma * alpha**2 / (1 - mdp.gamma) ** 2)
 
 
-def average_bound(mdp, pi, pi_new):
+def average_bound(mdp, pi, pi_new) -> float:
     """The bound |η(π') − L_π(π')| ≤ 2εγ/(1−γ)² E_{s~d^π} TV(π, π') (prop-average-bound), in units of reward.
 
     ε = max_s |Σ_a π'(a|s) A_π(s,a)|, d^π = (1−γ)ρ_π. It never exceeds `trust_region_bound`, for ε ≤ 2 max TV max |A|.
@@ -97,25 +97,25 @@ def average_bound(mdp, pi, pi_new):
     return float(2 * epsilon * mdp.gamma * distance / (1 - mdp.gamma) ** 2)
 
 
-def mixture_bound(mdp, pi, pi_new, alpha):
+def mixture_bound(mdp, pi, pi_new, share) -> float:
     """The bound |η(π_α) − L_π(π_α)| ≤ 2εγα²/((1−γ)(1−γ(1−α))) for π_α = (1−α)π + απ' (prop-mixture-bound).
 
-    ε = max_s |Σ_a π'(a|s) A_π(s,a)|, alpha is in [0, 1]; in units of reward. Raises `ValueError` as `surrogate` does,
-    and for another alpha. Source: Kakade and Langford (2002), Theorem 4.1; Schulman et al. (2015), equation 6.
+    ε = max_s |Σ_a π'(a|s) A_π(s,a)|, `share` is α in [0, 1]; in units of reward. Raises `ValueError` as `surrogate`
+    does, and for another share. Source: Kakade and Langford (2002), Theorem 4.1; Schulman et al. (2015), equation 6.
     """
-    alpha = checks.number("alpha", alpha, "[0, 1]")
+    share = checks.number("share", share, "[0, 1]")
     pi, pi_new = _check_pair(mdp, pi, pi_new)
     gamma, epsilon = mdp.gamma, abs(_mean_advantage(mdp, pi, pi_new)).max()
-    return float(2 * epsilon * gamma * alpha**2 / ((1 - gamma) * (1 - gamma * (1 - alpha))))
+    return float(2 * epsilon * gamma * share**2 / ((1 - gamma) * (1 - gamma * (1 - share))))
 
 
-def mixture_path(mdp, pi, pi_new, alpha):
-    """The return, its surrogate and the bounds along (1−α)π + απ', at n shares alpha in [0, 1], (n,): a `MixturePath`.
+def mixture_path(mdp, pi, pi_new, shares) -> MixturePath:
+    """The return, its surrogate and the bounds along (1−α)π + απ', at n shares α in [0, 1], (n,): a `MixturePath`.
 
     L is linear in α and the bounds are quadratic or nearly so; η is rational. Raises `ValueError` as `mix` does.
     """
     pi, pi_new = _check_pair(mdp, pi, pi_new)
-    share, gain = checks.shares("alpha", alpha), _mean_advantage(mdp, pi, pi_new)
+    share, gain = checks.shares("shares", shares), _mean_advantage(mdp, pi, pi_new)
     start, end = expected_return(mdp, pi), surrogate(mdp, pi, pi_new)
     rho_s = mix(mdp, pi, pi_new, share).of_policies.sum(axis=2)
     by_state = share[:, None] * rho_s * gain

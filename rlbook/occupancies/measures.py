@@ -38,7 +38,7 @@ class Mixing(NamedTuple):
     of_occupancies: np.ndarray
 
 
-def state_occupancy(mdp, pi, *, tol=None):
+def state_occupancy(mdp, pi, *, tol=None) -> np.ndarray:
     """ρ_π(s) = Σ_t γᵗ P(s_t=s), (S,): the solution of (I − γP_πᵀ)ρ = ρ₀ (def-occupancy, prop-flow).
 
     pi is (S, A). The result is ≥ 0, and 0 where π cannot come; in large sparse MDPs also where so little of it comes
@@ -61,7 +61,7 @@ def state_occupancy(mdp, pi, *, tol=None):
     return rho_s if tol else rho_s * (1 / ((1 - gamma) * rho_s.sum()))
 
 
-def occupancy(mdp, pi, *, tol=None):
+def occupancy(mdp, pi, *, tol=None) -> np.ndarray:
     """The occupancy measure ρ_π(s,a) = π(a|s) ρ_π(s) of a stationary Markov policy (lem-product), (S, A).
 
     It sums to 1/(1−γ). `tol`, the error and what raises are those of `state_occupancy`.
@@ -70,7 +70,7 @@ def occupancy(mdp, pi, *, tol=None):
     return state_occupancy(mdp, pi, tol=tol)[:, None] * pi
 
 
-def history_occupancy(mdp, policy, horizon, *, most=200_000):
+def history_occupancy(mdp, policy, horizon, *, most=200_000) -> np.ndarray:
     """ρ(s,a) = Σ_{t<T} γᵗ P(s_t=s, a_t=a) of a policy with memory, by enumerating its histories, (S, A).
 
     `policy` maps a history (s_0, a_0, …, s_t) to the (A,) probabilities of a_t. The steps from T on have the mass
@@ -100,7 +100,7 @@ def history_occupancy(mdp, policy, horizon, *, most=200_000):
     return rho
 
 
-def policy_from_occupancy(rho, *, unvisited="uniform"):
+def policy_from_occupancy(rho, *, unvisited="uniform") -> OccupancyPolicy:
     """π(a|s) = ρ(s,a)/ν(s) where ν(s) = Σ_a ρ(s,a) > 0 (thm-bijection): an `OccupancyPolicy`.
 
     rho is (S, A), at any scale. Where ν = 0 every distribution would do; `unvisited` says which is taken, "uniform" or
@@ -122,7 +122,7 @@ def policy_from_occupancy(rho, *, unvisited="uniform"):
     return OccupancyPolicy(pi, visited)
 
 
-def flow_residual(mdp, rho):
+def flow_residual(mdp, rho) -> np.ndarray:
     """Σ_a ρ(s,a) − ρ₀(s) − γ Σ_{s',a'} P(s|s',a') ρ(s',a'), (S,): zero where rho keeps to the flow (eq-flow).
 
     A ρ = ν·π is within ‖residual‖₁/(1−γ) of ρ_π in 1-norm. Raises `ValueError` where rho is not a finite (S, A) array.
@@ -131,7 +131,7 @@ def flow_residual(mdp, rho):
     return rho.sum(axis=1) - mdp.rho0 - mdp.gamma * mdp.flow(rho)
 
 
-def check_occupancy(mdp, rho, *, tol=1e-8):
+def check_occupancy(mdp, rho, *, tol=1e-8) -> np.ndarray:
     """`rho` as a float (S, A) array, if it is in D (eq-flow) to within `tol` at each pair and state.
 
     Raises `ValueError` that names the pair with the most negative entry, or the state at which the flow is broken
@@ -152,12 +152,12 @@ def check_occupancy(mdp, rho, *, tol=1e-8):
     return rho
 
 
-def expected_return(mdp, pi):
+def expected_return(mdp, pi) -> float:
     """The objective η(π) = E Σ γᵗ r_t = Σ_{s,a} ρ_π(s,a) r(s,a) (thm-return)."""
     return float((occupancy(mdp, pi) * mdp.r).sum())
 
 
-def estimate_occupancy(mdp, trajectories):
+def estimate_occupancy(mdp, trajectories) -> OccupancyEstimate:
     """The average of Σ_{t<T} γᵗ 1{s_t=s, a_t=a} over N ≥ 2 episodes (prop-empirical): an `OccupancyEstimate`.
 
     `trajectories` has integer `states` and `actions`, (N, T), as `sample_trajectories` gives. It is unbiased for the
@@ -177,19 +177,19 @@ def estimate_occupancy(mdp, trajectories):
     return OccupancyEstimate(mean.reshape(mdp.r.shape), error.reshape(mdp.r.shape), tail_mass(mdp, T))
 
 
-def mix(mdp, pi, pi_new, alpha):
-    """Policies mixed against occupancies mixed (prop-mixing), at n shares alpha in [0, 1], (n,): a `Mixing`.
+def mix(mdp, pi, pi_new, shares) -> Mixing:
+    """Policies mixed against occupancies mixed (prop-mixing), at n shares in [0, 1], (n,): a `Mixing`.
 
-    Raises `ValueError` where pi or pi_new is no (S, A) policy, or alpha no array of numbers in [0, 1].
+    Raises `ValueError` where pi or pi_new is no (S, A) policy, or shares no array of numbers in [0, 1].
     """
     pi, pi_new = checks.policy(mdp, pi), checks.policy(mdp, pi_new, "pi_new")
-    share = checks.shares("alpha", alpha)[:, None, None]
+    share = checks.shares("shares", shares)[:, None, None]
     rho, rho_new = occupancy(mdp, pi), occupancy(mdp, pi_new)
     of_policies = [occupancy(mdp, policy) for policy in (1 - share) * pi + share * pi_new]
     return Mixing(np.array(of_policies).reshape(-1, *rho.shape), (1 - share) * rho + share * rho_new)
 
 
-def occupancy_entropy(rho):
+def occupancy_entropy(rho) -> float:
     """H(ρ) = −Σ ρ log(ρ/ν) = Σ_s ν(s) H(π_ρ(·|s)), in nats, for rho (S, A): concave in ρ (prop-entropy-concave).
 
     For ρ_π it is E Σ γᵗ H(π(·|s_t)). Raises `ValueError` where rho is not a finite (S, A) array of numbers ≥ 0.
@@ -199,7 +199,7 @@ def occupancy_entropy(rho):
     return float(-scipy.special.rel_entr(rho, rho.sum(axis=1, keepdims=True)).sum())
 
 
-def jensen_shannon(rho, rho_new):
+def jensen_shannon(rho, rho_new) -> float:
     """The Jensen–Shannon divergence of two occupancies, each made a distribution, in nats: from 0 to log 2.
 
     Imitation by a discriminator lowers it (prop-imitation): max_D E_ρ log D + E_ρ' log(1 − D) = 2 JS − log 4, and
@@ -223,7 +223,7 @@ def _check_measure(name, rho):
     return rho
 
 
-def pairs_visited(mdp, trajectories):
+def pairs_visited(mdp, trajectories) -> np.ndarray:
     """Each step's s·A + a, (N, T)."""
     S, A = checks.tabular(mdp).r.shape
     states, actions = checks.steps("trajectories", trajectories, S, A)
@@ -232,6 +232,6 @@ def pairs_visited(mdp, trajectories):
     return states * A + actions
 
 
-def tail_mass(mdp, horizon):
+def tail_mass(mdp, horizon) -> float:
     """γᵀ/(1−γ): the mass of the steps from T on."""
     return mdp.gamma**horizon / (1 - mdp.gamma)

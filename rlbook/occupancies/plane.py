@@ -11,7 +11,7 @@ from rlbook.occupancies.measures import flow_residual
 from rlbook.occupancies.programs import deterministic_occupancies
 
 
-def polygon(mdp):
+def polygon(mdp) -> np.ndarray:
     """The corners of D for 2 states and 2 actions, in order round it, (4, 2, 2) (prop-vertices).
 
     They belong to the policies that take the actions 00, 10, 11, 01 in states 0 and 1. In the plane of
@@ -22,7 +22,7 @@ def polygon(mdp):
     return deterministic_occupancies(mdp).rho[[0, 2, 3, 1]]
 
 
-def from_plane(mdp, second):
+def from_plane(mdp, second) -> np.ndarray:
     """The ρ that keeps to the flow with ρ(s,1) = `second`, (S,), in an MDP of two actions, (S, 2).
 
     It is in D where it is nowhere negative: `rho[:, 1]` are coordinates of D. Raises `ValueError` where there are not
@@ -46,7 +46,7 @@ TWO_BY_TWO = {  # (the probability that each pair leads to state 1, r, γ, ρ₀
 }
 
 
-def two_by_two(name="usual", *, r=None, gamma=None, rho0=None):
+def two_by_two(name="usual", *, r=None, gamma=None, rho0=None) -> TabularMDP:
     """An example of two states and two actions, by its name in `TWO_BY_TWO`, with its r, γ or ρ₀ exchanged if given.
 
     "usual" starts in both states; "unreachable" starts in state 0, and comes to state 1 only by action 1, so that an

@@ -37,7 +37,7 @@ class ProgramSolution(NamedTuple):
     bound: float
 
     @property
-    def gap(self):
+    def duality_gap(self) -> float:
         """bound − value: how far `value` is from the optimum at most."""
         return self.bound - self.value
 
@@ -49,7 +49,7 @@ class Vertices(NamedTuple):
     rho: np.ndarray
 
 
-def occupancy_program(mdp, *, method="highs"):
+def occupancy_program(mdp, *, method="highs") -> ProgramSolution:
     """The best policy as a linear program, max {ρ·r : ρ ∈ D} (thm-lp), by HiGHS: a `ProgramSolution`.
 
     The dual variables of the flow are V, with V ≥ r + γ E V, and ρ(s,a) (V − r − γ E V)(s,a) = 0 (complementary
@@ -77,7 +77,7 @@ def occupancy_program(mdp, *, method="highs"):
     return _certified(mdp, world, pi, V)
 
 
-def entropy_program(mdp, alpha, *, tol=1e-10):
+def entropy_program(mdp, alpha, *, tol=1e-10) -> ProgramSolution:
     """max {ρ·r + αH(ρ) : ρ ∈ D} (prop-entropy-concave), solved by soft policy iteration: a `ProgramSolution`.
 
     Its Lagrangian is bounded only where V(s) ≥ α log Σ_a exp(Q_V(s,a)/α) with Q_V = r + γ E V, and then by ρ₀·V: so
@@ -89,7 +89,7 @@ def entropy_program(mdp, alpha, *, tol=1e-10):
     return _certified(mdp, centred(mdp), soft.pi, None, alpha)
 
 
-def deterministic_occupancies(mdp, *, most=4096):
+def deterministic_occupancies(mdp, *, most=4096) -> Vertices:
     """The occupancies of all A^S deterministic policies, among which are all vertices of D (prop-vertices): `Vertices`.
 
     Raises `ValueError` where there are more than `most`.

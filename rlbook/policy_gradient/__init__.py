@@ -30,6 +30,7 @@ from rlbook.policy_gradient.moments import (
     variance_against_horizon,
 )
 from rlbook.policy_gradient.policies import (
+    HorizonValues,
     finite_horizon_values,
     policy_of,
     score_table,
@@ -44,6 +45,7 @@ from rlbook.policy_gradient.sampling import (
 
 __all__ = [
     "GradientMoments",
+    "HorizonValues",
     "SampleMoments",
     "Trajectories",
     "estimate_moments",

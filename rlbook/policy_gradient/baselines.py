@@ -8,18 +8,18 @@ from rlbook import checks
 from rlbook.policy_gradient.policies import finite_horizon_values, score_table, state_distributions
 
 
-def per_step_baseline(mdp, pi, horizon, *, features=None):
+def per_step_baseline(mdp, pi, horizon, *, features=None) -> np.ndarray:
     """b_t(s) = E[‖ψ_t‖² G_t | s_t=s] / E[‖ψ_t‖² | s_t=s]: the best baseline for each step on its own, (T, S).
 
     0 where the score is 0, for there no baseline matters. Source: Greensmith, Bartlett and Baxter (2004).
     """
     pi = checks.policy(mdp, pi)
     _, Q = finite_horizon_values(mdp, pi, horizon)
-    weight = pi * (score_table(pi, features) ** 2).sum(axis=-1)
+    weight = pi * (score_table(pi, features=features) ** 2).sum(axis=-1)
     return _ratio((weight * Q).sum(axis=-1), weight.sum(axis=-1))
 
 
-def optimal_baseline(mdp, pi, horizon, *, features=None):
+def optimal_baseline(mdp, pi, horizon, *, features=None) -> np.ndarray:
     """The state baseline with the smallest total variance (thm-optimal-baseline), (T, S):
 
         b*_t(s) = E[⟨ψ_t, ĝ⟩ | s_t=s] / (γᵗ E[‖ψ_t‖² | s_t=s]),     ĝ the reward-to-go gradient.
@@ -28,7 +28,7 @@ def optimal_baseline(mdp, pi, horizon, *, features=None):
     where s cannot be reached at time t, what the earlier scores would add is taken as 0.
     """
     pi, horizon = checks.policy(mdp, pi), checks.count("horizon", horizon)
-    gamma, score = mdp.gamma, score_table(pi, features)
+    gamma, score = mdp.gamma, score_table(pi, features=features)
     _, Q = finite_horizon_values(mdp, pi, horizon)
 
     # after[t, s] = E[Σ_{k≥t} γ^{k−t} G_k ψ_k | s_t=s], from the last step back

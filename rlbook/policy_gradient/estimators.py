@@ -24,14 +24,14 @@ class SampleMoments(NamedTuple):
     variance_error: float
 
 
-def exact_gradient(mdp, theta, *, features=None, horizon=None):
+def exact_gradient(mdp, theta, *, features=None, horizon=None) -> np.ndarray:
     """The exact policy gradient ∇η = Σ_s ρ_π(s) Σ_a ∇π(a|s) Q^π(s,a) (thm-policy-gradient), as theta shaped.
 
     With a `horizon` T it is the gradient of the T-step objective, Σ_t Σ_{s,a} γᵗ P(s_t=s) π(a|s) Q_t(s,a)
     ψ(s,a); without one, of the infinite-horizon return. Source: Sutton, McAllester, Singh and Mansour (1999),
     Theorem 1.
     """
-    pi = policy_of(mdp, theta, features)
+    pi = policy_of(mdp, theta, features=features)
     # A_π for Q^π: what all actions share adds nothing but rounding.
     if horizon is None:
         weight = occupancy(mdp, pi) * advantages(mdp, pi)
@@ -44,7 +44,7 @@ def exact_gradient(mdp, theta, *, features=None, horizon=None):
     return pair_weights_to_gradient(weight[None], pi, features)[0]
 
 
-def per_trajectory_gradients(batch, pi, gamma, *, features=None, past=0.0, baseline=None, discount=True):
+def per_trajectory_gradients(batch, pi, gamma, *, features=None, past=0.0, baseline=None, discount=True) -> np.ndarray:
     """ĝ(κ, b) of each trajectory (eq-family): (N, S, A) for the tabular policy, (N, n) with features.
 
     `past` is κ: 1 for the full return, 0 for reward-to-go. `baseline` is b, as an (S,) or (T, S) array, or
@@ -83,7 +83,7 @@ def per_trajectory_gradients(batch, pi, gamma, *, features=None, past=0.0, basel
     return g_hat
 
 
-def estimate_moments(g_hat):
+def estimate_moments(g_hat) -> SampleMoments:
     """Mean and total variance of an estimator from N ≥ 2 samples, an (N, ...) array, as `SampleMoments`."""
     g_hat = checks.array("g_hat", g_hat, copy=False)
     N = len(g_hat) if g_hat.ndim else 0
@@ -103,10 +103,10 @@ def estimate_moments(g_hat):
     )
 
 
-def pair_weights_to_gradient(weights, pi, features):
+def pair_weights_to_gradient(weights, pi, features) -> np.ndarray:
     """Σ_{s,a} weights[i,s,a] ψ(s,a) for each i: (N, S, A), or (N, n) with features."""
     if features is not None:
-        return weights.reshape(len(weights), -1) @ score_table(pi, features).reshape(pi.size, -1)
+        return weights.reshape(len(weights), -1) @ score_table(pi, features=features).reshape(pi.size, -1)
     # The tabular ψ(s,a) is zero but at s, where it is δ(a,a') − π(a'|s): one small matrix a state.
     out = np.empty_like(weights)
     np.matmul(weights.swapaxes(0, 1), np.eye(pi.shape[1]) - pi[:, None, :], out=out.swapaxes(0, 1))

@@ -27,33 +27,33 @@ class GradientMoments(NamedTuple):
     own_mean: np.ndarray
     own_covariance: np.ndarray
 
-    def estimator(self, *, past=0.0, beta=0.0):
+    def estimator(self, *, past=0.0, beta=0.0) -> tuple[np.ndarray, np.ndarray]:
         """Mean (n,) and covariance (n, n) of ĝ = past·(past part) + (future part) − beta·(baseline part)."""
         u = np.array([checks.number("past", past), 1.0, 1.0 - checks.number("beta", beta)])
         return u @ self.own_mean, np.einsum("i,ikjl,j->kl", u, self.own_covariance, u)
 
-    def variance(self, *, past=0.0, beta=0.0):
+    def variance(self, *, past=0.0, beta=0.0) -> float:
         """Total variance tr Cov ĝ = E‖ĝ − E ĝ‖² of the same estimator."""
         u = np.array([checks.number("past", past), 1.0, 1.0 - checks.number("beta", beta)])
         return max(float(u @ np.einsum("ikjk->ij", self.own_covariance) @ u), 0.0)  # below 0 it is rounding
 
     @property
-    def mean(self):
+    def mean(self) -> np.ndarray:
         """Means of the parts (past, future, baseline), (3, n)."""
         return FROM_OWN @ self.own_mean
 
     @property
-    def covariance(self):
+    def covariance(self) -> np.ndarray:
         """Covariances of the parts (past, future, baseline), (3, n, 3, n)."""
         return np.einsum("ai,ikjl,bj->akbl", FROM_OWN, self.own_covariance, FROM_OWN)
 
     @property
-    def total(self):
+    def total(self) -> np.ndarray:
         """The (3, 3) matrix C with total variance uᵀCu (eq-bowl), up to rounding by the size of its entries."""
         return FROM_OWN @ np.einsum("ikjk->ij", self.own_covariance) @ FROM_OWN.T
 
 
-def exact_moments(mdp, pi, horizon, *, features=None, baseline=None, discount=True):
+def exact_moments(mdp, pi, horizon, *, features=None, baseline=None, discount=True) -> GradientMoments:
     """Exact mean and covariance of all estimators ĝ(κ, βb) at once, as `GradientMoments` (thm-exact-moments).
 
     Seen from time t, the vector X = (1, G, Ψ, F, B, K) of constant, return, score sum, future part, baseline
@@ -72,7 +72,7 @@ def exact_moments(mdp, pi, horizon, *, features=None, baseline=None, discount=Tr
     """
     pi, horizon = checks.policy(mdp, pi), checks.count("horizon", horizon)
     discount = checks.flag("discount", discount)
-    gamma, score = mdp.gamma, score_table(pi, features)
+    gamma, score = mdp.gamma, score_table(pi, features=features)
     S, A, n = score.shape
     b = checks.baseline(baseline, horizon, S)
     decay = gamma if discount else 1.0
@@ -114,7 +114,7 @@ def exact_moments(mdp, pi, horizon, *, features=None, baseline=None, discount=Tr
     return GradientMoments(start[parts].reshape(3, n), whole[np.ix_(parts, parts)].reshape(3, n, 3, n))
 
 
-def variance_against_horizon(mdp, pi, horizons, *, features=None):
+def variance_against_horizon(mdp, pi, horizons, *, features=None) -> np.ndarray:
     """The matrix C of the total variance uᵀCu, u = (κ, 1, −β) (eq-bowl), at each of H horizons: (H, 3, 3).
 
     The baseline part is that of the horizon's own values V_t. Where returns are so large that their squares hide the

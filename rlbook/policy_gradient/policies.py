@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from rlbook import checks
 
 
-def softmax_policy(theta, features=None):
+class HorizonValues(NamedTuple):
+    """V_t(s) = E[G_t | s_t=s], (T, S), and Q_t(s,a) = E[G_t | s_t=s, a_t=a], (T, S, A), of a policy within T steps."""
+
+    V: np.ndarray
+    Q: np.ndarray
+
+
+def softmax_policy(theta, *, features=None) -> np.ndarray:
     """The softmax policy π(a|s) ∝ exp θ(s,a), or ∝ exp(φ(s,a)·θ) where features are given.
 
     theta is (S, A), or (n,) to go with (S, A, n) features. Returns pi, (S, A). Raises `ValueError` for shapes
@@ -26,17 +35,17 @@ def softmax_policy(theta, features=None):
     return weights / weights.sum(axis=1, keepdims=True)
 
 
-def policy_of(mdp, theta, features=None):
+def policy_of(mdp, theta, *, features=None) -> np.ndarray:
     """`softmax_policy` of parameters that fit an MDP; raises `ValueError` where they do not."""
     checks.tabular(mdp)
-    pi = softmax_policy(theta, features)
+    pi = softmax_policy(theta, features=features)
     if pi.shape != mdp.r.shape:
         name = "theta" if features is None else "features"
         raise ValueError(f"{name} must have one row a state, {mdp.r.shape}, got {pi.shape}")
     return pi
 
 
-def score_table(pi, features=None):
+def score_table(pi, *, features=None) -> np.ndarray:
     """The scores ψ(s,a) = ∇_θ log π(a|s) = φ(s,a) − Σ_a' π(a'|s) φ(s,a') (eq-softmax-score), (S, A, n).
 
     The tabular policy's features are the indicators of the pairs, so there n = S·A, in row-major order.
@@ -53,18 +62,18 @@ def score_table(pi, features=None):
     return np.where(abs(score) > rounding, score, 0.0)
 
 
-def finite_horizon_values(mdp, pi, horizon):
-    """V_t(s) = E[G_t | s_t=s], (T, S), and Q_t(s,a) = E[G_t | s_t=s, a_t=a], (T, S, A)."""
+def finite_horizon_values(mdp, pi, horizon) -> HorizonValues:
+    """A policy's values in each of the T steps of an episode, from the last one backwards: `HorizonValues`."""
     pi, horizon = checks.policy(mdp, pi), checks.count("horizon", horizon)
     V = np.zeros((horizon + 1, mdp.n_states))
     Q = np.zeros((horizon, *mdp.r.shape))
     for t in reversed(range(horizon)):
         Q[t] = mdp.r + mdp.gamma * mdp.expect(V[t + 1])
         V[t] = (pi * Q[t]).sum(axis=1)
-    return V[:horizon], Q
+    return HorizonValues(V[:horizon], Q)
 
 
-def state_distributions(mdp, pi, horizon):
+def state_distributions(mdp, pi, horizon) -> np.ndarray:
     """P(s_t = s) for t < T, as a (T, S) array."""
     pi, horizon = checks.policy(mdp, pi), checks.count("horizon", horizon)
     p = np.empty((horizon, mdp.n_states))

@@ -22,7 +22,7 @@ class Trajectories(NamedTuple):
     rewards: np.ndarray
 
 
-def sample_trajectories(mdp, pi, n, horizon, rng):
+def sample_trajectories(mdp, pi, n, horizon, rng) -> Trajectories:
     """n episodes of `horizon` steps under pi, as `Trajectories` with (n, horizon) arrays.
 
     A step draws action and next state together from one alias table (Walker 1977; Vose 1991) over the pairs
@@ -63,7 +63,7 @@ def sample_trajectories(mdp, pi, n, horizon, rng):
     return Trajectories(steps["state"].T, steps["action"].T, steps["reward"].T)
 
 
-def returns(rewards, gamma):
+def returns(rewards, gamma) -> np.ndarray:
     """The returns G_t = Σ_{k≥t} γ^{k−t} r_k of (N, T) rewards, as an (N, T) array."""
     rewards, gamma = checks.array("rewards", rewards, ("N", "T"), copy=False), checks.number("gamma", gamma, "[0, 1]")
     G = np.empty(rewards.shape[::-1])  # time-major: each step of the recursion reads and writes one row

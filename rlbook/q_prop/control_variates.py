@@ -9,7 +9,7 @@ import numpy as np
 from rlbook import checks
 
 
-def optimal_coefficient(f, g):
+def optimal_coefficient(f, g) -> float | np.ndarray:
     """The coefficient with the smallest sample variance of f + c(g − E g) (prop-control-variate, prop-control-vector).
 
     For f, (N,), and g, (N,), it is c* = −Cov(f,g)/Var(g). For f, (N, d), and k controls g, (N, k), it is the matrix
@@ -23,7 +23,7 @@ def optimal_coefficient(f, g):
     return -_slope(f, g)
 
 
-def control_variate(f, g, mean_g, c):
+def control_variate(f, g, mean_g, c) -> np.ndarray:
     """The values f + c(g − E g) (prop-control-variate), shaped like f.
 
     f is (N,) or (N, d); g is (N,) or (N, k), `mean_g` a number or (k,), and c shaped as `optimal_coefficient` returns
@@ -36,7 +36,7 @@ def control_variate(f, g, mean_g, c):
     return _controlled(f, g - mean_g, c)
 
 
-def cross_fitted(f, g, mean_g, *, folds=2):
+def cross_fitted(f, g, mean_g, *, folds=2) -> np.ndarray:
     """Controlled values whose coefficients come from other samples (prop-cross-fit), shaped like f.
 
     The N samples are cut into `folds` parts, in order; the coefficient for each is `optimal_coefficient` of the rest,
@@ -55,7 +55,7 @@ def cross_fitted(f, g, mean_g, *, folds=2):
     return values
 
 
-def fitted_on_same(f, g, mean_g):
+def fitted_on_same(f, g, mean_g) -> np.ndarray:
     """Controlled values whose coefficient is fitted on themselves: biased (prop-same-sample), shaped like f.
 
     Their mean is that of a regression line read off at E g. Its bias is 0 where E[f|g] is a line, as for Gaussians, and
@@ -87,32 +87,32 @@ class CorrelatedPair:
         intervals = {"mean_f": "(-∞, ∞)", "sd_f": "(0, ∞)", "sd_g": "(0, ∞)", "corr": "[-1, 1]", "bend": "[0, 1]"}
         checks.fields(self, intervals)
 
-    def values(self, z, u):
+    def values(self, z, u) -> tuple[np.ndarray, np.ndarray]:
         """(f, g) at given z and u, numbers or arrays that broadcast; f is shaped like both, g like z."""
         z, u = checks.numbers(z=z, u=u)
         rest = self.bend * (z**2 - 1) / np.sqrt(2) + np.sqrt(1 - self.bend**2) * u
         return self.mean_f + self.sd_f * (self.corr * z + np.sqrt(1 - self.corr**2) * rest), self.sd_g * z
 
-    def sample(self, n, rng):
+    def sample(self, n, rng) -> tuple[np.ndarray, np.ndarray]:
         """n independent samples (f, g), each (n,)."""
         return self.values(*checks.generator(rng).standard_normal((2, checks.count("n", n))))
 
-    def variance(self, c):
+    def variance(self, c) -> float | np.ndarray:
         """Var(f + c·g) = sd_f² + 2c·corr·sd_f·sd_g + c²·sd_g² (prop-control-variate); c a number or an array."""
         c = checks.array("c", c)[()]
         return (self.corr * self.sd_f + c * self.sd_g) ** 2 + self.least  # the same, and never below 0
 
     @property
-    def best(self):
+    def best(self) -> float:
         """c* = −corr·sd_f/sd_g, where the variance is smallest."""
         return -self.corr * self.sd_f / self.sd_g
 
     @property
-    def least(self):
+    def least(self) -> float:
         """(1 − corr²)·sd_f², the variance at c*."""
         return (1 - self.corr) * (1 + self.corr) * self.sd_f**2
 
-    def same_sample_bias(self, n):
+    def same_sample_bias(self, n) -> float | np.ndarray:
         """E[mean of `fitted_on_same`] − mean_f of n samples: −√2·bend·√(1−corr²)·sd_f/n (prop-same-sample).
 
         Exact for every n, not only for large ones. n may be an array. It must be at least 3, or 2 where bend is 1 and

@@ -29,7 +29,7 @@ class WeightQuadratic(NamedTuple):
         return np.maximum(variance, 0.0)  # below 0 it is rounding
 
     @property
-    def best(self):
+    def best(self) -> np.ndarray:
         """The weight with the smallest variance, `cross`/`control`, (S,); 0 where the control is 0."""
         return np.divide(self.cross, self.control, out=np.zeros_like(self.cross), where=self.control > 0)
 
@@ -45,12 +45,12 @@ class VarianceTerms(NamedTuple):
     state: float
 
     @property
-    def total(self):
+    def total(self) -> float:
         """Their sum, the total variance."""
         return self.trajectory + self.action + self.state
 
 
-def q_prop_gradient(problem, advantage, slope, weight=0.0):
+def q_prop_gradient(problem, advantage, slope, weight=0.0) -> np.ndarray:
     """E ĝ of the estimator with weight κ(s) and slope v(s), in an exact sum over states and nodes (thm-q-prop), (n,).
 
         Σ_s ρ_π(s) { Σ_m π_m (Â(s,a_m) − κ(s)Ā(s,a_m)) ψ(s,a_m) + κ(s) (∂μ/∂θ)ᵀ v(s) }.
@@ -64,7 +64,7 @@ def q_prop_gradient(problem, advantage, slope, weight=0.0):
     return np.einsum("sm,smn->n", p, gradients)
 
 
-def deterministic_gradient(problem, slope):
+def deterministic_gradient(problem, slope) -> np.ndarray:
     """Σ_s ρ_π(s) (∂μ/∂θ)ᵀ v(s): the correction alone, without the residual (prop-dpg), (n,).
 
     With v = ∇_a Q^π(s,a)|_μ(s) it tends to the deterministic policy gradient, and to ∇η, as Σ → 0; at a fixed Σ it is
@@ -76,7 +76,7 @@ def deterministic_gradient(problem, slope):
     return state_occupancy(problem.mdp, problem.pi) @ taylor_correction(slope, problem.jacobian)
 
 
-def agreement(problem, advantage, slope):
+def agreement(problem, advantage, slope) -> tuple[np.ndarray, np.ndarray]:
     """K(s) = E[ÂĀ|s] and W(s) = Var(Ā|s) = vᵀΣv, each (S,): what the rules for κ look at (prop-adaptive)."""
     advantage, slope, _ = _check_parts(problem, advantage, slope, 0.0)
     bar = taylor_baseline(problem.actions, problem.mean[:, None], 0.0, slope[:, None])
@@ -84,7 +84,7 @@ def agreement(problem, advantage, slope):
     return (problem.pi * advantage * bar).sum(axis=1), np.einsum("si,ij,sj->s", slope, problem.covariance, slope)
 
 
-def weight_quadratic(problem, advantage, slope):
+def weight_quadratic(problem, advantage, slope) -> WeightQuadratic:
     """tr Var(E[ĝ|s,a] | s) as a function of κ(s), a `WeightQuadratic` (prop-adaptive).
 
     Unlike K/W, its `best` weight counts what the score makes of each action. Arguments as in `q_prop_gradient`.
@@ -96,7 +96,7 @@ def weight_quadratic(problem, advantage, slope):
     return WeightQuadratic(*(np.einsum("sm,smn,smn->s", problem.pi, *pair) for pair in ((x, x), (x, y), (y, y))))
 
 
-def variance_terms(problem, advantage, noise, slope, weight=0.0):
+def variance_terms(problem, advantage, noise, slope, weight=0.0) -> VarianceTerms:
     """The total variance of one step's gradient in its three terms, as `VarianceTerms` (prop-three-terms).
 
     The state is drawn from (1−γ)ρ_π, the action from π, and Â given both has the mean `advantage` and the variance

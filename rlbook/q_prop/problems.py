@@ -35,13 +35,13 @@ class GaussianProblem(NamedTuple):
     reward_slope: np.ndarray
     transition_slope: np.ndarray
 
-    def critic_slope(self, V):
+    def critic_slope(self, V) -> np.ndarray:
         """∇_a [r(s,a) + γ E V(s')] at a = μ(s), (S, d): the slope of Q^π where V, (S,), is V^π."""
         V = checks.array("V", V, (self.mdp.n_states,), note=", one entry a state")
         return self.reward_slope + self.mdp.gamma * self.transition_slope @ V
 
 
-def three_rooms(theta, sigma=0.5, *, gamma=0.9, order=48):
+def three_rooms(theta, sigma=0.5, *, gamma=0.9, order=48) -> GaussianProblem:
     """Three rooms in a row under a linear Gaussian policy, as a `GaussianProblem` with d = 1 and n = 2.
 
     Room s lies at x = −1, 0, 1; the policy is N(θ₀ + θ₁x, σ²). The action a leads to the right with probability Φ(a),
@@ -76,7 +76,7 @@ def three_rooms(theta, sigma=0.5, *, gamma=0.9, order=48):
     )
 
 
-def expected_gae(mdp, pi, values, lam):
+def expected_gae(mdp, pi, values, lam) -> np.ndarray:
     """E[Â_t | s_t=s, a_t=a] of the advantage estimate GAE(λ) = Σ_l (γλ)ˡ δ_{t+l} with a given V_φ, (S, A).
 
     It is the Q-function of the reward δ(s,a) = r + γE V_φ(s') − V_φ(s) at the discount γλ. λ = 1 is Q^π(s,a) − V_φ(s),
@@ -89,7 +89,7 @@ def expected_gae(mdp, pi, values, lam):
     return evaluate_policy(TabularMDP(mdp.P, error, mdp.gamma * lam, mdp.rho0), pi).Q
 
 
-def return_variance(mdp, pi):
+def return_variance(mdp, pi) -> np.ndarray:
     """Var(G_t | s_t=s, a_t=a), (S, A), in units of reward squared.
 
     As G = r + γG', it is γ² (Var(Q^π(s',a') | s,a) + E[Var(G' | s',a')]): the Q-function of the reward
@@ -106,7 +106,7 @@ def return_variance(mdp, pi):
     return np.maximum(later, reward)  # below it is rounding
 
 
-def check_problem(problem):
+def check_problem(problem) -> GaussianProblem:
     """A `GaussianProblem`, each of its parts checked."""
     checks.instance("problem", problem, GaussianProblem)
     (S, M), d = checks.policy(problem.mdp, problem.pi, "problem.pi").shape, np.shape(problem.mean)[-1:]

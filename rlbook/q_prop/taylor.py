@@ -7,7 +7,7 @@ import numpy as np
 from rlbook import checks
 
 
-def taylor_baseline(a, a_bar, value, slope):
+def taylor_baseline(a, a_bar, value, slope) -> np.ndarray:
     """f̄(s,a) = f(s,ā) + ∇_a f(s,a)|_ā·(a − ā) (eq-taylor-action), (...,).
 
     a and ā are (..., d); `value` f(s,ā) is (...,), and `slope` ∇_a f|_ā is (..., d). Axes in front broadcast. Raises
@@ -19,7 +19,7 @@ def taylor_baseline(a, a_bar, value, slope):
     return value + ((a - a_bar) * slope).sum(axis=-1)
 
 
-def taylor_correction(slope, jacobian):
+def taylor_correction(slope, jacobian) -> np.ndarray:
     """(∂μ/∂θ)ᵀ ∇_a f|_ā = E[f̄(s,a)ψ], the expectation that the Taylor baseline takes away (prop-taylor-correction).
 
     `slope` is (..., d) and `jacobian` ∂μ/∂θ (..., d, n); the result is a column, (..., n). It is the part for the
@@ -31,7 +31,7 @@ def taylor_correction(slope, jacobian):
     return np.einsum("...d,...dn->...n", slope, jacobian)
 
 
-def gaussian_score(a, mean, covariance, jacobian):
+def gaussian_score(a, mean, covariance, jacobian) -> np.ndarray:
     """ψ = ∇_θ log N(a; μ_θ, Σ) = (∂μ/∂θ)ᵀ Σ⁻¹ (a − μ), (..., n), for θ that moves μ only.
 
     a and `mean` are (..., d), `covariance` is (d, d) and `jacobian` (..., d, n); axes in front broadcast.
@@ -45,7 +45,7 @@ def gaussian_score(a, mean, covariance, jacobian):
     return np.einsum("...d,...dn->...n", (a - mean) @ np.linalg.inv(covariance), jacobian)
 
 
-def q_prop_samples(score, advantage, deviation, slope, jacobian, weight=1.0):
+def q_prop_samples(score, advantage, deviation, slope, jacobian, weight=1.0) -> np.ndarray:
     """The estimator of one step, (Â − κĀ)ψ + κ(∂μ/∂θ)ᵀv with Ā = v·(a − μ) (eq-q-prop), (..., n).
 
     `score` is ψ, (..., n); `advantage` Â, (...,); `deviation` a − μ(s), (..., d); `slope` v(s), (..., d); `jacobian`

@@ -17,7 +17,7 @@ RULES = {
 SINGLE_SAMPLE_RULES = ("conservative", "aggressive")
 
 
-def rule_weight(K, W, rule):
+def rule_weight(K, W, rule) -> np.ndarray:
     """κ(s) by one of `RULES`: "none" 0, "full" 1, "conservative" 1{K > 0}, "aggressive" sign K, "adaptive" K/W, (S,).
 
     K = E[ÂĀ|s] and W = Var(Ā|s) are numbers or (S,). Var(Â − κĀ|s) changes by κ²W − 2κK: by W − 2K for conservative

@@ -174,7 +174,7 @@ def test_the_linear_program_does_not_lose_its_digits_to_what_all_rewards_share(c
     one, two = occupancy_program(mdp), occupancy_program(other)
     tolerance = 1e-8 * a + 1e-14 * abs(c) / (1 - mdp.gamma)
     assert abs(two.value - a * one.value - c / (1 - mdp.gamma)) <= tolerance
-    assert two.gap <= a * one.gap + tolerance
+    assert two.duality_gap <= a * one.duality_gap + tolerance
 
 
 # The variance with a baseline does not know c ---------------------------------------------------------------

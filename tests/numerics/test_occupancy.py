@@ -434,7 +434,7 @@ def test_the_linear_program_finds_the_optimum(mdp, method):
     scale = max(1.0, abs(best).max())
     assert abs(solution.value - rho0 @ best) <= 1e-8 * scale
     assert abs(solution.value - rho0 @ value_iteration(mdp, tol=1e-10).V) <= 1e-8 * scale
-    assert -1e-10 * scale <= solution.gap <= 1e-7 * scale
+    assert -1e-10 * scale <= solution.duality_gap <= 1e-7 * scale
     assert solution.bound == pytest.approx(float(rho0 @ solution.V), abs=1e-12)
     check_occupancy(mdp, solution.rho, tol=1e-10)
     close(solution.rho, occupancy(mdp, solution.pi), 1e-12)
@@ -480,7 +480,7 @@ def test_the_program_and_its_certificate_keep_their_precision_at_any_scale(scale
     for method in PROGRAMS:
         solution = occupancy_program(mdp, method=method)
         assert abs(solution.value - best) <= 1e-9 * abs(best)
-        assert solution.gap <= 1e-9 * abs(best)
+        assert solution.duality_gap <= 1e-9 * abs(best)
         assert solution.value <= best * (1 + 1e-12) <= solution.bound * (1 + 2e-12)
 
 
@@ -690,7 +690,7 @@ def test_the_entropy_program_is_solved_by_soft_value_iteration(data, alpha):
     close(solution.value, float(rho0 @ truth), 1e-9)
     close(solution.V, np.array(truth, dtype=float), 1e-9)
     close(solution.pi, soft.pi, 1e-6)
-    assert -1e-9 * scale <= solution.gap <= 1e-8 * scale
+    assert -1e-9 * scale <= solution.duality_gap <= 1e-8 * scale
     check_occupancy(mdp, solution.rho)
     close(solution.rho, occupancy(mdp, solution.pi), 1e-12)
     lse = alpha * np.log(np.exp((r + gamma * P @ solution.V - solution.V[:, None]) / alpha).sum(axis=1))
@@ -1142,10 +1142,10 @@ REFUSED = [
     *((f, (OTHER, PI, PI), r"pi must have shape \(3, 2\), one row a state, got \(2, 2\)") for f in TWO_POLICIES),
     *((f, (MDP, PI, np.full((3, 2), 0.5)), r"pi_new must have shape \(2, 2\), one row a state") for f in TWO_POLICIES),
     *((f, (MDP, PI, np.full((3, 2), 0.5), [0.5]), r"pi_new must have shape \(2, 2\)") for f in (mix, mixture_path)),
-    *((f, (MDP, PI, PI, [0.5, 1.5]), r"alpha\[1\] is 1.5, not in \[0, 1\]") for f in (mix, mixture_path)),
-    *((f, (MDP, PI, PI, [np.nan]), r"alpha\[0\] is nan, not a finite number") for f in (mix, mixture_path)),
-    (mixture_bound, (MDP, PI, PI, 1.5), r"alpha must be a number in \[0, 1\], got 1.5"),
-    (mixture_bound, (MDP, PI, PI, np.nan), r"alpha must be a number in \[0, 1\]"),
+    *((f, (MDP, PI, PI, [0.5, 1.5]), r"shares\[1\] is 1.5, not in \[0, 1\]") for f in (mix, mixture_path)),
+    *((f, (MDP, PI, PI, [np.nan]), r"shares\[0\] is nan, not a finite number") for f in (mix, mixture_path)),
+    (mixture_bound, (MDP, PI, PI, 1.5), r"share must be a number in \[0, 1\], got 1.5"),
+    (mixture_bound, (MDP, PI, PI, np.nan), r"share must be a number in \[0, 1\]"),
     (policy_from_occupancy, (broken((1, 0), -0.25),), r"rho\[1, 0\] is -0.25; an occupancy is never negative"),
     (policy_from_occupancy, (broken((1, 0), np.nan),), r"rho\[1, 0\] is nan, not a finite number"),
     (policy_from_occupancy, (np.zeros((2, 2)),), "rho is zero everywhere"),
