@@ -13,6 +13,12 @@ def bellman_operator(mdp, pi, Q) -> np.ndarray:
 
     Raises `ValueError` where pi is not an (S, A) array of distributions or Q not an (S, A) array of finite
     numbers.
+
+    >>> from rlbook import bellman_operator, gridworld
+    >>> corridor = gridworld(["S..G"], gamma=0.9)
+    >>> Q = bellman_operator(corridor, pi=[[0.25] * 4] * 4, Q=[[0] * 4] * 4)
+    >>> Q[:, 1]  # a step to the right earns where it enters the goal
+    array([0., 0., 1., 0.])
     """
     pi, Q = checks.policy(mdp, pi), checks.table("Q", mdp, Q)
     return mdp.r + mdp.gamma * mdp.expect((pi * Q).sum(axis=1))
@@ -22,6 +28,14 @@ def optimality_operator(mdp, Q) -> np.ndarray:
     """T* Q = r + γ E[max_a' Q(s',a')] (def-optimality), (S, A). The max stands inside the expectation.
 
     Raises `ValueError` where Q is not an (S, A) array of finite numbers.
+
+    >>> from rlbook import gridworld, optimality_operator
+    >>> corridor = gridworld(["S..G"], gamma=0.9)
+    >>> Q = [[0] * 4] * 4
+    >>> for _ in range(2):
+    ...     Q = optimality_operator(corridor, Q)
+    >>> Q.max(axis=1)  # the news of the goal has come two cells far
+    array([0. , 0.9, 1. , 0. ])
     """
     Q = checks.table("Q", mdp, Q)
     return mdp.r + mdp.gamma * mdp.expect(Q.max(axis=1))
@@ -31,6 +45,11 @@ def soft_operator(mdp, Q, alpha) -> np.ndarray:
     """T_α Q = r + γ E[lse_α Q(s',·)] (def-soft), (S, A), for a temperature α > 0 in units of reward.
 
     Raises `ValueError` where Q is not an (S, A) array of finite numbers or alpha not a positive number.
+
+    >>> from rlbook import gridworld, soft_operator
+    >>> corridor = gridworld(["S..G"], gamma=0.9)
+    >>> soft_operator(corridor, Q=[[0] * 4] * 4, alpha=1.0)[0].round(3)  # 0.9 log 4: what choosing freely is worth
+    array([1.248, 1.248, 1.248, 1.248])
     """
     Q = checks.table("Q", mdp, Q)
     return mdp.r + mdp.gamma * mdp.expect(soft_value(Q, alpha))

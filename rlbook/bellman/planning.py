@@ -26,6 +26,11 @@ def value_iteration(mdp, *, tol=1e-8, max_steps=100_000) -> Solution:
     reward; `converged` says that error_bound ≤ tol, which `max_steps` sweeps may not reach, nor float64 certify.
     Returns a `Solution`. Raises `ValueError` where tol is not a positive number or max_steps not a positive
     integer. Source: MacQueen (1966); Puterman (1994), Theorem 6.6.3.
+
+    >>> from rlbook import gridworld, value_iteration
+    >>> solution = value_iteration(gridworld(["S..G"], gamma=0.9), tol=1e-6)
+    >>> solution.V.round(6), solution.converged
+    (array([0.81, 0.9 , 1.  , 0.  ]), True)
     """
     checks.tabular(mdp)
     return _iterate_values(centred(mdp), checks.positive("tol", tol), checks.count("max_steps", max_steps))[0]
@@ -37,6 +42,11 @@ def soft_value_iteration(mdp, alpha, *, tol=1e-8, max_steps=100_000) -> Solution
     MacQueen's bounds hold here too, for T_α is monotone and turns a constant c into γc, as T* does. `alpha` is
     the temperature, in units of reward. Returns a `Solution`. Raises as `value_iteration` does, and `ValueError`
     where alpha is not a positive number. Source: Fox, Pakman and Tishby (2016).
+
+    >>> from rlbook import gridworld, soft_value_iteration
+    >>> corridor = gridworld(["S..G"], gamma=0.9)
+    >>> soft_value_iteration(corridor, alpha=0.1).pi[0].round(2)  # up, right, down, left
+    array([0.15, 0.56, 0.15, 0.15])
     """
     checks.tabular(mdp)
     alpha, tol = checks.positive("alpha", alpha), checks.positive("tol", tol)
@@ -52,6 +62,11 @@ def policy_iteration(mdp, *, max_steps=1000) -> Solution:
     what errors share cancels; where that does not help, or is too dear, `converged` is False. Returns a `Solution`.
     Raises `ValueError` where max_steps is not a positive integer.
     Source: Howard (1960); Puterman (1994), Theorem 6.4.2.
+
+    >>> from rlbook import gridworld, policy_iteration
+    >>> solution = policy_iteration(gridworld(["S..G"], gamma=0.9))
+    >>> solution.pi.argmax(axis=1)[:3], solution.steps  # right, right, right
+    (array([1, 1, 1]), 3)
     """
     checks.tabular(mdp)
     return _iterate_policies(centred(mdp), None, checks.count("max_steps", max_steps), greedy_policy(mdp.r))
@@ -63,6 +78,11 @@ def soft_policy_iteration(mdp, alpha, *, tol=1e-8, max_steps=1000) -> Solution:
     Ends when the bracket of `value_iteration` is within tol, or when V rises no more than rounding explains;
     `converged` says that error_bound ≤ tol. Returns a `Solution`. Raises as `soft_value_iteration` does.
     Source: Haarnoja et al. (2018), Theorem 1.
+
+    >>> from rlbook import gridworld, soft_policy_iteration
+    >>> corridor = gridworld(["S..G"], gamma=0.9)
+    >>> soft_policy_iteration(corridor, alpha=0.1).pi[2].round(2)  # up, right, down, left
+    array([0.1 , 0.78, 0.1 , 0.02])
     """
     checks.tabular(mdp)
     alpha, tol = checks.positive("alpha", alpha), checks.positive("tol", tol)
@@ -89,6 +109,10 @@ def solve(mdp, *, tol=1e-8) -> Solution:
     `converged` says that error_bound ≤ tol. Returns a `Solution`. Raises `ValueError` where tol is not a positive
     number.
     Source: Puterman and Shin (1978), of whose modified policy iteration those sweeps are a kind.
+
+    >>> from rlbook import gridworld, solve
+    >>> solve(gridworld(["S..", ".#.", "..G"], gamma=0.9)).V.round(3)
+    array([0.729, 0.81 , 0.9  , 0.81 , 1.   , 0.9  , 1.   , 0.   ])
     """
     checks.tabular(mdp)
     tol = checks.positive("tol", tol)

@@ -43,6 +43,12 @@ class TabularMDP:
     ValueError
         A shape that does not fit, a number that is not finite, a negative probability, a row of P or ρ₀ that
         does not sum to 1, γ outside [0, 1). The message names the first bad entry.
+
+    >>> from rlbook import TabularMDP
+    >>> stay_or_go = TabularMDP(P=[[[1, 0], [0, 1]], [[0, 1], [1, 0]]], r=[[0, 1], [2, 0]], gamma=0.5, rho0=[1, 0])
+    >>> stay_or_go.expect([10, 20])
+    array([[10., 20.],
+           [20., 10.]])
     """
 
     def __init__(self, P, r, gamma, rho0, *, cells=None):

@@ -29,6 +29,13 @@ def gridworld(
     Raises `ValueError` for rows of unequal length, an unknown character (named with its place), a map with no
     cell to start from, a slip outside [0, 1], a reward that is not a finite number, or `cell_rewards` of
     another shape than the map.
+
+    >>> from rlbook import gridworld, solve
+    >>> corridor = gridworld(["S..G"], gamma=0.9)
+    >>> corridor
+    TabularMDP(4 states, 4 actions, gamma=0.9, dense)
+    >>> solve(corridor).V.round(2)
+    array([0.81, 0.9 , 1.  , 0.  ])
     """
     rows = [rows] if isinstance(rows, str) else list(rows) if np.iterable(rows) else []
     if not rows or not all(isinstance(row, str) for row in rows) or not rows[0]:
@@ -88,6 +95,11 @@ def garnet(n_states, n_actions, branching, *, gamma, rng, sparse=False) -> Tabul
 
     Raises `ValueError` for a count that is not a positive integer, branching above n_states, or an `rng` of
     another kind.
+
+    >>> import numpy as np
+    >>> from rlbook import garnet
+    >>> garnet(20, 3, 2, gamma=0.9, rng=np.random.default_rng(0))
+    TabularMDP(20 states, 3 actions, gamma=0.9, dense)
     """
     n_states, n_actions = checks.count("n_states", n_states), checks.count("n_actions", n_actions)
     branching, sparse = checks.count("branching", branching), checks.flag("sparse", sparse)

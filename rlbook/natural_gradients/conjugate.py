@@ -38,6 +38,12 @@ def conjugate_gradient(matvec, b, *, tol=1e-10, max_steps=None, damping=0.0) -> 
     curvature pᵀFp that is not positive beyond rounding: the search ends there and says so.
     Raises `ValueError` where b is not a finite vector, matvec gives something else than a finite (n,) array, or an
     option is out of its range. Source: Hestenes and Stiefel (1952).
+
+    >>> import numpy as np
+    >>> from rlbook import conjugate_gradient
+    >>> result = conjugate_gradient(lambda v: np.array([4, 1]) * v, [4, 2])
+    >>> result.x.round(6), result.steps, result.status
+    (array([1., 2.]), 2, 'converged')
     """
     b = checks.array("b", b, ("n",))
     tol, damping = checks.positive("tol", tol), checks.number("damping", damping, "[0, ∞)")

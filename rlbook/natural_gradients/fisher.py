@@ -18,6 +18,11 @@ def fisher(mdp, theta, *, features=None) -> np.ndarray:
     A state that π never visits adds nothing. Tabular softmax: rank A−1 for each state visited (prop-fisher-softmax).
     Raises `ValueError` as `softmax_policy` does, and where theta or features do not fit the MDP.
     Source: Kakade (2001), equation 2, with the discounted d^π.
+
+    >>> import numpy as np
+    >>> from rlbook import fisher, gridworld
+    >>> fisher(gridworld(["SG"], gamma=0.5), theta=np.zeros((2, 4))).diagonal().round(3)
+    array([0.15 , 0.15 , 0.15 , 0.15 , 0.038, 0.038, 0.038, 0.038])
     """
     root = score_root(mdp, policy_of(mdp, theta, features=features), features)
     return root.T @ root

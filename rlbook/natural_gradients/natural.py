@@ -34,6 +34,13 @@ def natural_gradient(mdp, theta, *, damping=0.0, features=None) -> np.ndarray:
     F†g is taken from the least-squares problem of `compatible_weights`, whose condition number is the square root
     of F's. Raises `ValueError` for a damping that is not a number ≥ 0, and as `fisher` does.
     Source: Amari (1998), Theorem 1; Kakade (2001).
+
+    >>> import numpy as np
+    >>> from rlbook import gridworld, natural_gradient
+    >>> corridor = gridworld(["SG"], gamma=0.5)
+    >>> natural_gradient(corridor, theta=np.zeros((2, 4))).round(3)
+    array([[-0.4,  1.2, -0.4, -0.4],
+           [ 0. ,  0. ,  0. ,  0. ]])
     """
     damping = checks.number("damping", damping, "[0, ∞)")
     if damping == 0:

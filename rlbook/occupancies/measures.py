@@ -65,6 +65,11 @@ def occupancy(mdp, pi, *, tol=None) -> np.ndarray:
     """The occupancy measure ρ_π(s,a) = π(a|s) ρ_π(s) of a stationary Markov policy (lem-product), (S, A).
 
     It sums to 1/(1−γ). `tol`, the error and what raises are those of `state_occupancy`.
+
+    >>> from rlbook import gridworld, occupancy
+    >>> corridor = gridworld(["S..G"], gamma=0.5)
+    >>> occupancy(corridor, [[0, 1, 0, 0]] * 4).sum(axis=1)  # 1, γ, γ², and γ³/(1−γ) at rest
+    array([1.  , 0.5 , 0.25, 0.25])
     """
     pi = checks.policy(mdp, pi)
     return state_occupancy(mdp, pi, tol=tol)[:, None] * pi
@@ -107,6 +112,11 @@ def policy_from_occupancy(rho, *, unvisited="uniform") -> OccupancyPolicy:
     that of a policy (S, A). Raises `ValueError` for a rho that is not a finite (S, A) array, is negative (the pair
     is named) or zero everywhere, or another `unvisited`. Whether rho is in D is for `check_occupancy` to say.
     Source: Puterman (1994), Theorem 6.9.1; Syed, Bowling and Schapire (2008), Theorem 2.
+
+    >>> from rlbook import policy_from_occupancy
+    >>> policy_from_occupancy([[1, 3], [0, 0]])
+    OccupancyPolicy(pi=array([[0.25, 0.75],
+           [0.5 , 0.5 ]]), visited=array([ True, False]))
     """
     rho = _check_measure("rho", rho)
     top = rho.max(axis=1)
@@ -153,7 +163,12 @@ def check_occupancy(mdp, rho, *, tol=1e-8) -> np.ndarray:
 
 
 def expected_return(mdp, pi) -> float:
-    """The objective η(π) = E Σ γᵗ r_t = Σ_{s,a} ρ_π(s,a) r(s,a) (thm-return)."""
+    """The objective η(π) = E Σ γᵗ r_t = Σ_{s,a} ρ_π(s,a) r(s,a) (thm-return).
+
+    >>> from rlbook import expected_return, gridworld
+    >>> round(expected_return(gridworld(["S..G"], gamma=0.9), [[0, 1, 0, 0]] * 4), 6)
+    0.81
+    """
     return float((occupancy(mdp, pi) * mdp.r).sum())
 
 

@@ -30,6 +30,12 @@ def exact_gradient(mdp, theta, *, features=None, horizon=None) -> np.ndarray:
     With a `horizon` T it is the gradient of the T-step objective, Σ_t Σ_{s,a} γᵗ P(s_t=s) π(a|s) Q_t(s,a)
     ψ(s,a); without one, of the infinite-horizon return. Source: Sutton, McAllester, Singh and Mansour (1999),
     Theorem 1.
+
+    >>> import numpy as np
+    >>> from rlbook import exact_gradient, gridworld
+    >>> corridor = gridworld(["S..G"], gamma=0.9)
+    >>> exact_gradient(corridor, theta=np.zeros((4, 4))).round(3)[2]  # beside the goal the step to the right gains
+    array([-0.014,  0.095, -0.014, -0.068])
     """
     pi = policy_of(mdp, theta, features=features)
     # A_π for Q^π: what all actions share adds nothing but rounding.
@@ -44,7 +50,9 @@ def exact_gradient(mdp, theta, *, features=None, horizon=None) -> np.ndarray:
     return pair_weights_to_gradient(weight[None], pi, features)[0]
 
 
-def per_trajectory_gradients(batch, pi, gamma, *, features=None, past=0.0, baseline=None, discount=True) -> np.ndarray:
+def per_trajectory_gradients(
+    trajectories, pi, gamma, *, features=None, past=0.0, baseline=None, discount=True
+) -> np.ndarray:
     """ĝ(κ, b) of each trajectory (eq-family): (N, S, A) for the tabular policy, (N, n) with features.
 
     `past` is κ: 1 for the full return, 0 for reward-to-go. `baseline` is b, as an (S,) or (T, S) array, or
@@ -53,9 +61,11 @@ def per_trajectory_gradients(batch, pi, gamma, *, features=None, past=0.0, basel
     """
     pi = checks.distributions("pi", pi, ("S", "A"))
     S, A = pi.shape
-    states, actions = checks.steps("batch", batch, S, A)
+    states, actions = checks.steps("trajectories", trajectories, S, A)
     N, T = states.shape
-    batch = Trajectories(states, actions, checks.array("batch.rewards", batch.rewards, (N, T), copy=False))
+    trajectories = Trajectories(
+        states, actions, checks.array("trajectories.rewards", trajectories.rewards, (N, T), copy=False)
+    )
     gamma, past = checks.discount(gamma), checks.number("past", past)
     if features is not None:
         features = checks.array("features", features, (S, A, "n"), note=" to go with pi")
@@ -64,7 +74,7 @@ def per_trajectory_gradients(batch, pi, gamma, *, features=None, past=0.0, basel
     g_hat = np.empty((N, *(pi.shape if features is None else np.shape(features)[2:])))
     for begin in range(0, N, WEIGHED_TOGETHER):
         block = slice(begin, begin + WEIGHED_TOGETHER)
-        states, actions, rewards = (x[block].T for x in batch)  # time-major
+        states, actions, rewards = (x[block].T for x in trajectories)  # time-major
         if discount:
             weight = powers * rewards
             for t in reversed(range(T - 1)):  # γᵗ G_t = Σ_{k≥t} γᵏ r_k: discounted once, then only summed

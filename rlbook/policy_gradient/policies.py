@@ -21,6 +21,12 @@ def softmax_policy(theta, *, features=None) -> np.ndarray:
 
     theta is (S, A), or (n,) to go with (S, A, n) features. Returns pi, (S, A). Raises `ValueError` for shapes
     that do not fit or numbers that are not finite.
+
+    >>> import numpy as np
+    >>> from rlbook import softmax_policy
+    >>> softmax_policy(np.log([[1, 3], [1, 1]]))
+    array([[0.25, 0.75],
+           [0.5 , 0.5 ]])
     """
     if features is None:
         logits = theta = checks.array("theta", theta, ("S", "A"))

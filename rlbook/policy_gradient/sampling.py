@@ -28,6 +28,12 @@ def sample_trajectories(mdp, pi, n, horizon, rng) -> Trajectories:
     A step draws action and next state together from one alias table (Walker 1977; Vose 1991) over the pairs
     (a, s') that have positive probability: one uniform number a step, whatever the number of outcomes.
     Rewards are r(s_t, a_t). `rng` is a `numpy.random.Generator`.
+
+    >>> import numpy as np
+    >>> from rlbook import gridworld, sample_trajectories
+    >>> corridor = gridworld(["S..G"], gamma=0.9)
+    >>> sample_trajectories(corridor, [[0, 1, 0, 0]] * 4, n=1, horizon=5, rng=np.random.default_rng(0)).states
+    array([[0, 1, 2, 3, 3]], dtype=int32)
     """
     pi = checks.policy(mdp, pi)
     n, horizon = checks.count("n", n), checks.count("horizon", horizon)
