@@ -36,7 +36,7 @@ from torch import nn
 from torch.func import functional_call, jacrev, jvp, vjp, vmap
 
 from rlbook import checks
-from rlbook.natural_gradient import conjugate_gradient, trust_region_step
+from rlbook.natural_gradients import conjugate_gradient, trust_region_step
 from rlbook.neural.environments import made, sizes
 from rlbook.neural.episodes import rollout
 from rlbook.neural.networks import (

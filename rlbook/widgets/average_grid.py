@@ -17,7 +17,7 @@ import traitlets as tr
 
 from rlbook import plots
 from rlbook.bellman import policy_iteration, transition_matrix
-from rlbook.occupancy import occupancy
+from rlbook.occupancies import occupancy
 from rlbook.widgets.maps import MAP_SETTINGS, MapWidget, draw_cells, make_map, read_policy, write_policy
 
 MOST_EPISODES = 10_000

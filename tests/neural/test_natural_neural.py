@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import rlbook.neural as neural
 from rlbook import garnet, occupancy, softmax_policy
-from rlbook.natural_gradient import conjugate_gradient, fisher, trust_region_step
+from rlbook.natural_gradients import conjugate_gradient, fisher, trust_region_step
 from rlbook.neural import (
     METHODS,
     PENDULUM,

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rlbook import occupancy
-from rlbook.occupancy import TWO_BY_TWO, mixture_path, performance_difference, state_occupancy, two_by_two
+from rlbook.occupancies import TWO_BY_TWO, mixture_path, performance_difference, state_occupancy, two_by_two
 from rlbook.widgets import PerformanceDifference
 from rlbook.widgets.average_grid import QUANTITIES, Episodes, scramble, uniforms
 from rlbook.widgets.maps import make_map, read_policy
@@ -136,7 +136,7 @@ def test_the_horizon_is_where_the_power_falls_below_the_cut(js, gamma):
 
 
 def agrees(js, process, mdp, pi, pi_new, alpha):
-    """Every number that the widget shows, against rlbook.occupancy."""
+    """Every number that the widget shows, against rlbook.occupancies."""
     found = js.difference(process, mdp.rho0.tolist(), pi.ravel().tolist(), pi_new.ravel().tolist(), alpha)
     path = mixture_path(mdp, pi, pi_new, [alpha])
     mixed = (1 - alpha) * pi + alpha * pi_new
