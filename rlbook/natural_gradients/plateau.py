@@ -27,7 +27,7 @@ def softmax_path(theta, r, step_size, steps, *, natural) -> np.ndarray:
 
 
 def plateau_time(start, end, reward_gap, *, natural=False) -> float:
-    """The time in which the gradient flow takes one logit θ from `start` to `end` (prop-plateau), with rewards r₁ − r₂ apart.
+    """The time in which gradient flow takes one logit θ from `start` to `end` (prop-plateau), rewards r₁ − r₂ apart.
 
     Two actions with π₁ = 1/(1+e^{−θ}): θ̇ = Δπ₁π₂, so 2θ + 2 sinh θ = Δt + C; natural, θ̇ = Δ. With a logit for
     each action, as in `softmax_path`, θ = θ₁−θ₂ moves twice as fast under the plain gradient, the same under the
