@@ -13,6 +13,7 @@ use the other cores for the processes that it starts.
 import multiprocessing
 import os
 import re
+import threading
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -34,8 +35,14 @@ def cores():
 
 
 def set_up(processes):
-    """What the kernels inherit."""
+    """What the kernels inherit; and a build that is killed leaves nobody behind, for a kernel ends with its parent."""
     os.environ.update(OMP_NUM_THREADS="1", LOKY_MAX_CPU_COUNT=str(max(1, cores() // processes)))
+
+    def follow():
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
 
 
 def run(path, timeout):

@@ -16,6 +16,7 @@ from jupyter_cache import get_cache
 from sphinx.errors import ExtensionError
 
 from rlbook.widgets import __all__ as WIDGETS
+from tests.causes import causes
 from tests.sources import NOTEBOOKS, ROOT
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -144,6 +145,23 @@ def test_a_failing_cell_fails_the_build_and_is_named(tmp_path):
     assert "the culprit" in said
     assert "----> 1 1 / x" in said, "the traceback"
     assert "book/page2.ipynb: ran in" in said
+
+    told = causes(said)
+    assert told.startswith("Extension error:\nbook/page.ipynb, code cell 2: ZeroDivisionError: division by zero\n")
+    assert told.endswith("----> 1 1 / x  # the culprit\n\nZeroDivisionError: division by zero")
+
+
+def test_the_cause_of_a_failed_build_is_told_without_the_rest():
+    """The pages that Sphinx complains of; a page that ends the build; the last lines where neither can be found."""
+    noise = "reading sources... [ 50%] book/map\n" * 200
+    complaint = "/x/book/03-natural-gradient.ipynb:20002: WARNING: undefined label: 'thm-x' [ref.ref]"
+    assert causes(f"{noise}\x1b[91m{complaint}\x1b[39;49;00m\n{noise}build finished with problems\n") == complaint
+    error = "Extension error:\nlean: book/map.html links no stylesheet"
+    inside = 'Traceback (most recent call last):\n  File "x"\n'
+    assert causes(f"{noise}\x1b[91mExtension error:\x1b[0m\nlean: book/map.html links no stylesheet\n{inside}") == error
+    assert causes(f"{complaint}\n{error}\n{inside}") == f"{complaint}\n{error}"
+    assert causes(noise + "make: *** No rule to make target").endswith("\nmake: *** No rule to make target")
+    assert len(causes(noise).splitlines()) == 40
 
 
 MEET = """import pathlib, time
