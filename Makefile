@@ -1,4 +1,5 @@
-# make book · make test · make fuzz · make lowest · make lab · make pdf · make bench: each sets up what it needs.
+# make book · make test · make fuzz · make lowest · make lab · make pdf · make bench · make studies: each sets up what
+# it needs.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -9,7 +10,7 @@ SHELL := bash
 SOURCES := _config.yml _toc.yml $(shell find book rlbook tests -type f \
 	-not -path '*/node_modules/*' -not -path '*/__pycache__/*' -not -path '*/.ipynb_checkpoints/*')
 
-.PHONY: book test fuzz lowest lab pdf bench
+.PHONY: book test fuzz lowest lab pdf bench studies
 
 book: _build/html/.built
 	@echo
@@ -51,6 +52,10 @@ bench: book
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -r benchmarks/requirements.txt
 	@$(BIN)/python -m tests.browser
 	@PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python -m benchmarks
+
+# Minutes on all cores. Finished runs are kept in _build/studies.
+studies: .venv/.ready
+	@$(BIN)/python -m book.studies
 
 .venv-lowest/.ready: pyproject.toml tests/lowest.py
 	@rm -rf .venv-lowest

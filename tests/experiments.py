@@ -7,6 +7,22 @@ import time
 import numpy as np
 from threadpoolctl import threadpool_info
 
+VARIANTS = {"to-go": {"variant": "to-go"}, "baseline": {"variant": "baseline"}}
+SMALL = {"batches": 2, "episodes": 3}
+SEEDS = (3, 1, 4)
+
+
+def bits(results):
+    """All numbers of trainings and all parameters of their policies."""
+    return {
+        name: [
+            b"".join(x.tobytes() for x in (run.mean_returns, run.steps, *(p.detach().numpy() for p in policy)))
+            for run in runs
+            for policy in [list(run.policy.parameters())]
+        ]
+        for name, runs in results.items()
+    }
+
 
 def threads(*, seed):
     """Where this is, and how many threads everything there would use."""
@@ -44,3 +60,16 @@ def fails(*, seed, folder, at=()):
     if seed in at:
         raise Unsendable("no way", seed)
     return seed
+
+
+def slowly(*, seed, folder):
+    """Takes a while, and writes down first that it has begun, and in which process."""
+    (folder / f"begun {seed} {os.getpid()} {time.time_ns()}").touch()
+    time.sleep(0.3)
+    return seed
+
+
+def started(folder):
+    """Seed and process of every run that `slowly` has begun, in order."""
+    names = sorted((file.name.split() for file in folder.glob("begun *")), key=lambda name: int(name[3]))
+    return [(int(seed), int(process)) for _, seed, process, _ in names]

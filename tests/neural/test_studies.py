@@ -16,32 +16,8 @@ from threadpoolctl import threadpool_info
 from rlbook import studies
 from rlbook.neural import compare_reinforce, train_reinforce
 from rlbook.studies import FailedRuns, study
-from tests.experiments import fails, made, once, threads
+from tests.experiments import SEEDS, SMALL, VARIANTS, bits, fails, made, once, threads
 from tests.sources import ROOT
-
-VARIANTS = {"to-go": {"variant": "to-go"}, "baseline": {"variant": "baseline"}}
-SMALL = {"batches": 2, "episodes": 3}
-SEEDS = (3, 1, 4)
-
-
-def bits(results):
-    """All numbers of trainings and all parameters of their policies."""
-    return {
-        name: [
-            b"".join(x.tobytes() for x in (run.mean_returns, run.steps, *(p.detach().numpy() for p in policy)))
-            for run in runs
-            for policy in [list(run.policy.parameters())]
-        ]
-        for name, runs in results.items()
-    }
-
-
-@pytest.fixture(scope="session")
-def alone():
-    """The runs made one by one, and by no study."""
-    return bits({
-        name: [train_reinforce(**own, seed=seed, **SMALL) for seed in SEEDS] for name, own in VARIANTS.items()
-    })  # fmt: skip
 
 
 @pytest.mark.parametrize(
