@@ -16,7 +16,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist load
 BROWSERLESS := tests/derivations% tests/neural% tests/numerics% tests/package%
 NAMED := $(filter tests%,$(ARGS))
 
-.PHONY: book test help fuzz lowest lab pdf bench
+.PHONY: book test help fuzz lowest lab pdf bench studies
 
 book: _build/html/.built  ## run the notebooks that have changed, build the pages, print where to open them
 	@echo
@@ -62,6 +62,9 @@ bench: book  ## print the comparisons with other tools
 	@$(INSTALL) -r requirements.txt -r benchmarks/requirements.txt
 	@$(BIN)/python -m tests.browser
 	@PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python -m benchmarks
+
+studies: .venv/.ready  ## run the larger studies anew, minutes on all cores; finished runs are kept in _build/studies
+	@$(BIN)/python -m book.studies
 
 .venv-lowest/.ready: pyproject.toml tests/lowest.py
 	@rm -rf .venv-lowest

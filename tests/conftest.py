@@ -25,6 +25,7 @@ from tests.sources import ROOT
 # installed they are left out, and the first lines of the run say so.
 NEEDED = {
     "neural": ("torch", ["neural/*.py"]),
+    "cluster": ("ray", ["neural/test_clusters.py"]),
     "book": ("sphinx_proof", ["book/*.py", "pages/*.py", "widgets/test_hosts.py"]),
 }
 MISSING = {extra: files for extra, (package, files) in NEEDED.items() if not find_spec(package)}
