@@ -203,19 +203,11 @@ def source_url():
 
 
 def read_markers(app):
-    """At the start of a build: what the tests prove. A page is written anew when that has changed."""
-    checks = markers_in(Path(app.srcdir) / "tests")
+    """At the start of a build: what the tests prove. When that has changed, afresh.py has the pages written anew."""
+    app.env.book_checks = markers_in(Path(app.srcdir) / "tests")
     app.env.book_mends = markers_in(Path(app.srcdir) / "tests", "mends")
     if not hasattr(app.env, "book_statements"):
         app.env.book_statements = {}
-    app.env.book_checks_changed = getattr(app.env, "book_checks", None) != checks
-    app.env.book_checks = checks
-
-
-def pages_to_write(app, env):
-    """The pages that list tests, always; every page with statements when the tests have changed."""
-    changed = [page for page, found in env.book_statements.items() if found] if env.book_checks_changed else []
-    return [app.config.ledger_page, app.config.errata_page, *changed]
 
 
 def forget(app, env, docname):
@@ -224,7 +216,6 @@ def forget(app, env, docname):
 
 def setup(app):
     app.add_config_value("ledger_page", "book/ledger", "env")
-    app.add_config_value("errata_page", "book/errata", "env")
     app.add_node(LedgerNode)
     app.add_node(MendsNode)
     app.add_directive("ledger", Ledger)
@@ -232,6 +223,5 @@ def setup(app):
     app.connect("builder-inited", read_markers)
     app.connect("env-purge-doc", forget)
     app.connect("doctree-read", collect)
-    app.connect("env-updated", pages_to_write)
     app.connect("doctree-resolved", annotate)
     return {"version": "1", "parallel_read_safe": False}

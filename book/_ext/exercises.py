@@ -52,14 +52,8 @@ def subtitle(node):
     return [part.deepcopy() for part in title.children[1].children]
 
 
-def pages_to_write(app, env):
-    return [app.config.exercises_page]
-
-
 def setup(app):
-    app.add_config_value("exercises_page", "book/exercises", "env")
     app.add_node(ExercisesNode)
     app.add_directive("exercises", Exercises)
-    app.connect("env-updated", pages_to_write)
     app.connect("doctree-resolved", index)
     return {"version": "1", "parallel_read_safe": True}
