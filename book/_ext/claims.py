@@ -18,9 +18,10 @@ from typing import NamedTuple
 
 import nbformat
 from docutils import nodes
-from launch import repository
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 from sphinx_proof.nodes import NODE_TYPES
+
+from book._ext.launch import repository
 
 SHOWN = 2  # test names beside a statement; the ledger has them all
 KINDS = ("theorem", "lemma", "proposition", "corollary", "definition")

@@ -3,9 +3,10 @@
 sphinx-exercise keeps a registry of them for its references, but has no directive that lists it.
 """
 
-from claims import reading_order
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
+
+from book._ext.claims import reading_order
 
 
 class ExercisesNode(nodes.General, nodes.Element):

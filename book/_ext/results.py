@@ -19,11 +19,12 @@ import textwrap
 from html import escape
 from typing import NamedTuple
 
-from claims import KINDS, reading_order, text_of
 from docutils import nodes
-from references import cited_in
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
+
+from book._ext.claims import KINDS, reading_order, text_of
+from book._ext.references import cited_in
 
 WIDE, HIGH = 146, 74  # of a box
 ACROSS, DOWN = 166, 110  # from box to box

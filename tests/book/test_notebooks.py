@@ -10,10 +10,10 @@ from types import SimpleNamespace
 
 import nbformat
 import pytest
-import rerun
 from jupyter_cache import get_cache
 from sphinx.errors import ExtensionError
 
+from book._ext import rerun
 from rlbook.widgets import __all__ as WIDGETS
 from tests.sources import NOTEBOOKS, ROOT
 
@@ -68,22 +68,29 @@ def test_ran_to_its_end_without_an_error(path, site):
     assert counts == list(range(1, len(counts) + 1))
 
 
-def small_book(folder, code):
-    """A book with one page and a package in `folder`, that uses this book's own extension."""
+def small_book(folder, **pages):
+    """A book of some pages with one cell each, and a package in `folder`, that uses this book's own extension."""
     (folder / "book").mkdir()
     (folder / "rlbook").mkdir()
     shutil.copytree(ROOT / "book" / "_ext", folder / "book" / "_ext")
     (folder / "_config.yml").write_text(
         "title: Small\nonly_build_toc_files: true\nexecute:\n  execute_notebooks: cache\n"
-        "sphinx:\n  local_extensions:\n    rerun: book/_ext\n  config:\n    nb_execution_raise_on_error: true\n"
+        "sphinx:\n  local_extensions:\n    book._ext.rerun: .\n  config:\n    nb_execution_raise_on_error: true\n"
     )
-    (folder / "_toc.yml").write_text("format: jb-book\nroot: book/page\n")
-    cell = nbformat.v4.new_code_cell(code)
+    root, *others = pages
+    chapters = "".join(f"- file: book/{name}\n" for name in others)
+    (folder / "_toc.yml").write_text(f"format: jb-book\nroot: book/{root}\n{'chapters:' if others else ''}\n{chapters}")
+    for name, code in pages.items():
+        write_page(folder, name, code)
+
+
+def write_page(folder, name, code):
+    cell = nbformat.v4.new_code_cell(f"import sys; sys.path.insert(0, '..')\n{code}", id="only")
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     notebook = nbformat.v4.new_notebook(
         cells=[nbformat.v4.new_markdown_cell("# Page"), cell], metadata={**kernel, "language_info": {"name": "python"}}
     )
-    nbformat.write(notebook, folder / "book" / "page.ipynb")
+    nbformat.write(notebook, folder / "book" / f"{name}.ipynb")
 
 
 def build(folder):
@@ -91,22 +98,44 @@ def build(folder):
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
-def test_a_change_in_the_package_reaches_the_page(tmp_path):
-    """The notebook's own cells stay the same; what they import changes; the page must show the new value."""
-    small_book(tmp_path, "import sys; sys.path.insert(0, '..')\nfrom rlbook.number import NUMBER; print('is', NUMBER)")
-    package, page = tmp_path / "rlbook" / "number.py", tmp_path / "_build" / "html" / "book" / "page.html"
+def ran(folder):
+    """Build, and say which pages' notebooks were run for it."""
+    result = build(folder)
+    said = result.stdout + result.stderr
+    assert result.returncode == 0, said
+    return re.findall(r"(\w+)\.ipynb: Executing notebook", said)
 
-    package.write_text("NUMBER = 1001\n")
-    first = build(tmp_path)
-    assert first.returncode == 0, first.stdout + first.stderr
-    assert "is 1001" in page.read_text()
 
-    package.write_text("NUMBER = 2002\n")
-    assert build(tmp_path).returncode == 0
-    assert "is 2002" in page.read_text()
+def test_a_change_in_the_package_reaches_the_pages_that_import_it_and_runs_no_other(tmp_path):
+    """The notebooks' own cells stay the same; what they import changes, and the pages must show it."""
+    number, word = "from rlbook.number import NUMBER; print('is', NUMBER)", "import rlbook; print('says', rlbook.say())"
+    small_book(tmp_path, number=number, word=word)
+    package, html = tmp_path / "rlbook", tmp_path / "_build" / "html" / "book"
+    (package / "__init__.py").write_text("from rlbook.speech import say\n")
+    (package / "speech.py").write_text("def say():\n    from .words import WORD\n    return WORD\n")
+    (package / "words.py").write_text("WORD = 'hello'\n")
+    (package / "number.py").write_text("NUMBER = 1001\n")
+    (package / "widgets" / "static").mkdir(parents=True)
+    assert sorted(ran(tmp_path)) == ["number", "word"]
+    assert "is 1001" in (html / "number.html").read_text()
 
-    unchanged = build(tmp_path)
-    assert "Executing notebook" not in unchanged.stdout + unchanged.stderr
+    (package / "number.py").write_text("NUMBER = 2002\n")
+    (package / "widgets" / "static" / "widgets.css").write_text("p {}")
+    (package / "unused.py").write_text("import rlbook.number\n")
+    assert ran(tmp_path) == ["number"]
+    assert "is 2002" in (html / "number.html").read_text()
+
+    (package / "words.py").write_text("WORD = 'goodbye'\n")
+    write_page(tmp_path, "number", number.replace("is", "was"))
+    assert sorted(ran(tmp_path)) == ["number", "word"]
+    assert "says goodbye" in (html / "word.html").read_text()
+
+    (package / "number.py").write_text("NUMBER = 3003\n")
+    assert ran(tmp_path) == ["number"]
+    write_page(tmp_path, "number", number)  # whose outputs of the first builds are not those of today
+    assert ran(tmp_path) == ["number"]
+    assert "is 3003" in (html / "number.html").read_text()
+    assert not ran(tmp_path)
 
 
 @pytest.mark.parametrize("named", ["../elsewhere", "..", ".", "../../work", "../_build", "../_build/../elsewhere"])
@@ -125,7 +154,7 @@ def test_no_folder_outside_the_build_is_emptied(tmp_path, monkeypatch, named):
 
 
 def test_a_failing_cell_fails_the_build_and_is_named(tmp_path):
-    small_book(tmp_path, "x = 0\n1 / x  # the culprit")
+    small_book(tmp_path, page="x = 0\n1 / x  # the culprit")
     result = build(tmp_path)
     said = result.stdout + result.stderr
     assert result.returncode != 0

@@ -2,8 +2,7 @@
 
 import re
 
-from claims import markers_in
-
+from book._ext.claims import markers_in
 from tests.sources import ERRATA, ROOT
 
 

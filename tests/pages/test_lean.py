@@ -4,7 +4,6 @@ from base64 import b64decode
 from io import BytesIO
 from types import SimpleNamespace
 
-import lean
 import pytest
 from fontTools.fontBuilder import FontBuilder
 from fontTools.ttLib import TTFont
@@ -12,6 +11,7 @@ from fontTools.ttLib.tables._g_l_y_f import Glyph
 from PIL import Image
 from sphinx.errors import ExtensionError
 
+from book._ext import lean
 from tests.sources import ROOT
 
 FONTS = ROOT / "book/_static/katex/fonts"

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 from bs4 import BeautifulSoup
-from claims import text_of
 
+from book._ext.claims import text_of
 from tests.numbers import false_ones, links
 from tests.sources import NAMES, NOTEBOOKS, ROOT
 

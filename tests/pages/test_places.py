@@ -13,9 +13,9 @@ from tests.sources import ROOT
 TYPESET = """
 import sys, tempfile
 from types import SimpleNamespace
-extensions, *folders = sys.argv[1:]
-sys.path.insert(0, extensions)
-import kernel_free
+root, *folders = sys.argv[1:]
+sys.path.insert(0, root)
+from book._ext from book._ext import kernel_free
 from sphinxcontrib import katex
 nothing = lambda *args, **options: None
 kernel_free.setup(SimpleNamespace(add_directive=nothing, connect=nothing))
@@ -30,7 +30,7 @@ def test_formulas_are_typeset_whatever_the_folder_for_temporary_files_is_called(
     folders = [tmp_path / name for name in ("t" * 113, "with a space", "naïve-価値")]
     for folder in folders:
         folder.mkdir()
-    command = [sys.executable, "-c", TYPESET, ROOT / "book" / "_ext", *folders]
+    command = [sys.executable, "-c", TYPESET, ROOT, *folders]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr[-2000:]
     assert result.stdout.count('<span class="katex">') == len(folders)

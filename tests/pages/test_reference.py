@@ -4,11 +4,10 @@ import inspect
 import re
 from importlib import import_module
 
-import api
 import pytest
-import results
-from claims import labels_in, text_of
 
+from book._ext import api, results
+from book._ext.claims import labels_in, text_of
 from tests.sources import ROOT, pages
 
 STATED = {label for page in pages() for label in labels_in(page)}
