@@ -35,6 +35,16 @@ class Check(NamedTuple):
     line: int
 
 
+class Statement(NamedTuple):
+    """A statement as the built book shows it."""
+
+    label: str
+    name: str
+    title: str
+    page: str
+    anchor: str
+
+
 def markers_in(folder, kind="proves"):
     """The tests of a folder by the label that they prove: {label: [Check, ...]}; or by another mark's arguments."""
     found = {}
@@ -138,6 +148,19 @@ def breakable(name):
     return nodes.literal("", name.replace("_", "_\u200b"))
 
 
+def statements(app):
+    """All numbered statements of the book by label, in its order, with their numbers."""
+    found = {}
+    for page in reading_order(app.env):
+        numbers = app.env.toc_fignumbers.get(page, {})
+        for label, kind, anchor, title in app.env.book_statements.get(page, []):
+            key = "displaymath" if kind == "equation" else app.config.prf_realtyp_to_countertyp.get(kind, kind)
+            number = ".".join(map(str, numbers.get(key, {}).get(anchor, ())))
+            name = f"({number})" if kind == "equation" else f"{kind.title()} {number}"
+            found[label] = Statement(label, name, title, page, anchor)
+    return found
+
+
 def ledger_table(app, docname):
     """Every statement in the book's order, with its number, its page and its tests."""
     table = nodes.table(classes=["ledger"])
@@ -147,20 +170,15 @@ def ledger_table(app, docname):
     head, body = nodes.thead(), nodes.tbody()
     group += [head, body]
     head += row([nodes.Text("Statement")], [nodes.Text("Checked by")])
-    for page in reading_order(app.env):
-        for label, kind, anchor, title in app.env.book_statements.get(page, []):
-            numbers = app.env.toc_fignumbers.get(page, {})
-            key = "displaymath" if kind == "equation" else app.config.prf_realtyp_to_countertyp.get(kind, kind)
-            number = ".".join(map(str, numbers.get(key, {}).get(anchor, ())))
-            text = f"({number})" if kind == "equation" else f"{kind.title()} {number}"
-            uri = app.builder.get_relative_uri(docname, page) + f"#{anchor}"
-            what = [nodes.reference("", text, refuri=uri, internal=True)]
-            if title:
-                what.append(nodes.Text(f" {title}"))
-            what += [nodes.Text(" "), nodes.literal("", label)]
-            line = row(what, listed(app.env.book_checks.get(label, [])))
-            line["ids"].append(f"checks-{label}")
-            body += line
+    for label, name, title, page, anchor in statements(app).values():
+        uri = app.builder.get_relative_uri(docname, page) + f"#{anchor}"
+        what = [nodes.reference("", name, refuri=uri, internal=True)]
+        if title:
+            what.append(nodes.Text(f" {title}"))
+        what += [nodes.Text(" "), nodes.literal("", label)]
+        line = row(what, listed(app.env.book_checks.get(label, [])))
+        line["ids"].append(f"checks-{label}")
+        body += line
     return table
 
 

@@ -5,6 +5,7 @@ sphinx-exercise keeps a registry of them for its references, but has no directiv
 
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
+from sphinx_exercise.nodes import exercise_subtitle
 
 from book._ext.claims import reading_order
 
@@ -48,9 +49,8 @@ def of_page(app, docname, page):
 
 
 def subtitle(node):
-    """What stands behind the number in an exercise's title, formulas included."""
-    title = next(iter(node.findall(nodes.title)))
-    return [part.deepcopy() for part in title.children[1].children]
+    """What stands behind the number in an exercise's title, formulas included; nothing if it has no name."""
+    return [part.deepcopy() for named in node.findall(exercise_subtitle) for part in named.children]
 
 
 def setup(app):
