@@ -10,11 +10,10 @@ from types import SimpleNamespace
 
 import nbformat
 import pytest
-import rerun
-import side_by_side
 from jupyter_cache import get_cache
 from sphinx.errors import ExtensionError
 
+from book._ext import rerun, side_by_side
 from rlbook.widgets import __all__ as WIDGETS
 from tests.causes import causes
 from tests.sources import NOTEBOOKS, ROOT
@@ -70,27 +69,37 @@ def test_ran_to_its_end_without_an_error(path, site):
     assert counts == list(range(1, len(counts) + 1))
 
 
-def small_book(folder, *pages):
-    """A book in `folder` with a package and the book's own extensions; each page is given as its cells' code."""
+def small_book(folder, *pages, **named):
+    """A book in `folder` with a package and the book's own extensions; each page is given as its cells' code.
+
+    The pages are called page, page2, …, or by name, with one cell each.
+    """
     (folder / "book").mkdir()
     (folder / "rlbook").mkdir()
     (folder / "rlbook" / "__init__.py").touch()
     shutil.copytree(ROOT / "book" / "_ext", folder / "book" / "_ext")
     (folder / "_config.yml").write_text(
         "title: Small\nonly_build_toc_files: true\nexecute:\n  execute_notebooks: cache\n"
-        "sphinx:\n  local_extensions:\n    rerun: book/_ext\n    side_by_side: book/_ext\n"
+        "sphinx:\n  local_extensions:\n    book._ext.rerun: .\n    book._ext.side_by_side: .\n"
         "  config:\n    nb_execution_raise_on_error: true\n"
     )
-    names = ["page", *(f"page{number}" for number in range(2, len(pages) + 1))]
-    chapters = "".join(f"- file: book/{name}\n" for name in names[1:])
-    (folder / "_toc.yml").write_text("format: jb-book\nroot: book/page\n" + (chapters and f"chapters:\n{chapters}"))
+    pages = {f"page{number if number > 1 else ''}": cells for number, cells in enumerate(pages, start=1)}
+    pages |= {name: [code] for name, code in named.items()}
+    root, *others = pages
+    chapters = "".join(f"- file: book/{name}\n" for name in others)
+    (folder / "_toc.yml").write_text(f"format: jb-book\nroot: book/{root}\n" + (chapters and f"chapters:\n{chapters}"))
+    for name, cells in pages.items():
+        write_page(folder, name, *cells)
+
+
+def write_page(folder, name, *cells):
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    for name, cells in zip(names, pages, strict=True):
-        notebook = nbformat.v4.new_notebook(
-            cells=[nbformat.v4.new_markdown_cell(f"# {name}"), *map(nbformat.v4.new_code_cell, cells)],
-            metadata={**kernel, "language_info": {"name": "python"}},
-        )
-        nbformat.write(notebook, folder / "book" / f"{name}.ipynb")
+    cells = [nbformat.v4.new_code_cell(code, id=f"cell-{number}") for number, code in enumerate(cells)]
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_markdown_cell(f"# {name}", id="title"), *cells],
+        metadata={**kernel, "language_info": {"name": "python"}},
+    )
+    nbformat.write(notebook, folder / "book" / f"{name}.ipynb")
 
 
 def build(folder):
@@ -98,26 +107,47 @@ def build(folder):
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
-def test_a_change_in_the_package_reaches_the_page(tmp_path):
-    """The notebook's own cells stay the same; what they import changes; the page must show the new value."""
-    code = "import sys; sys.path.insert(0, '..')\nfrom rlbook.number import NUMBER; print('is', NUMBER)"
-    small_book(tmp_path, [code, "with open('runs', 'a') as runs: runs.write('one ')"])
-    package, page = tmp_path / "rlbook" / "number.py", tmp_path / "_build" / "html" / "book" / "page.html"
+def ran(folder):
+    """Build, and say which pages' notebooks were run for it."""
+    result = build(folder)
+    said = result.stdout + result.stderr
+    assert result.returncode == 0, said
+    assert "Executing notebook" not in said, "run side by side, and not by myst-nb again"
+    return re.findall(r"(\w+)\.ipynb: ran in", said)
 
-    package.write_text("NUMBER = 1001\n")
-    first = build(tmp_path)
-    assert first.returncode == 0, first.stdout + first.stderr
-    assert "is 1001" in page.read_text()
-    assert "page.ipynb: ran in" in first.stdout
-    assert (tmp_path / "book" / "runs").read_text() == "one ", "run by this extension, and not by myst-nb again"
 
-    package.write_text("NUMBER = 2002\n")
-    assert build(tmp_path).returncode == 0
-    assert "is 2002" in page.read_text()
+def test_a_change_in_the_package_reaches_the_pages_that_import_it_and_runs_no_other(tmp_path):
+    """The notebooks' own cells stay the same; what they import changes, and the pages must show it."""
+    path = "import sys; sys.path.insert(0, '..')\n"
+    number = f"{path}from rlbook.number import NUMBER; print('is', NUMBER)"
+    word = f"{path}import rlbook; print('says', rlbook.say())"
+    small_book(tmp_path, number=number, word=word)
+    package, html = tmp_path / "rlbook", tmp_path / "_build" / "html" / "book"
+    (package / "__init__.py").write_text("from rlbook.speech import say\n")
+    (package / "speech.py").write_text("def say():\n    from .words import WORD\n    return WORD\n")
+    (package / "words.py").write_text("WORD = 'hello'\n")
+    (package / "number.py").write_text("NUMBER = 1001\n")
+    (package / "widgets" / "static").mkdir(parents=True)
+    assert sorted(ran(tmp_path)) == ["number", "word"]
+    assert "is 1001" in (html / "number.html").read_text()
 
-    unchanged = build(tmp_path)
-    assert "ran in" not in unchanged.stdout + unchanged.stderr
-    assert "Executing notebook" not in unchanged.stdout + unchanged.stderr
+    (package / "number.py").write_text("NUMBER = 2002\n")
+    (package / "widgets" / "static" / "widgets.css").write_text("p {}")
+    (package / "unused.py").write_text("import rlbook.number\n")
+    assert ran(tmp_path) == ["number"]
+    assert "is 2002" in (html / "number.html").read_text()
+
+    (package / "words.py").write_text("WORD = 'goodbye'\n")
+    write_page(tmp_path, "number", number.replace("is", "was"))
+    assert sorted(ran(tmp_path)) == ["number", "word"]
+    assert "says goodbye" in (html / "word.html").read_text()
+
+    (package / "number.py").write_text("NUMBER = 3003\n")
+    assert ran(tmp_path) == ["number"]
+    write_page(tmp_path, "number", number)  # whose outputs of the first builds are not those of today
+    assert ran(tmp_path) == ["number"]
+    assert "is 3003" in (html / "number.html").read_text()
+    assert not ran(tmp_path)
 
 
 @pytest.mark.parametrize("named", ["../elsewhere", "..", ".", "../../work", "../_build", "../_build/../elsewhere"])
