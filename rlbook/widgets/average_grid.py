@@ -3,7 +3,7 @@
 Every episode leaves in the cell of each pair it takes γᵗ r(s_t,a_t). The sum over the cells is the return of the
 episode; the sum over the average of such grids tends to η(π), and what its cells tend to is ρ_π(s,a) r(s,a)
 (thm-return, prop-empirical). `Episodes` plays them from a seed with generator and rules that the browser has a copy
-of (frontend/src/difference_numerics.js), so that both play the same episodes, step by step.
+of (frontend/src/average_grid/numerics.js), so that both play the same episodes, step by step.
 """
 
 from __future__ import annotations

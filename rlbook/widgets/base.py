@@ -2,7 +2,7 @@
 
 In a notebook a widget is an anywidget; `_view` names the renderer inside the one shared bundle. On the page
 there is no kernel: there the `text/html` view stands, which holds the same state as JSON, and the page's own
-script mounts the same renderer on it (frontend/src/host.js). Where no script runs, and in print, the picture
+script mounts the same renderer on it (frontend/src/shared/host.js). Where no script runs, and in print, the picture
 that matplotlib drew of that state is seen.
 """
 

@@ -8,7 +8,7 @@ mean of f + cg over n samples is an estimate of E f for every c that is fixed be
 half for the other it is not (prop-cross-fit).
 
 The numbers are those of `rlbook.q_prop`; the browser has a copy of these closed forms
-(frontend/src/q_prop_numerics.js), held to it by tests.
+(frontend/src/control_variate/numerics.js), held to it by tests.
 """
 
 from __future__ import annotations

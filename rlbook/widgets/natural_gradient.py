@@ -5,7 +5,7 @@ chooses the bend k of the coordinate (σ itself is k = 1, log σ is k = 0), and 
 A softmax policy over three actions: its paths in the triangle of all policies, and the plateau of the Euclidean one.
 
 The numbers are those of `rlbook.natural_gradient`; the browser has a copy of these closed forms and steps
-(frontend/src/gaussian_numerics.js), held to it by tests.
+(frontend/src/natural_gradient/numerics.js), held to it by tests.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ quadrilateral D. The return is linear there: its level lines are straight, and a
 what turning the reward does, what mixing does, and what a temperature does.
 
 The numbers are those of `rlbook.occupancy`; the browser has a copy of these closed forms
-(frontend/src/occupancy_numerics.js), held to it by tests.
+(frontend/src/occupancy/numerics.js), held to it by tests.
 """
 
 from __future__ import annotations

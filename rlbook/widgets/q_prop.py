@@ -6,7 +6,7 @@ The reader sets the weight κ of a control of slope q, or lets a rule set it; th
 parabola in κ. A rule that looks at the sample itself moves the mean (prop-single-sample).
 
 The numbers are those of `rlbook.q_prop.GaussianModel`; the browser has a copy of these closed forms
-(frontend/src/q_prop_numerics.js), held to it by tests.
+(frontend/src/q_prop/numerics.js), held to it by tests.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 On the map the iterates are Q_{k+1} = T Q_k, with T one of T^π, T* and T_α (def-operators, def-optimality,
 def-soft), from two starts at once. In the plane they are V_{k+1} = T V_k, for the same operators on functions of
 the state. `Sweeps` and `PlaneSweeps` compute them with `rlbook.bellman`; the browser has a copy of the little that
-this takes (frontend/src/grid_numerics.js), held to it by tests.
+this takes (frontend/src/shared/grid_numerics.js), held to it by tests.
 
 An edit keeps what the sweeps have found: the present Q_k becomes the new Q_0, and k counts from 0 again.
 """

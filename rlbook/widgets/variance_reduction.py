@@ -119,7 +119,7 @@ class Problem:
 
     @cached_property
     def tables(self):
-        """The problem as JSON values, in the form that frontend/src/numerics.js takes."""
+        """The problem as JSON values, in the form that frontend/src/variance_reduction/numerics.js takes."""
         T, S = self.horizon, self.mdp.n_states
         C = self.moments(None).covariance
         hh, ph, fh = (np.zeros((T, S, 4)) for _ in range(3))

@@ -1,4 +1,4 @@
-"""The browser's closed forms are Python's: each function of occupancy_numerics.js against its twin."""
+"""The browser's closed forms are Python's: each function of occupancy/numerics.js against its twin."""
 
 import numpy as np
 import pytest
@@ -19,8 +19,8 @@ from rlbook.occupancy import (
 )
 from rlbook.widgets import Occupancy
 from rlbook.widgets.occupancy import LIMITS
-from tests.node import FRONTEND, Javascript
 
+MODULES = ("occupancy/numerics.js",)
 PROBABILITY = st.sampled_from([0.0, 0.5, 1.0]) | st.floats(0, 1).map(lambda p: round(p, 6))
 PAIR = st.lists(PROBABILITY, min_size=2, max_size=2)
 REWARD = st.sampled_from([0.0, 1.0, -10.0]) | st.floats(-10, 10).map(lambda x: round(x, 6))
@@ -43,13 +43,6 @@ def widgets(draw):
         pi_new=draw(PAIR),
         share=draw(PROBABILITY),
     )
-
-
-@pytest.fixture(scope="module")
-def js():
-    numerics = Javascript(FRONTEND / "src" / "occupancy_numerics.js")
-    yield numerics
-    numerics.close()
 
 
 def of(widget):
