@@ -18,9 +18,9 @@ import traitlets as tr
 from rlbook import plots
 from rlbook.bellman import policy_iteration, transition_matrix
 from rlbook.occupancy import occupancy
+from rlbook.widgets.base import Whole
 from rlbook.widgets.maps import MAP_SETTINGS, MapWidget, draw_cells, make_map, read_policy, write_policy
 
-MOST_EPISODES = 10_000
 CUT = 1e-6  # an episode that is not absorbed ends when γᵗ is below this
 QUANTITIES = ("reward", "visits")
 CHUNK = 500  # episodes whose grids are held at once
@@ -197,9 +197,9 @@ class AverageGrid(MapWidget):
     preset = tr.Unicode("goal-and-pit").tag(sync=True, setting=True)
     policy = tr.List(tr.Unicode()).tag(sync=True, setting=True)
     quantity = tr.Enum(QUANTITIES, "reward").tag(sync=True, setting=True)
-    episodes = tr.Int(0, min=0, max=MOST_EPISODES).tag(sync=True, setting=True)
-    t = tr.Int(0, min=0, max=100_000).tag(sync=True, setting=True)
-    seed = tr.Int(1, min=0, max=2**32 - 1).tag(sync=True, setting=True)
+    episodes = Whole(0, 0, 10_000).tag(sync=True, setting=True)
+    t = Whole(0, 0, 100_000).tag(sync=True, setting=True)
+    seed = Whole(1, 0, 2**32 - 1).tag(sync=True, setting=True)
 
     def __init__(self, preset=None, **settings):
         self._played = None, None  # the settings and the episodes that were asked for last

@@ -17,6 +17,7 @@ from typing import ClassVar
 from urllib.parse import quote
 
 import anywidget
+import numpy as np
 import traitlets as tr
 
 from rlbook import plots
@@ -36,6 +37,7 @@ class Widget(anywidget.AnyWidget):
     _esm = STATIC / "widgets.esm.js"
     _css = STATIC / "widgets.css"
     _view = tr.Unicode().tag(sync=True)
+    _schema = tr.Dict().tag(sync=True)
     _said = None  # the names of the settings said so far, while some are
 
     def __init__(self, **settings):
@@ -53,6 +55,19 @@ class Widget(anywidget.AnyWidget):
     def setting_names(cls):
         """The names of the settings that the constructor takes."""
         return sorted(cls.class_traits(setting=True))
+
+    @tr.default("_schema")
+    def _rules_of_settings(self):
+        """What each setting may be: {low, high, step, shown, …} of numbers, {choices}, or the {most} of a map."""
+        traits = self.traits(setting=True).items()
+        choices = {name: {"choices": list(trait.values)} for name, trait in traits if isinstance(trait, tr.Enum)}
+        return choices | {name: trait.rule for name, trait in traits if hasattr(trait, "rule")}
+
+    @classmethod
+    def limits(cls, name):
+        """(low, high) of a setting that is a number, or holds numbers."""
+        trait = getattr(cls, name)
+        return trait.low, trait.high
 
     @property
     def settings(self):
@@ -173,17 +188,59 @@ def _make(kind, settings):
     return kind(**settings)
 
 
-class Number(tr.Float):
-    """A number from `low` to `high`; nan is none."""
+# Settings with limits, which the page reads too (`Widget._schema`): they stand nowhere else.
 
-    def __init__(self, default, low, high):
+
+class Number(tr.Float):
+    """A number from `low` to `high`; nan is none. Its slider goes over `shown`, all of it if not said, by `step`.
+
+    With `log` the slider is logarithmic, and the step one of log₁₀.
+    """
+
+    def __init__(self, default, low, high, *, step=0.01, shown=None, log=False):
         super().__init__(default)
         self.low, self.high = low, high
+        self.rule = {"low": low, "high": high, "step": step, "shown": list(shown or (low, high)), "log": log}
 
     def validate(self, obj, value):
         value = super().validate(obj, value)
         if not self.low <= value <= self.high:
             raise tr.TraitError(f"{self.name} must be a number from {self.low:g} to {self.high:g}, got {value!r}")
+        return value
+
+
+class Whole(tr.Int):
+    """A whole number from `low` to `high`, by steps from `low` on: with a step of 2 an even or an odd one."""
+
+    def __init__(self, default, low, high, *, step=1):
+        super().__init__(default)
+        self.low, self.high, self.step = low, high, step
+        self.rule = {"low": low, "high": high, "step": step, "shown": [low, high], "whole": True}
+
+    def validate(self, obj, value):
+        value = super().validate(obj, value)
+        if not self.low <= value <= self.high or (value - self.low) % self.step:
+            kind = {1: "a whole", 2: ("an even", "an odd")[self.low % 2]}[self.step]
+            raise tr.TraitError(f"{self.name} must be {kind} number from {self.low} to {self.high}, got {value!r}")
+        return value
+
+
+class Numbers(tr.List):
+    """Numbers from `low` to `high` in nested lists of a shape. `called` says in an error what they are."""
+
+    def __init__(self, shape, low, high, called, *, step=0.01, shown=None):
+        inner = tr.Float()
+        for n in shape[:0:-1]:
+            inner = tr.List(inner, minlen=n, maxlen=n)
+        super().__init__(inner, minlen=shape[0], maxlen=shape[0])
+        self.low, self.high, self.called = low, high, called
+        self.rule = {"low": low, "high": high, "step": step, "shown": list(shown or (low, high)), "shape": list(shape)}
+
+    def validate(self, obj, value):
+        value = super().validate(obj, value)
+        if not all(self.low <= x <= self.high for x in np.ravel(value)):  # nor is nan
+            limits = f"from {self.low} to {self.high}".replace("-", "−")
+            raise tr.TraitError(f"{self.name} must be {self.called} {limits}, got {value!r}")
         return value
 
 

@@ -21,9 +21,8 @@ import traitlets as tr
 from rlbook import plots
 from rlbook.q_prop import CorrelatedPair, control_variate, cross_fitted, fitted_on_same
 from rlbook.widgets.average_grid import uniforms
-from rlbook.widgets.base import Number, PresetWidget
+from rlbook.widgets.base import Number, PresetWidget, Whole
 
-LIMITS = {"c": (-2, 2), "corr": (-1, 1), "bend": (0, 1)}  # of each number that can be set
 FEWEST, MOST = 8, 64  # samples in a batch: below 8 a coefficient from half of them has no variance
 BATCHES = 160
 
@@ -85,11 +84,11 @@ class ControlVariate(PresetWidget):
 
     _view = tr.Unicode("control_variate").tag(sync=True)
     preset = tr.Unicode("correlated").tag(sync=True, setting=True)
-    c = Number(0.0, *LIMITS["c"]).tag(sync=True, setting=True)
-    corr = Number(0.9, *LIMITS["corr"]).tag(sync=True, setting=True)
-    bend = Number(0.0, *LIMITS["bend"]).tag(sync=True, setting=True)
-    n = tr.Int(16).tag(sync=True, setting=True)
-    seed = tr.Int(1, min=0, max=2**32 - 1).tag(sync=True, setting=True)
+    c = Number(0.0, -2, 2).tag(sync=True, setting=True)
+    corr = Number(0.9, -1, 1).tag(sync=True, setting=True)
+    bend = Number(0.0, 0, 1).tag(sync=True, setting=True)
+    n = Whole(16, FEWEST, MOST, step=2).tag(sync=True, setting=True)
+    seed = Whole(1, 0, 2**32 - 1).tag(sync=True, setting=True)
 
     # Numbers ------------------------------------------------------------------------------------------------
 
@@ -159,13 +158,6 @@ class ControlVariate(PresetWidget):
 
     # Settings -----------------------------------------------------------------------------------------------
 
-    @tr.validate("n")
-    def _two_halves(self, proposal):
-        value = proposal["value"]
-        if not FEWEST <= value <= MOST or value % 2:
-            raise tr.TraitError(f"n must be an even number from {FEWEST} to {MOST}, got {value!r}")
-        return value
-
 
 # The picture ------------------------------------------------------------------------------------------------
 
@@ -181,13 +173,13 @@ def _draw_samples(widget, ax):
 
 
 def _draw_bowl(widget, ax):
-    c = np.linspace(*LIMITS["c"], 81)
+    c = np.linspace(*widget.limits("c"), 81)
     ax.plot(c, widget.pair.variance(c), color=plots.BASELINE, lw=2)
     ax.axhline(1, color=plots.PLAIN, lw=1)
     ax.axhline(widget.floor, color=plots.BOUND, lw=1, ls="--")
     ax.plot(widget.best, widget.floor, "o", mfc="white", mec=plots.INK, ms=6, clip_on=False)
     ax.plot(widget.c, widget.variance, "o", color=plots.INK, ms=6, clip_on=False)
-    ax.set(title="Var(f + cg)", xlabel="c", ylabel="variance", xlim=LIMITS["c"], ylim=(0, 3))
+    ax.set(title="Var(f + cg)", xlabel="c", ylabel="variance", xlim=widget.limits("c"), ylim=(0, 3))
 
 
 def _draw_estimates(widget, ax):

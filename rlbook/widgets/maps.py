@@ -14,6 +14,7 @@ from rlbook.mdp import MOVES, gridworld
 from rlbook.widgets.base import Number, PresetWidget
 
 ARROWS = "^>v<"  # the actions in gridworld's order; a dot stands for all four alike
+LARGEST_REWARD = 100  # of a step, or of a cell
 MAP_SETTINGS = ("rows", "cell_rewards", "slip", "gamma", "step_reward", "goal_reward", "pit_reward")
 
 
@@ -55,9 +56,9 @@ class MapWidget(PresetWidget):
     cell_rewards = tr.List(tr.List(tr.Float())).tag(sync=True, setting=True)
     slip = Number(0.0, 0, 1).tag(sync=True, setting=True)
     gamma = Number(0.9, 0, 0.98).tag(sync=True, setting=True)
-    step_reward = Number(0.0, -100, 100).tag(sync=True, setting=True)
-    goal_reward = Number(1.0, -100, 100).tag(sync=True, setting=True)
-    pit_reward = Number(-1.0, -100, 100).tag(sync=True, setting=True)
+    step_reward = Number(0.0, -LARGEST_REWARD, LARGEST_REWARD, shown=(-2, 1)).tag(sync=True, setting=True)
+    goal_reward = Number(1.0, -LARGEST_REWARD, LARGEST_REWARD).tag(sync=True, setting=True)
+    pit_reward = Number(-1.0, -LARGEST_REWARD, LARGEST_REWARD).tag(sync=True, setting=True)
 
     def __init__(self, preset=None, **settings):
         super().__init__(preset, **{**(self._emptied() if "rows" in settings else {}), **settings})
@@ -72,6 +73,11 @@ class MapWidget(PresetWidget):
         following = super()._following(before, said)
         own = "rows" in said if following else map_shape(before["rows"]) != map_shape(self.rows)
         return {**following, **self._emptied()} if own else following
+
+    @tr.default("_schema")
+    def _rules_of_settings(self):
+        rewards = {"low": -LARGEST_REWARD, "high": LARGEST_REWARD}
+        return {**super()._rules_of_settings(), "rows": {"most": list(self.LARGEST_MAP)}, "cell_rewards": rewards}
 
     @classmethod
     def _emptied(cls):
@@ -94,8 +100,9 @@ class MapWidget(PresetWidget):
         value, shape = proposal["value"], map_shape(self.rows)
         if (value and map_shape(value) != shape) or any(len(row) != shape[1] for row in value):
             raise tr.TraitError(f"cell_rewards must be empty or {shape[0]} lists of {shape[1]} numbers, got {value!r}")
-        if not all(abs(x) <= 100 for row in value for x in row):  # nor is nan
-            raise tr.TraitError(f"cell_rewards must hold numbers from -100 to 100, got {value!r}")
+        if not all(abs(x) <= LARGEST_REWARD for row in value for x in row):  # nor is nan
+            most = LARGEST_REWARD
+            raise tr.TraitError(f"cell_rewards must hold numbers from {-most} to {most}, got {value!r}")
         return value
 
     def _check_arrows(self, name, policy):

@@ -26,17 +26,8 @@ from rlbook.natural_gradient import (
     plateau_time,
     softmax_path,
 )
-from rlbook.widgets.base import Number, PresetWidget
+from rlbook.widgets.base import Number, Numbers, PresetWidget, Whole
 
-LIMITS = {  # of each number that can be set
-    "mu": (-2, 2),
-    "sigma": (0.1, 3),
-    "c": (-2, 2),
-    "alpha": (0.01, 2),
-    "delta": (0.001, 1),
-    "bend": (-1, 2),
-}
-MOST_STEPS = 500
 FRAME = (-2.25, 2.25), (0, 3.6), (-2.45, 1.15)  # what is seen of μ, σ and log σ
 
 
@@ -74,15 +65,15 @@ class NaturalGradient(PresetWidget):
     _view = tr.Unicode("natural_gradient").tag(sync=True)
     preset = tr.Unicode("two-coordinates").tag(sync=True, setting=True)
     view = tr.Enum(("gaussian", "softmax"), "gaussian").tag(sync=True, setting=True)
-    mu = Number(-1.2, *LIMITS["mu"]).tag(sync=True, setting=True)
-    sigma = Number(1.6, *LIMITS["sigma"]).tag(sync=True, setting=True)
-    c = Number(1.0, *LIMITS["c"]).tag(sync=True, setting=True)
-    alpha = Number(0.1, *LIMITS["alpha"]).tag(sync=True, setting=True)
-    delta = Number(0.1, *LIMITS["delta"]).tag(sync=True, setting=True)
-    bend = Number(1.0, *LIMITS["bend"]).tag(sync=True, setting=True)
-    steps = tr.Int(40, min=0, max=MOST_STEPS).tag(sync=True, setting=True)
-    start = tr.List(tr.Float(), minlen=3, maxlen=3).tag(sync=True, setting=True)
-    rewards = tr.List(tr.Float(), minlen=3, maxlen=3).tag(sync=True, setting=True)
+    mu = Number(-1.2, -2, 2).tag(sync=True, setting=True)
+    sigma = Number(1.6, 0.1, 3).tag(sync=True, setting=True)
+    c = Number(1.0, -2, 2).tag(sync=True, setting=True)
+    alpha = Number(0.1, 0.01, 2).tag(sync=True, setting=True)
+    delta = Number(0.1, 0.001, 1, log=True).tag(sync=True, setting=True)
+    bend = Number(1.0, -1, 2, step=0.05).tag(sync=True, setting=True)
+    steps = Whole(40, 0, 500).tag(sync=True, setting=True)
+    start = Numbers((3,), 0, 1, "three probabilities that sum to 1, each", step=0.001).tag(sync=True, setting=True)
+    rewards = Numbers((3,), 0, 1, "three numbers").tag(sync=True, setting=True)
 
     def path(self, *, natural, bend=None, alpha=None, steps=None):
         """The policies from the start on, one a row: (steps+1, 2) of μ and σ, or (steps+1, 3) probabilities.
@@ -195,17 +186,10 @@ class NaturalGradient(PresetWidget):
     def _policy_that_is_one(self, proposal):
         value = proposal["value"]
         p = np.array(value)
-        if not (p >= 0).all() or not abs(p.sum() - 1) < 1e-6 or (p > 0).sum() < 2:
+        if not abs(p.sum() - 1) < 1e-6 or (p > 0).sum() < 2:
             raise tr.TraitError(
                 f"start must be three probabilities that sum to 1, at least two of them positive, got {value!r}"
             )
-        return value
-
-    @tr.validate("rewards")
-    def _rewards_in_range(self, proposal):
-        value = proposal["value"]
-        if not all(0 <= r <= 1 for r in value):
-            raise tr.TraitError(f"rewards must be three numbers from 0 to 1, got {value!r}")
         return value
 
 

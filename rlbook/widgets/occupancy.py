@@ -26,15 +26,8 @@ from rlbook.occupancy import (
     policy_from_occupancy,
     polygon,
 )
-from rlbook.widgets.base import Number, PresetWidget
+from rlbook.widgets.base import Number, Numbers, PresetWidget
 
-LIMITS = {  # of each number that can be set
-    "gamma": (0, 0.99),
-    "start": (0, 1),
-    "share": (0, 1),
-    "alpha": (0.02, 20),
-}
-MOST_REWARD = 10
 CORNERS = ((0, 0), (1, 0), (1, 1), (0, 1))  # the actions in states 0 and 1, in the order of `polygon`
 TIE = 1e-9  # corners whose returns differ by less than this, for their size, are equally good
 
@@ -62,14 +55,14 @@ class Occupancy(PresetWidget):
     _view = tr.Unicode("occupancy").tag(sync=True)
     preset = tr.Unicode("two-rooms").tag(sync=True, setting=True)
     view = tr.Enum(("reward", "mixing", "temperature"), "reward").tag(sync=True, setting=True)
-    pi = tr.List(tr.Float(), minlen=2, maxlen=2).tag(sync=True, setting=True)
-    pi_new = tr.List(tr.Float(), minlen=2, maxlen=2).tag(sync=True, setting=True)
-    share = Number(0.5, *LIMITS["share"]).tag(sync=True, setting=True)
-    alpha = Number(1.0, *LIMITS["alpha"]).tag(sync=True, setting=True)
-    r = tr.List(tr.List(tr.Float(), minlen=2, maxlen=2), minlen=2, maxlen=2).tag(sync=True, setting=True)
-    ahead = tr.List(tr.List(tr.Float(), minlen=2, maxlen=2), minlen=2, maxlen=2).tag(sync=True, setting=True)
-    gamma = Number(0.8, *LIMITS["gamma"]).tag(sync=True, setting=True)
-    start = Number(0.4, *LIMITS["start"]).tag(sync=True, setting=True)
+    pi = Numbers((2,), 0, 1, "two probabilities of action 1,").tag(sync=True, setting=True)
+    pi_new = Numbers((2,), 0, 1, "two probabilities of action 1,").tag(sync=True, setting=True)
+    share = Number(0.5, 0, 1).tag(sync=True, setting=True)
+    alpha = Number(1.0, 0.02, 20, log=True).tag(sync=True, setting=True)
+    r = Numbers((2, 2), -10, 10, "2 × 2 numbers", shown=(-2, 2)).tag(sync=True, setting=True)
+    ahead = Numbers((2, 2), 0, 1, "2 × 2 probabilities to come to state 1,").tag(sync=True, setting=True)
+    gamma = Number(0.8, 0, 0.99).tag(sync=True, setting=True)
+    start = Number(0.4, 0, 1).tag(sync=True, setting=True)
 
     @classmethod
     def of(cls, mdp, **settings):
@@ -208,29 +201,6 @@ class Occupancy(PresetWidget):
             f"η = {self.eta:.3g}; {extra}."
         )
 
-    # Settings -----------------------------------------------------------------------------------------------
-
-    @tr.validate("pi", "pi_new")
-    def _two_probabilities(self, proposal):
-        name, value = proposal["trait"].name, proposal["value"]
-        if not all(0 <= p <= 1 for p in value):
-            raise tr.TraitError(f"{name} must be two probabilities of action 1, from 0 to 1, got {value!r}")
-        return value
-
-    @tr.validate("ahead")
-    def _four_probabilities(self, proposal):
-        value = proposal["value"]
-        if not all(0 <= p <= 1 for row in value for p in row):
-            raise tr.TraitError(f"ahead must be 2 × 2 probabilities to come to state 1, from 0 to 1, got {value!r}")
-        return value
-
-    @tr.validate("r")
-    def _four_rewards(self, proposal):
-        value = proposal["value"]
-        if not all(-MOST_REWARD <= x <= MOST_REWARD for row in value for x in row):
-            raise tr.TraitError(f"r must be 2 × 2 numbers from −{MOST_REWARD} to {MOST_REWARD}, got {value!r}")
-        return value
-
 
 def _policy(p):
     """(S, A) from the probabilities of action 1."""
@@ -302,7 +272,7 @@ def _draw_curves(widget, ax, place):
 
 def _cooled(widget):
     """Temperatures (n,) and the soft-optimal [π(1|0), π(1|1)] at each, (n, 2)."""
-    mdp, alphas = widget.mdp, np.geomspace(*LIMITS["alpha"], 31)[::-1]
+    mdp, alphas = widget.mdp, np.geomspace(*widget.limits("alpha"), 31)[::-1]
     return alphas, np.array([entropy_program(mdp, alpha, tol=1e-6).pi[:, 1] for alpha in alphas])
 
 
@@ -380,7 +350,7 @@ def _draw_cooling(widget, ax):
         ax.plot(alphas, pi[:, s], color=plots.IMPROVED, ls=dashes, label=f"state {s}")
     ax.axvline(widget.alpha, color=plots.INK, lw=0.6)
     ax.set(title="The optimum as it cools", xlabel="α (units of reward)", ylabel="π(1|s)", ylim=(-0.02, 1.02))
-    ax.set(xscale="log", xlim=LIMITS["alpha"])
+    ax.set(xscale="log", xlim=widget.limits("alpha"))
     ax.legend(fontsize=6.5)
 
 

@@ -14,7 +14,7 @@ import traitlets as tr
 from rlbook import plots
 from rlbook.bellman import evaluate_policy, policy_iteration
 from rlbook.occupancy import TWO_BY_TWO, mixture_path, state_occupancy, two_by_two
-from rlbook.widgets.base import Number
+from rlbook.widgets.base import Number, Numbers
 from rlbook.widgets.maps import MapWidget, draw_cells, make_map, read_policy, write_policy
 
 WEIGHTS = ("new", "old")
@@ -52,9 +52,9 @@ class PerformanceDifference(MapWidget):
     policy = tr.List(tr.Unicode()).tag(sync=True, setting=True)
     other = tr.List(tr.Unicode()).tag(sync=True, setting=True)
     example = tr.Enum(tuple(TWO_BY_TWO), "detour").tag(sync=True, setting=True)
-    first = tr.List(tr.Float(), minlen=2, maxlen=2).tag(sync=True, setting=True)
-    second = tr.List(tr.Float(), minlen=2, maxlen=2).tag(sync=True, setting=True)
-    alpha = Number(0.1, 0, 1).tag(sync=True, setting=True)
+    first = Numbers((2,), 0, 1, "two numbers").tag(sync=True, setting=True)
+    second = Numbers((2,), 0, 1, "two numbers").tag(sync=True, setting=True)
+    alpha = Number(0.1, 0, 1, step=0.005).tag(sync=True, setting=True)
     weights = tr.Enum(WEIGHTS, "new").tag(sync=True, setting=True)
     actions = tr.Enum(WEIGHTS, "new").tag(sync=True, setting=True)
     reach = tr.Enum(REACHES, 1.0).tag(sync=True, setting=True)
@@ -179,13 +179,6 @@ class PerformanceDifference(MapWidget):
     @tr.validate("policy", "other")
     def _policy_that_fits(self, proposal):
         return self._check_arrows(proposal["trait"].name, proposal["value"])
-
-    @tr.validate("first", "second")
-    def _probabilities(self, proposal):
-        value = proposal["value"]
-        if not all(0 <= x <= 1 for x in value):  # nor is nan
-            raise tr.TraitError(f"{proposal['trait'].name} must be two numbers from 0 to 1, got {value!r}")
-        return value
 
 
 # Presets ----------------------------------------------------------------------------------------------------

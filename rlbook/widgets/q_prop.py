@@ -18,18 +18,9 @@ import traitlets as tr
 
 from rlbook import plots
 from rlbook.q_prop import GaussianModel
-from rlbook.widgets.base import Number, PresetWidget
+from rlbook.widgets.base import Number, PresetWidget, Whole
 from rlbook.widgets.control_variate import normals
 
-LIMITS = {  # of each number that can be set
-    "weight": (-2, 3),
-    "q": (-3, 3),
-    "c1": (-2, 2),
-    "c2": (-1, 1),
-    "c3": (-0.5, 0.5),
-    "tau": (0.1, 3),
-    "sigma": (0.3, 2),
-}
 MOST = 64  # samples that an estimate averages
 BATCHES = 160
 
@@ -66,16 +57,16 @@ class QProp(PresetWidget):
 
     _view = tr.Unicode("q_prop").tag(sync=True)
     preset = tr.Unicode("helpful").tag(sync=True, setting=True)
-    weight = Number(0.0, *LIMITS["weight"]).tag(sync=True, setting=True)
+    weight = Number(0.0, -2, 3).tag(sync=True, setting=True)
     rule = tr.Enum(("fixed", "conservative", "aggressive"), "fixed").tag(sync=True, setting=True)
-    q = Number(0.9, *LIMITS["q"]).tag(sync=True, setting=True)
-    c1 = Number(1.0, *LIMITS["c1"]).tag(sync=True, setting=True)
-    c2 = Number(0.0, *LIMITS["c2"]).tag(sync=True, setting=True)
-    c3 = Number(0.0, *LIMITS["c3"]).tag(sync=True, setting=True)
-    tau = Number(0.5, *LIMITS["tau"]).tag(sync=True, setting=True)
-    sigma = Number(1.0, *LIMITS["sigma"]).tag(sync=True, setting=True)
-    n = tr.Int(16, min=1, max=MOST).tag(sync=True, setting=True)
-    seed = tr.Int(1, min=0, max=2**32 - 1).tag(sync=True, setting=True)
+    q = Number(0.9, -3, 3).tag(sync=True, setting=True)
+    c1 = Number(1.0, -2, 2).tag(sync=True, setting=True)
+    c2 = Number(0.0, -1, 1).tag(sync=True, setting=True)
+    c3 = Number(0.0, -0.5, 0.5).tag(sync=True, setting=True)
+    tau = Number(0.5, 0.1, 3).tag(sync=True, setting=True)
+    sigma = Number(1.0, 0.3, 2).tag(sync=True, setting=True)
+    n = Whole(16, 1, MOST).tag(sync=True, setting=True)
+    seed = Whole(1, 0, 2**32 - 1).tag(sync=True, setting=True)
 
     # Numbers ------------------------------------------------------------------------------------------------
 
@@ -159,7 +150,7 @@ def _draw_advantage(widget, ax):
 
 
 def _draw_parabola(widget, ax):
-    model, weights = widget.model, np.linspace(*LIMITS["weight"], 101)
+    model, weights = widget.model, np.linspace(*widget.limits("weight"), 101)
     ax.plot(weights, model.variance(widget.q, weights), color=plots.BASELINE, lw=2)
     ax.axhspan(0, model.noise_floor, color=plots.BOUND, alpha=0.2, lw=0)
     ax.axhline(model.floor, color=plots.BOUND, lw=1, ls="--")
@@ -167,7 +158,7 @@ def _draw_parabola(widget, ax):
     if widget.rule == "fixed":
         ax.plot(widget.weight, widget.variance, "o", color=plots.INK, ms=6, clip_on=False)
     top = 1.15 * max(model.variance(widget.q, 0), model.variance(widget.q, 1))
-    ax.set(title="Variance of ĝ", xlabel="κ, weight", ylabel="variance", xlim=LIMITS["weight"], ylim=(0, top))
+    ax.set(title="Variance of ĝ", xlabel="κ, weight", ylabel="variance", xlim=widget.limits("weight"), ylim=(0, top))
 
 
 def _draw_estimates(widget, ax):

@@ -29,10 +29,9 @@ from rlbook.bellman import (
     soft_value,
 )
 from rlbook.mdp import TabularMDP
-from rlbook.widgets.base import Number
+from rlbook.widgets.base import Number, Numbers, Whole
 from rlbook.widgets.maps import ARROWS, MapWidget, make_map, map_shape, read_policy
 
-MOST_SWEEPS = 1000
 OPERATORS = ("policy", "optimal", "soft")
 STARTS = ("optimistic", "pessimistic", "random")
 TOLERANCE = 1e-13  # of a fixed point, in units of reward; iteration ends before where rounding does not allow it
@@ -231,13 +230,13 @@ class ValueIteration(MapWidget):
     view = tr.Enum(("grid", "plane"), "grid").tag(sync=True, setting=True)
     gamma = Number(0.9, 0, 0.99).tag(sync=True, setting=True)
     operator = tr.Enum(OPERATORS, "optimal").tag(sync=True, setting=True)
-    alpha = Number(0.1, 0.01, 5).tag(sync=True, setting=True)
+    alpha = Number(0.1, 0.01, 5, log=True).tag(sync=True, setting=True)
     policy = tr.List(tr.Unicode()).tag(sync=True, setting=True)
-    k = tr.Int(0, min=0, max=MOST_SWEEPS).tag(sync=True, setting=True)
+    k = Whole(0, 0, 1000).tag(sync=True, setting=True)
     other = tr.Enum(STARTS, "optimistic").tag(sync=True, setting=True)
     Q0 = tr.List().tag(sync=True, setting=True)
     other_Q0 = tr.List().tag(sync=True, setting=True)
-    V0 = tr.List(tr.Float(), minlen=2, maxlen=2).tag(sync=True, setting=True)
+    V0 = Numbers((2,), -10_000, 10_000, "two finite numbers", step=0.1, shown=(-20, 20)).tag(sync=True, setting=True)
 
     def __init__(self, preset=None, **settings):
         self._swept = None, None  # the settings and the sweeps that were asked for last
@@ -396,12 +395,6 @@ class ValueIteration(MapWidget):
     @tr.validate("policy")
     def _policy_that_fits(self, proposal):
         return self._check_arrows("policy", proposal["value"])
-
-    @tr.validate("V0")
-    def _finite_start(self, proposal):
-        if not np.isfinite(proposal["value"]).all():
-            raise tr.TraitError(f"V0 must be two finite numbers, got {proposal['value']!r}")
-        return proposal["value"]
 
 
 # Presets ----------------------------------------------------------------------------------------------------

@@ -30,11 +30,12 @@ from rlbook.policy_gradient import (
     softmax_policy,
     variance_against_horizon,
 )
-from rlbook.widgets.base import Widget
+from rlbook.widgets.base import Number, Widget
 
 ATOMS = 256  # trajectories shipped: their ids fit into a byte
 DOTS, DRAWS = 200, 32  # dots of the cloud, and trajectories drawn for each
 HORIZONS = (1, 2, 3, 4, 5, 7, 10, 14, 20, 30, 45, 70, 100, 140, 200)
+LARGEST_VALUE = 1e9  # of a baseline
 LARGEST_TABLE, MOST_PARAMETERS = 64, 16  # one run of exact_moments a (t, s): more would keep a reader waiting
 
 
@@ -186,8 +187,8 @@ class VarianceReduction(Widget):
     _view = tr.Unicode("variance_reduction").tag(sync=True)
     _presets = tr.Dict().tag(sync=True)
     preset = tr.Unicode("two-rooms").tag(sync=True, setting=True)
-    kappa = tr.Float(1.0, min=0, max=1).tag(sync=True, setting=True)
-    beta = tr.Float(0.0, min=0, max=2).tag(sync=True, setting=True)
+    kappa = Number(1.0, 0, 1).tag(sync=True, setting=True)
+    beta = Number(0.0, 0, 2).tag(sync=True, setting=True)
     baseline = tr.List(tr.List(tr.Float())).tag(sync=True, setting=True)
     step = tr.Int(None, allow_none=True).tag(sync=True, setting=True)
     state = tr.Int(0).tag(sync=True, setting=True)
@@ -285,6 +286,10 @@ class VarianceReduction(Widget):
             for name, (title, problem, settings) in self._shown.items()
         }
 
+    @tr.default("_schema")
+    def _rules_of_settings(self):
+        return {**super()._rules_of_settings(), "baseline": {"low": -LARGEST_VALUE, "high": LARGEST_VALUE}}
+
     @tr.default("baseline")
     def _values(self):
         return self.problem.V.tolist()
@@ -294,8 +299,8 @@ class VarianceReduction(Widget):
         b, (T, S) = proposal["value"], self.problem.V.shape
         if len(b) != T or any(len(row) != S for row in b):
             raise tr.TraitError(f"baseline must be {T} lists of {S} numbers b_t(s), got {b!r}")
-        if not np.isfinite(b).all():
-            raise tr.TraitError(f"baseline must hold finite numbers, got {b!r}")
+        if not (np.abs(b) <= LARGEST_VALUE).all():  # nor is nan
+            raise tr.TraitError(f"baseline must hold finite numbers, at most {LARGEST_VALUE:g}, got {b!r}")
         return b
 
     @tr.validate("step", "state")

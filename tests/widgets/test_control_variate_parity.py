@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from rlbook.q_prop import CorrelatedPair, optimal_coefficient
 from rlbook.widgets import ControlVariate
-from rlbook.widgets.control_variate import FEWEST, LIMITS, MOST, Estimates, estimate_variances, normals
+from rlbook.widgets.control_variate import FEWEST, MOST, Estimates, estimate_variances, normals
 from tests.strategies import within
 
 MODULES = ("control_variate/numerics.js",)
-C, CORR, BEND = (within(LIMITS[name]) for name in ("c", "corr", "bend"))
+C, CORR, BEND = (within(ControlVariate.limits(name)) for name in ("c", "corr", "bend"))
 N = st.integers(FEWEST // 2, MOST // 2).map(lambda half: 2 * half)
 SEED = st.integers(0, 2**32 - 1)
 

@@ -10,7 +10,7 @@ import traitlets
 
 from rlbook.natural_gradient import gaussian_kl, gaussian_path, gaussian_step, kl, softmax_path
 from rlbook.widgets import NaturalGradient
-from rlbook.widgets.natural_gradient import DEFAULTS, LIMITS, PRESETS
+from rlbook.widgets.natural_gradient import DEFAULTS, PRESETS
 
 SETTINGS = ("preset", *DEFAULTS)
 GAUSSIAN = [name for name, (_, settings) in PRESETS.items() if settings.get("view") != "softmax"]
@@ -70,7 +70,8 @@ def test_unknown_setting_is_named_with_those_that_exist():
 
 
 def test_every_limit_can_be_set():
-    for name, ends in LIMITS.items():
+    for name in ("mu", "sigma", "c", "alpha", "delta", "bend"):
+        ends = NaturalGradient.limits(name)
         for value in ends:
             assert getattr(NaturalGradient(**{name: value}), name) == value
 
@@ -235,8 +236,8 @@ def test_page_view_is_small_reproducible_and_described(widget):
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("bend", [-1.0, 0.0, 1.0, 2.0])
-@pytest.mark.parametrize("sigma", LIMITS["sigma"])
-@pytest.mark.parametrize("alpha", LIMITS["alpha"])
+@pytest.mark.parametrize("sigma", NaturalGradient.limits("sigma"))
+@pytest.mark.parametrize("alpha", NaturalGradient.limits("alpha"))
 def test_extremes_have_a_picture_and_numbers_too(bend, sigma, alpha):
     widget = NaturalGradient(mu=-2, c=2, sigma=sigma, alpha=alpha, bend=bend, delta=1, steps=0)
     assert len(widget.picture().axes) == 3

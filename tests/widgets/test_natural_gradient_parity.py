@@ -20,7 +20,6 @@ from rlbook.natural_gradient import (
     steepest_descent,
 )
 from rlbook.widgets import NaturalGradient
-from rlbook.widgets.natural_gradient import LIMITS
 
 MODULES = ("natural_gradient/numerics.js",)
 COUNT = 24  # points of an outline
@@ -28,7 +27,7 @@ COUNT = 24  # points of an outline
 
 def within(name):
     """Any value that the setting can have, its ends among them."""
-    low, high = LIMITS[name]
+    low, high = NaturalGradient.limits(name)
     return st.sampled_from([low, high]) | st.floats(low, high)
 
 

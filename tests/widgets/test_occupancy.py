@@ -12,7 +12,7 @@ from rlbook import gridworld
 from rlbook.bellman import policy_iteration
 from rlbook.occupancy import check_occupancy, expected_return, occupancy, two_by_two
 from rlbook.widgets import Occupancy
-from rlbook.widgets.occupancy import CORNERS, DEFAULTS, LIMITS, PRESETS
+from rlbook.widgets.occupancy import CORNERS, DEFAULTS, PRESETS
 
 SETTINGS = ("preset", *DEFAULTS)
 VIEWS = ("reward", "mixing", "temperature")
@@ -79,7 +79,8 @@ def test_unknown_setting_is_named_with_those_that_exist():
 
 
 def test_every_limit_can_be_set():
-    for name, ends in LIMITS.items():
+    for name in ("gamma", "start", "share", "alpha"):
+        ends = Occupancy.limits(name)
         for value in ends:
             widget = Occupancy(**{name: value})
             assert getattr(widget, name) == value

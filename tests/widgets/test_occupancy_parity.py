@@ -18,7 +18,6 @@ from rlbook.occupancy import (
     state_occupancy,
 )
 from rlbook.widgets import Occupancy
-from rlbook.widgets.occupancy import LIMITS
 
 MODULES = ("occupancy/numerics.js",)
 PROBABILITY = st.sampled_from([0.0, 0.5, 1.0]) | st.floats(0, 1).map(lambda p: round(p, 6))
@@ -33,7 +32,7 @@ def square(entries):
 @st.composite
 def widgets(draw):
     """Every setting anywhere within its limits, their ends among them."""
-    gamma = draw(st.sampled_from(LIMITS["gamma"]) | st.floats(*LIMITS["gamma"]))
+    gamma = draw(st.sampled_from(Occupancy.limits("gamma")) | st.floats(*Occupancy.limits("gamma")))
     return Occupancy(
         ahead=draw(square(PROBABILITY)),
         r=draw(square(REWARD)),
@@ -135,7 +134,7 @@ def test_mixing(js, widget):
     assert np.array(found["policy"]) == close_to(widget.mixed_policy, 1e2)
 
 
-@given(widgets(), st.sampled_from(LIMITS["alpha"]) | st.floats(*LIMITS["alpha"]))
+@given(widgets(), st.sampled_from(Occupancy.limits("alpha")) | st.floats(*Occupancy.limits("alpha")))
 def test_the_optimum_with_entropy(js, widget, alpha):
     solution = entropy_program(widget.mdp, alpha, tol=1e-12)
     pi = js.softPolicy(of(widget), alpha)

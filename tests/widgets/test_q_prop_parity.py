@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from rlbook.q_prop import GaussianModel
 from rlbook.widgets import QProp
 from rlbook.widgets.control_variate import MOST, normals
-from rlbook.widgets.q_prop import LIMITS, Rules
+from rlbook.widgets.q_prop import Rules
 from tests.strategies import within
 
 MODULES = ("q_prop/numerics.js",)
-MODELS = st.builds(GaussianModel, **{name: within(LIMITS[name]) for name in ("c1", "c2", "c3", "tau", "sigma")})
-Q, WEIGHT = within(LIMITS["q"]), within(LIMITS["weight"])
+MODELS = st.builds(GaussianModel, **{name: within(QProp.limits(name)) for name in ("c1", "c2", "c3", "tau", "sigma")})
+Q, WEIGHT = within(QProp.limits("q")), within(QProp.limits("weight"))
 SEED = st.integers(0, 2**32 - 1)
 
 

@@ -37,7 +37,7 @@ def test_unknown_setting_is_named_with_those_that_exist():
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("kappa", 1.5, r"kappa.*greater than 1.*1\.5"),
+        ("kappa", 1.5, r"kappa must be a number from 0 to 1, got 1\.5"),
         ("kappa", "full", r"kappa.*float.*'full'"),
         ("beta", -1, r"beta.*0.*-1"),
         ("batch", 3, r"batch.*\[1, 2, 4, 8, 16, 32\].*int 3"),

@@ -23,7 +23,13 @@ const shared = {
 
 rmSync(to(""), { recursive: true, force: true });
 await build({ ...common, banner: { js }, entryPoints: ["src/index.js"], format: "esm", outfile: to("widgets.esm.js") });
-await build({ ...common, banner: { js }, entryPoints: ["src/shared/page.js"], format: "iife", outfile: to("widgets.js") });
+await build({
+  ...common,
+  banner: { js },
+  entryPoints: ["src/shared/page.js"],
+  format: "iife",
+  outfile: to("widgets.js"),
+});
 for (const name of names) {
   const contents = `import * as view from "./src/${name}/view.js"; globalThis.rlbook.register("${name}", view);`;
   const stdin = { contents, resolveDir: "." };

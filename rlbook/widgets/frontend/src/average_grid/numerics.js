@@ -2,7 +2,18 @@
 // by tests/widgets/test_average_grid_parity.py.
 import { scramble, toss } from "../shared/dice.js";
 import { lookahead } from "../shared/grid_numerics.js";
-import { averaged, dot, eliminate, shifted, solve, solveAdjoint, startDistribution, startsOf, stateMatrix, total } from "../shared/measures.js";
+import {
+  averaged,
+  dot,
+  eliminate,
+  shifted,
+  solve,
+  solveAdjoint,
+  startDistribution,
+  startsOf,
+  stateMatrix,
+  total,
+} from "../shared/measures.js";
 
 const CUT = 1e-6; // an episode that is not absorbed ends when γᵗ is below this
 
@@ -51,7 +62,10 @@ export function visitsOf({ process, pi, powers }, { states, actions, ended }, st
 // What a visit counts for.
 export const unitOf = ({ process }, quantity) => (quantity === "reward" ? process.r : process.r.map(() => 1));
 export const byState = (pairs) =>
-  Array.from({ length: pairs.length / 4 }, (_, s) => pairs[4 * s] + pairs[4 * s + 1] + pairs[4 * s + 2] + pairs[4 * s + 3]);
+  Array.from(
+    { length: pairs.length / 4 },
+    (_, s) => pairs[4 * s] + pairs[4 * s + 1] + pairs[4 * s + 2] + pairs[4 * s + 3],
+  );
 
 // The map, its policy and its dice, with what the average tends to: { rho, pairs, states, total } of each quantity,
 // and the exact standard deviations of one episode's cells and of their sum.
@@ -81,12 +95,20 @@ export function makeEpisodes(now, process, pi) {
   for (const quantity of ["reward", "visits"]) {
     const unit = unitOf(setup, quantity);
     const mean = averaged(process, pi, unit);
-    const second = averaged(process, pi, unit.map((r, i) => r * (r + 2 * gamma * later[i] * mean[i >> 2])));
+    const second = averaged(
+      process,
+      pi,
+      unit.map((r, i) => r * (r + 2 * gamma * later[i] * mean[i >> 2])),
+    );
     const pairs = rho.map((x, i) => x * unit[i]);
     const states = byState(pairs);
     const V = solve(P, gamma, mean);
     const ahead = lookahead({ ...process, r: unit }, V);
-    const squares = averaged(process, pi, unit.map((r, i) => r * (2 * ahead[i] - r))); // r(r + 2γ E V)
+    const squares = averaged(
+      process,
+      pi,
+      unit.map((r, i) => r * (2 * ahead[i] - r)),
+    ); // r(r + 2γ E V)
     const eta = dot(rho0, V);
     setup.exact[quantity] = {
       pairs,

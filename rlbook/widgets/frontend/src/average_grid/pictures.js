@@ -1,15 +1,16 @@
 // The picture of AverageGrid beside its maps: the errors against the number of episodes.
 import { axisX, axisY, gridX, gridY } from "../shared/plot.js";
 import { superscript, svgElement } from "../shared/controls.js";
-import { LEFT, axesX, axesY, frame, path, quiet } from "../shared/frame.js";
+import { LEFT, axesX, axesY, changes, frame, path, quiet } from "../shared/frame.js";
 export function makeGaps(holder) {
-  let key, parts;
+  const changed = changes();
+  let parts;
   return function draw(gaps, bounds, n, unit, [width, height]) {
     const range = 10 ** Math.max(2, Math.ceil(Math.log10(Math.max(n, 1))));
     // Two powers of ten below the bound at one episode, and as many as the bound falls.
     const top = 10 ** Math.ceil(Math.log10(1.5 * Math.max(bounds[0], 1e-6)));
     const floor = top / 10 ** (2 + Math.log10(range) / 2);
-    if (key !== (key = [width, height, range, top, unit].join())) {
+    if (changed([width, height, range, top, unit])) {
       const powers = (low, high) => {
         const ticks = [];
         for (let p = Math.ceil(Math.log10(low) - 1e-9); p <= Math.log10(high) + 1e-9; p++) ticks.push(10 ** p);
@@ -51,7 +52,10 @@ export function makeGaps(holder) {
     const { x, y } = parts;
     const at = (count, value) => [x(count), y(Math.max(value, parts.floor / 10))];
     parts.bound.setAttribute("d", path([at(1, bounds[0]), at(range, bounds[0] / Math.sqrt(range))]));
-    parts.sumBound.setAttribute("d", bounds[1] === null ? "" : path([at(1, bounds[1]), at(range, bounds[1] / Math.sqrt(range))]));
+    parts.sumBound.setAttribute(
+      "d",
+      bounds[1] === null ? "" : path([at(1, bounds[1]), at(range, bounds[1] / Math.sqrt(range))]),
+    );
     parts.gap.setAttribute("d", path(gaps.map(([count, gap]) => at(count, gap))));
     parts.sum.setAttribute("d", bounds[1] === null ? "" : path(gaps.map(([count, , gap]) => at(count, gap))));
     const last = gaps.at(-1);

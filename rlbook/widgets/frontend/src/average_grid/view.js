@@ -1,60 +1,30 @@
 // AverageGrid: episodes leave γᵗ r in the cells of a map, and their average tends to ρ·r.
-import { BRUSHES, byScale, firstCell, makeCells, painted } from "../shared/cell_map.js";
+import { ARROWS, KINDS, brushes, byScale, makeCells, numbersOf, painted, pointing } from "../shared/cells.js";
 import * as common from "../shared/common.js";
-import { chips, element, format, keepKeys, onFrame, scientific, slider, } from "../shared/controls.js";
+import { chips, element, format, key, label, panel, row, scientific, tell } from "../shared/controls.js";
 import * as play from "./numerics.js";
 import { makeGaps } from "./pictures.js";
-import { askedMap, linkedMap, remember } from "../shared/grid_links.js";
-import { ARROWS, KINDS } from "../shared/grid_map.js";
+import { MAP, askedMap, linkedMap, remember } from "../shared/grid_links.js";
 import * as numerics from "../shared/grid_numerics.js";
 
-const MAP = ["rows", "cell_rewards", "slip", "gamma", "step_reward", "goal_reward", "pit_reward"];
 const PROBLEM = [...MAP, "policy", "seed"]; // what the episodes depend on
-const SETTINGS = [...PROBLEM, "quantity", "episodes", "t"];
-const LIMITS = {
-  slip: [0, 1],
-  gamma: [0, 0.98],
-  step_reward: [-100, 100],
-  goal_reward: [-100, 100],
-  pit_reward: [-100, 100],
-};
-const MOST = 10000; // episodes
 const BUDGET = 4; // milliseconds a frame that are given to playing episodes
 const TRAIL = 60; // steps of an episode whose way is drawn
 const PLAY_MS = 90; // between two frames of playing
 
-const read = (model) => common.read(model, SETTINGS);
-
 // Links ------------------------------------------------------------------------------------------------------------
 
-const whole = (text, most) => (text && /^\d{1,10}$/.test(text) ? Math.min(most, Number(text)) : null);
+const POLICIES = { policy: "pi" };
 
 // Settings from a link, as strings; what makes no sense is passed over.
 export function restore(model, asked) {
   common.loadAsked(model, asked);
-  const settings = askedMap(model, asked, LIMITS, { policy: "pi" });
-  if (["reward", "visits"].includes(asked.quantity)) settings.quantity = asked.quantity;
-  for (const [name, most] of [
-    ["episodes", MOST],
-    ["t", 100000],
-    ["seed", 2 ** 32 - 1],
-  ]) {
-    const value = whole(asked[name], most);
-    if (value !== null) settings[name] = value;
-  }
-  common.write(model, settings);
-}
-
-// The settings of a link: restore's inverse.
-function linked(now, { settings: own }) {
-  const link = { preset: now.preset, episodes: now.episodes, ...linkedMap(now, own, LIMITS, { policy: "pi" }) };
-  for (const name of ["quantity", "t", "seed"]) if (now[name] !== own[name]) link[name] = now[name];
-  return link;
+  common.write(model, askedMap(model, asked, POLICIES));
 }
 
 // Words ------------------------------------------------------------------------------------------------------------
 
-const count = (n, one) => `${n} ${one}${n === 1 ? "" : "s"}`;
+const { count } = common;
 // A mean and its standard error, to two digits and as many decimals as that makes sense of.
 function plusMinus(value, error) {
   if (!Number.isFinite(error)) return scientific(value);
@@ -73,7 +43,9 @@ function sentence({ quantity, gamma }, n, shown, averages, exact, gap, bounds) {
   const reward = quantity === "reward";
   const goal = reward ? `η(π) = ${scientific(exact.total)}` : `1/(1−γ) = ${format(1 / (1 - gamma))}`;
   if (!n) {
-    const begun = shown.steps ? `${count(shown.steps, "step")} of the first episode ${shown.steps === 1 ? "has" : "have"} left ${scientific(shown.sum)}.` : "No episode has been played.";
+    const begun = shown.steps
+      ? `${count(shown.steps, "step")} of the first episode ${shown.steps === 1 ? "has" : "have"} left ${scientific(shown.sum)}.`
+      : "No episode has been played.";
     return `${begun} The exact grid sums to ${goal}.`;
   }
   const [[value], [error]] = averages.total;
@@ -88,8 +60,9 @@ function sentence({ quantity, gamma }, n, shown, averages, exact, gap, bounds) {
 // The view ---------------------------------------------------------------------------------------------------------
 
 export function render({ model, el, link }) {
-  const presets = model.get("_presets");
   const set = (settings) => common.write(model, settings);
+  const read = () => common.read(model);
+  const [, most] = common.limits(model, "episodes");
 
   const setupOf = remember(PROBLEM, (now) => {
     const process = numerics.makeGrid(now);
@@ -98,7 +71,7 @@ export function render({ model, el, link }) {
   });
   // Another problem begins again.
   const edit = (settings) => {
-    stop();
+    player.stop();
     set({ ...settings, episodes: 0, t: 0 });
   };
 
@@ -110,188 +83,166 @@ export function render({ model, el, link }) {
     const { episode } = known;
     const length = episode.states.length;
     const steps = t && t < length ? t : length;
-    return { episode, number, steps, whole: steps === length, visits: play.visitsOf(setup, episode, t && t < length ? t : Infinity) };
+    return {
+      episode,
+      number,
+      steps,
+      whole: steps === length,
+      visits: play.visitsOf(setup, episode, t && t < length ? t : Infinity),
+    };
   }
 
   // Time -----------------------------------------------------------------------------------------------------------
 
-  const still = matchMedia("(prefers-reduced-motion: reduce)");
-  let timer = 0;
-  let running = false;
-  let stride = 1; // episodes at a time, more and more of them
-  function stop() {
-    clearTimeout(timer);
-    running = false;
-    stride = 1;
-    request();
-  }
   // Plays `steps` more steps of the next episode; with its last one it joins the average.
   function forward(steps) {
-    const now = read(model);
-    if (now.episodes >= MOST) return false;
+    const now = read();
+    if (now.episodes >= most) return;
     const { setup } = setupOf(now);
     const { states } = play.play(setup, now.episodes);
     const t = now.t + steps;
     set(t < states.length ? { t } : { t: 0, episodes: now.episodes + 1 });
-    return true;
   }
-  const more = (episodes) => set({ t: 0, episodes: Math.min(MOST, model.get("episodes") + episodes) });
-  function tick() {
-    const now = read(model);
-    if (now.episodes >= MOST) return stop();
-    // The first episodes step by step, the others whole.
-    if (now.episodes < playedFrom + 2 && !still.matches) forward(Math.max(1, Math.round(setupOf(now).setup.powers.length / 130)));
-    else {
-      stride = Math.max(1, Math.round(0.08 * (now.episodes - playedFrom)));
-      more(stride);
-    }
-    timer = setTimeout(tick, still.matches ? 700 : PLAY_MS);
-  }
+  const more = (episodes) => set({ t: 0, episodes: Math.min(most, model.get("episodes") + episodes) });
   let playedFrom = 0;
-  const playButton = common.button("play", "Play", () => {
-    if (running) return stop();
-    running = true;
-    playedFrom = model.get("episodes");
-    tick();
-    request();
-  });
+  const player = common.player(
+    () => {
+      const now = read();
+      if (now.episodes >= most) return undefined;
+      const since = now.episodes - playedFrom;
+      // The first episodes step by step, the others whole, more and more of them at a time.
+      const slow = since < 2 && !common.motion.matches;
+      if (slow) forward(Math.max(1, Math.round(setupOf(now).setup.powers.length / 130)));
+      else more(Math.max(1, Math.round(0.08 * since)));
+      return common.motion.matches ? 700 : PLAY_MS;
+    },
+    () => request(),
+    () => {
+      playedFrom = model.get("episodes");
+    },
+  );
   const halted = (act) => () => {
-    stop();
+    player.stop();
     act();
   };
   const transport = element(
     "div",
     { class: "rl-chips rl-transport", role: "group", "aria-label": "Episodes" },
-    common.button("step", "Step", halted(() => forward(1))),
-    playButton,
-    ...[1, 10, 100, 1000].map((n) => common.button(`more-${n}`, `+${n}`, halted(() => more(n)), `${count(n, "episode")} more`)),
-    common.button("restart", "Restart", halted(() => set({ episodes: 0, t: 0 }))),
+    common.button(
+      "step",
+      "Step",
+      halted(() => forward(1)),
+    ),
+    player.node,
+    ...[1, 10, 100, 1000].map((n) =>
+      common.button(
+        `more-${n}`,
+        `+${n}`,
+        halted(() => more(n)),
+        `${count(n, "episode")} more`,
+      ),
+    ),
+    common.button(
+      "restart",
+      "Restart",
+      halted(() => set({ episodes: 0, t: 0 })),
+    ),
   );
 
   // Controls -------------------------------------------------------------------------------------------------------
 
-  const presetRow = common.presetRow(model, { stop });
-  const chooseQuantity = chips(
-    "What piles up",
-    [
-      ["reward", "reward γᵗ r"],
-      ["visits", "visits γᵗ"],
-    ],
-    (quantity) => set({ quantity }),
+  const presetRow = common.presetRow(model, player);
+  const chooseQuantity = chips("What piles up", { reward: "reward γᵗ r", visits: "visits γᵗ" }, (quantity) =>
+    set({ quantity }),
   );
-  const choosePolicy = chips(
-    "Policy π",
-    [
-      ["uniform", "uniform"],
-      ["optimal", "optimal"],
-    ],
-    (name) => edit({ policy: name === "uniform" ? [] : best(read(model)) }),
+  const choosePolicy = chips("Policy π", { uniform: "uniform", optimal: "optimal" }, (name) =>
+    edit({ policy: name === "uniform" ? [] : best(read()) }),
   );
   function best(now) {
     const { setup } = setupOf(now);
     const { Q } = numerics.fixedPoint(setup.process, { kind: "optimal" });
     return numerics.writeGreedy(setup.process, Q, numerics.tieTolerance(Q));
   }
-  const chooseBrush = chips(
-    "Draw the policy",
-    [["look", "Look"], ...BRUSHES.map((brush, a) => [brush, ARROWS[a] ?? "all four"])],
-    (brush) => {
-      episodeMap.choose(brush === "look" ? null : brush);
-      chooseBrush.show(brush);
+  const chooseBrush = chips("Draw the policy", brushes, (brush) => {
+    episodeMap.choose(brush);
+    chooseBrush.show(brush);
+  });
+  const sliders = common.settingSliders(
+    model,
+    {
+      gamma: "γ, discount",
+      slip: "slip, chance of going aside",
+      step_reward: "reward of every step",
     },
+    edit,
   );
-  const numbers = [
-    ["gamma", "γ, discount", 0, 0.98, 0.01],
-    ["slip", "slip, chance of going aside", 0, 1, 0.01],
-    ["step_reward", "reward of every step", -2, 1, 0.01],
-  ].map(([name, label, min, max, step]) => [name, slider({ label, min, max, step, change: (x) => edit({ [name]: x }) })]);
-  const played = slider({
-    label: "n, episodes in the average",
-    min: 0,
-    max: MOST,
+  const played = common.settingSlider(model, "episodes", "n, episodes in the average", {
     step: 0.001,
     toSlider: (n) => Math.log10(1 + n),
     fromSlider: (x) => Math.round(10 ** x - 1),
-    clean: Math.round,
-    change: (episodes) => {
-      stop();
+    change(episodes) {
+      player.stop();
       set({ episodes, t: 0 });
     },
   });
-  const row = (name, node) => element("div", { class: "rl-row" }, element("span", { class: "rl-name" }, name), node);
   const controls = element(
     "div",
     { class: "rl-controls" },
     played.node,
-    ...numbers.map(([, { node }]) => node),
+    ...Object.values(sliders).map(({ node }) => node),
     row("Policy π", choosePolicy.node),
-    row(
-      "Dice",
-      common.button("dice", "Other dice", () => edit({ seed: (model.get("seed") + 1) % 2 ** 32 })),
-    ),
+    row("Dice", common.dice(model, "Other dice", "dice", edit)),
   );
 
   // Panels ---------------------------------------------------------------------------------------------------------
 
-  const panels = ["episode", "average", "exact", "gaps"].map((name) => {
-    const [title, holder] = [element("p", { class: "rl-title" }), element("div", { class: "rl-picture" })];
-    const keys = element("p", { class: "rl-keys" });
-    if (name !== "gaps") holder.classList.add("rl-map-holder");
-    const node = element("div", { class: "rl-panel", "data-panel": name }, title, keys, holder);
-    return [name, { title, holder, keys, node }];
-  });
-  const { episode: episodePanel, average: averagePanel, exact: exactPanel, gaps: gapsPanel } = Object.fromEntries(panels);
-  const keyed = (kind, text) => element("span", { class: `rl-key ${kind}` }, text);
-  gapsPanel.keys.append(
-    keyed("rl-key-spread", "all cells, Σ|average − exact|"),
-    keyed("rl-key-thin", "their sum, |η̂ − η|"),
-    keyed("rl-key-bound", "Σσ/√n and σ/√n, bounds of their means"),
+  const panels = Object.fromEntries(
+    ["episode", "average", "exact", "gaps"].map((name) => {
+      const notes = element("p", { class: "rl-keys" });
+      const made = panel("", notes);
+      made.node.dataset.panel = name;
+      if (name !== "gaps") made.holder.classList.add("rl-map-holder");
+      return [name, { ...made, notes }];
+    }),
   );
-  episodePanel.keys.append(chooseBrush.node);
+  const sumKey = key("rl-key-thin", "their sum, |η̂ − η|");
+  panels.gaps.notes.append(
+    key("rl-key-spread", "all cells, Σ|average − exact|"),
+    sumKey,
+    key("rl-key-bound", "Σσ/√n and σ/√n, bounds of their means"),
+  );
+  panels.episode.notes.append(chooseBrush.node);
   chooseBrush.node.classList.add("rl-tools");
-  averagePanel.keys.append(element("span", {}, "Each cell: the mean of what the episodes left there."));
-  exactPanel.keys.append(element("span", { "data-role": "exact-key" }));
+  panels.average.notes.append(key("", "Each cell: the mean of what the episodes left there."));
+  const exactKey = key("", "");
+  panels.exact.notes.append(exactKey);
   const detail = element("div", { class: "rl-equation" });
-  const { node: foot, said, announce } = common.foot(link, () => linked(read(model), presets[model.get("preset")]));
-  const root = element(
-    "div",
-    { class: "rl rl-two rl-average", "data-view": "average-grid" },
-    element(
-      "div",
-      { class: "rl-grid" },
-      presetRow.node,
-      element("div", { class: "rl-top" }, transport, chooseQuantity.node),
-      ...panels.map(([, { node }]) => node),
-      detail,
-      controls,
-      foot,
-    ),
-    announce.node,
-  );
-  keepKeys(root);
-  el.append(root);
+  const shared = { always: ["episodes"] };
+  const { node: foot, announce, say } = common.foot(link, () => linkedMap(model, POLICIES, shared));
+  const top = element("div", { class: "rl-top" }, transport, chooseQuantity.node);
+  const nodes = Object.values(panels).map(({ node }) => node);
+  const root = common.stage(el, {
+    kind: "rl-two rl-average",
+    view: "average-grid",
+    parts: [presetRow.node, top, ...nodes, detail, controls, foot],
+    announce,
+  });
 
-  let pointed = null; // the cell under the pointer
-  let chosen = null; // the cell last touched or focused
-  const point = (at, passing = false) => {
-    if (passing) pointed = at;
-    else chosen = at;
-    request();
-  };
-  const episodeMap = makeCells(episodePanel.holder, {
+  const { point, at: placeOf } = pointing(() => request());
+  const episodeMap = makeCells(panels.episode.holder, {
     label: "The episode and the policy: arrow keys move; u, r, d, l and . draw the policy",
-    kind: "rl-with-arrows",
     point,
     paint(brush, at) {
-      const { rows, policy } = read(model);
-      if (rows[at[0]][at[1]] === "#") return;
+      const { rows, policy } = read();
+      if (rows[at[0]][at[1]] === "#") return brush;
       const next = painted(rows, policy, brush, at);
       if (next.join() !== painted(rows, policy, policy[at[0]]?.[at[1]] ?? ".", at).join()) edit({ policy: next });
+      return brush;
     },
   });
-  const averageMap = makeCells(averagePanel.holder, { label: "The average grid", point });
-  const exactMap = makeCells(exactPanel.holder, { label: "The exact grid", point });
-  const drawGaps = makeGaps(gapsPanel.holder);
+  const averageMap = makeCells(panels.average.holder, { label: "The average grid", point });
+  const exactMap = makeCells(panels.exact.holder, { label: "The exact grid", point });
+  const drawGaps = makeGaps(panels.gaps.holder);
   chooseBrush.show("look");
 
   // The pointed cell, action by action, with its numbers.
@@ -308,13 +259,17 @@ export function render({ model, el, link }) {
       const sums = tally.pairs;
       return k ? sums.error(i, n) : sums.mean(i, n);
     });
-    const first = n ? `${place}, seen in ${tally.visits.states.seen[s]} of ${count(n, "episode")}:` : `${place}, by actions:`;
+    const first = n
+      ? `${place}, seen in ${tally.visits.states.seen[s]} of ${count(n, "episode")}:`
+      : `${place}, by actions:`;
     const lines = [0, 1, 2, 3].map((a) => {
       const i = 4 * s + a;
       const r = process.r[i];
       const found = n ? `average γᵗ ${plusMinus(visits(i), visitErrors(i))}` : "average –";
       const times = reward ? `, times r = ${scientific(r)} is ${n ? scientific(visits(i) * r) : "–"}` : "";
-      const truth = reward ? `ρ·r = ${scientific(rho[i])}·${signed(r)} = ${scientific(rho[i] * r)}` : `ρ = ${scientific(rho[i])}`;
+      const truth = reward
+        ? `ρ·r = ${scientific(rho[i])}·${signed(r)} = ${scientific(rho[i] * r)}`
+        : `ρ = ${scientific(rho[i])}`;
       return line(`${ARROWS[a]}: ${found}${times}; exact ${truth}`);
     });
     const [means, errors] = averages.states;
@@ -324,13 +279,14 @@ export function render({ model, el, link }) {
     return [line(first), ...lines, line(whole, true)];
   }
 
-  let sizes = null;
-  let resting = 0;
-  let matching = 0;
-  let spoken;
-  function draw() {
-    if (!sizes) return;
-    const now = read(model);
+  const resting = common.later(400, (rows, say) => episodeMap.describe(rows, say));
+  // Policy iteration waits until the problem is at rest.
+  const matching = common.later(120, (known) => {
+    known.best = best(read()).join();
+    request();
+  });
+  function draw(sizes) {
+    const now = read();
     const { quantity, rows, preset } = now;
     const known = setupOf(now);
     if (known.tally.n > now.episodes) known.tally = play.makeTally(known.setup);
@@ -350,17 +306,16 @@ export function render({ model, el, link }) {
     const times = shown && play.byState(shown.visits);
     const come = left.map((x, s) => (times?.[s] ? x : NaN)); // nothing stands where it did not come
     const state = { sum: left.reduce((sum, x) => sum + x, 0), steps: shown?.steps ?? 0, whole: shown?.whole ?? false };
-    const inside = (at) => at && at[0] < rows.length && at[1] < rows[0].length;
-    const at = [pointed, chosen].find(inside) ?? firstCell(rows);
+    const at = placeOf(rows);
     const top = numerics.largest(exact.states);
-    const classes = reward ? undefined : ["rl-piled", "rl-piled"];
+    const tinted = (values, kind) => numbersOf(rows, values, byScale(values, top, reward ? undefined : [kind, kind]));
     const base = { rows, stateAt: process.stateAt, absorbing: process.absorbing, at };
     const cells = shown ? shown.episode.states.slice(0, shown.steps) : [];
     if (shown?.whole && shown.episode.ended !== null) cells.push(shown.episode.ended);
     else if (shown && !shown.whole) cells.push(shown.episode.states[shown.steps]);
     const trail = cells.slice(-TRAIL).map((s) => process.cells[s]);
     episodeMap.draw(
-      { ...base, values: come, tint: byScale(come, top, classes), policies: [["", setup.pi]], trail, token: trail.at(-1) ?? null },
+      { ...base, look: tinted(come, "rl-piled"), policies: [["", setup.pi]], trail, token: trail.at(-1) ?? null },
       sizes.map,
     );
     const [means, errors] = averages.states;
@@ -370,30 +325,27 @@ export function render({ model, el, link }) {
     averageMap.draw(
       {
         ...base,
-        values: seen,
-        tint: byScale(seen, top, classes),
-        says: n ? `The average grid of ${count(n, "episode")}: ${name} in each cell, sum ${plusMinus(value, error)}` : "The average grid, still empty",
+        look: tinted(seen, "rl-piled"),
+        says: n
+          ? `The average grid of ${count(n, "episode")}: ${name} in each cell, sum ${plusMinus(value, error)}`
+          : "The average grid, still empty",
       },
       sizes.map,
     );
     exactMap.draw(
       {
         ...base,
-        values: exact.states,
-        tint: byScale(exact.states, top, reward ? undefined : ["rl-true", "rl-true"]),
+        look: tinted(exact.states, "rl-true"),
         says: `The exact grid: ${reward ? "ρ·r" : "ρ"} in each cell, sum ${scientific(exact.total)}`,
       },
       sizes.map,
     );
-    clearTimeout(resting);
-    resting = setTimeout(() => {
-      episodeMap.describe(rows, ([i, j]) => {
-        const s = process.stateAt[i][j];
-        if (s < 0) return "";
-        const arrow = ARROWS.filter((_, a) => setup.pi[4 * s + a] > 0.5).join("") || "all four";
-        return `${process.absorbing[s] ? "" : `${arrow}, `}episode ${scientific(left[s])}, average ${n ? scientific(means[s]) : "–"}, exact ${scientific(exact.states[s])}`;
-      });
-    }, 400);
+    resting.ask(rows, ([i, j]) => {
+      const s = process.stateAt[i][j];
+      if (s < 0) return "";
+      const arrow = ARROWS.filter((_, a) => setup.pi[4 * s + a] > 0.5).join("") || "all four";
+      return `${process.absorbing[s] ? "" : `${arrow}, `}episode ${scientific(left[s])}, average ${n ? scientific(means[s]) : "–"}, exact ${scientific(exact.states[s])}`;
+    });
     const bounds = [exact.deviations.reduce((sum, x) => sum + x, 0), reward ? exact.deviation : null];
     const { gaps } = tally[quantity];
     const gap = n ? play.gapOf(tally, setup, quantity) : [NaN, NaN];
@@ -403,41 +355,38 @@ export function render({ model, el, link }) {
     presetRow.show(preset);
     chooseQuantity.show(quantity);
     const arrows = now.policy.join("").replace(/\./g, "");
-    if (known.best === undefined) {
-      // Policy iteration waits until the problem is at rest.
-      clearTimeout(matching);
-      matching = setTimeout(() => {
-        known.best = best(read(model)).join();
-        request();
-      }, 120);
-    }
+    if (known.best === undefined) matching.ask(known);
     choosePolicy.show(!arrows ? "uniform" : now.policy.join() === known.best ? "optimal" : null);
-    playButton.textContent = running ? "Pause" : "Play";
+    player.show();
     played.show(now.episodes);
-    for (const [key, control] of numbers) control.show(now[key]);
+    for (const [name, control] of Object.entries(sliders)) control.show(now[name]);
     const steps = shown && !shown.whole ? `, step ${shown.steps}` : "";
-    episodePanel.title.textContent = shown ? `Episode ${shown.number + 1}${steps}: sum ${scientific(state.sum)}` : "No episode yet: step, or add some";
-    averagePanel.title.textContent = n ? `Average of ${n}: sum ${plusMinus(value, error)}` : "Average: still empty";
-    exactPanel.title.textContent = reward ? `Exact, ρ·r: sum η(π) = ${scientific(exact.total)}` : `Exact, ρ: sum 1/(1−γ) = ${scientific(exact.total)}`;
-    exactPanel.keys.firstChild.textContent = reward ? "Each cell: Σₐ ρ(s,a) r(s,a)." : "Each cell: Σₐ ρ(s,a), how often π comes by, discounted.";
-    gapsPanel.title.textContent = n ? `Error after ${count(n, "episode")}: ${scientific(gap[0])}` : "Error against episodes";
-    gapsPanel.keys.children[1].classList.toggle("rl-away", !reward);
+    tell(
+      panels.episode.title,
+      shown ? `Episode ${shown.number + 1}${steps}: sum ${scientific(state.sum)}` : "No episode yet: step, or add some",
+    );
+    tell(panels.average.title, n ? `Average of ${n}: sum ${plusMinus(value, error)}` : "Average: still empty");
+    tell(
+      panels.exact.title,
+      reward
+        ? `Exact, ρ·r: sum η(π) = ${scientific(exact.total)}`
+        : `Exact, ρ: sum 1/(1−γ) = ${scientific(exact.total)}`,
+    );
+    tell(exactKey, reward ? "Each cell: Σₐ ρ(s,a) r(s,a)." : "Each cell: Σₐ ρ(s,a), how often π comes by, discounted.");
+    tell(panels.gaps.title, n ? `Error after ${count(n, "episode")}: ${scientific(gap[0])}` : "Error against episodes");
+    sumKey.classList.toggle("rl-away", !reward);
     detail.replaceChildren(...explain(now, known, averages, at));
 
     const words = sentence(now, n, state, averages, exact, gap, bounds);
-    if (spoken !== words) {
-      spoken = said.textContent = words;
-      if (!busy) announce.say(words);
-    }
-    const label = `Error against the number of episodes, on logarithmic axes. ${words}`;
-    if (picture.getAttribute("aria-label") !== label) picture.setAttribute("aria-label", label);
+    say(words, { aloud: busy ? "" : words });
+    label(picture, `Error against the number of episodes, on logarithmic axes. ${words}`);
     Object.assign(root.dataset, {
       preset,
       quantity,
       episodes: n,
       t: now.t,
       busy: busy ? "yes" : "",
-      playing: running ? "yes" : "",
+      playing: player.running(),
       episode: left.join(),
       sum: state.sum,
       average: means.join(),
@@ -451,19 +400,12 @@ export function render({ model, el, link }) {
     });
   }
 
-  const request = onFrame(draw);
-  const stopFollowing = common.follow(model, root, SETTINGS, request, (width) => {
+  const fit = (width) => {
     const [columns, column] = common.columnsIn(width);
     const height = columns === 1 ? 220 : 250;
-    for (const { holder } of [episodePanel, averagePanel, exactPanel]) holder.style.height = `${height}px`;
-    sizes = { map: [column, height], gaps: [column, height] };
-    draw();
-  });
-  return () => {
-    stopFollowing();
-    clearTimeout(timer);
-    clearTimeout(resting);
-    clearTimeout(matching);
-    announce.stop();
+    for (const { holder } of [panels.episode, panels.average, panels.exact]) holder.style.height = `${height}px`;
+    return { map: [column, height], gaps: [column, height] };
   };
+  const { request, begin } = common.follow(model, root, { fit, draw, timers: [player, resting, matching, announce] });
+  return begin();
 }

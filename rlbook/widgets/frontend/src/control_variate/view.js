@@ -2,24 +2,18 @@
 // their bias and spread fall with n.
 import { makeNormals } from "../shared/dice.js";
 import * as common from "../shared/common.js";
-import { element, format, keepKeys, onFrame, slider } from "../shared/controls.js";
-import { makeBowl, makeGrowth, makeHeaps, makeNotes, makeScatter } from "../shared/control_pictures.js";
+import { element, format, keys, panel, row } from "../shared/controls.js";
+import { makeBowl, makeGrowth, makeHeaps, makeScatter } from "../shared/control_pictures.js";
 import * as numerics from "./numerics.js";
 
-const LIMITS = { c: [-2, 2], corr: [-1, 1], bend: [0, 1] };
-const [FEWEST, MOST, BATCHES, SEEDS] = [8, 64, 160, 2 ** 32];
-const SETTINGS = [...Object.keys(LIMITS), "n", "seed"];
+const BATCHES = 160; // as in rlbook/widgets/control_variate.py
 const KINDS = ["plain", "fixed", "same", "crossed"];
 const SHOWN = 400; // points of the scatter
 const RISE = 3; // the height of the bowl's frame
 
-const read = (model) => common.read(model, SETTINGS);
-const within = (name, x) => Math.min(LIMITS[name][1], Math.max(LIMITS[name][0], Number(x.toFixed(3))));
-const even = (n) => Math.min(MOST, Math.max(FEWEST, 2 * Math.round(n / 2)));
-
 // What the numbers are ---------------------------------------------------------------------------------------------
 
-function compute(now, [g, u]) {
+function compute(now, [g, u], most) {
   const { corr, c, n } = now;
   const f = numerics.pairValues(now, g, u);
   const variances = numerics.estimateVariance(now, n, c);
@@ -29,7 +23,7 @@ function compute(now, [g, u]) {
     variance: numerics.controlledVariance(corr, c),
     best: numerics.bestCoefficient(corr),
     floor: numerics.varianceFloor(corr),
-    estimates: numerics.batchEstimates(f, g, MOST, n, c),
+    estimates: numerics.batchEstimates(f, g, most, n, c),
     bias: numerics.estimateBias(now, n),
     sd: Object.fromEntries(KINDS.map((kind) => [kind, Math.sqrt(variances[kind])])),
   };
@@ -37,18 +31,7 @@ function compute(now, [g, u]) {
 
 // Links ------------------------------------------------------------------------------------------------------------
 
-// Settings from a link, as strings; what makes no sense is passed over.
-export function restore(model, asked) {
-  common.loadAsked(model, asked);
-  const settings = common.askedNumbers(asked, { ...LIMITS, n: [FEWEST, MOST], seed: [0, SEEDS - 1] });
-  if ("n" in settings) settings.n = even(settings.n);
-  if ("seed" in settings) settings.seed = Math.round(settings.seed);
-  common.write(model, settings);
-}
-
-// The settings of a link: restore's inverse. Only what is not the preset's own is named.
-const linked = (now, { settings: own }) =>
-  Object.fromEntries(["preset", ...SETTINGS].filter((name) => now[name] !== own[name]).map((name) => [name, now[name]]));
+export const { restore } = common;
 
 // Words ------------------------------------------------------------------------------------------------------------
 
@@ -78,32 +61,25 @@ function sentence({ c, corr, bend, n }, { variance, best, floor, bias, sd }) {
 // The view ---------------------------------------------------------------------------------------------------------
 
 export function render({ model, el, link }) {
-  const presets = model.get("_presets");
   const set = (settings) => common.write(model, settings);
-  const put = (name) => (x) => set({ [name]: within(name, x) });
-  const nudge = (name, sign = 1) => (steps) => put(name)(model.get(name) + 0.05 * sign * steps);
+  const put = (name) => (x) => set({ [name]: common.fit(model, name, x, 3) });
+  const nudge =
+    (name, sign = 1) =>
+    (steps) =>
+      put(name)(model.get(name) + 0.05 * sign * steps);
+  const reach = (name) => common.limits(model, name);
 
   // Controls -------------------------------------------------------------------------------------------------------
 
   const presetRow = common.presetRow(model);
-  const scalar = (name, label) =>
-    slider({ label, min: LIMITS[name][0], max: LIMITS[name][1], step: 0.01, change: put(name) });
-  const sliders = {
-    c: scalar("c", "c, coefficient of the control"),
-    corr: scalar("corr", "ρ, correlation of f and g"),
-    bend: scalar("bend", "β, bend of f in g"),
-    n: slider({
-      label: "n, samples in a batch",
-      min: FEWEST,
-      max: MOST,
-      step: 2,
-      clean: even,
-      change: (n) => set({ n }),
-    }),
-  };
-  const again = common.button("again", "Other samples", () => set({ seed: (model.get("seed") + 1) % SEEDS }));
+  const sliders = common.settingSliders(model, {
+    c: "c, coefficient of the control",
+    corr: "ρ, correlation of f and g",
+    bend: "β, bend of f in g",
+    n: "n, samples in a batch",
+  });
+  const again = common.dice(model, "Other samples", "again");
   const toBest = common.button("best", "Set c to c*", () => set({ c: numerics.bestCoefficient(model.get("corr")) }));
-  const row = (name, ...nodes) => element("div", { class: "rl-row" }, element("span", { class: "rl-name" }, name), ...nodes);
   const leading = element("div", { class: "rl-controls rl-leading" }, sliders.c.node, sliders.corr.node);
   const controls = element(
     "div",
@@ -116,44 +92,31 @@ export function render({ model, el, link }) {
 
   // Panels ---------------------------------------------------------------------------------------------------------
 
-  const notes = makeNotes(presets);
-  const key = (kind, text) => element("span", { class: kind && `rl-key ${kind}` }, text);
-  const legend = element(
-    "p",
-    { class: "rl-keys rl-legend" },
-    key("rl-key-sample", "samples, estimates"),
-    key("rl-key-exact", "exact: E[f|g], the mean 1"),
-    key("rl-key-exact rl-key-dashes", "the best line, of slope ρ"),
-    key("rl-key-control", "1 − cg; what it leaves: bars are 2 sd"),
-    key("rl-key-plain", "f alone"),
-    key("rl-key-bound", "1 − ρ²"),
-    key("", "Drag both lines, the point, and n."),
+  const notes = common.makeNotes(model);
+  const legend = keys(
+    ["rl-key-sample", "samples, estimates"],
+    ["rl-key-exact", "exact: E[f|g], the mean 1"],
+    ["rl-key-exact rl-key-dashes", "the best line, of slope ρ"],
+    ["rl-key-control", "1 − cg; what it leaves: bars are 2 sd"],
+    ["rl-key-plain", "f alone"],
+    ["rl-key-bound", "1 − ρ²"],
+    ["", "Drag both lines, the point, and n."],
   );
-  const titles = ["Samples and the line 1 − cg", "The variance of f + cg", "Estimates of E f from n samples", "As n grows"];
-  const holders = titles.map(() => element("div", { class: "rl-picture" }));
-  const panels = holders.map((holder, i) =>
-    element("div", { class: "rl-panel" }, element("p", { class: "rl-title" }, titles[i]), holder),
-  );
-  const { node: foot, announce, say } = common.foot(link, () => linked(read(model), presets[model.get("preset")]));
-  const root = element(
-    "div",
-    { class: "rl rl-two rl-variate", "data-view": "control-variate" },
-    element(
-      "div",
-      { class: "rl-grid" },
-      presetRow.node,
-      notes.node,
-      legend,
-      ...panels.slice(0, 2),
-      leading,
-      ...panels.slice(2),
-      controls,
-      foot,
-    ),
-    announce.node,
-  );
-  keepKeys(root);
-  el.append(root);
+  const panels = [
+    "Samples and the line 1 − cg",
+    "The variance of f + cg",
+    "Estimates of E f from n samples",
+    "As n grows",
+  ].map((title) => panel(title));
+  const holders = panels.map(({ holder }) => holder);
+  const nodes = panels.map(({ node }) => node);
+  const { node: foot, announce, say } = common.foot(link, () => common.linked(model));
+  const root = common.stage(el, {
+    kind: "rl-two rl-variate",
+    view: "control-variate",
+    parts: [presetRow.node, notes.node, legend, ...nodes.slice(0, 2), leading, ...nodes.slice(2), controls, foot],
+    announce,
+  });
 
   const drawScatter = makeScatter(holders[0], {
     x: { domain: [-3, 3], label: "g, the control" },
@@ -165,7 +128,7 @@ export function render({ model, el, link }) {
         kind: "rl-control rl-heavy",
         look: "rl-handle-control",
         side: 1,
-        limits: LIMITS.c,
+        limits: reach("c"),
         turn: (slope) => put("c")(-slope),
         nudge: nudge("c", -1),
       },
@@ -174,21 +137,21 @@ export function render({ model, el, link }) {
         kind: "rl-exact rl-dashed",
         look: "",
         side: -1,
-        limits: LIMITS.corr,
+        limits: reach("corr"),
         turn: put("corr"),
         nudge: nudge("corr"),
       },
     ],
   });
   const drawBowl = makeBowl(holders[1], {
-    x: { domain: LIMITS.c, label: "c, coefficient of the control" },
+    x: { domain: reach("c"), label: "c, coefficient of the control" },
     y: { label: "Var(f + cg)" },
     flags: 2,
-    point: { name: "c", limits: LIMITS.c, move: put("c"), nudge: nudge("c") },
+    point: { name: "c", limits: reach("c"), move: put("c"), nudge: nudge("c") },
   });
   const drawHeaps = makeHeaps(holders[2], { label: "estimate of E f", count: 4 });
   const drawGrowth = makeGrowth(holders[3], {
-    x: { domain: [FEWEST, MOST], ticks: [8, 16, 32, 64], label: "n, samples in a batch" },
+    x: { domain: reach("n"), ticks: [8, 16, 32, 64], label: "n, samples in a batch" },
     y: { domain: [0.008, 1.2], ticks: [0.01, 0.03, 0.1, 0.3, 1], label: "standard deviation, bias" },
     names: [
       ["f alone", "rl-plain", "rl-plain", "rl-spot-plain"],
@@ -197,15 +160,14 @@ export function render({ model, el, link }) {
       ["cross-fitted", "rl-control rl-dotted", "rl-baseline", "rl-spot-control"],
       ["−bias, same", "rl-exact rl-heavy", "", "rl-spot-exact"],
     ],
-    seek: (n) => set({ n: even(n) }),
+    seek: put("n"),
   });
 
-  const samples = makeNormals(BATCHES * MOST);
-  let sizes = null;
-  function draw() {
-    if (!sizes) return;
-    const now = read(model);
-    const state = compute(now, samples(now.seed));
+  const [, most] = reach("n");
+  const samples = makeNormals(BATCHES * most);
+  function draw(sizes) {
+    const now = common.read(model);
+    const state = compute(now, samples(now.seed), most);
     const { preset, c, corr, n } = now;
     const { f, g, variance, best, floor, bias, sd, estimates } = state;
     drawScatter(
@@ -274,8 +236,7 @@ export function render({ model, el, link }) {
     for (const [name, control] of Object.entries(sliders)) control.show(now[name]);
     toBest.disabled = c === best;
 
-    const words = sentence(now, state);
-    say(words);
+    say(sentence(now, state));
     const four = (values) => KINDS.map((kind) => values[kind]).join();
     const mean = (values) => values.reduce((sum, x) => sum + x, 0) / values.length;
     Object.assign(root.dataset, {
@@ -289,15 +250,10 @@ export function render({ model, el, link }) {
     });
   }
 
-  const request = onFrame(draw);
-  const stopFollowing = common.follow(model, root, SETTINGS, request, (width) => {
+  const fit = (width) => {
     const [columns, column] = common.columnsIn(width);
     const one = columns === 1;
-    sizes = { high: [column, one ? 270 : 300], heaps: [column, 300], growth: [column, one ? 240 : 300] };
-    draw();
-  });
-  return () => {
-    stopFollowing();
-    announce.stop();
+    return { high: [column, one ? 270 : 300], heaps: [column, 300], growth: [column, one ? 240 : 300] };
   };
+  return common.follow(model, root, { fit, draw, timers: [announce] }).begin();
 }

@@ -131,8 +131,7 @@ export function softmaxPath(pi, r, alpha, steps, natural) {
 }
 
 // KL(π ‖ π₁).
-export const softmaxKl = (pi, other) =>
-  pi.reduce((sum, p, a) => sum + (p > 0 ? p * Math.log(p / other[a]) : 0), 0);
+export const softmaxKl = (pi, other) => pi.reduce((sum, p, a) => sum + (p > 0 ? p * Math.log(p / other[a]) : 0), 0);
 
 // After how many steps the action `best` has at least half of the probability; Infinity if more than `most`.
 export function halfTime(pi, r, alpha, natural, best, most) {

@@ -2,12 +2,16 @@
 // of a softmax policy.
 import { arrow, dragging, makeHandle, node, put } from "../shared/handles.js";
 import { format, subscript, svgElement } from "../shared/controls.js";
-import { LEFT, axesX, axesY, frame, onDrag, path, quiet } from "../shared/frame.js";
+import { LEFT, axesX, axesY, changes, frame, onDrag, path, quiet } from "../shared/frame.js";
 import { gaussianDensity } from "./numerics.js";
 import { axisX, axisY, gridX, gridY } from "../shared/plot.js";
 
 // What is seen of μ, σ and log σ: as in rlbook/widgets/natural_gradient.py.
-const [MU, SIGMA, LOG] = [[-2.25, 2.25], [0, 3.6], [-2.45, 1.15]];
+const [MU, SIGMA, LOG] = [
+  [-2.25, 2.25],
+  [0, 3.6],
+  [-2.45, 1.15],
+];
 const ACTIONS = [-4.5, 4.5];
 const DOTS = 150; // of a path's steps, no more are drawn
 const COLOUR = { euclidean: "plain", natural: "improved" };
@@ -32,7 +36,16 @@ function closed(points, mu, edge, bend, at) {
   const start = points.findIndex(([, sigma]) => Number.isNaN(sigma));
   if (start < 0) return `${path(points.map(at))}Z`;
   const turned = [...points.slice(start), ...points.slice(0, start)].filter(([, sigma]) => !Number.isNaN(sigma));
-  const [first, last] = bend > 0 ? [[mu + edge, 0], [mu - edge, 0]] : [[mu - edge, 1e4], [mu + edge, 1e4]];
+  const [first, last] =
+    bend > 0
+      ? [
+          [mu + edge, 0],
+          [mu - edge, 0],
+        ]
+      : [
+          [mu - edge, 1e4],
+          [mu + edge, 1e4],
+        ];
   return path([first, ...turned, last].map(at));
 }
 
@@ -84,8 +97,9 @@ function placeBeside(curve, other, crowd, wide, { left, right, top, foot }) {
 
 // The plane of (μ, σ), or of (μ, log σ) --------------------------------------------------------------------------
 
-export function makePlane(holder, { log, move }) {
-  let key, parts, now;
+export function makePlane(holder, { log, move, reach }) {
+  const changed = changes();
+  let parts, now;
   const lift = log ? Math.log : (sigma) => sigma;
   function build(width) {
     const margins = { marginLeft: 46, marginTop: 8, marginRight: 12, marginBottom: 38 };
@@ -138,42 +152,42 @@ export function makePlane(holder, { log, move }) {
     );
     const triangle = svgElement("path", { class: "rl-mark", d: "M-8,0H8L0,-12Z" });
     const target = makeHandle(base.svg, "Target c: left and right arrow keys move it", triangle);
-    put(target, { "aria-valuemin": -2, "aria-valuemax": 2 });
+    put(target, { "aria-valuemin": reach("c")[0], "aria-valuemax": reach("c")[1] });
     const cName = node(target, "text", { class: "rl-label", x: 10, y: -3 });
     cName.textContent = "c";
     const dot = svgElement("circle", { class: "rl-handle", r: 7.5 });
-    const policy = makeHandle(
-      base.svg,
-      `Policy: arrow keys move μ and ${log ? "log σ" : "σ"}`,
-      dot,
-    );
-    put(policy, { "aria-valuemin": -2, "aria-valuemax": 2 });
+    const policy = makeHandle(base.svg, `Policy: arrow keys move μ and ${log ? "log σ" : "σ"}`, dot);
+    put(policy, { "aria-valuemin": reach("mu")[0], "aria-valuemax": reach("mu")[1] });
     parts = { ...base, shapes, spots, names, target, policy, invertY: base.svg.scale("y").invert };
   }
   // The c handle first; the empty plane drags the policy.
   dragging(
     holder,
     [
-      { node: () => parts.target, at: () => [parts.x(now.c), parts.foot], drag: ([c]) => move({ c }), key: ([dx]) => move({ c: now.c + 0.05 * dx }) },
+      {
+        node: () => parts.target,
+        at: () => [parts.x(now.c), parts.foot],
+        drag: ([c]) => move({ c }),
+        key: ([dx]) => move({ c: now.c + 0.05 * dx }),
+      },
       {
         node: () => parts.policy,
         at: () => [parts.x(now.mu), parts.y(lift(now.sigma))],
         drag: ([mu, v]) => move({ mu, sigma: log ? Math.exp(v) : v }),
         key: ([dx, dy]) =>
-          move(dx ? { mu: now.mu + 0.05 * dx } : { sigma: log ? now.sigma * Math.exp(0.05 * dy) : now.sigma + 0.05 * dy }),
+          move(
+            dx ? { mu: now.mu + 0.05 * dx } : { sigma: log ? now.sigma * Math.exp(0.05 * dy) : now.sigma + 0.05 * dy },
+          ),
       },
     ],
-    ([x, y]) => [
-      parts.invert(x),
-      parts.invertY(Math.min(parts.foot + 100, Math.max(parts.top, y))),
-    ],
+    ([x, y]) => [parts.invert(x), parts.invertY(Math.min(parts.foot + 100, Math.max(parts.top, y)))],
   );
 
   return function draw(given, state, width) {
     now = given;
-    if (key !== (key = width)) build(width);
+    if (changed([width])) build(width);
     const { mu, sigma, c } = now;
-    const { x, y, shapes, spots, names, top, foot, left, right } = parts;
+    const { x, y, shapes, spots, names, top, foot } = parts;
     const high = lift(1e4);
     const at = ([m, s]) => {
       const v = s > 0 ? lift(s) : log ? -9 : 0;
@@ -194,7 +208,7 @@ export function makePlane(holder, { log, move }) {
     set("flow", path(state.flow.map(at)));
     set("contour", `${path(state.contour.map(at))}Z`);
     const rivals = KINDS.map((kind) => state.rivals[kind].map((points) => thinned(finite(points)).map(at)));
-    KINDS.forEach((kind, i) => set(`rivals-${kind}`, rivals[i].map(path).join("")));
+    for (const [i, kind] of KINDS.entries()) set(`rivals-${kind}`, rivals[i].map(path).join(""));
     // Paths that have come apart are named where there is room beside them.
     const own = KINDS.map((kind) => thinned(finite(state.paths[kind])).map(at));
     const crowd = [...rivals.flat(), ...own].flatMap(spaced);
@@ -240,12 +254,13 @@ export function makePlane(holder, { log, move }) {
 // Densities before and after a step --------------------------------------------------------------------------------
 
 export function makeDensities(holder) {
-  let key, parts;
+  const changed = changes();
+  let parts;
   return function draw({ mu, sigma, c }, { step }, [width, height]) {
     const peak = (s) => (Number.isFinite(s) ? 0.4 / s : 0);
     const needed = Math.max(peak(sigma), peak(step.natural[1]), Math.min(peak(step.euclidean[1]), 2.5 * peak(sigma)));
     const top = [0.5, 1, 2, 5, 10, 20, 50, 100].find((level) => level >= 1.05 * needed) ?? 200;
-    if (key !== (key = [width, height, top].join())) {
+    if (changed([width, height, top])) {
       const base = frame(holder, {
         width,
         height,
@@ -340,7 +355,8 @@ function unmix([x, y], open) {
 }
 
 export function makeTriangle(holder, move) {
-  let key, parts, now;
+  const changed = changes();
+  let parts, now;
   const open = () => now.start.map((p) => p > 0);
   function build(width) {
     const height = Math.round(((width - 58) * 3.6) / 4.5) + 46; // as the plane is
@@ -391,7 +407,7 @@ export function makeTriangle(holder, move) {
   );
   return function draw(given, { pi, paths, ends, best }, width) {
     now = given;
-    if (key !== (key = width)) build(width);
+    if (changed([width])) build(width);
     const { place, curves } = parts;
     const { rewards, steps } = now;
     // Lines of equal η: from each edge's point of that η to another's.
@@ -436,9 +452,10 @@ export function makeTriangle(holder, move) {
 // η against the number of steps ------------------------------------------------------------------------------------
 
 export function makeReturns(holder, seek) {
-  let key, parts;
+  const changed = changes();
+  let parts;
   return function draw({ rewards, steps }, { paths, etaEnd, half }, range, width) {
-    if (key !== (key = [width, range].join())) {
+    if (changed([width, range])) {
       const height = Math.round(((width - 58) * 3.6) / 4.5) + 46;
       const base = frame(holder, {
         width,
@@ -519,9 +536,10 @@ export function makeReturns(holder, seek) {
 // The policies as bars ---------------------------------------------------------------------------------------------
 
 export function makeBars(holder) {
-  let key, parts;
+  const changed = changes();
+  let parts;
   return function draw({ steps }, { pi, ends }, [width, height]) {
-    if (key !== (key = [width, height].join())) {
+    if (changed([width, height])) {
       const base = frame(holder, {
         width,
         height,
@@ -544,12 +562,11 @@ export function makeBars(holder) {
     }
     const { x, y, bars, foot, svg } = parts;
     const wide = x(0.24) - x(0);
-    [pi, ends.euclidean, ends.natural].forEach((p, i) =>
+    for (const [i, p] of [pi, ends.euclidean, ends.natural].entries())
       p.forEach((q, a) => {
         const top = y(q);
         put(bars[i][a], { x: x(a + 0.27 * (i - 1)) - wide / 2, width: wide, y: top, height: Math.max(0, foot - top) });
-      }),
-    );
+      });
     const say = (p) => p.map((q) => format(Number(q.toPrecision(3)))).join(", ");
     const label = `Probabilities of a₁, a₂, a₃: at the start ${say(pi)}; after ${steps} Euclidean steps ${say(ends.euclidean)}; after as many natural ones ${say(ends.natural)}.`;
     if (svg.getAttribute("aria-label") !== label) svg.setAttribute("aria-label", label);

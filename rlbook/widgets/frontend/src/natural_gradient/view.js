@@ -1,28 +1,27 @@
 // NaturalGradient: Euclidean and natural steps of a Gaussian policy, seen in two coordinates and taken in a third, and
 // of a softmax policy in the triangle of all policies.
 import * as common from "../shared/common.js";
-import { chips, element, format, keepKeys, onFrame, scientific, slider, subscript } from "../shared/controls.js";
+import {
+  chips,
+  element,
+  format,
+  keys,
+  panel,
+  row,
+  scientific,
+  stack,
+  subscript,
+  table,
+  tell,
+} from "../shared/controls.js";
 import * as numerics from "./numerics.js";
 import { makeBars, makeDensities, makePlane, makeReturns, makeTriangle } from "./pictures.js";
 
-const LIMITS = {
-  mu: [-2, 2],
-  sigma: [0.1, 3],
-  c: [-2, 2],
-  alpha: [0.01, 2],
-  delta: [0.001, 1],
-  bend: [-1, 2],
-  steps: [0, 500],
-};
-const SETTINGS = [...Object.keys(LIMITS), "view", "start", "rewards"];
-const RANGES = [60, 120, 250, 500]; // how far the returns are drawn, in steps
+const RANGES = [60, 120, 250]; // how far the returns are drawn, in steps, before all of them
 const MOST = 20000; // steps after which no more is waited for half of the probability
 const POINTS = 120; // of each outline
 const KINDS = ["euclidean", "natural"];
 const NAMES = { euclidean: "Euclidean", natural: "natural" };
-
-const read = (model) => common.read(model, SETTINGS);
-const clamp = (name, value) => Math.min(LIMITS[name][1], Math.max(LIMITS[name][0], value));
 
 // { euclidean, natural } of a function of whether the gradient is natural, and of its name.
 const both = (compute) => Object.fromEntries(KINDS.map((kind) => [kind, compute(kind === "natural", kind)]));
@@ -112,39 +111,21 @@ function softmaxState({ start, rewards, alpha, steps }, range) {
 
 // Links ------------------------------------------------------------------------------------------------------------
 
-const three = (text, fits) => {
-  const values = (text ?? "").split(",").map(Number);
-  return text && values.length === 3 && values.every((x) => x >= 0 && x <= 1) && fits(values) ? values : null;
-};
+const CALLED = { start: "p", rewards: "r" };
 
 // Settings from a link, as strings; what makes no sense is passed over.
 export function restore(model, asked) {
   common.loadAsked(model, asked);
-  const settings = common.askedNumbers(asked, LIMITS);
-  if ("steps" in settings) settings.steps = Math.round(settings.steps);
-  if (["gaussian", "softmax"].includes(asked.view)) settings.view = asked.view;
-  const start = three(asked.p, (p) => p.filter((x) => x > 0).length > 1 && Math.abs(p[0] + p[1] + p[2] - 1) < 1e-3);
+  const { start, ...settings } = common.askedSettings(model, asked, CALLED);
   const total = start?.reduce((sum, p) => sum + p, 0);
-  if (start) settings.start = Math.abs(total - 1) < 1e-9 ? start : start.map((p) => p / total);
-  const rewards = three(asked.r, () => true);
-  if (rewards) settings.rewards = rewards;
+  if (start && start.filter((x) => x > 0).length > 1 && Math.abs(total - 1) < 1e-3)
+    settings.start = Math.abs(total - 1) < 1e-9 ? start : start.map((p) => p / total);
   common.write(model, settings);
-}
-
-// The settings of a link: restore's inverse. Only what is not the preset's own is named.
-function linked(now, { settings: own }) {
-  const differs = (name) => JSON.stringify(now[name]) !== JSON.stringify(own[name]);
-  const link = { preset: now.preset };
-  for (const name of ["view", ...Object.keys(LIMITS)]) if (differs(name)) link[name] = now[name];
-  if (differs("start")) link.p = now.start.join();
-  if (differs("rewards")) link.r = now.rewards.join();
-  return link;
 }
 
 // Words ------------------------------------------------------------------------------------------------------------
 
 const coordinate = (k) => (k === 0 ? "log σ" : k === 1 ? "σ" : `u = (σᵏ−1)/k, k = ${format(k)}`);
-const count = (n, one) => `${n} ${one}${n === 1 ? "" : "s"}`;
 
 function gaussianSentence({ alpha, delta, bend, steps }, { kl, apart, halved, etaEnd, eta }) {
   const gone = Number.isNaN(kl.euclidean);
@@ -166,9 +147,9 @@ function gaussianSentence({ alpha, delta, bend, steps }, { kl, apart, halved, et
   const left = KINDS.filter((kind) => Number.isNaN(etaEnd[kind]));
   const [stays] = KINDS.filter((kind) => !left.includes(kind));
   const fifth = {
-    0: `After ${count(steps, "step")} η has gone from ${scientific(eta)} to ${scientific(etaEnd.euclidean)} (Euclidean) and ${scientific(etaEnd.natural)} (natural).`,
-    1: `After ${count(steps, "step")} η has gone from ${scientific(eta)} to ${scientific(etaEnd[stays])} (${NAMES[stays]}); the ${NAMES[left[0]]} path has left σ > 0.`,
-    2: `Within ${count(steps, "step")} both paths leave σ > 0.`,
+    0: `After ${common.count(steps, "step")} η has gone from ${scientific(eta)} to ${scientific(etaEnd.euclidean)} (Euclidean) and ${scientific(etaEnd.natural)} (natural).`,
+    1: `After ${common.count(steps, "step")} η has gone from ${scientific(eta)} to ${scientific(etaEnd[stays])} (${NAMES[stays]}); the ${NAMES[left[0]]} path has left σ > 0.`,
+    2: `Within ${common.count(steps, "step")} both paths leave σ > 0.`,
   }[left.length];
   return `${first} ${second} ${third} ${fifth}`;
 }
@@ -176,8 +157,8 @@ function gaussianSentence({ alpha, delta, bend, steps }, { kl, apart, halved, et
 function softmaxSentence({ alpha, steps, rewards, start }, { best, ends, half, etaEnd, crossing }) {
   const name = `a${subscript(best + 1)}`;
   const share = (kind) => scientific(ends[kind][best]);
-  const first = `After ${count(steps, "step")} of α = ${format(alpha)} the best action, ${name}, has probability ${share("euclidean")} (Euclidean) and ${share("natural")} (natural); η is ${format(etaEnd.euclidean)} and ${format(etaEnd.natural)}, of at most ${format(rewards[best])}.`;
-  const when = (kind) => (Number.isFinite(half[kind]) ? count(half[kind], "step") : `more than ${MOST} steps`);
+  const first = `After ${common.count(steps, "step")} of α = ${format(alpha)} the best action, ${name}, has probability ${share("euclidean")} (Euclidean) and ${share("natural")} (natural); η is ${format(etaEnd.euclidean)} and ${format(etaEnd.natural)}, of at most ${format(rewards[best])}.`;
+  const when = (kind) => (Number.isFinite(half[kind]) ? common.count(half[kind], "step") : `more than ${MOST} steps`);
   const second = `To give it half of the probability takes the Euclidean gradient ${when("euclidean")} and the natural one ${when("natural")}.`;
   const third = Number.isFinite(crossing.euclidean)
     ? ` Small steps would need α·n = ${format(alpha * crossing.euclidean)} and ${format(alpha * crossing.natural)}, by the closed form for two actions.`
@@ -189,116 +170,124 @@ function softmaxSentence({ alpha, steps, rewards, start }, { best, ends, half, e
 
 // The view ---------------------------------------------------------------------------------------------------------
 
+// A table of two columns, one a kind.
+function pairTable(rows) {
+  const { node, heads, cells } = table(
+    KINDS.map((kind) => NAMES[kind]),
+    rows,
+  );
+  KINDS.forEach((kind, i) => {
+    for (const cell of [heads[i], ...Object.values(cells).map((line) => line[i])]) cell.className = `rl-of-${kind}`;
+  });
+  const show = (name, values, say = scientific) => {
+    for (const [i, kind] of KINDS.entries()) tell(cells[name][i], say(values[kind]));
+  };
+  return { node, show };
+}
+
+const LEGENDS = {
+  gaussian: [
+    ["rl-key-plain", "Euclidean: step, path, circle dᵀd = 2δ"],
+    ["rl-key-improved", "natural: step, path, ellipse dᵀFd = 2δ"],
+    ["rl-key-exact", "KL = δ, exact"],
+    ["rl-key-level", "equal η"],
+    ["", "Drag the policy (dot) and the target c (triangle)."],
+  ],
+  softmax: [
+    ["rl-key-plain", "Euclidean"],
+    ["rl-key-improved", "natural"],
+    ["rl-key-exact", "start"],
+    ["rl-key-level", "equal η"],
+    ["", "Drag the start (dot) in the triangle, and n along the curves."],
+  ],
+};
+const TITLES = {
+  gaussian: ["Seen in (μ, σ)", "Seen in (μ, log σ)", "The policy before and after a step"],
+  softmax: ["The triangle of policies", "η after n steps", "The policy at the start and after n steps"],
+};
+const ROWS = {
+  gaussian: {
+    kl: "KL of one step",
+    etaStep: "η after one step",
+    etaEnd: "η after n steps",
+    apart: "gap σ to log σ, one step",
+    halved: "… with half of α",
+    ratio: "… which divides by",
+    pathsApart: "gap σ to log σ, n steps",
+  },
+  softmax: {
+    kl: "KL of one step",
+    etaStep: "η after one step",
+    etaEnd: "η after n steps",
+    best: "π(best) after n steps",
+    half: "steps until that is ½",
+    crossing: "closed form (2 actions)",
+  },
+};
+
 export function render({ model, el, link }) {
-  const presets = model.get("_presets");
   const set = (settings) => common.write(model, settings);
+  const clamp = (name, x) => common.fit(model, name, x, 12);
 
-  // Time -----------------------------------------------------------------------------------------------------------
-
-  const still = matchMedia("(prefers-reduced-motion: reduce)");
-  let timer = 0;
-  let goal = null; // the number of steps that playing goes to; null: it is not played
-  function stop() {
-    clearTimeout(timer);
-    goal = null;
-    request();
-  }
-  function tick() {
-    const { steps } = read(model);
-    if (goal === null || steps >= goal) return stop();
-    set({ steps: still.matches ? goal : Math.min(goal, steps + Math.max(1, Math.round(goal / 90))) });
-    timer = setTimeout(tick, 45);
-  }
-  function start() {
-    if (goal !== null) return stop();
-    const { steps, preset } = read(model);
-    const own = presets[preset].settings.steps;
-    goal = steps < own ? own : Math.max(1, steps);
-    if (steps >= goal) set({ steps: 0 });
-    tick();
-    request();
-  }
-  const play = common.button("play", "Play", start);
+  let goal = 0; // the number of steps that playing goes to
+  const player = common.player(
+    () => {
+      const steps = model.get("steps");
+      if (steps >= goal) return undefined;
+      set({ steps: common.motion.matches ? goal : Math.min(goal, steps + Math.max(1, Math.round(goal / 90))) });
+      return 45;
+    },
+    () => request(),
+    () => {
+      const { steps, preset } = common.read(model, ["steps"]);
+      const own = model.get("_presets")[preset].settings.steps;
+      goal = steps < own ? own : Math.max(1, steps);
+      if (steps >= goal) set({ steps: 0 });
+    },
+  );
 
   // Controls -------------------------------------------------------------------------------------------------------
 
   const change = (settings) => {
-    if (goal !== null) stop();
+    if (player.running()) player.stop();
     set(settings);
   };
-  const presetRow = common.presetRow(model, { stop });
-  const chooseView = chips(
-    "View",
-    [
-      ["gaussian", "Gaussian policy"],
-      ["softmax", "Softmax policy"],
-    ],
-    (view) => change({ view }),
-  );
-  const logarithmic = {
-    toSlider: Math.log10,
-    fromSlider: (x) => Number((10 ** x).toPrecision(3)),
-  };
-  const scalar = (name, label, step, scale = {}) =>
-    slider({
-      label,
-      min: LIMITS[name][0],
-      max: LIMITS[name][1],
-      step,
-      change: (x) => set({ [name]: x }),
-      clean: (x) => Number(x.toFixed(4)), // as the field shows it
-      ...scale,
-    });
-  const sliders = {
-    mu: scalar("mu", "μ, mean of the policy", 0.01),
-    sigma: scalar("sigma", "σ, standard deviation of the policy", 0.01),
-    c: scalar("c", "c, the target", 0.01),
-    delta: scalar("delta", "δ, KL of the trust region", 0.01, logarithmic),
-    bend: scalar("bend", "k, bends u = (σᵏ−1)/k; 0: log σ, 1: σ", 0.05),
-    alpha: scalar("alpha", "α, step", 0.01),
-  };
+  const presetRow = common.presetRow(model, player);
+  const views = { gaussian: "Gaussian policy", softmax: "Softmax policy" };
+  const chooseView = chips("View", views, (view) => change({ view }));
+  const sliders = common.settingSliders(model, {
+    mu: "μ, mean of the policy",
+    sigma: "σ, standard deviation of the policy",
+    c: "c, the target",
+    delta: "δ, KL of the trust region",
+    bend: "k, bends u = (σᵏ−1)/k; 0: log σ, 1: σ",
+    alpha: "α, step",
+  });
   // The number of steps leads in one view and comes late in the other.
   const steps = ["gaussian", "softmax"].map(() =>
-    slider({
-      label: "n, number of steps",
-      min: 0,
-      max: LIMITS.steps[1],
+    common.settingSlider(model, "steps", "n, number of steps", {
       step: 0.01,
       toSlider: Math.sqrt,
       fromSlider: (x) => Math.round(x * x),
-      clean: Math.round,
       change: (n) => change({ steps: n }),
     }),
   );
-  const probabilities = [0, 1, 2].map((i) =>
-    slider({
-      label: `π₀(a${subscript(i + 1)}), probability at the start`,
-      min: 0,
-      max: 1,
-      step: 0.001,
+  const actions = [0, 1, 2];
+  const probabilities = actions.map((i) =>
+    common.settingSlider(model, "start", `π₀(a${subscript(i + 1)}), probability at the start`, {
       change: (x) => set({ start: withProbability(model.get("start"), i, x) }),
     }),
   );
-  const rewards = [0, 1, 2].map((i) =>
-    slider({
-      label: `r(a${subscript(i + 1)}), reward`,
-      min: 0,
-      max: 1,
-      step: 0.01,
-      change: (x) => set({ rewards: model.get("rewards").map((r, a) => (a === i ? x : r)) }),
-    }),
+  const rewards = common.listSliders(
+    model,
+    "rewards",
+    actions.map((i) => `r(a${subscript(i + 1)}), reward`),
   );
   const toRegion = common.button("region", "", () => {
-    const now = read(model);
-    const { regionAlpha } = gaussianState(now);
+    const { regionAlpha } = gaussianState(common.read(model));
     set({ alpha: clamp("alpha", regionAlpha) });
   });
-  const regionRow = element(
-    "div",
-    { class: "rl-row" },
-    element("span", { class: "rl-name" }, "Natural step that has the size of the ellipse"),
-    toRegion,
-  );
+  const regionRow = row("Natural step that has the size of the ellipse", toRegion);
   const first = { gaussian: [sliders.bend.node], softmax: [steps[1].node] };
   const own = {
     gaussian: [...["mu", "sigma", "c", "delta"].map((name) => sliders[name].node), steps[0].node, regionRow],
@@ -315,150 +304,51 @@ export function render({ model, el, link }) {
 
   // Panels ---------------------------------------------------------------------------------------------------------
 
-  // Two things of which one is seen take the room of the larger: nothing moves when the view changes.
-  const stack = (kind, gaussian, softmax) => ({
-    node: element("div", { class: `rl-stack ${kind}` }, gaussian, softmax),
-    show(view) {
-      gaussian.classList.toggle("rl-away", view !== "gaussian");
-      softmax.classList.toggle("rl-away", view !== "softmax");
-    },
+  const legend = stack("rl-legend", { gaussian: keys(...LEGENDS.gaussian), softmax: keys(...LEGENDS.softmax) });
+  const holders = [0, 1, 2].map(() => {
+    const { title, holder: gaussian, node } = panel();
+    const softmax = element("div", { class: "rl-picture" });
+    node.append(softmax);
+    return { title, gaussian, softmax, node };
   });
-  const keys = (...entries) =>
-    element("p", { class: "rl-keys" }, ...entries.map(([kind, text]) => element("span", { class: kind && `rl-key ${kind}` }, text)));
-  const legend = stack(
-    "rl-legend",
-    keys(
-      ["rl-key-plain", "Euclidean: step, path, circle dᵀd = 2δ"],
-      ["rl-key-improved", "natural: step, path, ellipse dᵀFd = 2δ"],
-      ["rl-key-exact", "KL = δ, exact"],
-      ["rl-key-level", "equal η"],
-      ["", "Drag the policy (dot) and the target c (triangle)."],
-    ),
-    keys(
-      ["rl-key-plain", "Euclidean"],
-      ["rl-key-improved", "natural"],
-      ["rl-key-exact", "start"],
-      ["rl-key-level", "equal η"],
-      ["", "Drag the start (dot) in the triangle, and n along the curves."],
-    ),
-  );
-  const holders = [0, 1, 2].map(() => ({
-    title: element("p", { class: "rl-title" }),
-    gaussian: element("div", { class: "rl-picture" }),
-    softmax: element("div", { class: "rl-picture" }),
-  }));
-  const panels = holders.map(({ title, gaussian, softmax }) =>
-    element("div", { class: "rl-panel" }, title, gaussian, softmax),
-  );
+  const tables = { gaussian: pairTable(ROWS.gaussian), softmax: pairTable(ROWS.softmax) };
+  const tablePair = stack("", { gaussian: tables.gaussian.node, softmax: tables.softmax.node });
+  const numbers = panel("The numbers");
+  numbers.holder.replaceWith(tablePair.node);
+  const nodes = holders.map(({ node }) => node);
+  const { node: foot, announce, say } = common.foot(link, () => common.linked(model, CALLED));
+  const top = element("div", { class: "rl-top" }, chooseView.node, player.node);
+  const root = common.stage(el, {
+    kind: "rl-two rl-natural",
+    view: "natural-gradient",
+    parts: [presetRow.node, top, legend.node, ...nodes.slice(0, 2), leading, nodes[2], numbers.node, controls, foot],
+    announce,
+  });
 
-  // A table of two columns, one a kind; rows: [key, what it says].
-  function makeTable(rows) {
-    const cells = {};
-    const names = rows.map(([key, text]) => {
-      cells[key] = KINDS.map((kind) => element("td", { class: `rl-of-${kind}` }));
-      const name = element("th", { scope: "row" }, text);
-      return { name, row: element("tr", {}, name, ...cells[key]) };
-    });
-    const head = element(
-      "tr",
-      {},
-      element("td"),
-      ...KINDS.map((kind) => element("th", { scope: "col", class: `rl-of-${kind}` }, kind === "natural" ? "natural" : "Euclidean")),
-    );
-    const node = element(
-      "table",
-      { class: "rl-table" },
-      element("thead", {}, head),
-      element("tbody", {}, ...names.map(({ row }) => row)),
-    );
-    return {
-      node,
-      show(key, values, say = scientific) {
-        KINDS.forEach((kind, i) => {
-          const text = say(values[kind]);
-          if (cells[key][i].textContent !== text) cells[key][i].textContent = text;
-        });
-      },
-    };
-  }
-  const gaussianTable = makeTable([
-    ["kl", "KL of one step"],
-    ["etaStep", "η after one step"],
-    ["etaEnd", "η after n steps"],
-    ["apart", "gap σ to log σ, one step"],
-    ["halved", "… with half of α"],
-    ["ratio", "… which divides by"],
-    ["pathsApart", "gap σ to log σ, n steps"],
-  ]);
-  const softmaxTable = makeTable([
-    ["kl", "KL of one step"],
-    ["etaStep", "η after one step"],
-    ["etaEnd", "η after n steps"],
-    ["best", "π(best) after n steps"],
-    ["half", "steps until that is ½"],
-    ["crossing", "closed form (2 actions)"],
-  ]);
-  const tables = stack("", gaussianTable.node, softmaxTable.node);
-  const numbers = element(
-    "div",
-    { class: "rl-panel" },
-    element("p", { class: "rl-title" }, "The numbers"),
-    tables.node,
-  );
-
-  const { node: foot, announce, say } = common.foot(link, () => linked(read(model), presets[model.get("preset")]));
-
-  const root = element(
-    "div",
-    { class: "rl rl-two rl-natural", "data-view": "natural-gradient" },
-    element(
-      "div",
-      { class: "rl-grid" },
-      presetRow.node,
-      element("div", { class: "rl-top" }, chooseView.node, play),
-      legend.node,
-      ...panels.slice(0, 2),
-      leading,
-      panels[2],
-      numbers,
-      controls,
-      foot,
-    ),
-    announce.node,
-  );
-  keepKeys(root);
-  el.append(root);
-
-  const movePolicy = ({ mu, sigma, c }) => {
-    const settings = {};
-    if (mu !== undefined) settings.mu = clamp("mu", Number(mu.toFixed(3)));
-    if (sigma !== undefined) settings.sigma = clamp("sigma", Number(sigma.toFixed(3)));
-    if (c !== undefined) settings.c = clamp("c", Number(c.toFixed(3)));
-    set(settings);
-  };
-  const drawPlanes = [false, true].map((log, i) => makePlane(holders[i].gaussian, { log, move: movePolicy }));
+  const movePolicy = (to) =>
+    set(Object.fromEntries(Object.entries(to).map(([name, x]) => [name, common.fit(model, name, x, 3)])));
+  const reach = (name) => common.limits(model, name);
+  const drawPlanes = [false, true].map((log, i) => makePlane(holders[i].gaussian, { log, move: movePolicy, reach }));
   const drawDensities = makeDensities(holders[2].gaussian);
   const drawTriangle = makeTriangle(holders[0].softmax, (p) => set({ start: p }));
   const drawReturns = makeReturns(holders[1].softmax, (steps) => change({ steps }));
   const drawBars = makeBars(holders[2].softmax);
 
-  let sizes = null;
-  function draw() {
-    if (!sizes) return;
-    const now = read(model);
+  function draw(sizes) {
+    const now = common.read(model);
     const { view, preset } = now;
     const gaussian = view === "gaussian";
     for (const { gaussian: one, softmax: other } of holders) {
       one.hidden = !gaussian;
       other.hidden = gaussian;
     }
-    const range = RANGES.find((most) => most >= now.steps) ?? LIMITS.steps[1];
+    const range = RANGES.find((most) => most >= now.steps) ?? reach("steps")[1];
     const state = gaussian ? gaussianState(now) : softmaxState(now, range);
     const { kl, etaStep, etaEnd } = state;
     const words = gaussian ? gaussianSentence(now, state) : softmaxSentence(now, state);
 
     if (gaussian) {
-      drawPlanes.forEach((drawPlane) => drawPlane(now, state, sizes.plane));
+      for (const drawPlane of drawPlanes) drawPlane(now, state, sizes.plane);
       drawDensities(now, state, sizes.low);
     } else {
       drawTriangle(now, state, sizes.plane);
@@ -468,38 +358,41 @@ export function render({ model, el, link }) {
 
     presetRow.show(preset);
     chooseView.show(view);
-    play.textContent = goal === null ? "Play" : "Pause";
+    player.show();
     for (const [name, control] of Object.entries(sliders)) control.show(now[name]);
     for (const control of steps) control.show(now.steps);
-    probabilities.forEach((control, i) => control.show(now.start[i]));
-    rewards.forEach((control, i) => control.show(now.rewards[i]));
+    for (const [i, control] of probabilities.entries()) control.show(now.start[i]);
+    for (const [i, control] of rewards.entries()) control.show(now.rewards[i]);
     for (const name of ["gaussian", "softmax"])
       for (const node of [...first[name], ...own[name]]) node.hidden = name !== view;
     legend.show(view);
-    tables.show(view);
+    tablePair.show(view);
 
-    const titles = gaussian
-      ? ["Seen in (μ, σ)", "Seen in (μ, log σ)", "The policy before and after a step"]
-      : ["The triangle of policies", "η after n steps", "The policy at the start and after n steps"];
-    holders.forEach(({ title }, i) => title.textContent !== titles[i] && (title.textContent = titles[i]));
-    const table = gaussian ? gaussianTable : softmaxTable;
+    for (const [i, { title }] of holders.entries()) tell(title, TITLES[view][i]);
+    const { show } = tables[view];
     const number = (x) => (Number.isFinite(x) ? scientific(x) : "no policy");
-    table.show("kl", kl, number);
-    table.show("etaStep", etaStep, number);
-    table.show("etaEnd", etaEnd, number);
+    show("kl", kl, number);
+    show("etaStep", etaStep, number);
+    show("etaEnd", etaEnd, number);
     if (gaussian) {
-      table.show("apart", state.apart, number);
-      table.show("halved", state.halved, number);
-      table.show("ratio", both((_, kind) => state.apart[kind] / state.halved[kind]));
-      table.show("pathsApart", state.pathsApart, number);
+      show("apart", state.apart, number);
+      show("halved", state.halved, number);
+      show(
+        "ratio",
+        both((_, kind) => state.apart[kind] / state.halved[kind]),
+      );
+      show("pathsApart", state.pathsApart, number);
       const alpha = Number(state.regionAlpha.toPrecision(3));
-      const reachable = alpha >= LIMITS.alpha[0] && alpha <= LIMITS.alpha[1];
+      const reachable = alpha === clamp("alpha", alpha);
       toRegion.textContent = `Set α to ${format(alpha)}${reachable ? "" : ": too large"}`;
       toRegion.disabled = !reachable;
     } else {
-      table.show("best", both((_, kind) => state.ends[kind][state.best]));
-      table.show("half", state.half, (n) => (Number.isFinite(n) ? String(n) : `over ${MOST}`));
-      table.show("crossing", state.crossing);
+      show(
+        "best",
+        both((_, kind) => state.ends[kind][state.best]),
+      );
+      show("half", state.half, (n) => (Number.isFinite(n) ? String(n) : `over ${MOST}`));
+      show("crossing", state.crossing);
     }
 
     say(words);
@@ -525,19 +418,14 @@ export function render({ model, el, link }) {
             half: pair(state.half),
             crossing: pair(state.crossing),
           }),
-      playing: goal === null ? "" : "play",
+      playing: player.running(),
     });
   }
 
-  const request = onFrame(draw);
-  const stopFollowing = common.follow(model, root, SETTINGS, request, (width) => {
+  const fit = (width) => {
     const [columns, column] = common.columnsIn(width);
-    sizes = { plane: column, low: [column, columns === 1 ? 200 : 230] };
-    draw();
-  });
-  return () => {
-    stopFollowing();
-    clearTimeout(timer);
-    announce.stop();
+    return { plane: column, low: [column, columns === 1 ? 200 : 230] };
   };
+  const { request, begin } = common.follow(model, root, { fit, draw, timers: [player, announce] });
+  return begin();
 }

@@ -67,7 +67,10 @@ function solve({ ahead, gamma }, pi, reward) {
   const [m0, m1] = pi.map((p, s) => (1 - p) * ahead[s][0] + p * ahead[s][1]);
   // V(1) − V(0) first, then each V from its own equation.
   const difference = (reward[1] - reward[0]) / (1 - gamma * (m1 - m0));
-  return [(reward[0] + gamma * m0 * difference) / (1 - gamma), (reward[1] - gamma * (1 - m1) * difference) / (1 - gamma)];
+  return [
+    (reward[0] + gamma * m0 * difference) / (1 - gamma),
+    (reward[1] - gamma * (1 - m1) * difference) / (1 - gamma),
+  ];
 }
 
 // ∂η/∂(ρ(0,1), ρ(1,1)) on D: the advantage of action 1 over the policy of action 0.

@@ -1,7 +1,7 @@
 // The pictures of Occupancy: the square of policies, the polygon of their occupancies, and what η or the optimum does
 // as the view's one number changes.
 import { format, svgElement } from "../shared/controls.js";
-import { LEFT, axesX, axesY, frame, onDrag, path, quiet } from "../shared/frame.js";
+import { LEFT, axesX, axesY, changes, frame, onDrag, path, quiet } from "../shared/frame.js";
 import * as numerics from "./numerics.js";
 import { axisX, axisY, gridX, gridY } from "../shared/plot.js";
 import { arrow, dragging, makeHandle, node, put } from "../shared/handles.js";
@@ -17,7 +17,8 @@ const say = ([p, q]) => `(${format(p)}, ${format(q)})`;
 // The square of policies and the polygon of occupancies are drawn alike. `of` maps a policy to its point in the unit
 // square of the panel, and `back` a point of it to a policy.
 function makePanel(holder, { names, labels, of, back, step, move, turn }) {
-  let key, parts, now, state;
+  const changed = changes();
+  let parts, now, state;
   function build(width) {
     const margins = { marginLeft: 52, marginTop: 6, marginRight: 10, marginBottom: 40 };
     const inner = width - margins.marginLeft - margins.marginRight;
@@ -64,8 +65,7 @@ function makePanel(holder, { names, labels, of, back, step, move, turn }) {
       occupancies: node(layer, "path", { class: "rl-spot rl-spot-other", d: "M0,-7L7,0L0,7L-7,0Z" }),
       soft: node(layer, "path", { class: "rl-spot rl-spot-natural", d: "M0,-7L7,0L0,7L-7,0Z" }),
     };
-    const handle = (name, kind) =>
-      makeHandle(svg, name, svgElement("circle", { class: `rl-handle ${kind}`, r: 7.5 }));
+    const handle = (name, kind) => makeHandle(svg, name, svgElement("circle", { class: `rl-handle ${kind}`, r: 7.5 }));
     const other = handle(`Other policy π′, in ${names}: arrow keys move it`, "rl-handle-other");
     const policy = handle(`Policy π, in ${names}: arrow keys move it`, "");
     for (const one of [other, policy]) put(one, { "aria-valuemin": 0, "aria-valuemax": 1 });
@@ -88,7 +88,11 @@ function makePanel(holder, { names, labels, of, back, step, move, turn }) {
     const stroke = node(face, "path", { class: "rl-arrow" });
     const name = node(face, "text", { class: "rl-label", "text-anchor": "middle", y: radius + 26 });
     name.textContent = "reward";
-    const tip = makeHandle(face, "Direction of the reward: arrow keys turn it", svgElement("circle", { class: "rl-handle", r: 6.5 }));
+    const tip = makeHandle(
+      face,
+      "Direction of the reward: arrow keys turn it",
+      svgElement("circle", { class: "rl-handle", r: 6.5 }),
+    );
     put(tip, { "aria-valuemin": -180, "aria-valuemax": 180 });
     return { radius, centre, stroke, tip };
   }
@@ -120,7 +124,7 @@ function makePanel(holder, { names, labels, of, back, step, move, turn }) {
 
   return function draw(given, computed, width) {
     [now, state] = [given, computed];
-    if (key !== (key = width)) build(width);
+    if (changed([width])) build(width);
     const { x, y, shapes, marks, ticks } = parts;
     const at = (pi) => {
       const [u, v] = of(pi, state);
@@ -157,9 +161,19 @@ function makePanel(holder, { names, labels, of, back, step, move, turn }) {
       set("support", seen ? `M${px - 999 * dy},${py + 999 * dx}L${px + 999 * dy},${py - 999 * dx}` : "");
       const { radius, stroke, tip } = parts.dial;
       const [ex, ey] = Number.isFinite(state.angle) ? [radius * dx, radius * dy] : [0, 0];
-      stroke.setAttribute("d", arrow([[-0.75 * ex, -0.75 * ey], [0.35 * ex, 0.35 * ey], [0.8 * ex, 0.8 * ey]]));
+      stroke.setAttribute(
+        "d",
+        arrow([
+          [-0.75 * ex, -0.75 * ey],
+          [0.35 * ex, 0.35 * ey],
+          [0.8 * ex, 0.8 * ey],
+        ]),
+      );
       tip.setAttribute("transform", `translate(${ex},${ey})`);
-      put(tip, { "aria-valuenow": state.angle || 0, "aria-valuetext": Number.isFinite(state.angle) ? `${format(state.angle)} degrees` : "no direction" });
+      put(tip, {
+        "aria-valuenow": state.angle || 0,
+        "aria-valuetext": Number.isFinite(state.angle) ? `${format(state.angle)} degrees` : "no direction",
+      });
     }
     const middle = [0, 1].map((i) => corners.reduce((sum, corner) => sum + corner[i] / 4, 0));
     const texts = turn ? state.names.map((name, k) => (state.names.indexOf(name) === k ? name : "")) : NAMES;
@@ -167,7 +181,10 @@ function makePanel(holder, { names, labels, of, back, step, move, turn }) {
       const [px, py] = corners[k];
       const leftwards = px < middle[0];
       label.textContent = texts[k];
-      label.classList.toggle("rl-improved", texts[k].split(" = ").some((name) => state.best.includes(NAMES.indexOf(name))));
+      label.classList.toggle(
+        "rl-improved",
+        texts[k].split(" = ").some((name) => state.best.includes(NAMES.indexOf(name))),
+      );
       label.classList.toggle("rl-best", label.classList.contains("rl-improved"));
       const room = 7 * texts[k].length; // about as wide as it is
       const anchor = leftwards ? "end" : "start";
@@ -229,7 +246,10 @@ export function makePolygon(holder, move, turn) {
   const of = (pi, { now }) => numerics.plane(numerics.occupancy(now, pi)).map((x) => x * (1 - now.gamma));
   const back = (point, pi, { now, corners }) => {
     const mass = numerics.mass(now);
-    const at = numerics.nearest(corners, point.map((u) => u * mass));
+    const at = numerics.nearest(
+      corners,
+      point.map((u) => u * mass),
+    );
     const rho = numerics.fromPlane(now, at).map((row) => row.map((x) => (x < 1e-12 * mass ? 0 : x)));
     return numerics.policyFromOccupancy(rho, pi);
   };
@@ -260,11 +280,17 @@ export function roundAxis(low, high) {
 }
 
 export function makeGraph(holder, change) {
-  let key, parts, now;
+  const changed = changes();
+  let parts, now;
   const ACROSS = {
     reward: { domain: [-180, 180], ticks: [-180, -90, 0, 90, 180], label: "φ, direction of the reward (degrees)" },
     mixing: { domain: [0, 1], ticks: [0, 0.25, 0.5, 0.75, 1], label: "λ, share of π′" },
-    temperature: { type: "log", domain: [0.02, 20], ticks: [0.02, 0.1, 1, 10], label: "α, temperature (units of reward)" },
+    temperature: {
+      type: "log",
+      domain: [0.02, 20],
+      ticks: [0.02, 0.1, 1, 10],
+      label: "α, temperature (units of reward)",
+    },
   };
   function build(view, ticks, [width, height]) {
     const across = ACROSS[view];
@@ -292,7 +318,11 @@ export function makeGraph(holder, change) {
     }[view];
     const cursor = make("rl-pole");
     const labels = Array.from({ length: 4 }, () => node(base.svg, "text", { class: "rl-label" }));
-    const dots = { reward: ["rl-spot rl-spot-natural"], mixing: ["rl-spot rl-spot-policies", "rl-spot rl-spot-other"], temperature: ["rl-spot rl-spot-natural", "rl-spot rl-spot-natural"] }[view];
+    const dots = {
+      reward: ["rl-spot rl-spot-natural"],
+      mixing: ["rl-spot rl-spot-policies", "rl-spot rl-spot-other"],
+      temperature: ["rl-spot rl-spot-natural", "rl-spot rl-spot-natural"],
+    }[view];
     const spots = dots.map((kind) => node(base.layer, "circle", { class: kind, r: 6 }));
     onDrag(base.svg, (event) => {
       const box = base.svg.getBoundingClientRect();
@@ -306,7 +336,7 @@ export function makeGraph(holder, change) {
     const { view } = now;
     const { low, high } = state.heights;
     const ticks = view === "temperature" ? [0, 0.25, 0.5, 0.75, 1] : roundAxis(low, high);
-    if (key !== (key = [view, ...size, ticks.join()].join())) build(view, ticks, size);
+    if (changed([view, ...size, ticks.join()])) build(view, ticks, size);
     const { x, y, curves, cursor, labels, spots, top, foot, right, left, svg } = parts;
     const set = (i, points) => curves[i].setAttribute("d", path(points));
     const name = (i, text, px, py, { anchor = "start", kind = "" } = {}) => {
@@ -321,9 +351,13 @@ export function makeGraph(holder, change) {
       const length = Math.hypot(...state.direction);
       const eta = (corner, angle) => state.origin + length * dot([Math.cos(angle), Math.sin(angle)], corner);
       const radians = degrees.map((angle) => (angle * Math.PI) / 180);
-      state.corners.forEach((corner, k) => set(k, degrees.map((angle, i) => [x(angle), y(eta(corner, radians[i]))])));
+      for (const [k, corner] of state.corners.entries())
+        set(
+          k,
+          degrees.map((angle, i) => [x(angle), y(eta(corner, radians[i]))]),
+        );
       // Each arc of the envelope has the name of the corner that is best there.
-      labels.forEach((_, k) => name(k, "", 0, 0));
+      for (const [k, _] of labels.entries()) name(k, "", 0, 0);
       state.jumps.forEach(([from, , corner], k) => {
         const to = k + 1 < state.jumps.length ? state.jumps[k + 1][0] : state.jumps[0][0] + 360;
         const middle = (from + to) / 2 > 180 ? (from + to) / 2 - 360 : (from + to) / 2;
@@ -332,15 +366,25 @@ export function makeGraph(holder, change) {
         const text = state.names[j];
         const py = y(eta(state.corners[j], (middle * Math.PI) / 180)) - 9;
         const room = 4 + 3.5 * text.length;
-        name(k, text, between(left + room, right - room, x(middle)), Math.max(top + 10, py), { anchor: "middle", kind });
+        name(k, text, between(left + room, right - room, x(middle)), Math.max(top + 10, py), {
+          anchor: "middle",
+          kind,
+        });
       });
       curves[4].setAttribute("d", state.jumps.map(([angle]) => `M${x(angle)},${top}V${foot}`).join(""));
-      set(5, degrees.map((angle, i) => [x(angle), y(Math.max(...state.corners.map((corner) => eta(corner, radians[i]))))]));
+      set(
+        5,
+        degrees.map((angle, i) => [x(angle), y(Math.max(...state.corners.map((corner) => eta(corner, radians[i]))))]),
+      );
       heights = [Math.max(...state.returns)];
       label = `η of the four corners against the direction φ of the reward, at ${format(at)} degrees; the best is ${state.best.map((k) => NAMES[k]).join(" and ")} with ${format(heights[0])}.`;
     } else if (view === "mixing") {
       at = now.share;
-      const along = (kind) => state.mixed.map((mixture, i) => [x(i / (state.mixed.length - 1)), y(numerics.expectedReturn(now, mixture[kind]))]);
+      const along = (kind) =>
+        state.mixed.map((mixture, i) => [
+          x(i / (state.mixed.length - 1)),
+          y(numerics.expectedReturn(now, mixture[kind])),
+        ]);
       set(0, along("policies"));
       set(1, along("occupancies"));
       heights = ["policies", "occupancies"].map((kind) => numerics.expectedReturn(now, state.mixture[kind]));
@@ -365,7 +409,11 @@ export function makeGraph(holder, change) {
     } else {
       at = now.alpha;
       heights = state.soft.pi;
-      [0, 1].forEach((s) => set(s, state.cooled.map(({ alpha, pi }) => [x(alpha), y(pi[s])])));
+      for (const s of [0, 1])
+        set(
+          s,
+          state.cooled.map(({ alpha, pi }) => [x(alpha), y(pi[s])]),
+        );
       // Each name stands between the curves where they are far apart, on the side from which its curve comes.
       const gap = ({ pi }) => Math.abs(pi[0] - pi[1]);
       const some = state.cooled.slice(18, 50);

@@ -1,19 +1,14 @@
 // Occupancy: the policies of two states and two actions as a square, their occupancies as a polygon, linked both ways,
 // and over them a reward that turns, two ways to mix, or a temperature that falls.
 import * as common from "../shared/common.js";
-import { chips, element, format, keepKeys, onFrame, scientific, slider } from "../shared/controls.js";
+import { chips, element, format, keys, panel, scientific, slider, stack, table, tell } from "../shared/controls.js";
 import * as numerics from "./numerics.js";
 import { makeGraph, makePolygon, makeSquare } from "./pictures.js";
 
-const LIMITS = { gamma: [0, 0.99], start: [0, 1], share: [0, 1], alpha: [0.02, 20] };
-const MOST_REWARD = 10;
-const VIEWS = ["reward", "mixing", "temperature"];
-const LISTS = { pi: "pi", pi_new: "new", r: "r", ahead: "to" }; // and what they are called in a link
-const SETTINGS = [...Object.keys(LIMITS), "view", ...Object.keys(LISTS)];
+const CALLED = { pi_new: "new", ahead: "to" }; // in a link
 const LEVELS = 9;
 const BESIDE = [0.5, 1 / 3, 0.2, 0.1, 0.04, 0.01, 1e-3, 1e-5]; // along a level line, from its ends
 
-const read = (model) => common.read(model, SETTINGS);
 const between = (low, high, x) => Math.min(high, Math.max(low, x));
 
 // What the numbers are ---------------------------------------------------------------------------------------------
@@ -43,7 +38,9 @@ function compute(now) {
   };
   // Corners at one place share their names; η = origin + direction·(ρ(0,1), ρ(1,1)).
   state.names = state.corners.map(([x, y]) =>
-    numerics.NAMES.filter((_, j) => Math.hypot(state.corners[j][0] - x, state.corners[j][1] - y) * (1 - gamma) < 1e-6).join(" = "),
+    numerics.NAMES.filter(
+      (_, j) => Math.hypot(state.corners[j][0] - x, state.corners[j][1] - y) * (1 - gamma) < 1e-6,
+    ).join(" = "),
   );
   state.origin = returns[0] - direction[0] * state.corners[0][0] - direction[1] * state.corners[0][1];
   const [low, high] = [Math.min(...returns), Math.max(...returns)];
@@ -83,62 +80,32 @@ function compute(now) {
 }
 
 // The rewards with the arrow turned to `degrees`: only r(·,1) moves.
-function turned({ r }, { direction }, degrees) {
+function turned({ r }, direction, degrees, [least, most]) {
   const angle = (degrees * Math.PI) / 180;
   const length = Math.hypot(...direction) > 1e-9 ? Math.hypot(...direction) : 1;
   const to = [length * Math.cos(angle), length * Math.sin(angle)];
   return r.map(([none, one], s) => {
     const next = Number((one + to[s] - direction[s]).toFixed(6));
-    return [none, between(-MOST_REWARD, MOST_REWARD, next)];
+    return [none, between(least, most, next)];
   });
 }
 
 // Links ------------------------------------------------------------------------------------------------------------
 
-const numbers = (text, count, low, high) => {
-  const values = (text ?? "").split(",").map((x) => (x.trim() ? Number(x) : NaN));
-  return values.length === count && values.every((x) => x >= low && x <= high) ? values : null;
-};
-const square = ([a, b, c, d]) => [
-  [a, b],
-  [c, d],
-];
-
-// Settings from a link, as strings; what makes no sense is passed over.
-export function restore(model, asked) {
-  common.loadAsked(model, asked);
-  const settings = common.askedNumbers(asked, LIMITS);
-  if (VIEWS.includes(asked.view)) settings.view = asked.view;
-  for (const name of ["pi", "pi_new"]) {
-    const pair = numbers(asked[LISTS[name]], 2, 0, 1);
-    if (pair) settings[name] = pair;
-  }
-  const [r, ahead] = [numbers(asked.r, 4, -MOST_REWARD, MOST_REWARD), numbers(asked.to, 4, 0, 1)];
-  if (r) settings.r = square(r);
-  if (ahead) settings.ahead = square(ahead);
-  common.write(model, settings);
-}
-
-// The settings of a link: restore's inverse. Only what is not the preset's own is named.
-function linked(now, { settings: own }) {
-  const differs = (name) => JSON.stringify(now[name]) !== JSON.stringify(own[name]);
-  const link = { preset: now.preset };
-  for (const name of ["view", ...Object.keys(LIMITS)]) if (differs(name)) link[name] = now[name];
-  for (const [name, short] of Object.entries(LISTS)) if (differs(name)) link[short] = now[name].flat().join();
-  return link;
-}
+export const restore = (model, asked) => common.restore(model, asked, CALLED);
 
 // Words ------------------------------------------------------------------------------------------------------------
 
 const pair = ([p, q]) => `(${format(p)}, ${format(q)})`;
 const nameOf = (k) => numerics.NAMES[k];
-const and = (items) => (items.length < 3 ? items.join(" and ") : `${items.slice(0, -1).join(", ")} and ${items.at(-1)}`);
+const and = (items) =>
+  items.length < 3 ? items.join(" and ") : `${items.slice(0, -1).join(", ")} and ${items.at(-1)}`;
 const residualOf = (now, residual) => {
   const most = Math.max(...residual.map(Math.abs));
   return most <= 1e-13 * numerics.mass(now) ? "0" : scientific(most);
 };
 
-function rewardWords(now, { angle, best, returns, jumps, names }) {
+function rewardWords(_, { angle, best, returns, jumps, names }) {
   const top = format(Math.max(...returns));
   if (Number.isNaN(angle)) return `The reward has no direction: every policy has η = ${top}.`;
   const places = [...new Set(best.map((k) => names[k]))];
@@ -174,72 +141,113 @@ function sentence(now, state) {
   const four = rho.map((row) => row.map(format).join(", ")).join("; ");
   const first = `π takes action 1 with probability ${format(now.pi[0])} in state 0 and ${format(now.pi[1])} in state 1. Its ρ = (${four}) sums to 1/(1−γ) = ${format(rho.flat().reduce((sum, x) => sum + x, 0))}, flow residual ${residualOf(now, residual)}, and its return is Σρr = ${format(eta)}.`;
   const empty = [0, 1].find((s) => rho[s][0] + rho[s][1] === 0);
-  const second = empty === undefined ? "" : ` State ${empty} is never visited: ρ is the same whatever π(1|${empty}) is.`;
+  const second =
+    empty === undefined ? "" : ` State ${empty} is never visited: ρ is the same whatever π(1|${empty}) is.`;
   const third = { reward: rewardWords, mixing: mixingWords, temperature: coolingWords }[now.view](now, state);
   return `${first}${second} ${third}`;
 }
 
 // The view ---------------------------------------------------------------------------------------------------------
 
-const ROWS = [
-  ["p0", "π(1|0)"],
-  ["p1", "π(1|1)"],
-  ["r00", "ρ(0,0)"],
-  ["r01", "ρ(0,1)"],
-  ["r10", "ρ(1,0)"],
-  ["r11", "ρ(1,1)"],
-  ["sum", "sum"],
-  ["flow", "flow residual"],
-  ["eta", "η = Σρr"],
-  ["entropy", "H(ρ), nats"],
-];
-const COLUMNS = 4;
+const ROWS = {
+  p0: "π(1|0)",
+  p1: "π(1|1)",
+  r00: "ρ(0,0)",
+  r01: "ρ(0,1)",
+  r10: "ρ(1,0)",
+  r11: "ρ(1,1)",
+  sum: "sum",
+  flow: "flow residual",
+  eta: "η = Σρr",
+  entropy: "H(ρ), nats",
+};
+const CORNER = ["", "Corner ab: action a in state 0, b in state 1."];
+const LEGENDS = {
+  reward: [
+    ["rl-key-dot", "π and its ρ"],
+    ["rl-key-level", "equal η"],
+    ["rl-key-improved", "best corner"],
+    CORNER,
+    ["", "Drag the dot in either picture, and the arrow."],
+  ],
+  mixing: [
+    ["rl-key-dot", "π"],
+    ["rl-key-dot rl-key-other", "π′"],
+    ["rl-key-exact", "policies mixed"],
+    ["rl-key-mixed", "occupancies mixed"],
+    CORNER,
+    ["", "Drag both dots in either picture."],
+  ],
+  temperature: [
+    ["rl-key-dot", "π and its ρ"],
+    ["rl-key-improved", "best with entropy, at every α"],
+    ["rl-key-level", "equal η"],
+    CORNER,
+  ],
+};
+const TITLES = {
+  reward: "η of the corners as the reward turns",
+  mixing: "η of both mixtures",
+  temperature: "The optimum as it cools",
+};
+
+// The table of numbers: show(now, columns), up to four columns [name, class, policy, ρ].
+function makeNumbers() {
+  const { node, heads, cells } = table(["", "", "", ""], ROWS);
+  node.classList.add("rl-columns");
+  function show(now, columns) {
+    heads.forEach((head, i) => {
+      const column = columns[i];
+      for (const one of [head, ...Object.values(cells).map((line) => line[i])]) {
+        one.hidden = !column;
+        one.className = column ? column[1] : "";
+      }
+      if (!column) return;
+      const [name, , pi, rho] = column;
+      tell(head, name);
+      const flat = rho.flat();
+      const texts = [...pi, ...flat, flat.reduce((sum, x) => sum + x, 0)].map(format);
+      texts.push(residualOf(now, numerics.flowResidual(now, rho)));
+      texts.push(format(numerics.expectedReturn(now, rho)), format(numerics.entropy(rho)));
+      for (const [k, line] of Object.values(cells).entries()) tell(line[i], texts[k]);
+    });
+  }
+  return { node, show };
+}
 
 export function render({ model, el, link }) {
-  const presets = model.get("_presets");
   const set = (settings) => common.write(model, settings);
 
   // Controls -------------------------------------------------------------------------------------------------------
 
   const presetRow = common.presetRow(model);
-  const chooseView = chips(
-    "View",
-    [
-      ["reward", "Reward"],
-      ["mixing", "Mixing"],
-      ["temperature", "Temperature"],
-    ],
-    (view) => set({ view }),
+  const chooseView = chips("View", { reward: "Reward", mixing: "Mixing", temperature: "Temperature" }, (view) =>
+    set({ view }),
   );
   const turn = (degrees) => {
-    const now = read(model);
+    const now = common.read(model);
     const wrapped = degrees > 180 || degrees < -180 ? (((degrees % 360) + 540) % 360) - 180 : degrees;
-    set({ r: turned(now, { direction: numerics.rewardDirection(now) }, wrapped) });
+    set({ r: turned(now, numerics.rewardDirection(now), wrapped, common.limits(model, "r")) });
   };
-  const scalar = (name, label, step, scale = {}) =>
-    slider({ label, min: LIMITS[name][0], max: LIMITS[name][1], step, change: (x) => set({ [name]: x }), ...scale });
-  const inPair = (name, s, label) =>
-    slider({ label, min: 0, max: 1, step: 0.01, change: (x) => set({ [name]: model.get(name).map((p, i) => (i === s ? x : p)) }) });
-  const inSquare = (name, s, a, label, limits) =>
-    slider({
-      label,
-      ...limits,
-      step: 0.01,
-      change: (x) => set({ [name]: model.get(name).map((row, i) => row.map((y, j) => (i === s && j === a ? x : y))) }),
-    });
+  const one = (name, text) => common.settingSlider(model, name, text);
+  const list = (name, labels) => common.listSliders(model, name, labels);
   const sliders = {
     angle: slider({ label: "φ, direction of the reward (degrees)", min: -180, max: 180, step: 1, change: turn }),
-    share: scalar("share", "λ, share of π′", 0.01),
-    alpha: scalar("alpha", "α, temperature", 0.01, { toSlider: Math.log10, fromSlider: (x) => Number((10 ** x).toPrecision(3)) }),
-    gamma: scalar("gamma", "γ, discount", 0.01),
-    start: scalar("start", "ρ₀(1), share that starts in state 1", 0.01),
+    share: one("share", "λ, share of π′"),
+    alpha: one("alpha", "α, temperature"),
+    gamma: one("gamma", "γ, discount"),
+    start: one("start", "ρ₀(1), share that starts in state 1"),
   };
-  const policy = [0, 1].map((s) => inPair("pi", s, `π(1|${s}), action 1 in state ${s}`));
-  const other = [0, 1].map((s) => inPair("pi_new", s, `π′(1|${s}), the other policy`));
-  const reward = [0, 1].map((s) => inSquare("r", s, 1, `r(${s},1), reward of action 1`, { min: -2, max: 2 }));
-  reward.forEach((control) => control.limit(-2, 2, MOST_REWARD, -MOST_REWARD));
-  const ahead = [0, 1].map((s) =>
-    [0, 1].map((a) => inSquare("ahead", s, a, `P(1|${s},${a}), from ${s} by action ${a} to 1`, { min: 0, max: 1 })),
+  const policy = list("pi", ["π(1|0), action 1 in state 0", "π(1|1), action 1 in state 1"]);
+  const other = list("pi_new", ["π′(1|0), the other policy", "π′(1|1), the other policy"]);
+  const rewards = list(
+    "r",
+    [0, 1].map((s) => [0, 1].map((a) => `r(${s},${a}), reward of action ${a}`)),
+  );
+  const reward = rewards.map(([, ofOne]) => ofOne); // that of action 0 is not offered
+  const ahead = list(
+    "ahead",
+    [0, 1].map((s) => [0, 1].map((a) => `P(1|${s},${a}), from ${s} by action ${a} to 1`)),
   );
   const own = {
     reward: [sliders.angle.node],
@@ -258,127 +266,39 @@ export function render({ model, el, link }) {
 
   // Panels ---------------------------------------------------------------------------------------------------------
 
-  const keys = (...entries) =>
-    element("p", { class: "rl-keys" }, ...entries.map(([kind, text]) => element("span", { class: kind && `rl-key ${kind}` }, text)));
-  const corner = ["", "Corner ab: action a in state 0, b in state 1."];
-  const legends = {
-    reward: keys(
-      ["rl-key-dot", "π and its ρ"],
-      ["rl-key-level", "equal η"],
-      ["rl-key-improved", "best corner"],
-      corner,
-      ["", "Drag the dot in either picture, and the arrow."],
-    ),
-    mixing: keys(
-      ["rl-key-dot", "π"],
-      ["rl-key-dot rl-key-other", "π′"],
-      ["rl-key-exact", "policies mixed"],
-      ["rl-key-mixed", "occupancies mixed"],
-      corner,
-      ["", "Drag both dots in either picture."],
-    ),
-    temperature: keys(
-      ["rl-key-dot", "π and its ρ"],
-      ["rl-key-improved", "best with entropy, at every α"],
-      ["rl-key-level", "equal η"],
-      corner,
-    ),
-  };
-  const notes = Object.fromEntries(
-    Object.entries(presets).map(([name, { note }]) => [name, element("p", { class: "rl-note" }, note)]),
+  const note = common.makeNotes(model);
+  const legend = stack(
+    "rl-legend",
+    Object.fromEntries(Object.entries(LEGENDS).map(([view, entries]) => [view, keys(...entries)])),
   );
-  const note = element("div", { class: "rl-stack rl-legend" }, ...Object.values(notes));
-  const legend = element("div", { class: "rl-stack rl-legend" }, ...Object.values(legends));
-  const holders = [0, 1, 2].map(() => ({
-    title: element("p", { class: "rl-title" }),
-    picture: element("div", { class: "rl-picture" }),
-  }));
-  const panels = holders.map(({ title, picture }) => element("div", { class: "rl-panel" }, title, picture));
-
-  const heads = Array.from({ length: COLUMNS }, () => element("th", { scope: "col" }));
-  const cells = Object.fromEntries(ROWS.map(([key]) => [key, heads.map(() => element("td"))]));
-  const table = element(
-    "table",
-    { class: "rl-table rl-columns" },
-    element("thead", {}, element("tr", {}, element("td"), ...heads)),
-    element(
-      "tbody",
-      {},
-      ...ROWS.map(([key, text]) => element("tr", {}, element("th", { scope: "row" }, text), ...cells[key])),
-    ),
-  );
-  const put = (node, text) => node.textContent !== text && (node.textContent = text);
-  // columns: [name, kind, policy, ρ]
-  function tabulate(now, columns) {
-    heads.forEach((head, i) => {
-      const column = columns[i];
-      for (const node of [head, ...ROWS.map(([key]) => cells[key][i])]) {
-        node.hidden = !column;
-        node.className = column ? column[1] : "";
-      }
-      if (!column) return;
-      const [name, , pi, rho] = column;
-      put(head, name);
-      const flat = rho.flat();
-      const texts = {
-        p0: format(pi[0]),
-        p1: format(pi[1]),
-        r00: format(flat[0]),
-        r01: format(flat[1]),
-        r10: format(flat[2]),
-        r11: format(flat[3]),
-        sum: format(flat.reduce((sum, x) => sum + x, 0)),
-        flow: residualOf(now, numerics.flowResidual(now, rho)),
-        eta: format(numerics.expectedReturn(now, rho)),
-        entropy: format(numerics.entropy(rho)),
-      };
-      for (const [key, text] of Object.entries(texts)) put(cells[key][i], text);
-    });
-  }
-  const table_panel = element(
-    "div",
-    { class: "rl-panel" },
-    element("p", { class: "rl-title" }, "The numbers"),
-    table,
-  );
-
-  const { node: foot, announce, say } = common.foot(link, () => linked(read(model), presets[model.get("preset")]));
-
-  const root = element(
-    "div",
-    { class: "rl rl-two rl-occupancy", "data-view": "occupancy" },
-    element(
-      "div",
-      { class: "rl-grid" },
-      presetRow.node,
-      note,
-      element("div", { class: "rl-top" }, chooseView.node),
-      legend,
-      ...panels.slice(0, 2),
-      leading,
-      panels[2],
-      table_panel,
-      controls,
-      foot,
-    ),
-    announce.node,
-  );
-  keepKeys(root);
-  el.append(root);
-
-  const move = (name, pi) => set({ [name]: pi });
-  const drawSquare = makeSquare(holders[0].picture, move);
-  const drawPolygon = makePolygon(holders[1].picture, move, turn);
-  const drawGraph = makeGraph(holders[2].picture, (view, value) => {
-    if (view === "reward") turn(Math.round(value));
-    else if (view === "mixing") set({ share: Number(between(0, 1, value).toFixed(3)) });
-    else set({ alpha: between(...LIMITS.alpha, Number(value.toPrecision(3))) });
+  const panels = [0, 1, 2].map(() => panel());
+  const numbers = makeNumbers();
+  const numbersPanel = panel("The numbers");
+  numbersPanel.holder.replaceWith(numbers.node);
+  const nodes = panels.map(({ node }) => node);
+  const { node: foot, announce, say } = common.foot(link, () => common.linked(model, CALLED));
+  const top = element("div", { class: "rl-top" }, chooseView.node);
+  const root = common.stage(el, {
+    kind: "rl-two rl-occupancy",
+    view: "occupancy",
+    parts: [
+      ...[presetRow.node, note.node, top, legend.node, ...nodes.slice(0, 2), leading],
+      ...[nodes[2], numbersPanel.node, controls, foot],
+    ],
+    announce,
   });
 
-  let sizes = null;
-  function draw() {
-    if (!sizes) return;
-    const now = read(model);
+  const move = (name, pi) => set({ [name]: pi });
+  const drawSquare = makeSquare(panels[0].holder, move);
+  const drawPolygon = makePolygon(panels[1].holder, move, turn);
+  const drawGraph = makeGraph(panels[2].holder, (view, value) => {
+    if (view === "reward") turn(Math.round(value));
+    else if (view === "mixing") set({ share: common.fit(model, "share", value, 3) });
+    else set({ alpha: common.fit(model, "alpha", Number(value.toPrecision(3))) });
+  });
+
+  function draw(sizes) {
+    const now = common.read(model);
     const state = compute(now);
     const { view, preset } = now;
     drawSquare(now, state, sizes.plane);
@@ -389,23 +309,16 @@ export function render({ model, el, link }) {
     chooseView.show(view);
     for (const name of ["share", "alpha", "gamma", "start"]) sliders[name].show(now[name]);
     sliders.angle.show(Number(state.angle.toFixed(2)));
-    policy.forEach((control, s) => control.show(now.pi[s]));
-    other.forEach((control, s) => control.show(now.pi_new[s]));
-    reward.forEach((control, s) => control.show(now.r[s][1]));
-    ahead.forEach((row, s) => row.forEach((control, a) => control.show(now.ahead[s][a])));
-    for (const [name, node] of Object.entries(notes)) node.classList.toggle("rl-away", name !== preset);
-    for (const name of VIEWS) {
-      for (const node of own[name]) node.hidden = name !== view;
-      legends[name].classList.toggle("rl-away", name !== view);
-    }
+    for (const [s, control] of policy.entries()) control.show(now.pi[s]);
+    for (const [s, control] of other.entries()) control.show(now.pi_new[s]);
+    for (const [s, control] of reward.entries()) control.show(now.r[s][1]);
+    for (const [s, row] of ahead.entries()) row.forEach((control, a) => control.show(now.ahead[s][a]));
+    note.show(preset);
+    legend.show(view);
+    for (const [name, controls] of Object.entries(own)) for (const node of controls) node.hidden = name !== view;
     for (const { node } of reward) node.hidden = view === "mixing";
     for (const { node } of other) node.hidden = view !== "mixing";
-    const titles = [
-      "All policies",
-      "Their occupancies",
-      { reward: "η of the corners as the reward turns", mixing: "η of both mixtures", temperature: "The optimum as it cools" }[view],
-    ];
-    holders.forEach(({ title }, i) => put(title, titles[i]));
+    for (const [i, text] of ["All policies", "Their occupancies", TITLES[view]].entries()) tell(panels[i].title, text);
 
     const best = state.best[0];
     const optimum = [`best, ${nameOf(best)}`, "rl-of-natural", numerics.CORNERS[best], state.rhos[best]];
@@ -420,10 +333,9 @@ export function render({ model, el, link }) {
       ],
       temperature: () => [mine, ["best at α", "rl-of-natural", state.soft.pi, state.soft.rho], optimum],
     }[view]();
-    tabulate(now, columns);
+    numbers.show(now, columns);
 
-    const words = sentence(now, state);
-    say(words);
+    say(sentence(now, state));
     Object.assign(root.dataset, {
       preset,
       shows: view,
@@ -443,14 +355,9 @@ export function render({ model, el, link }) {
     });
   }
 
-  const request = onFrame(draw);
-  const stopFollowing = common.follow(model, root, SETTINGS, request, (width) => {
+  const fit = (width) => {
     const [columns, column] = common.columnsIn(width);
-    sizes = { plane: Math.min(column, 480), low: [column, columns === 1 ? 230 : 250] };
-    draw();
-  });
-  return () => {
-    stopFollowing();
-    announce.stop();
+    return { plane: Math.min(column, 480), low: [column, columns === 1 ? 230 : 250] };
   };
+  return common.follow(model, root, { fit, draw, timers: [announce] }).begin();
 }

@@ -1,7 +1,7 @@
 // The picture of PerformanceDifference beside its maps: return, surrogate and bounds against α.
 import { axisX, axisY, gridX, gridY } from "../shared/plot.js";
 import { svgElement } from "../shared/controls.js";
-import { LEFT, axesX, axesY, frame, onDrag, path, quiet } from "../shared/frame.js";
+import { LEFT, axesX, axesY, changes, frame, onDrag, path, quiet } from "../shared/frame.js";
 import { boundsAt } from "./numerics.js";
 
 const BOUNDS = { trust_region: "rl-bound rl-long", mixture: "rl-bound", average: "rl-bound rl-dotted" };
@@ -15,13 +15,15 @@ function steady([bottom, top] = [0, 0], low, high) {
 }
 
 export function makeCurves(holder, seek) {
-  let key, parts, limits, preset;
+  const changed = changes();
+  let parts, limits, preset;
   return function draw(curves, reach, now, known, [width, height]) {
     const values = curves.flatMap(({ eta, surrogate }) => [eta, surrogate]);
     const [low, high] = [Math.min(...values), Math.max(...values)];
-    const [bottom, top] = (limits = steady(preset === now.preset ? limits : undefined, low, high));
+    limits = steady(preset === now.preset ? limits : undefined, low, high);
+    const [bottom, top] = limits;
     preset = now.preset; // which are always drawn alike
-    if (key !== (key = [width, height, reach, bottom, top].join())) {
+    if (changed([width, height, reach, bottom, top])) {
       const base = frame(holder, {
         width,
         height,
@@ -43,7 +45,9 @@ export function makeCurves(holder, seek) {
       const [start, cursor, off] = [make("rl-pole"), make("rl-pole"), make("rl-bound rl-off")];
       const [surrogate, eta] = [make("rl-sharp"), make("rl-exact rl-heavy")];
       const spots = ["rl-spot rl-spot-natural", "rl-handle"].map((kind) => svgElement("circle", { class: kind, r: 6 }));
-      const names = ["rl-label rl-improved", "rl-label"].map((kind) => svgElement("text", { class: kind, "text-anchor": "end" }));
+      const names = ["rl-label rl-improved", "rl-label"].map((kind) =>
+        svgElement("text", { class: kind, "text-anchor": "end" }),
+      );
       [names[0].textContent, names[1].textContent] = ["L", "η"];
       base.layer.append(start, cursor, ...Object.values(bounds), surrogate, eta, off, ...names);
       base.svg.append(...spots); // which are not clipped
@@ -72,8 +76,14 @@ export function makeCurves(holder, seek) {
       for (const [name, node] of Object.entries(parts.bounds)) node.setAttribute("d", bound(name, 1) + bound(name, -1));
     }
     if (parts.of !== curves) {
-      parts.surrogate.setAttribute("d", line(({ surrogate }) => surrogate));
-      parts.eta.setAttribute("d", line(({ eta }) => eta));
+      parts.surrogate.setAttribute(
+        "d",
+        line(({ surrogate }) => surrogate),
+      );
+      parts.eta.setAttribute(
+        "d",
+        line(({ eta }) => eta),
+      );
     }
     parts.of = curves;
     parts.start.setAttribute("d", `M${left},${y(known.start)}H${right}`);
@@ -89,7 +99,10 @@ export function makeCurves(holder, seek) {
     parts.names.forEach((name, i) => {
       name.setAttribute("x", right - 6);
       const above = i === 0 ? over : !over;
-      name.setAttribute("y", Math.min(foot - 5, Math.max(head + 12, y(i ? last.eta : last.surrogate) + (above ? -9 : 18))));
+      name.setAttribute(
+        "y",
+        Math.min(foot - 5, Math.max(head + 12, y(i ? last.eta : last.surrogate) + (above ? -9 : 18))),
+      );
     });
     return parts.svg;
   };

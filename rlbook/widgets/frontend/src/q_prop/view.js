@@ -2,46 +2,28 @@
 // variance in the weight κ, estimates that keep their mean or lose it, and the rules that choose κ.
 import { makeNormals } from "../shared/dice.js";
 import * as common from "../shared/common.js";
-import { makeBowl, makeHeaps, makeNotes, makeScatter } from "../shared/control_pictures.js";
-import { chips, element, format, keepKeys, onFrame, slider } from "../shared/controls.js";
+import { makeBowl, makeHeaps, makeScatter } from "../shared/control_pictures.js";
+import { chips, element, format, keys, panel, row, table, tell } from "../shared/controls.js";
 import * as numerics from "./numerics.js";
 
-const LIMITS = {
-  weight: [-2, 3],
-  q: [-3, 3],
-  c1: [-2, 2],
-  c2: [-1, 1],
-  c3: [-0.5, 0.5],
-  tau: [0.1, 3],
-  sigma: [0.3, 2],
-};
-const [MOST, BATCHES, SEEDS] = [64, 160, 2 ** 32];
-const SETTINGS = [...Object.keys(LIMITS), "rule", "n", "seed"];
+const BATCHES = 160; // as in rlbook/widgets/q_prop.py
 const SHOWN = 400; // points of the scatter
 const ACTIONS = [-4, 4]; // what is seen of a − μ
-const RULES = [
-  ["none", "none"],
-  ["full", "full"],
-  ["conservative", "conservative"],
-  ["aggressive", "aggressive"],
-  ["adaptive", "adaptive K/W"],
-  ["optimal", "gradient’s best"],
-];
-const SINGLE = [
-  ["conservative", "1{ÂĀ > 0}"],
-  ["aggressive", "sign(ÂĀ)"],
-];
-
-const read = (model) => common.read(model, SETTINGS);
-const within = (name, x) => Math.min(LIMITS[name][1], Math.max(LIMITS[name][0], Number(x.toFixed(3))));
-const whole = (n) => Math.min(MOST, Math.max(1, Math.round(n)));
-const reachable = (weight) => weight >= LIMITS.weight[0] && weight <= LIMITS.weight[1];
+const RULES = {
+  none: "none",
+  full: "full",
+  conservative: "conservative",
+  aggressive: "aggressive",
+  adaptive: "adaptive K/W",
+  optimal: "gradient’s best",
+};
+const SINGLE = { conservative: "1{ÂĀ > 0}", aggressive: "sign(ÂĀ)" };
 
 // What the numbers are ---------------------------------------------------------------------------------------------
 
-function compute(now, samples) {
+function compute(now, samples, most) {
   const { q, weight, rule, n } = now;
-  const estimates = (...how) => numerics.batchGradients(now, q, ...how, samples, MOST, n);
+  const estimates = (...how) => numerics.batchGradients(now, q, ...how, samples, most, n);
   const bias = numerics.singleSampleBias(now, q, "conservative");
   const single = { conservative: bias, aggressive: 2 * bias };
   const fixed = rule === "fixed";
@@ -63,38 +45,32 @@ function compute(now, samples) {
 
 // Links ------------------------------------------------------------------------------------------------------------
 
-// Settings from a link, as strings; what makes no sense is passed over.
-export function restore(model, asked) {
-  common.loadAsked(model, asked);
-  const settings = common.askedNumbers(asked, { ...LIMITS, n: [1, MOST], seed: [0, SEEDS - 1] });
-  for (const name of ["n", "seed"]) if (name in settings) settings[name] = Math.round(settings[name]);
-  if (["fixed", ...SINGLE.map(([name]) => name)].includes(asked.rule)) settings.rule = asked.rule;
-  common.write(model, settings);
-}
-
-// The settings of a link: restore's inverse. Only what is not the preset's own is named.
-const linked = (now, { settings: own }) =>
-  Object.fromEntries(["preset", ...SETTINGS].filter((name) => now[name] !== own[name]).map((name) => [name, now[name]]));
+export const { restore } = common;
 
 // Words ------------------------------------------------------------------------------------------------------------
 
 const rounded = (x) => format(Number(x.toPrecision(2)));
 
-function sentence(now, { fixed, truth, variance, plain, floor, noise, moments: [K, W], weights, bias, single }) {
-  const { weight, rule, n, q, c3 } = now;
+function sentence(now, { fixed, truth, variance, plain, floor, noise, moments: [K, W], weights, bias }) {
+  const { weight, rule, q, c3 } = now;
   const ratio = variance / plain;
   const share = ratio < 0.995 ? `${Math.round(100 * ratio)} % of` : ratio > 1.005 ? `${format(ratio)} times` : "about";
   const compared = weight === 0 ? "that of no control" : `${share} that of no control, ${format(plain)}`;
   const first = fixed
     ? `With κ = ${format(weight)} the variance of one ĝ is ${format(variance)}, ${compared}; the mean stays at c₁/σ = ${format(truth)}.`
-    : `The rule ${SINGLE.find(([name]) => name === rule)[1]} looks at the sample, and so at the action: the mean is ${format(truth + bias)} instead of ${format(truth)}, a bias of ${rounded(bias)} that no number of samples takes away.`;
+    : `The rule ${SINGLE[rule]} looks at the sample, and so at the action: the mean is ${format(truth + bias)} instead of ${format(truth)}, a bias of ${rounded(bias)} that no number of samples takes away.`;
   const second =
     q === 0
       ? "A critic of slope 0 is no control."
       : Math.abs(K) > W / 2
         ? `|K| = ${format(Math.abs(K))} is over W/2 = ${format(W / 2)}: with κ = ${K > 0 ? 1 : "−1"}, Â − κĀ varies less than Â.`
         : `|K| = ${format(Math.abs(K))} is not over W/2 = ${format(W / 2)}: neither with κ = 1 nor with −1 does Â − κĀ vary less than Â.`;
-  const best = q === 0 ? "" : c3 === 0 ? ` Lowest at κ = K/W = ${format(weights.adaptive)}:` : ` Lowest at κ = ${format(weights.optimal)}, not at K/W = ${format(weights.adaptive)}:`;
+  const best =
+    q === 0
+      ? ""
+      : c3 === 0
+        ? ` Lowest at κ = K/W = ${format(weights.adaptive)}:`
+        : ` Lowest at κ = ${format(weights.optimal)}, not at K/W = ${format(weights.adaptive)}:`;
   const part = floor - noise < 1e-9 ? "all of it τ²/σ²," : `of which ${format(noise)} is τ²/σ²,`;
   const third = q === 0 ? "" : `${best} ${format(floor)}, ${part} out of reach of every function of state and action.`;
   return `${first} ${second}${third}`;
@@ -103,33 +79,39 @@ function sentence(now, { fixed, truth, variance, plain, floor, noise, moments: [
 // The view ---------------------------------------------------------------------------------------------------------
 
 export function render({ model, el, link }) {
-  const presets = model.get("_presets");
   const set = (settings) => common.write(model, settings);
-  const put = (name) => (x) => set({ [name]: within(name, x), ...(name === "weight" ? { rule: "fixed" } : {}) });
-  const nudge = (name, step = 0.05) => (steps) => put(name)(model.get(name) + step * steps);
+  const edit = (settings) => set({ ...settings, ...("weight" in settings ? { rule: "fixed" } : {}) });
+  const put = (name) => (x) => edit({ [name]: common.fit(model, name, x, 3) });
+  const nudge =
+    (name, step = 0.05) =>
+    (steps) =>
+      put(name)(model.get(name) + step * steps);
+  const reach = (name) => common.limits(model, name);
+  const reachable = (weight) => weight >= reach("weight")[0] && weight <= reach("weight")[1];
 
   // Controls -------------------------------------------------------------------------------------------------------
 
   const presetRow = common.presetRow(model);
-  const scalar = (name, label) =>
-    slider({ label, min: LIMITS[name][0], max: LIMITS[name][1], step: 0.01, change: put(name) });
-  const sliders = {
-    weight: scalar("weight", "κ, weight of the control"),
-    q: scalar("q", "q, slope of the critic"),
-    c1: scalar("c1", "c₁, linear part of Â"),
-    c2: scalar("c2", "c₂, quadratic part"),
-    c3: scalar("c3", "c₃, cubic part"),
-    tau: scalar("tau", "τ, noise after the action"),
-    sigma: scalar("sigma", "σ of the policy"),
-    n: slider({ label: "n, samples that an estimate averages", min: 1, max: MOST, step: 1, clean: whole, change: (n) => set({ n }) }),
-  };
+  const sliders = common.settingSliders(
+    model,
+    {
+      weight: "κ, weight of the control",
+      q: "q, slope of the critic",
+      c1: "c₁, linear part of Â",
+      c2: "c₂, quadratic part",
+      c3: "c₃, cubic part",
+      tau: "τ, noise after the action",
+      sigma: "σ of the policy",
+      n: "n, samples that an estimate averages",
+    },
+    edit,
+  );
   const chooseRule = chips("Weight by the state", RULES, (name) => {
-    const now = read(model);
+    const now = common.read(model);
     set({ weight: numerics.ruleWeights(now, now.q)[name], rule: "fixed" });
   });
   const chooseSingle = chips("Weight by the sample", SINGLE, (rule) => set({ rule }));
-  const again = common.button("again", "Other samples", () => set({ seed: (model.get("seed") + 1) % SEEDS }));
-  const row = (name, ...nodes) => element("div", { class: "rl-row" }, element("span", { class: "rl-name" }, name), ...nodes);
+  const again = common.dice(model, "Other samples", "again");
   const leading = element(
     "div",
     { class: "rl-controls rl-leading" },
@@ -147,63 +129,33 @@ export function render({ model, el, link }) {
 
   // Panels ---------------------------------------------------------------------------------------------------------
 
-  const notes = makeNotes(presets);
-  const key = (kind, text) => element("span", { class: kind && `rl-key ${kind}` }, text);
-  const legend = element(
-    "p",
-    { class: "rl-keys rl-legend" },
-    key("rl-key-sample", "samples, estimates"),
-    key("rl-key-exact", "exact: E[Â|a], the mean c₁/σ"),
-    key("rl-key-control", "κĀ; what it leaves: bars are 2 sd"),
-    key("rl-key-control rl-key-dots", "Ā = q(a − μ)"),
-    key("rl-key-plain", "no control"),
-    key("rl-key-bound", "lowest"),
-    key("", "Drag both lines and the point on the parabola."),
+  const notes = common.makeNotes(model);
+  const legend = keys(
+    ["rl-key-sample", "samples, estimates"],
+    ["rl-key-exact", "exact: E[Â|a], the mean c₁/σ"],
+    ["rl-key-control", "κĀ; what it leaves: bars are 2 sd"],
+    ["rl-key-control rl-key-dots", "Ā = q(a − μ)"],
+    ["rl-key-plain", "no control"],
+    ["rl-key-bound", "lowest"],
+    ["", "Drag both lines and the point on the parabola."],
   );
-  const titles = ["What the critic takes from Â", "The variance of ĝ", "", "The rules"];
-  const heads = titles.map((title) => element("p", { class: "rl-title" }, title));
-  const holders = [0, 1, 2].map(() => element("div", { class: "rl-picture" }));
-
-  const rows = [...RULES.map(([name, text]) => [name, text, false]), ...SINGLE.map(([name, text]) => [`single-${name}`, text, true])];
-  const cells = Object.fromEntries(rows.map(([name]) => [name, [0, 1, 2].map(() => element("td"))]));
-  const lines = rows.map(([name, text]) => element("tr", {}, element("th", { scope: "row" }, text), ...cells[name]));
-  const table = element(
-    "table",
-    { class: "rl-table rl-columns" },
-    element(
-      "thead",
-      {},
-      element("tr", {}, element("td"), ...["κ", "variance", "bias"].map((head) => element("th", { scope: "col" }, head))),
-    ),
-    element("tbody", {}, ...lines),
-  );
-  const bodies = [...holders, table];
-  const panels = bodies.map((body, i) => element("div", { class: "rl-panel" }, heads[i], body));
-  const fill = (cell, text) => cell.textContent !== text && (cell.textContent = text);
-
-  const { node: foot, announce, say } = common.foot(link, () => linked(read(model), presets[model.get("preset")]));
-  const root = element(
-    "div",
-    { class: "rl rl-two rl-qprop", "data-view": "q-prop" },
-    element(
-      "div",
-      { class: "rl-grid" },
-      presetRow.node,
-      notes.node,
-      legend,
-      ...panels.slice(0, 2),
-      leading,
-      ...panels.slice(2),
-      controls,
-      foot,
-    ),
-    announce.node,
-  );
-  keepKeys(root);
-  el.append(root);
+  const panels = ["What the critic takes from Â", "The variance of ĝ", "", "The rules"].map((title) => panel(title));
+  const holders = panels.map(({ holder }) => holder);
+  const singles = Object.fromEntries(Object.entries(SINGLE).map(([name, text]) => [`single-${name}`, text]));
+  const { node: rules, cells, lines } = table(["κ", "variance", "bias"], { ...RULES, ...singles });
+  rules.classList.add("rl-columns");
+  holders[3].replaceWith(rules);
+  const nodes = panels.map(({ node }) => node);
+  const { node: foot, announce, say } = common.foot(link, () => common.linked(model));
+  const root = common.stage(el, {
+    kind: "rl-two rl-qprop",
+    view: "q-prop",
+    parts: [presetRow.node, notes.node, legend, ...nodes.slice(0, 2), leading, ...nodes.slice(2), controls, foot],
+    announce,
+  });
 
   const turnWeight = (slope) => {
-    const { q } = read(model);
+    const q = model.get("q");
     if (Math.abs(q) > 1e-3) put("weight")(slope / q);
   };
   const drawScatter = makeScatter(holders[0], {
@@ -216,7 +168,7 @@ export function render({ model, el, link }) {
         kind: "rl-control rl-dotted",
         look: "rl-handle-control",
         side: -1,
-        limits: LIMITS.q,
+        limits: reach("q"),
         turn: put("q"),
         nudge: nudge("q"),
       },
@@ -225,27 +177,26 @@ export function render({ model, el, link }) {
         kind: "rl-control rl-heavy",
         look: "rl-handle-control",
         side: 1,
-        limits: LIMITS.weight,
+        limits: reach("weight"),
         turn: turnWeight,
         nudge: (steps) => nudge("weight")(model.get("q") < 0 ? -steps : steps),
       },
     ],
   });
   const drawBowl = makeBowl(holders[1], {
-    x: { domain: LIMITS.weight, label: "κ, weight of the control" },
+    x: { domain: reach("weight"), label: "κ, weight of the control" },
     y: { label: "Var ĝ" },
     flags: 4,
-    point: { name: "κ", limits: LIMITS.weight, move: put("weight"), nudge: nudge("weight") },
+    point: { name: "κ", limits: reach("weight"), move: put("weight"), nudge: nudge("weight") },
   });
   const drawHeaps = makeHeaps(holders[2], { label: "error of the estimate, ĝ − c₁/σ", count: 2 });
 
-  const samples = makeNormals(BATCHES * MOST);
-  let sizes = null;
-  function draw() {
-    if (!sizes) return;
-    const now = read(model);
+  const [, most] = reach("n");
+  const samples = makeNormals(BATCHES * most);
+  function draw(sizes) {
+    const now = common.read(model);
     const drawn = samples(now.seed);
-    const state = compute(now, drawn);
+    const state = compute(now, drawn, most);
     const { preset, weight, q, rule, sigma, tau, c1, c2, c3, n } = now;
     const { fixed, truth, variance, plain, full, floor, noise, weights, single, bias, estimates } = state;
     const [z, eps] = drawn;
@@ -257,7 +208,10 @@ export function render({ model, el, link }) {
     drawScatter(
       {
         points: z.slice(0, SHOWN).map((x, i) => [sigma * x, numerics.advantageMean(now, x) + tau * eps[i]]),
-        curve: Array.from({ length: 61 }, (_, i) => -4 + (8 * i) / 60).map((x) => [x, numerics.advantageMean(now, x / sigma)]),
+        curve: Array.from({ length: 61 }, (_, i) => -4 + (8 * i) / 60).map((x) => [
+          x,
+          numerics.advantageMean(now, x / sigma),
+        ]),
         domain: [-rise, rise],
         slopes: [q, control],
         reach,
@@ -294,7 +248,7 @@ export function render({ model, el, link }) {
     );
     const half = numerics.nextLevel(2.7 * Math.sqrt(Math.max(plain, full) / n));
     const sd = { plain: Math.sqrt(plain / n), now: fixed ? Math.sqrt(variance / n) : NaN };
-    const name = fixed ? `κ = ${format(weight)}` : `κ = ${SINGLE.find(([one]) => one === rule)[1]}`;
+    const name = fixed ? `κ = ${format(weight)}` : `κ = ${SINGLE[rule]}`;
     drawHeaps(
       {
         domain: [-half, half],
@@ -316,29 +270,25 @@ export function render({ model, el, link }) {
 
     presetRow.show(preset);
     notes.show(preset);
-    fill(heads[2], n === 1 ? "Single ĝ and their exact mean" : `Means of ${n} ĝ and their exact mean`);
+    tell(panels[2].title, n === 1 ? "Single ĝ and their exact mean" : `Means of ${n} ĝ and their exact mean`);
     for (const [setting, slide] of Object.entries(sliders)) slide.show(now[setting]);
-    const same = RULES.map(([one]) => one).filter((one) => Math.abs(weights[one] - weight) < 1e-9);
+    const same = Object.keys(RULES).filter((one) => Math.abs(weights[one] - weight) < 1e-9);
     chooseRule.show(...(fixed ? same : []));
     chooseSingle.show(rule);
-    chooseRule.node.querySelectorAll("button").forEach((chip) => (chip.disabled = !reachable(weights[chip.dataset.value])));
-    RULES.forEach(([one], i) => {
-      const [kappa, value, off] = cells[one];
-      fill(kappa, format(weights[one]));
-      fill(value, format(numerics.gradientVariance(now, q, weights[one])));
-      fill(off, "0");
-      lines[i].classList.toggle("rl-now", fixed && same.includes(one));
-    });
-    SINGLE.forEach(([one], i) => {
-      const [kappa, value, off] = cells[`single-${one}`];
-      fill(kappa, one === "conservative" ? "0 or 1" : "±1");
-      fill(value, "–");
-      fill(off, rounded(single[one]));
-      lines[RULES.length + i].classList.toggle("rl-now", rule === one);
-    });
+    for (const chip of chooseRule.node.children) chip.disabled = !reachable(weights[chip.dataset.value]);
+    const fill = (name, texts, chosen) => {
+      for (const [i, text] of texts.entries()) tell(cells[name][i], text);
+      lines[name].classList.toggle("rl-now", chosen);
+    };
+    for (const one of Object.keys(RULES)) {
+      const texts = [format(weights[one]), format(numerics.gradientVariance(now, q, weights[one])), "0"];
+      fill(one, texts, fixed && same.includes(one));
+    }
+    for (const one of Object.keys(SINGLE)) {
+      fill(`single-${one}`, [one === "conservative" ? "0 or 1" : "±1", "–", rounded(single[one])], rule === one);
+    }
 
-    const words = sentence(now, state);
-    say(words);
+    say(sentence(now, state));
     const mean = (values) => values.reduce((sum, x) => sum + x, 0) / values.length;
     Object.assign(root.dataset, {
       preset,
@@ -348,21 +298,20 @@ export function render({ model, el, link }) {
       bias,
       floor,
       noise,
-      weights: RULES.map(([one]) => weights[one]).join(),
-      single: SINGLE.map(([one]) => single[one]).join(),
+      weights: Object.keys(RULES)
+        .map((one) => weights[one])
+        .join(),
+      single: Object.keys(SINGLE)
+        .map((one) => single[one])
+        .join(),
       means: [mean(estimates.plain), mean(estimates.now)].join(),
     });
   }
 
-  const request = onFrame(draw);
-  const stopFollowing = common.follow(model, root, SETTINGS, request, (width) => {
+  const fit = (width) => {
     const [columns, column] = common.columnsIn(width);
     const one = columns === 1;
-    sizes = { high: [column, one ? 280 : 310], heaps: [column, one ? 220 : 250] };
-    draw();
-  });
-  return () => {
-    stopFollowing();
-    announce.stop();
+    return { high: [column, one ? 280 : 310], heaps: [column, one ? 220 : 250] };
   };
+  return common.follow(model, root, { fit, draw, timers: [announce] }).begin();
 }

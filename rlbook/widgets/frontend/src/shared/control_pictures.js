@@ -1,7 +1,7 @@
 // The pictures of ControlVariate and QProp: samples with lines through them, the bowl of a variance, estimates heaped
 // up over their exact mean and spread, and curves against the number of samples.
-import { element, format, svgElement } from "./controls.js";
-import { LEFT, axesX, axesY, frame, onDrag, path, quiet } from "./frame.js";
+import { format, svgElement } from "./controls.js";
+import { LEFT, axesX, axesY, changes, frame, onDrag, path, quiet } from "./frame.js";
 import { axisX, axisY, gridX, gridY } from "./plot.js";
 import { arrow, dragging, makeHandle, node, put } from "./handles.js";
 
@@ -22,19 +22,13 @@ function withHandles(base) {
 
 const round = (kind = "") => svgElement("circle", { class: `rl-handle ${kind}`, r: 7.5 });
 
-// What to look at in each preset, one seen at a time; the longest keeps the room for all.
-export function makeNotes(presets) {
-  const notes = Object.entries(presets).map(([name, { note }]) => [name, element("p", { class: "rl-note" }, note)]);
-  const node = element("div", { class: "rl-stack rl-legend" }, ...notes.map(([, paragraph]) => paragraph));
-  return { node, show: (preset) => notes.forEach(([name, paragraph]) => paragraph.classList.toggle("rl-away", name !== preset)) };
-}
-
 // Samples ----------------------------------------------------------------------------------------------------------
 
 // Points with lines through one centre, which turn by their handles. lines: [{ name, kind, look, side, limits, turn,
 // nudge }]: the classes of stroke and handle, the side of the handle, 1 or −1, turn(slope), and nudge(steps) for keys.
 export function makeScatter(holder, { x: across, y: up, centre, lines }) {
-  let key, parts, state;
+  const changed = changes();
+  let parts, state;
   function build(domain, [width, height]) {
     const base = withHandles(
       frame(holder, {
@@ -70,7 +64,7 @@ export function makeScatter(holder, { x: across, y: up, centre, lines }) {
     const { x, y, top, foot } = parts;
     const { reach } = state;
     const rise = slope * side * reach;
-    const room = Math.max(0.01, (rise > 0 ? parts.invertY(top + 8) - centre[1] : centre[1] - parts.invertY(foot - 8)));
+    const room = Math.max(0.01, rise > 0 ? parts.invertY(top + 8) - centre[1] : centre[1] - parts.invertY(foot - 8));
     const share = Math.min(1, room / Math.abs(rise || 1e-9));
     return [x(centre[0] + share * side * reach), y(centre[1] + share * rise)];
   }
@@ -79,7 +73,8 @@ export function makeScatter(holder, { x: across, y: up, centre, lines }) {
     lines.map((line, k) => ({
       node: () => parts.handles[k],
       at: () => grip(line.side, state.slopes[k]),
-      drag: ([u, v]) => line.turn((v - centre[1]) / (line.side * Math.max(0.15 * state.reach, line.side * (u - centre[0])))),
+      drag: ([u, v]) =>
+        line.turn((v - centre[1]) / (line.side * Math.max(0.15 * state.reach, line.side * (u - centre[0])))),
       key: ([dx, dy]) => line.nudge(dy || dx),
     })),
     ([px, py]) => [parts.invert(px), parts.invertY(py)],
@@ -88,7 +83,7 @@ export function makeScatter(holder, { x: across, y: up, centre, lines }) {
   return function draw(given, size) {
     state = given;
     const { points, curve, domain, slopes, texts, label } = state;
-    if (key !== (key = [...size, ...domain].join())) build(domain, size);
+    if (changed([...size, ...domain])) build(domain, size);
     const { x, y, strokes, handles } = parts;
     parts.points.setAttribute("d", dots(points.map(([u, v]) => [x(u), y(v)])));
     parts.curve.setAttribute("d", path(curve.map(([u, v]) => [x(u), between(-2e3, 2e3, y(v))])));
@@ -113,7 +108,8 @@ export function makeScatter(holder, { x: across, y: up, centre, lines }) {
 
 // A variance against a weight, with a point on it to drag. `flags` is how many marks there are at most.
 export function makeBowl(holder, { x: across, y: up, flags: count, point }) {
-  let key, parts, state;
+  const changed = changes();
+  let parts, state;
   function build(top, [width, height]) {
     const base = withHandles(
       frame(holder, {
@@ -168,7 +164,7 @@ export function makeBowl(holder, { x: across, y: up, flags: count, point }) {
   return function draw(given, size) {
     state = given;
     const { variance, at, value, marks, floor, band, plain, top, lowest, text, label } = state;
-    if (key !== (key = [...size, top].join())) build(top, size);
+    if (changed([...size, top])) build(top, size);
     const { x, y, left, right, foot, svg } = parts;
     const xs = Array.from({ length: 81 }, (_, i) => left + ((right - left) * i) / 80);
     parts.curve.setAttribute("d", path(xs.map((px) => [px, Math.max(-2e3, y(variance(parts.invert(px))))])));
@@ -177,7 +173,10 @@ export function makeBowl(holder, { x: across, y: up, flags: count, point }) {
     // The names of the floor and of the band under it stand to either side, the floor's away from the bottom; a band
     // that is too low for its name gives it to the floor's.
     const aside = x(lowest[0]) > (left + right) / 2;
-    const sides = [{ x: left + 6, "text-anchor": "start" }, { x: right - 4, "text-anchor": "end" }];
+    const sides = [
+      { x: left + 6, "text-anchor": "start" },
+      { x: right - 4, "text-anchor": "end" },
+    ];
     const rise = band ? foot - Math.max(parts.top, y(band.at)) : 0;
     parts.band.style.display = rise > 0 ? "" : "none";
     put(parts.band, { y: foot - rise, height: rise });
@@ -216,7 +215,8 @@ export function makeBowl(holder, { x: across, y: up, flags: count, point }) {
 // Rows of estimates, each heaped up as dots over a bar of its exact mean and two standard deviations to both sides;
 // the line of the truth runs through all of them, and an arrow goes from it to a mean that is elsewhere.
 export function makeHeaps(holder, { label: acrossLabel, count }) {
-  let key, parts;
+  const changed = changes();
+  let parts;
   function build(domain, [width, height]) {
     const base = frame(holder, {
       width,
@@ -240,7 +240,7 @@ export function makeHeaps(holder, { label: acrossLabel, count }) {
   }
   // rows: [{ name, values, mean, sd, kind }]; an sd of NaN has no bar.
   return function draw({ domain, truth, rows, label }, size) {
-    if (key !== (key = [...size, ...domain].join())) build(domain, size);
+    if (changed([...size, ...domain])) build(domain, size);
     const { x, y, left, right, top, foot, svg } = parts;
     parts.truth.setAttribute("d", `M${x(truth)},${top}V${foot}`);
     rows.forEach(({ name, values, mean, sd, kind }, i) => {
@@ -266,7 +266,16 @@ export function makeHeaps(holder, { label: acrossLabel, count }) {
       row.bar.setAttribute("d", `${reach}M${at(mean)},${bar - 6}v12`);
       const [from, to] = [x(truth), at(mean)];
       const shifted = Math.abs(to - from) > 1;
-      row.shift.setAttribute("d", shifted ? arrow([[from, bar], [(3 * from + to) / 4, bar], [to, bar]]) : "");
+      row.shift.setAttribute(
+        "d",
+        shifted
+          ? arrow([
+              [from, bar],
+              [(3 * from + to) / 4, bar],
+              [to, bar],
+            ])
+          : "",
+      );
       put(row.name, { y: y(i) + 13 });
       if (row.name.textContent !== name) row.name.textContent = name;
     });
@@ -278,7 +287,8 @@ export function makeHeaps(holder, { label: acrossLabel, count }) {
 
 // Curves on logarithmic scales, their names at their right ends; seek(n) is called where the picture is dragged.
 export function makeGrowth(holder, { x: across, y: up, names, seek }) {
-  let key, parts;
+  const changed = changes();
+  let parts;
   function build([width, height]) {
     const log = { type: "log" };
     const base = frame(holder, {
@@ -314,7 +324,7 @@ export function makeGrowth(holder, { x: across, y: up, names, seek }) {
   }
   // curves: one (n) => value a name; a value of 0 is not drawn.
   return function draw({ at, curves, label }, size) {
-    if (key !== (key = size.join())) build(size);
+    if (changed(size)) build(size);
     const { x, y, top, foot, svg, cursor, labels, spots } = parts;
     cursor.setAttribute("d", `M${x(at)},${top}V${foot}`);
     const [low, high] = across.domain;

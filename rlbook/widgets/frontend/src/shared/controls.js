@@ -36,7 +36,10 @@ export function format(x) {
   return digits.replace("-", "−");
 }
 
-const DIGITS = { "-": ["⁻", "₋"], ...Object.fromEntries([..."0123456789"].map((d) => [d, ["⁰¹²³⁴⁵⁶⁷⁸⁹"[d], "₀₁₂₃₄₅₆₇₈₉"[d]]])) };
+const DIGITS = {
+  "-": ["⁻", "₋"],
+  ...Object.fromEntries([..."0123456789"].map((d) => [d, ["⁰¹²³⁴⁵⁶⁷⁸⁹"[d], "₀₁₂₃₄₅₆₇₈₉"[d]]])),
+};
 export const superscript = (n) => String(n).replace(/[-\d]/g, (digit) => DIGITS[digit][0]);
 export const subscript = (n) => String(n).replace(/[-\d]/g, (digit) => DIGITS[digit][1]);
 
@@ -53,15 +56,32 @@ function powerOfTen(x) {
   return `${digits.replace(".0", "").replace("-", "−")}·10${superscript(Number(power))}`;
 }
 
-// A labelled slider with a number that can be typed. `toSlider` and `fromSlider` map a value to the slider's
-// position and back; `change` gets the value, already inside the limits.
-export function slider({ label, min, max, step, change, toSlider = (x) => x, fromSlider = (x) => x, clean = (x) => x }) {
+// A labelled slider from min to max, with a number that can be typed, from least to most. `toSlider` and `fromSlider`
+// map a value to the slider's position and back; `change` gets the value, inside the limits and cleaned.
+export function slider({
+  label,
+  min,
+  max,
+  least = min,
+  most = max,
+  step,
+  change,
+  toSlider = (x) => x,
+  fromSlider = (x) => x,
+  clean = (x) => x,
+}) {
   const id = uniqueId();
-  let limits = [min, max];
+  let limits = [least, most];
   const range = element("input", { type: "range", id, min: toSlider(min), max: toSlider(max), step });
   // The arrow keys step by the slider's step where slider and number have the same scale.
   const scale = toSlider(max) === max ? step : "any";
-  const number = element("input", { type: "number", min, max, step: scale, "aria-label": `${label}, as a number` });
+  const number = element("input", {
+    type: "number",
+    min: least,
+    max: most,
+    step: scale,
+    "aria-label": `${label}, as a number`,
+  });
   const name = element("label", { for: id }, label);
   const take = (value) => change(clean(Math.min(limits[1], Math.max(limits[0], value))));
   range.addEventListener("input", () => take(fromSlider(range.valueAsNumber)));
@@ -69,7 +89,9 @@ export function slider({ label, min, max, step, change, toSlider = (x) => x, fro
   number.addEventListener("input", () => Number.isFinite(number.valueAsNumber) && take(number.valueAsNumber));
   const node = element("div", { class: "rl-slider" }, name, range, number);
   let shown;
-  const understood = () => (number.value = Number.isFinite(shown) ? Number(shown.toFixed(4)) : "");
+  const understood = () => {
+    number.value = Number.isFinite(shown) ? Number(shown.toFixed(4)) : "";
+  };
   const show = (value) => {
     shown = value;
     range.value = toSlider(value);
@@ -86,11 +108,11 @@ export function slider({ label, min, max, step, change, toSlider = (x) => x, fro
       name.textContent = text;
       number.setAttribute("aria-label", `${text}, as a number`);
     },
-    // The slider reaches from `low` to `high`; what is typed may go from `least` to `most`.
-    limit(low, high, most = high, least = low) {
-      limits = [least, most];
+    // The slider reaches from `low` to `high`; what is typed may go as far as `top`.
+    limit(low, high, top = high) {
+      limits = [low, top];
       Object.assign(range, { min: low, max: high });
-      Object.assign(number, { min: least, max: most });
+      Object.assign(number, { min: low, max: top });
     },
     enable(yes) {
       range.disabled = number.disabled = !yes;
@@ -98,16 +120,19 @@ export function slider({ label, min, max, step, change, toSlider = (x) => x, fro
   };
 }
 
-// Buttons of which one is pressed: choices is [[value, text], …].
+// Buttons of which one is pressed: choices is { value: text or node, … }, or pairs of these.
 export function chips(label, choices, choose) {
   const buttons = new Map(
-    choices.map(([value, text]) => [
+    (Array.isArray(choices) ? choices : Object.entries(choices)).map(([value, text]) => [
       value,
       element("button", { type: "button", class: "rl-chip", "data-value": value, onclick: () => choose(value) }, text),
     ]),
   );
   const node = element("div", { class: "rl-chips", role: "group", "aria-label": label }, ...buttons.values());
-  const show = (...values) => buttons.forEach((button, key) => button.setAttribute("aria-pressed", values.includes(key)));
+  const show = (...values) => {
+    const pressed = values.map(String);
+    for (const [key, button] of buttons) button.setAttribute("aria-pressed", pressed.includes(key));
+  };
   return { node, show };
 }
 
@@ -132,6 +157,68 @@ export function onFrame(draw) {
   return request;
 }
 
+// Controls beside a name, as wide as a slider.
+export const row = (name, ...nodes) =>
+  element("div", { class: "rl-row" }, element("span", { class: "rl-name" }, ...[name].flat()), ...nodes);
+
+// An entry of a legend, with the mark of that class, and a line of them: [[class, ...text], …].
+export const key = (kind, ...text) => element("span", { class: kind && `rl-key ${kind}` }, ...text);
+export const keys = (...entries) => element("p", { class: "rl-keys" }, ...entries.map((entry) => key(...entry)));
+
+// A panel of a title, perhaps notes, and a holder for a picture.
+export function panel(title, ...notes) {
+  const heading = element("p", { class: "rl-title" }, title);
+  const holder = element("div", { class: "rl-picture" });
+  return { title: heading, holder, node: element("div", { class: "rl-panel" }, heading, ...notes, holder) };
+}
+
+// Several things of which one is seen take the room of the largest: nothing moves when another is shown.
+export function stack(kind, nodes) {
+  const node = element("div", { class: `rl-stack ${kind}` }, ...Object.values(nodes));
+  const show = (shown) => {
+    for (const [name, one] of Object.entries(nodes)) one.classList.toggle("rl-away", name !== shown);
+  };
+  return { node, show };
+}
+
+// A table's body: rows maps a key to its name, and `columns` is how many cells each has.
+export function table(heads, rows, columns = heads.length) {
+  const cells = Object.fromEntries(
+    Object.keys(rows).map((name) => [name, Array.from({ length: columns }, () => element("td"))]),
+  );
+  const lines = Object.fromEntries(
+    Object.entries(rows).map(([name, text]) => [
+      name,
+      element("tr", {}, element("th", { scope: "row" }, text), ...cells[name]),
+    ]),
+  );
+  const top = heads.map((head) => element("th", { scope: "col" }, head));
+  const head = element("thead", {}, element("tr", {}, element("td"), ...top));
+  const body = element("tbody", {}, ...Object.values(lines));
+  return { node: element("table", { class: "rl-table" }, head, body), heads: top, cells, lines };
+}
+
+// A list of numbers with their names: rows maps a key to [the mark beside the name, the name's parts].
+export function readout(rows) {
+  const node = element("dl", { class: "rl-readout" });
+  const parts = Object.entries(rows).map(([name, [mark, ...text]]) => {
+    const swatch = svgElement("svg", { width: 26, height: 10, "aria-hidden": "true" });
+    if (mark) swatch.append(svgElement("path", mark));
+    const [term, value] = [element("span", {}, ...text), element("dd")];
+    node.append(element("div", {}, element("dt", {}, swatch, term), value));
+    return [name, { term, value }];
+  });
+  return { node, parts: Object.fromEntries(parts) };
+}
+
+// Writes a text, or the label of a picture, where it is another.
+export function tell(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+export function label(node, text) {
+  if (node.getAttribute("aria-label") !== text) node.setAttribute("aria-label", text);
+}
+
 // Says a sentence to screen readers once it has stopped changing.
 export function announcer() {
   const node = element("p", { class: "rl-hidden", role: "status", "aria-live": "polite" });
@@ -140,9 +227,9 @@ export function announcer() {
     node,
     say(sentence) {
       clearTimeout(timer);
-      timer = setTimeout(() => node.textContent !== sentence && (node.textContent = sentence), 600);
+      timer = setTimeout(() => tell(node, sentence), 600);
     },
-    stop: () => clearTimeout(timer),
+    end: () => clearTimeout(timer),
   };
 }
 

@@ -27,7 +27,8 @@ export function normals(seed, count) {
 export function makeNormals(count) {
   let known, drawn;
   return (seed) => {
-    if (known !== seed) drawn = normals((known = seed), count);
+    if (known !== seed) drawn = normals(seed, count);
+    known = seed;
     return drawn;
   };
 }

@@ -4,6 +4,16 @@ import { plot } from "./plot.js";
 
 export const path = (points) => points.map(([x, y], i) => `${i ? "L" : "M"}${x.toFixed(2)},${y.toFixed(2)}`).join("");
 
+// Drawing a frame anew is slow: changed(values) says whether what it depends on is another than the last time.
+export function changes() {
+  let known;
+  return (values) => {
+    const before = known;
+    known = values.join();
+    return known !== before;
+  };
+}
+
 // A frame drawn by Plot, and over it a layer for what moves, clipped to the frame.
 export function frame(holder, options) {
   const [x0, y0] = [options.x, options.y].map((scale) => ({ ...scale, axis: null })); // the marks draw the axes
@@ -11,7 +21,7 @@ export function frame(holder, options) {
   const { width, height, marginLeft: left, marginTop: top, marginRight: right, marginBottom: foot } = options;
   const [w, h] = [width - left - right, height - top - foot];
   svg.setAttribute("role", "img");
-  svg.querySelectorAll("g[aria-label]").forEach((g) => g.removeAttribute("aria-label")); // the picture has one
+  for (const g of svg.querySelectorAll("g[aria-label]")) g.removeAttribute("aria-label"); // the picture has one
   const layer = svgElement("svg", { x: left, y: top, width: w, height: h, viewBox: `${left} ${top} ${w} ${h}` });
   svg.append(layer);
   holder.replaceChildren(svg);

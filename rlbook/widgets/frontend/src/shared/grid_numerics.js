@@ -137,7 +137,7 @@ function solve({ size, actions, gamma, next, chance, P }, pi, reward) {
     add(s, s, 1);
     for (let a = 0; a < actions; a++) {
       const p = gamma * pi[s * actions + a];
-      if (P) P[s * actions + a].forEach((chanceOf, to) => add(s, to, -p * chanceOf));
+      if (P) for (const [to, chanceOf] of P[s * actions + a].entries()) add(s, to, -p * chanceOf);
       else for (let m = 0; m < 4; m++) if (chance[a][m]) add(s, next[4 * s + m], -p * chance[a][m]);
     }
   }
@@ -199,12 +199,15 @@ export function errorCurves(run, limit, gamma) {
   const start = distance(run[0], limit);
   const far = gamma / (1 - gamma);
   const curves = { error: [], envelope: [], prior: [], posterior: [], bracket: [] };
-  run.forEach((x, k) => {
+  for (const [k, x] of run.entries()) {
     const power = gamma ** k;
     curves.error.push(distance(x, limit));
     curves.envelope.push(power * start);
     curves.prior.push((power / (1 - gamma)) * first);
-    if (k === 0) return void [curves.posterior, curves.bracket].forEach((curve) => curve.push(null));
+    if (k === 0) {
+      for (const curve of [curves.posterior, curves.bracket]) curve.push(null);
+      continue;
+    }
     let [low, high] = [Infinity, -Infinity];
     for (let i = 0; i < x.length; i++) {
       const step = x[i] - run[k - 1][i];
@@ -213,7 +216,7 @@ export function errorCurves(run, limit, gamma) {
     }
     curves.posterior.push(far * Math.max(high, -low));
     curves.bracket.push(far * (high - low));
-  });
+  }
   return curves;
 }
 

@@ -57,7 +57,7 @@ if ("IntersectionObserver" in globalThis) {
     },
     { rootMargin: "400px" },
   );
-  containers.forEach((container) => observer.observe(container));
+  for (const container of containers) observer.observe(container);
 } else {
   containers.forEach(wake);
 }

@@ -4,4 +4,3 @@ export { plot } from "../../node_modules/@observablehq/plot/src/plot.js";
 export { axisX, axisY, gridX, gridY } from "../../node_modules/@observablehq/plot/src/marks/axis.js";
 export { line } from "../../node_modules/@observablehq/plot/src/marks/line.js";
 export { ruleX, ruleY } from "../../node_modules/@observablehq/plot/src/marks/rule.js";
-

@@ -1,7 +1,5 @@
-// Two pictures of a contraction: its error and bounds against k, and the square that it maps into a smaller one.
-import { ARROWS, KINDS, arrows, onCells } from "../shared/grid_map.js";
-import { format, hasFocus, subscript, superscript, svgElement } from "../shared/controls.js";
-import { LEFT, axesX, axesY, frame, onDrag, path, quiet } from "../shared/frame.js";
+import { format, subscript, superscript, svgElement } from "../shared/controls.js";
+import { LEFT, axesX, axesY, changes, frame, onDrag, path, quiet } from "../shared/frame.js";
 import * as numerics from "../shared/grid_numerics.js";
 import { axisX, axisY, gridX, gridY } from "../shared/plot.js";
 
@@ -11,7 +9,8 @@ export const LIMIT = { policy: "^π", optimal: "*", soft: "_α" };
 // The plane --------------------------------------------------------------------------------------------------------
 
 export function makePlane(holder, drag) {
-  let key, parts, centre, reach;
+  const changed = changes();
+  let parts, centre, reach;
   let dragging = false;
   return function draw({ gamma, V0, k, operator }, { process, operator: T, runs, limit }, [width, height]) {
     const run = runs[0].slice(0, k + 1);
@@ -25,7 +24,7 @@ export function makePlane(holder, drag) {
     const [w, h] = [width - LEFT - 12, height - 50];
     const [halfX, halfY] = [reach * Math.max(1, w / h), reach * Math.max(1, h / w)];
     const [x0, x1, y0, y1] = [centre[0] - halfX, centre[0] + halfX, centre[1] - halfY, centre[1] + halfY];
-    if (key !== (key = [width, height, x0, x1, y0, y1].join())) {
+    if (changed([width, height, x0, x1, y0, y1])) {
       const base = frame(holder, {
         width,
         height,
@@ -72,7 +71,13 @@ export function makePlane(holder, drag) {
         drag(at.map((x) => Number(x.toFixed(3))));
       };
       const onHandle = (event) => event.target === parts.start;
-      const end = () => setTimeout(() => dragging && ((dragging = false), drag(null)));
+      const end = () =>
+        setTimeout(() => {
+          if (dragging) {
+            dragging = false;
+            drag(null);
+          }
+        });
       onDrag(holder, move, { free: onHandle, end });
       // On the handle itself a finger drags in every direction.
       holder.addEventListener("touchstart", (event) => onHandle(event) && event.preventDefault(), { passive: false });
@@ -121,11 +126,12 @@ export const CURVES = [
 ];
 
 export function makeErrors(holder, seek) {
-  let key, parts;
+  const changed = changes();
+  let parts;
   return function draw({ k }, curves, range, [width, height]) {
     const most = Math.max(...["envelope", "prior"].map((name) => curves[name][0]), curves.otherError?.[0] ?? 0);
     const top = most <= 1e3 ? 1e3 : 10 ** (3 * Math.ceil(Math.log10(most) / 3));
-    if (key !== (key = [width, height, range, top].join())) {
+    if (changed([width, height, range, top])) {
       const ticks = Array.from({ length: 12 }, (_, i) => 10 ** (3 * i - 12)).filter((tick) => tick <= top);
       const base = frame(holder, {
         width,
@@ -216,7 +222,7 @@ export function makeErrors(holder, seek) {
 
 // The map -----------------------------------------------------------------------------------------------------------
 
-const LETTERS = {
+export const LETTERS = {
   w: "#",
   g: "G",
   p: "P",
@@ -230,161 +236,11 @@ const LETTERS = {
   "−": "minus",
 };
 
+export const signed = (x) => (x > 0 ? `+${format(x)}` : format(x));
+
 // A value in a cell: two decimals where there is room.
-function brief(x) {
+export function brief(x) {
   if (Math.abs(x) < 5e-10) return "0";
   const size = Math.abs(x);
   return x.toFixed(size < 9.995 ? 2 : size < 99.95 ? 1 : 0).replace("-", "−");
-}
-
-const signed = (x) => (x > 0 ? `+${format(x)}` : format(x));
-
-export function makeMap(holder, { apply, point }) {
-  let key, parts;
-  let tool = "look";
-  let focus = [0, 0];
-  const cellAt = (event) => {
-    const box = parts.svg.getBoundingClientRect();
-    const [i, j] = [(event.clientY - box.top) / parts.size, (event.clientX - box.left) / parts.size].map(Math.floor);
-    return parts.cells[i]?.[j] ? [i, j] : null;
-  };
-  function focusOn([i, j]) {
-    parts.cells[focus[0]]?.[focus[1]]?.group.setAttribute("tabindex", "-1");
-    focus = [i, j];
-    const { group } = parts.cells[i][j];
-    group.setAttribute("tabindex", "0");
-    group.focus({ preventScroll: true });
-  }
-
-  const listen = (svg) =>
-    onCells(svg, {
-      cellAt,
-      shape: () => [parts.cells.length, parts.cells[0].length],
-      focused: () => focus,
-      focusOn,
-      attend: (at) => (focus = at),
-      use: (key, at) => apply(key === null ? tool : LETTERS[key], at),
-      paint: apply,
-      knows: (key) => Object.hasOwn(LETTERS, key),
-      point,
-    });
-
-  function build(rows, size) {
-    const [H, W] = [rows.length, rows[0].length];
-    const svg = svgElement("svg", {
-      class: "rl-map",
-      role: "grid",
-      "aria-label": "The map: arrow keys move, Enter uses the chosen tool",
-      "data-lm-suppress-shortcuts": "true",
-      width: W * size + 2,
-      height: H * size + 2,
-      viewBox: `-1 -1 ${W * size + 2} ${H * size + 2}`,
-    });
-    focus = [Math.min(focus[0], H - 1), Math.min(focus[1], W - 1)];
-    const small = Math.max(8, Math.min(11, size / 4));
-    const texts = svgElement("g", { "aria-hidden": "true" }); // a cell's name says it all
-    const cells = rows.map((row, i) => {
-      const line = svgElement("g", { role: "row" });
-      svg.append(line);
-      return [...row].map((_, j) => {
-        const [x, y] = [j * size, i * size];
-        const here = i === focus[0] && j === focus[1];
-        const group = svgElement("g", {
-          role: "gridcell",
-          tabindex: here ? 0 : -1,
-          class: "rl-cell",
-          "data-at": [i, j],
-        });
-        const ground = svgElement("rect", { x, y, width: size, height: size, class: "rl-ground" });
-        const tint = svgElement("rect", { x, y, width: size, height: size, class: "rl-tint" });
-        const kind = svgElement("text", { x: x + size * 0.07, y: y + small + 1, class: "rl-kind", "font-size": small });
-        const extra = svgElement("text", {
-          x: x + size * 0.94,
-          y: y + small + 1,
-          class: "rl-extra",
-          "font-size": small,
-        });
-        const text = svgElement("text", {
-          x: x + size / 2,
-          y: y + size * 0.9,
-          class: "rl-value",
-          "font-size": Math.max(9, Math.min(13, size / 3.6)),
-        });
-        group.append(ground, tint);
-        texts.append(kind, extra, text);
-        line.append(group);
-        return { group, tint, kind, extra, text, x, y, shown: {} };
-      });
-    });
-    const ring = svgElement("rect", { width: size, height: size, class: "rl-ring" });
-    // One path for all arrows: hundreds of small ones would be slow.
-    const [good, bad] = ["rl-arrow", "rl-arrow rl-wrong"].map((kind) => svgElement("path", { class: kind }));
-    svg.append(good, bad, texts, ring);
-    listen(svg);
-    holder.replaceChildren(svg);
-    return { svg, cells, size, ring, good, bad };
-  }
-
-  function draw(now, swept, V, weights, right, at, [width, height]) {
-    const { rows, cell_rewards: rewards } = now;
-    const { process } = swept;
-    const [H, W] = [rows.length, rows[0].length];
-    const size = Math.floor(Math.min((width - 2) / W, (height - 2) / H, 72));
-    const again = parts && hasFocus(parts.svg);
-    if (key !== (key = [H, W, size].join())) {
-      parts = build(rows, size);
-      if (again) focusOn(focus);
-    }
-    const top = Math.max(numerics.largest(swept.values), 1e-9);
-    let [good, bad] = ["", ""];
-    parts.cells.forEach((row, i) =>
-      row.forEach((cell, j) => {
-        const s = process.stateAt[i][j];
-        const change = (name, node, attribute, value) => {
-          if (cell.shown[name] === value) return;
-          cell.shown[name] = value;
-          if (attribute) node.setAttribute(attribute, value);
-          else node.textContent = value;
-        };
-        const kind = rows[i][j];
-        const wall = s < 0;
-        const ends = kind === "G" || kind === "P";
-        const own = rewards[i]?.[j] ?? 0;
-        const extra = wall ? 0 : ends ? process.entering[s] : own;
-        const tint = ends ? Math.sign(process.entering[s]) : wall ? 0 : V[s];
-        const depth = ends ? 0.42 : Math.min(1, Math.abs(tint) / top) * 0.42;
-        change("class", cell.group, "class", `rl-cell rl-is-${KINDS[kind]}`);
-        change("sign", cell.tint, "class", `rl-tint ${tint < 0 ? "rl-below" : "rl-above"}`);
-        change("depth", cell.tint, "fill-opacity", depth.toFixed(3));
-        change("kind", cell.kind, null, ends || kind === "S" ? kind : "");
-        change("extra", cell.extra, null, extra || ends ? signed(extra) : "");
-        change("value", cell.text, null, wall || size < 28 ? "" : brief(V[s]));
-        if (wall || ends) return;
-        const middle = cell.y + Math.round(size * (size < 28 ? 0.5 : 0.45));
-        const d = arrows(cell.x + size / 2, middle, size, weights, 4 * s);
-        if (right && !right[s]) bad += d;
-        else good += d;
-      }),
-    );
-    parts.good.setAttribute("d", good);
-    parts.bad.setAttribute("d", bad);
-    parts.ring.setAttribute("x", at[1] * size);
-    parts.ring.setAttribute("y", at[0] * size);
-  }
-
-  // What a screen reader says of each cell; written when the map has come to rest, and at once for the focused one.
-  function describe(now, { process }, V, weights) {
-    parts?.cells.forEach((row, i) =>
-      row.forEach(({ group, shown }, j) => {
-        const s = process.stateAt[i]?.[j] ?? -1;
-        const kind = KINDS[now.rows[i]?.[j]];
-        const best = ARROWS.filter((_, a) => s >= 0 && weights[4 * s + a] > 0.3).join(" ");
-        const worth =
-          s < 0 ? "" : `, value ${brief(V[s])}${process.absorbing[s] ? "" : `, ${best || "all directions"}`}`;
-        const label = `row ${i + 1}, column ${j + 1}, ${kind}${worth}`;
-        if (shown.label !== label) group.setAttribute("aria-label", (shown.label = label));
-      }),
-    );
-  }
-  return { draw, describe, choose: (name) => (tool = name) };
 }

@@ -1,35 +1,16 @@
 // ValueIteration: a Bellman operator sweeps a map that the reader edits, or the plane of two states.
+import { ARROWS, KINDS, makeCells, pointing } from "../shared/cells.js";
 import * as common from "../shared/common.js";
-import { CURVES, LIMIT, makeErrors, makeMap, makePlane } from "./pictures.js";
-import { chips, element, format, keepKeys, onFrame, scientific, slider, subscript, svgElement } from "../shared/controls.js";
-import { ARROW_LETTERS, MAP_LETTERS, isMap, remember, spell, unspell } from "../shared/grid_links.js";
-import { ARROWS, KINDS } from "../shared/grid_map.js";
+import { CURVES, LETTERS, LIMIT, brief, makeErrors, makePlane, signed } from "./pictures.js";
+import { chips, element, format, label, panel, readout, row, scientific, subscript, tell } from "../shared/controls.js";
+import { MAP, askedMap, isMap, linkedMap, remember } from "../shared/grid_links.js";
 import * as numerics from "../shared/grid_numerics.js";
 
-const MAP = ["rows", "cell_rewards", "slip", "gamma", "step_reward", "goal_reward", "pit_reward"];
 const PROBLEM = [...MAP, "operator", "alpha", "policy", "other", "Q0", "other_Q0"]; // what the map's sweeps depend on
 const PLANE = ["preset", "gamma", "operator", "alpha", "V0"]; // and the plane's
-const SETTINGS = [...new Set([...PROBLEM, ...PLANE, "view", "k"])];
-const LIMITS = {
-  slip: [0, 1],
-  gamma: [0, 0.99],
-  step_reward: [-100, 100],
-  goal_reward: [-100, 100],
-  pit_reward: [-100, 100],
-  alpha: [0.01, 5],
-  k: [0, 1000],
-};
-const CHOICES = {
-  view: ["grid", "plane"],
-  operator: ["policy", "optimal", "soft"],
-  other: ["optimistic", "pessimistic", "random"],
-};
-const LARGEST_MAP = [12, 16]; // rows and columns
-const RANGES = [120, 240, 480, 1000]; // how far the plot reaches, in sweeps
+const RANGES = [120, 240, 480]; // how far the plot reaches, in sweeps, before all of them
 const DONE = 1e-9; // running stops when the a-posteriori bound is below this
 const STEP = 0.5; // what + and − change a cell's reward by
-
-const read = (model) => common.read(model, SETTINGS);
 
 // The map's sweeps: the process, its operator, both runs (as far as they were asked for) and what they tend to.
 const sweepMap = () =>
@@ -75,102 +56,70 @@ function extend(swept, k) {
 
 // Error, bounds, distance and greedy correctness for k = 0, …, range; made once a problem and range.
 function curvesOf(swept, range) {
-  return (swept.curves[range] ??= (() => {
-    const { process, runs, limit, best } = extend(swept, range);
-    const [run, other] = runs.map((run) => run.slice(0, range + 1));
-    const tolerance = numerics.tieTolerance(best.Q);
-    const optimal = numerics.greedyActions(process, best.Q, tolerance);
-    const live = process.absorbing.filter((absorbing) => !absorbing).length;
-    const wrong = run.map((x) => {
-      const Q = x.length === limit.length && x.length !== process.size ? x : numerics.lookahead(process, x);
-      return numerics.greedyRight(process, Q, optimal, tolerance).filter((right) => !right).length;
-    });
-    const lastWrong = wrong.findLastIndex((count) => count > 0);
-    return {
-      ...numerics.errorCurves(run, limit, process.gamma),
-      ...(other
-        ? {
-            otherError: other.map((x) => numerics.distance(x, limit)),
-            distance: other.map((x, k) => numerics.distance(x, run[k])),
-          }
-        : {}),
-      wrong,
-      live,
-      from: lastWrong < range ? lastWrong + 1 : null, // greedy is optimal from this k on; null: not yet at the end
-    };
-  })());
+  swept.curves[range] ??= makeCurves(extend(swept, range), range);
+  return swept.curves[range];
+}
+
+function makeCurves({ process, runs, limit, best }, range) {
+  const [run, other] = runs.map((run) => run.slice(0, range + 1));
+  const tolerance = numerics.tieTolerance(best.Q);
+  const optimal = numerics.greedyActions(process, best.Q, tolerance);
+  const live = process.absorbing.filter((absorbing) => !absorbing).length;
+  const wrong = run.map((x) => {
+    const Q = x.length === limit.length && x.length !== process.size ? x : numerics.lookahead(process, x);
+    return numerics.greedyRight(process, Q, optimal, tolerance).filter((right) => !right).length;
+  });
+  const lastWrong = wrong.findLastIndex((count) => count > 0);
+  return {
+    ...numerics.errorCurves(run, limit, process.gamma),
+    ...(other
+      ? {
+          otherError: other.map((x) => numerics.distance(x, limit)),
+          distance: other.map((x, k) => numerics.distance(x, run[k])),
+        }
+      : {}),
+    wrong,
+    live,
+    from: lastWrong < range ? lastWrong + 1 : null, // greedy is optimal from this k on; null: not yet at the end
+  };
 }
 
 // The first k at which the a-posteriori bound promises `DONE`.
-function endOf(swept) {
+function endOf(swept, most) {
   const { gamma } = swept.process;
-  for (let k = 1; k < LIMITS.k[1]; k++) {
+  for (let k = 1; k < most; k++) {
     const run = extend(swept, k).runs[0];
     if ((gamma / (1 - gamma)) * numerics.distance(run[k], run[k - 1]) <= DONE) return k;
   }
-  return LIMITS.k[1];
+  return most;
 }
 
 // Links ------------------------------------------------------------------------------------------------------------
 
+const POLICIES = { policy: "pi" };
+const CALLED = { V0: "v" };
+const STARTS = { Q0: "q", other_Q0: "p" };
+
 // Settings from a link, as strings; what makes no sense is passed over.
 export function restore(model, asked) {
   common.loadAsked(model, asked);
-  const settings = common.askedNumbers(asked, LIMITS);
-  if ("k" in settings) settings.k = Math.round(settings.k);
-  for (const [name, choices] of Object.entries(CHOICES))
-    if (choices.includes(asked[name])) settings[name] = asked[name];
-  const rows = asked.map ? unspell(asked.map, MAP_LETTERS) : [];
-  if (rows.length && isMap(rows, LARGEST_MAP)) Object.assign(settings, { rows, cell_rewards: [], policy: [], Q0: [], other_Q0: [] });
-  const [H, W] = [(settings.rows ?? model.get("rows")).length, (settings.rows ?? model.get("rows"))[0].length];
-  const rewards = (asked.rewards ?? "").split(",").map((item) => item.split("_").map(Number));
-  if (asked.rewards && rewards.every(([i, j, x]) => i < H && j < W && i >= 0 && j >= 0 && Math.abs(x) <= 100)) {
-    settings.cell_rewards = Array.from({ length: H }, () => Array(W).fill(0));
-    for (const [i, j, x] of rewards) if (Number.isInteger(i) && Number.isInteger(j)) settings.cell_rewards[i][j] = x;
+  const settings = askedMap(model, asked, POLICIES, { called: CALLED, emptied: Object.keys(STARTS) });
+  const rows = settings.rows ?? model.get("rows");
+  const [H, W] = [rows.length, rows[0].length];
+  for (const [name, letter] of Object.entries(STARTS)) {
+    const flat = asked[letter] && numerics.decodeFloats(asked[letter], H * W * 4);
+    if (!flat) continue;
+    const cell = (i, j) => flat.slice(4 * (i * W + j), 4 * (i * W + j) + 4);
+    settings[name] = Array.from({ length: H }, (_, i) => Array.from({ length: W }, (_, j) => cell(i, j)));
   }
-  const policy = asked.pi ? unspell(asked.pi, ARROW_LETTERS) : [];
-  if (policy.length === H && policy.every((row) => row.length === W && /^[\^>v<.]+$/.test(row)))
-    settings.policy = policy;
-  for (const [name, key] of [
-    ["Q0", "q"],
-    ["other_Q0", "p"],
-  ]) {
-    const flat = asked[key] && numerics.decodeFloats(asked[key], H * W * 4);
-    if (flat)
-      settings[name] = Array.from({ length: H }, (_, i) =>
-        Array.from({ length: W }, (_, j) => flat.slice(4 * (i * W + j), 4 * (i * W + j) + 4)),
-      );
-  }
-  const V0 = (asked.v ?? "").split(",").map(Number);
-  if (asked.v && V0.length === 2 && V0.every((x) => Math.abs(x) <= 1e4)) settings.V0 = V0;
   common.write(model, settings);
 }
 
-// The settings of a link: restore's inverse. Only what is not the preset's own is named.
-function linked(now, { settings: own }) {
-  const named = [
-    "view",
-    "slip",
-    "gamma",
-    "step_reward",
-    "goal_reward",
-    "pit_reward",
-    "operator",
-    "alpha",
-    "k",
-    "other",
-  ];
-  const differs = (name) => JSON.stringify(now[name]) !== JSON.stringify(own[name]);
-  const link = { preset: now.preset, k: now.k };
-  for (const name of named) if (differs(name)) link[name] = now[name];
-  const map = differs("rows");
-  if (map) link.map = spell(now.rows, MAP_LETTERS);
-  const rewards = now.cell_rewards.flatMap((row, i) => row.flatMap((x, j) => (x ? [`${i}_${j}_${x}`] : [])));
-  if (differs("cell_rewards") || map) link.rewards = rewards.length ? rewards.join() : "0_0_0";
-  if (now.policy.length) link.pi = spell(now.policy, ARROW_LETTERS);
-  if (now.Q0.length) link.q = numerics.encodeFloats(now.Q0.flat(2));
-  if (now.other_Q0.length) link.p = numerics.encodeFloats(now.other_Q0.flat(2));
-  if (differs("V0")) link.v = now.V0.join();
+// The settings of a link: restore's inverse.
+function linked(model) {
+  const link = linkedMap(model, POLICIES, { called: CALLED, always: ["k"] });
+  for (const [name, letter] of Object.entries(STARTS))
+    if (model.get(name).length) link[letter] = numerics.encodeFloats(model.get(name).flat(2));
   return link;
 }
 
@@ -208,12 +157,112 @@ const raised = (text) =>
     );
 const operatorName = (kind) => element("span", {}, ...raised(OPERATOR[kind]));
 
+const MAP_TITLES = {
+  policy: "Values V of Qₖ, and π",
+  optimal: "Values V of Qₖ, and its greedy policy",
+  soft: "Values V of Qₖ, and its soft policy",
+};
+const HINTS = {
+  plane: "Drag V₀. Blue: what T makes of the square. Dashed: the square γ times smaller, which holds it.",
+  grid: "Click, drag or tap with a tool. Keys: arrows, Enter; w wall, g goal, p pit, s start, f free, + − reward.",
+};
+
+// What the numbers beside the curves are called.
+function termsOf(view, operator) {
+  const letter = view === "plane" ? "V" : "Q";
+  const limit = `${letter}${LIMIT[operator]}`;
+  return {
+    error: `error ‖${letter}ₖ − ${limit}‖`,
+    bracket: "bracket, γ/(1−γ)·(max Δ−min Δ)",
+    otherError: "error from the second start",
+    distance: "distance of the two runs",
+    posterior: "a-posteriori bound, γ/(1−γ)·‖Δ‖",
+    envelope: `envelope γᵏ‖${letter}₀ − ${limit}‖`,
+    prior: `a-priori bound, γᵏ/(1−γ)·‖${letter}₁ − ${letter}₀‖`,
+    right: "greedy policy optimal in",
+  };
+}
+
+// What stands in each cell of the map: its letter, its reward, its value and the tint of that.
+function looks({ rows, cell_rewards: rewards }, { process, values }, V) {
+  const top = Math.max(numerics.largest(values), 1e-9);
+  return (i, j, s, size) => {
+    if (s < 0) return {};
+    const kind = rows[i][j];
+    const ends = kind === "G" || kind === "P";
+    const extra = ends ? process.entering[s] : (rewards[i]?.[j] ?? 0);
+    const worth = ends ? process.entering[s] : V[s];
+    return {
+      title: ends || kind === "S" ? kind : "",
+      extra: extra || ends ? signed(extra) : "",
+      value: size < 28 ? "" : brief(V[s]),
+      tint: [worth < 0 ? "rl-below" : "rl-above", ends ? worth && 0.42 : Math.min(1, Math.abs(worth) / top) * 0.42],
+    };
+  };
+}
+
+const TOOLS = {
+  look: "Look",
+  "#": "Wall",
+  G: "Goal",
+  P: "Pit",
+  S: "Start",
+  ".": "Free",
+  plus: "+½",
+  minus: "−½",
+};
+
+// The backup of the pointed cell, or of the plane's two states, with its numbers.
+function explain({ view, rows, operator, k, gamma, alpha }, { process, operator: T }, V, at) {
+  const name = `Q${subscript(k + 1)}`;
+  const how = { policy: "Σ π Q", optimal: "max Q", soft: "α log Σ exp(Q/α)" }[operator];
+  const line = (text, strong) => element("p", strong ? { class: "rl-strong" } : {}, text);
+  const backupOf = (lhs, { reward, terms, value }) =>
+    `${lhs} = ${format(reward)} + ${format(gamma)}·(${terms.map(([p, , v]) => `${format(p)}·${v < 0 ? `(${format(v)})` : format(v)}`).join(" + ")}) = ${format(value)}`;
+  const next = numerics.stateValues(process, T, numerics.lookahead(process, V));
+  if (view === "plane") {
+    const lines = [0, 1].flatMap((s) => {
+      const backups = [0, 1].map((a) => ({
+        reward: process.r[2 * s + a],
+        terms: process.P[2 * s + a].map((p, to) => [p, to, V[to]]),
+        value: numerics.lookahead(process, V)[2 * s + a],
+      }));
+      return [
+        ...backups.map((backup, a) => line(backupOf(`${name}(s${subscript(s + 1)}, a${subscript(a + 1)})`, backup))),
+        line(`V${subscript(k + 1)}(s${subscript(s + 1)}) = ${how} = ${format(next[s])}; now ${format(V[s])}`, true),
+      ];
+    });
+    return [line("The next sweep:"), ...lines];
+  }
+  const [i, j] = at;
+  const s = process.stateAt[i][j];
+  const place = `Row ${i + 1}, column ${j + 1} (${KINDS[rows[i][j]]})`;
+  if (s < 0) return [line(`${place}: no state. A step into a wall stays where it is.`)];
+  if (process.absorbing[s]) {
+    return [
+      line(
+        `${place}: entering it earns ${format(process.entering[s])} besides the step's own reward. It is never left and earns nothing then${operator === "soft" ? " but its entropy" : ""}; its value is ${format(V[s])}.`,
+      ),
+    ];
+  }
+  const backups = numerics.backup(process, V, s);
+  const best = Math.max(...backups.map(({ value }) => value));
+  return [
+    line(`${place}, the next sweep:`),
+    ...backups.map((backup, a) => line(backupOf(`${name}(s, ${ARROWS[a]})`, backup), backup.value >= best - 1e-12)),
+    line(
+      `V${subscript(k + 1)}(s) = ${how}${operator === "soft" ? `, α = ${format(alpha)},` : ""} = ${format(next[s])}; now V${subscript(k)}(s) = ${format(V[s])}`,
+      true,
+    ),
+  ];
+}
+
 export function render({ model, el, link }) {
-  const presets = model.get("_presets");
-  const problemOf = presets.plane.problem;
-  const [mapSweeps, planeSweeps] = [sweepMap(), sweepPlane(problemOf)];
+  const [mapSweeps, planeSweeps] = [sweepMap(), sweepPlane(model.get("_presets").plane.problem)];
   const sweptOf = (now) => (now.view === "plane" ? planeSweeps(now) : mapSweeps(now));
   const set = (settings) => common.write(model, settings);
+  const read = () => common.read(model);
+  const [, most] = common.limits(model, "k");
 
   // A change of the problem keeps what the sweeps have found: Q_k becomes Q_0. The plane keeps its V_0 and k.
   function carried(now) {
@@ -222,21 +271,21 @@ export function render({ model, el, link }) {
     const [Q0, other_Q0] = runs.map((run) => numerics.toCells(process, run[now.k]));
     return { k: 0, Q0, other_Q0 };
   }
-  const edit = (settings) => set({ ...carried(read(model)), ...settings });
+  const edit = (settings) => set({ ...carried(read()), ...settings });
 
   // Use a tool on a cell. What it painted is given back, for the cells that the stroke goes on to.
   function apply(tool, [i, j]) {
-    const now = read(model);
+    const now = read();
     const here = now.rows[i][j];
-    if (tool === "look") return null;
     const [H, W] = [now.rows.length, now.rows[0].length];
     const rewards = Array.from({ length: H }, (_, a) =>
       Array.from({ length: W }, (_, b) => now.cell_rewards[a]?.[b] ?? 0),
     );
     if (tool === "plus" || tool === "minus") {
       if (here === "#") return tool;
+      const [low, high] = common.limits(model, "cell_rewards");
       const reward = rewards[i][j] + (tool === "plus" ? STEP : -STEP);
-      rewards[i][j] = Math.min(100, Math.max(-100, Number(reward.toFixed(6))));
+      rewards[i][j] = Math.min(high, Math.max(low, Number(reward.toFixed(6))));
       edit({ cell_rewards: rewards });
       return tool;
     }
@@ -244,7 +293,7 @@ export function render({ model, el, link }) {
     const paint = toggles && here === kind ? "." : kind; // the same tool again takes it away
     const rows = now.rows.map((row, a) => (a === i ? row.slice(0, j) + paint + row.slice(j + 1) : row));
     if (paint === here && !rewards[i][j]) return `=${paint}`;
-    if (!isMap(rows, LARGEST_MAP)) {
+    if (!isMap(model, rows)) {
       announce.say("The map needs a free cell to start from.");
       return null;
     }
@@ -259,327 +308,184 @@ export function render({ model, el, link }) {
 
   // Time -----------------------------------------------------------------------------------------------------------
 
-  const still = matchMedia("(prefers-reduced-motion: reduce)");
-  let timer = 0;
-  let running = null; // null, "play" or "run"
-  function stop() {
-    clearTimeout(timer);
-    running = null;
-    request();
-  }
-  function tick() {
-    const now = read(model);
-    const swept = sweptOf(now);
-    const end = endOf(swept);
-    if (now.k >= end) return stop();
-    const ahead = end - now.k;
-    set({ k: now.k + (running === "play" ? 1 : still.matches ? ahead : Math.max(1, Math.ceil(ahead / 10))) });
-    timer = setTimeout(tick, running === "run" ? 40 : still.matches ? 700 : 160);
-  }
-  function start(how) {
-    if (running === how) return stop();
-    clearTimeout(timer);
-    running = how;
-    tick();
-    request();
-  }
-  const step = () => {
-    stop();
-    set({ k: Math.min(LIMITS.k[1], model.get("k") + 1) });
+  const player = common.player(
+    (how) => {
+      const now = read();
+      const ahead = endOf(sweptOf(now), most) - now.k;
+      if (ahead <= 0) return undefined;
+      const still = common.motion.matches;
+      set({ k: now.k + (how === "play" ? 1 : still ? ahead : Math.max(1, Math.ceil(ahead / 10))) });
+      return how === "run" ? 40 : still ? 700 : 160;
+    },
+    () => request(),
+  );
+  const halted = (settings) => () => {
+    player.stop();
+    set(settings());
   };
-  const restart = () => {
-    stop();
-    set({ k: 0, Q0: [], other_Q0: [] });
-  };
-  const play = common.button("play", "Play", () => start("play"));
   const transport = element(
     "div",
     { class: "rl-chips rl-transport", role: "group", "aria-label": "Sweeps" },
-    common.button("step", "Step", step),
-    play,
-    common.button("run", "To the end", () => start("run")),
-    common.button("restart", "Restart", restart),
+    common.button(
+      "step",
+      "Step",
+      halted(() => ({ k: Math.min(most, model.get("k") + 1) })),
+    ),
+    player.node,
+    common.button("run", "To the end", () => player.start("run")),
+    common.button(
+      "restart",
+      "Restart",
+      halted(() => ({ k: 0, Q0: [], other_Q0: [] })),
+    ),
   );
 
   // Controls -------------------------------------------------------------------------------------------------------
 
-  const presetRow = common.presetRow(model, { stop });
-  const chooseView = chips(
-    "View",
-    [
-      ["grid", "Map"],
-      ["plane", "Two-state plane"],
-    ],
-    (view) => {
-      const now = read(model);
-      if (view === now.view) return;
-      stop();
-      set({ k: 0, ...carried(now), view });
-    },
-  );
-  const chooseOperator = chips(
-    "Operator",
-    CHOICES.operator.map((kind) => [kind, operatorName(kind)]),
-    (operator) => edit({ operator }),
-  );
-  const chooseTool = chips(
-    "Tool",
-    [
-      ["look", "Look"],
-      ["#", "Wall"],
-      ["G", "Goal"],
-      ["P", "Pit"],
-      ["S", "Start"],
-      [".", "Free"],
-      ["plus", "+½"],
-      ["minus", "−½"],
-    ],
-    (tool) => {
-      map.choose(tool);
-      chooseTool.show(tool);
-    },
-  );
-  const choosePolicy = chips(
-    "Policy π",
-    [
-      ["uniform", "uniform"],
-      ["greedy", "the greedy one of now"],
-    ],
-    (name) => {
-      const now = read(model);
-      if (name === "uniform") return edit({ policy: [], operator: "policy" });
-      if (now.view === "plane") return;
-      const swept = extend(mapSweeps(now), now.k);
-      const tolerance = numerics.tieTolerance(swept.best.Q);
-      edit({ policy: numerics.writeGreedy(swept.process, swept.runs[0][now.k], tolerance), operator: "policy" });
-    },
-  );
-  const chooseOther = chips(
-    "Second start",
-    CHOICES.other.map((name) => [name, name]),
-    (other) => {
-      stop();
-      set({ other, other_Q0: [], k: 0 });
-    },
-  );
-  const sweepsDone = slider({
-    label: "k, sweeps done",
-    min: 0,
-    max: LIMITS.k[1],
-    step: 1,
-    clean: Math.round,
-    change: (k) => set({ k }),
+  const presetRow = common.presetRow(model, player);
+  const chooseView = chips("View", { grid: "Map", plane: "Two-state plane" }, (view) => {
+    const now = read();
+    if (view === now.view) return;
+    player.stop();
+    set({ k: 0, ...carried(now), view });
   });
-  const gamma = slider({ label: "γ, discount", min: 0, max: 0.99, step: 0.01, change: (x) => edit({ gamma: x }) });
-  const slip = slider({
-    label: "slip, chance of going aside",
-    min: 0,
-    max: 1,
-    step: 0.01,
-    change: (x) => edit({ slip: x }),
+  const operators = common.choices(model, "operator").map((kind) => [kind, operatorName(kind)]);
+  const chooseOperator = chips("Operator", operators, (operator) => edit({ operator }));
+  const chooseTool = chips("Tool", TOOLS, (tool) => {
+    map.choose(tool);
+    chooseTool.show(tool);
   });
-  const alpha = slider({
-    label: "α, temperature of the soft operator",
-    min: 0.01,
-    max: 5,
-    step: 0.01,
-    toSlider: Math.log10,
-    fromSlider: (x) => Number((10 ** x).toPrecision(3)),
-    change: (x) => edit({ alpha: x }),
+  const choosePolicy = chips("Policy π", { uniform: "uniform", greedy: "the greedy one of now" }, (name) => {
+    const now = read();
+    if (name === "uniform") return edit({ policy: [], operator: "policy" });
+    if (now.view === "plane") return;
+    const swept = extend(mapSweeps(now), now.k);
+    const tolerance = numerics.tieTolerance(swept.best.Q);
+    edit({ policy: numerics.writeGreedy(swept.process, swept.runs[0][now.k], tolerance), operator: "policy" });
   });
-  const stepReward = slider({
-    label: "reward of every step",
-    min: -2,
-    max: 1,
-    step: 0.01,
-    change: (x) => edit({ step_reward: x }),
+  const starts = common.choices(model, "other").map((name) => [name, name]);
+  const chooseOther = chips("Second start", starts, (other) => {
+    player.stop();
+    set({ other, other_Q0: [], k: 0 });
   });
-  const startAt = [0, 1].map((i) =>
-    slider({
-      label: `V₀(s${subscript(i + 1)}), where it starts`,
-      min: -20,
-      max: 20,
-      step: 0.1,
-      change: (x) => set({ V0: model.get("V0").map((v, j) => (i === j ? x : v)), k: 0 }),
-    }),
+  const sweepsDone = common.settingSlider(model, "k", "k, sweeps done");
+  const sliders = common.settingSliders(
+    model,
+    {
+      gamma: "γ, discount",
+      slip: "slip, chance of going aside",
+      step_reward: "reward of every step",
+      alpha: "α, temperature of the soft operator",
+    },
+    edit,
   );
-  const row = (name, node) =>
-    element("div", { class: "rl-row" }, element("span", { class: "rl-name" }, ...raised(name)), node);
-  const [policyRow, otherRow] = [row("Policy π of T^π", choosePolicy.node), row("Second start, Q′₀", chooseOther.node)];
+  const startAt = common.listSliders(
+    model,
+    "V0",
+    [0, 1].map((i) => `V₀(s${subscript(i + 1)}), where it starts`),
+    (V0) => set({ V0, k: 0 }),
+  );
+  const [policyRow, otherRow] = [
+    row(raised("Policy π of T^π"), choosePolicy.node),
+    row("Second start, Q′₀", chooseOther.node),
+  ];
   const controls = element(
     "div",
     { class: "rl-controls" },
     sweepsDone.node,
-    gamma.node,
-    slip.node,
-    stepReward.node,
+    ...["gamma", "slip", "step_reward"].map((name) => sliders[name].node),
     ...startAt.map(({ node }) => node),
-    alpha.node,
+    sliders.alpha.node,
     policyRow,
     otherRow,
   );
 
   // Panels ---------------------------------------------------------------------------------------------------------
 
-  const mapTitle = element("p", { class: "rl-title" });
-  const mapHolder = element("div", { class: "rl-picture rl-map-holder" });
-  const planeHolder = element("div", { class: "rl-picture" });
   const hint = element("p", { class: "rl-keys rl-hint" });
-  const mapPanel = element(
-    "div",
-    { class: "rl-panel" },
-    mapTitle,
-    chooseTool.node,
-    mapHolder,
-    planeHolder,
-    hint,
-    transport,
-  );
-  const errorsHolder = element("div", { class: "rl-picture" });
-  const errorsTitle = element("p", { class: "rl-title" });
-  const readout = element("dl", { class: "rl-readout" });
-  const rowsOf = Object.fromEntries(
-    [...CURVES.map(([name, kind]) => [name, kind]).reverse(), ["right", null]].map(([name, kind]) => {
-      const swatch = svgElement("svg", { width: 26, height: 10, "aria-hidden": "true" });
-      swatch.append(
-        kind
-          ? svgElement("path", { class: kind, d: "M1,5h24" })
-          : svgElement("path", { class: "rl-strip rl-strip-done", d: "M1,9V4l8,-3h16V9Z" }),
-      );
-      const [term, value] = [element("span"), element("dd")];
-      readout.append(element("div", {}, element("dt", {}, swatch, term), value));
-      return [name, { term, value }];
-    }),
-  );
-  const errorsPanel = element("div", { class: "rl-panel" }, errorsTitle, errorsHolder, readout);
+  const mapPanel = panel("", chooseTool.node);
+  const planeHolder = element("div", { class: "rl-picture" });
+  mapPanel.holder.classList.add("rl-map-holder");
+  mapPanel.node.append(planeHolder, hint, transport);
+  const errorsPanel = panel("");
+  const numbers = readout({
+    ...Object.fromEntries(CURVES.map(([name, kind]) => [name, [{ class: kind, d: "M1,5h24" }]]).reverse()),
+    right: [{ class: "rl-strip rl-strip-done", d: "M1,9V4l8,-3h16V9Z" }],
+  });
+  errorsPanel.node.append(numbers.node);
   const equation = element("div", { class: "rl-equation" });
-
-  const { node: foot, said, announce } = common.foot(link, () => linked(read(model), presets[model.get("preset")]));
-
-  const root = element(
-    "div",
-    { class: "rl rl-two", "data-view": "value-iteration" },
-    element(
-      "div",
-      { class: "rl-grid" },
-      presetRow.node,
-      element("div", { class: "rl-top" }, chooseView.node, chooseOperator.node),
-      mapPanel,
-      equation,
-      errorsPanel,
-      controls,
-      foot,
-    ),
-    announce.node,
-  );
-  keepKeys(root);
-  el.append(root);
+  const { node: foot, announce, say } = common.foot(link, () => linked(model));
+  const choosers = element("div", { class: "rl-top" }, chooseView.node, chooseOperator.node);
+  const root = common.stage(el, {
+    kind: "rl-two",
+    view: "value-iteration",
+    parts: [presetRow.node, choosers, mapPanel.node, equation, errorsPanel.node, controls, foot],
+    announce,
+  });
 
   const shownTerms = {};
-  let pointed = null; // the cell under the pointer
-  let chosen = null; // the cell last touched or focused
-  const map = makeMap(mapHolder, {
-    apply,
-    point(at, passing = false) {
-      if (passing) pointed = at;
-      else chosen = at;
-      request();
-    },
+  const { point, at: placeOf } = pointing(() => request());
+  const map = makeCells(mapPanel.holder, {
+    label: "The map: arrow keys move, Enter uses the chosen tool",
+    keys: LETTERS,
+    paint: apply,
+    point,
+    rise: 0.45,
   });
   const drawPlane = makePlane(planeHolder, (V0) => (V0 ? set({ V0, k: 0 }) : request()));
-  const drawErrors = makeErrors(errorsHolder, (k) => {
-    stop();
+  const drawErrors = makeErrors(errorsPanel.holder, (k) => {
+    player.stop();
     set({ k });
   });
   chooseTool.node.classList.add("rl-tools");
-  map.choose("look");
   chooseTool.show("look");
 
-  // The backup of the pointed cell, or of the plane's two states, with its numbers.
-  function explain({ view, rows, operator, k, gamma, alpha }, { process, operator: T }, V, at) {
-    const name = `Q${subscript(k + 1)}`;
-    const how = { policy: "Σ π Q", optimal: "max Q", soft: "α log Σ exp(Q/α)" }[operator];
-    const line = (text, strong) => element("p", strong ? { class: "rl-strong" } : {}, text);
-    const write = (lhs, { reward, terms, value }) =>
-      `${lhs} = ${format(reward)} + ${format(gamma)}·(${terms.map(([p, , v]) => `${format(p)}·${v < 0 ? `(${format(v)})` : format(v)}`).join(" + ")}) = ${format(value)}`;
-    const next = numerics.stateValues(process, T, numerics.lookahead(process, V));
-    if (view === "plane") {
-      const lines = [0, 1].flatMap((s) => {
-        const backups = [0, 1].map((a) => ({
-          reward: process.r[2 * s + a],
-          terms: process.P[2 * s + a].map((p, to) => [p, to, V[to]]),
-          value: numerics.lookahead(process, V)[2 * s + a],
-        }));
-        return [
-          ...backups.map((backup, a) => line(write(`${name}(s${subscript(s + 1)}, a${subscript(a + 1)})`, backup))),
-          line(`V${subscript(k + 1)}(s${subscript(s + 1)}) = ${how} = ${format(next[s])}; now ${format(V[s])}`, true),
-        ];
-      });
-      return [line("The next sweep:"), ...lines];
-    }
-    const [i, j] = at;
-    const s = process.stateAt[i][j];
-    const place = `Row ${i + 1}, column ${j + 1} (${KINDS[rows[i][j]]})`;
-    if (s < 0) return [line(`${place}: no state. A step into a wall stays where it is.`)];
-    if (process.absorbing[s]) {
-      return [
-        line(
-          `${place}: entering it earns ${format(process.entering[s])} besides the step's own reward. It is never left and earns nothing then${operator === "soft" ? " but its entropy" : ""}; its value is ${format(V[s])}.`,
-        ),
-      ];
-    }
-    const backups = numerics.backup(process, V, s);
-    const best = Math.max(...backups.map(({ value }) => value));
-    return [
-      line(`${place}, the next sweep:`),
-      ...backups.map((backup, a) => line(write(`${name}(s, ${ARROWS[a]})`, backup), backup.value >= best - 1e-12)),
-      line(
-        `V${subscript(k + 1)}(s) = ${how}${operator === "soft" ? `, α = ${format(alpha)},` : ""} = ${format(next[s])}; now V${subscript(k)}(s) = ${format(V[s])}`,
-        true,
-      ),
-    ];
-  }
-
-  // A cell for the equation when none was pointed at: the first start, or the first free cell.
-  function firstCell({ rows }) {
-    for (const kind of ["S", "."]) {
-      const i = rows.findIndex((row) => row.includes(kind));
-      if (i >= 0) return [i, rows[i].indexOf(kind)];
-    }
-    return [0, 0];
-  }
-
-  let sizes = null;
-  let resting = 0;
-  let spoken;
-  function draw() {
-    if (!sizes) return;
-    const now = read(model);
+  const resting = common.later(400, (rows, say) => map.describe(rows, say));
+  function draw(sizes) {
+    const now = read();
     const { view, k, operator, preset, rows } = now;
     const plane = view === "plane";
-    const range = RANGES.find((most) => most >= k) ?? LIMITS.k[1];
+    const range = RANGES.find((end) => end >= k) ?? most;
     const swept = extend(sweptOf(now), k);
     const curves = curvesOf(swept, range);
     const { process, runs } = swept;
     const x = runs[0][k];
     const V = plane ? x : numerics.stateValues(process, swept.operator, x);
-    const inside = (at) => at && at[0] < rows.length && at[1] < rows[0].length;
-    const at = [pointed, chosen].find(inside) ?? firstCell(now);
+    const at = placeOf(rows);
 
-    mapHolder.hidden = plane;
+    mapPanel.holder.hidden = plane;
     planeHolder.hidden = !plane;
     chooseTool.node.hidden = plane;
     if (plane) drawPlane(now, swept, sizes.plane);
     else {
       const tolerance = numerics.tieTolerance(swept.best.Q);
-      const optimal = (swept.optimal ??= numerics.greedyActions(process, swept.best.Q, tolerance));
+      swept.optimal ??= numerics.greedyActions(process, swept.best.Q, tolerance);
       let weights = swept.operator.pi;
       if (operator === "soft") weights = numerics.softPolicy(process, x, now.alpha);
       if (operator === "optimal") weights = numerics.greedyActions(process, x, tolerance);
-      const right = operator === "optimal" ? numerics.greedyRight(process, x, optimal, tolerance) : null;
-      map.draw(now, swept, V, weights, right, at, sizes.picture);
-      clearTimeout(resting);
-      resting = setTimeout(() => map.describe(now, swept, V, weights), 400);
+      const right = operator === "optimal" ? numerics.greedyRight(process, x, swept.optimal, tolerance) : null;
+      const wrong = (s) => right !== null && !right[s];
+      map.draw(
+        {
+          rows,
+          stateAt: process.stateAt,
+          absorbing: process.absorbing,
+          look: looks(now, swept, V),
+          policies: [
+            ["", weights, (s) => !wrong(s)],
+            ["rl-wrong", weights, wrong],
+          ],
+          at,
+          largest: 72,
+        },
+        sizes.picture,
+      );
+      resting.ask(rows, ([i, j]) => {
+        const s = process.stateAt[i]?.[j] ?? -1;
+        if (s < 0) return "";
+        const best = ARROWS.filter((_, a) => weights[4 * s + a] > 0.3).join(" ") || "all directions";
+        return `value ${brief(V[s])}${process.absorbing[s] ? "" : `, ${best}`}`;
+      });
     }
     const picture = drawErrors(now, curves, range, sizes.errors);
 
@@ -588,60 +494,33 @@ export function render({ model, el, link }) {
     chooseOperator.show(operator);
     chooseOther.show(now.other_Q0.length ? null : now.other);
     choosePolicy.show(now.policy.length ? "greedy" : "uniform");
-    play.textContent = running === "play" ? "Pause" : "Play";
-    sweepsDone.limit(0, range, LIMITS.k[1]);
+    player.show();
+    sweepsDone.limit(0, range, most);
     sweepsDone.show(k);
-    for (const [control, value] of [
-      [gamma, now.gamma],
-      [slip, now.slip],
-      [alpha, now.alpha],
-      [stepReward, now.step_reward],
-    ])
-      control.show(value);
-    startAt.forEach((control, i) => control.show(now.V0[i]));
-    for (const { node } of [slip, stepReward]) node.hidden = plane;
+    for (const [name, control] of Object.entries(sliders)) control.show(now[name]);
+    for (const [i, control] of startAt.entries()) control.show(now.V0[i]);
+    for (const name of ["slip", "step_reward"]) sliders[name].node.hidden = plane;
     for (const { node } of startAt) node.hidden = !plane;
-    alpha.enable(operator === "soft");
+    sliders.alpha.enable(operator === "soft");
     for (const node of [policyRow, otherRow]) node.classList.toggle("rl-away", plane);
 
-    const [letter, limit] = plane ? ["V", `V${LIMIT[operator]}`] : ["Q", `Q${LIMIT[operator]}`];
-    mapTitle.textContent = plane
-      ? "The square around the limit"
-      : {
-          policy: "Values V of Qₖ, and π",
-          optimal: "Values V of Qₖ, and its greedy policy",
-          soft: "Values V of Qₖ, and its soft policy",
-        }[operator];
-    hint.textContent = plane
-      ? "Drag V₀. Blue: what T makes of the square. Dashed: the square γ times smaller, which holds it."
-      : "Click, drag or tap with a tool. Keys: arrows, Enter; w wall, g goal, p pit, s start, f free, + − reward.";
-    errorsTitle.textContent = `Error after ${k} ${k === 1 ? "sweep" : "sweeps"}: ${scientific(curves.error[k])}`;
-    const terms = {
-      error: `error ‖${letter}ₖ − ${limit}‖`,
-      bracket: "bracket, γ/(1−γ)·(max Δ−min Δ)",
-      otherError: `error from the second start`,
-      distance: "distance of the two runs",
-      posterior: `a-posteriori bound, γ/(1−γ)·‖Δ‖`,
-      envelope: `envelope γᵏ‖${letter}₀ − ${limit}‖`,
-      prior: `a-priori bound, γᵏ/(1−γ)·‖${letter}₁ − ${letter}₀‖`,
-      right: "greedy policy optimal in",
-    };
-    for (const [name, { term, value }] of Object.entries(rowsOf)) {
-      const text =
-        name === "right" ? `${curves.live - curves.wrong[k]} of ${curves.live}` : scientific(curves[name]?.[k]);
-      if (shownTerms[name] !== terms[name]) term.replaceChildren(...raised((shownTerms[name] = terms[name])));
-      if (value.textContent !== text) value.textContent = text;
+    tell(mapPanel.title, plane ? "The square around the limit" : MAP_TITLES[operator]);
+    tell(hint, HINTS[view]);
+    tell(errorsPanel.title, `Error after ${common.count(k, "sweep")}: ${scientific(curves.error[k])}`);
+    const terms = termsOf(view, operator);
+    for (const [name, { term, value }] of Object.entries(numbers.parts)) {
+      tell(
+        value,
+        name === "right" ? `${curves.live - curves.wrong[k]} of ${curves.live}` : scientific(curves[name]?.[k]),
+      );
+      if (shownTerms[name] !== terms[name]) term.replaceChildren(...raised(terms[name]));
+      shownTerms[name] = terms[name];
     }
     equation.replaceChildren(...explain(now, swept, V, at));
 
     const words = sentence(now, swept, curves, range);
-    if (spoken !== words) {
-      spoken = words;
-      said.replaceChildren(...raised(words));
-      announce.say(words);
-    }
-    const label = `Error and bounds against the number of sweeps. ${words}`;
-    if (picture.getAttribute("aria-label") !== label) picture.setAttribute("aria-label", label);
+    say(words, { nodes: raised(words) });
+    label(picture, `Error and bounds against the number of sweeps. ${words}`);
     const at_k = (name) => curves[name]?.[k] ?? "";
     Object.assign(root.dataset, {
       preset,
@@ -655,32 +534,26 @@ export function render({ model, el, link }) {
       bracket: at_k("bracket"),
       distance: at_k("distance"),
       right: curves.live - curves.wrong[k],
-      playing: running ?? "",
+      playing: player.running(),
     });
   }
 
-  const request = onFrame(draw);
-  const stopFollowing = common.follow(model, root, SETTINGS, request, (width) => {
+  const fit = (width) => {
     const [columns, column] = common.columnsIn(width);
     const height = columns === 1 ? 290 : 340;
     // The plane takes the place of the map and of its tools, so that nothing moves.
-    const hidden = chooseTool.node.hidden;
+    const { hidden } = chooseTool.node;
     chooseTool.node.hidden = false;
     const plane = height + chooseTool.node.getBoundingClientRect().height;
     chooseTool.node.hidden = hidden;
-    mapHolder.style.height = `${height}px`;
+    mapPanel.holder.style.height = `${height}px`;
     planeHolder.style.height = `${plane}px`;
-    sizes = {
+    return {
       picture: [column, height],
       plane: [column, Math.floor(plane)],
       errors: [column, columns === 1 ? 260 : 300],
     };
-    draw();
-  });
-  return () => {
-    stopFollowing();
-    clearTimeout(timer);
-    clearTimeout(resting);
-    announce.stop();
   };
+  const { request, begin } = common.follow(model, root, { fit, draw, timers: [player, resting, announce] });
+  return begin();
 }

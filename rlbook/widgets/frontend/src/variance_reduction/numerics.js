@@ -16,14 +16,14 @@ export function decodeBase64(text) {
 export function packedCovariance(problem, kappa, beta, baseline) {
   const { pp, pf, ff, hh, ph, fh } = problem;
   const packed = [0, 1, 2, 3].map((k) => kappa * kappa * pp[k] + kappa * pf[k] + ff[k]);
-  baseline.forEach((row, t) =>
-    row.forEach((b, s) => {
+  for (const [t, row] of baseline.entries()) {
+    for (const [s, b] of row.entries()) {
       const c = beta * b;
       for (let k = 0; k < 4; k++) {
         packed[k] += c * c * hh[t][s][k] - c * (kappa * ph[t][s][k] + fh[t][s][k]);
       }
-    }),
-  );
+    }
+  }
   return packed;
 }
 
@@ -36,12 +36,12 @@ export function totalVariance(problem, kappa, beta, baseline) {
 export function parabolaInBeta(problem, kappa, baseline) {
   const { hh, ph, fh } = problem;
   const coefficients = [packedCovariance(problem, kappa, 0, baseline)[3], 0, 0];
-  baseline.forEach((row, t) =>
-    row.forEach((b, s) => {
+  for (const [t, row] of baseline.entries()) {
+    for (const [s, b] of row.entries()) {
       coefficients[1] -= b * (kappa * ph[t][s][3] + fh[t][s][3]);
       coefficients[2] += b * b * hh[t][s][3];
-    }),
-  );
+    }
+  }
   return coefficients;
 }
 
@@ -69,9 +69,7 @@ export function bottom([, linear, quadratic]) {
 // best baseline of the full return. 0 where the score is 0 or the state cannot be reached.
 export function optimalBaseline(problem, kappa) {
   const { hh, ph, fh } = problem;
-  return hh.map((row, t) =>
-    row.map((h, s) => (h[3] > 0 ? (kappa * ph[t][s][3] + fh[t][s][3]) / (2 * h[3]) : 0)),
-  );
+  return hh.map((row, t) => row.map((h, s) => (h[3] > 0 ? (kappa * ph[t][s][3] + fh[t][s][3]) / (2 * h[3]) : 0)));
 }
 
 // ĝ(κ, βb) of one trajectory: the two displayed coordinates. `states` and `actions` have T entries.

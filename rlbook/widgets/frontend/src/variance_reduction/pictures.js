@@ -1,7 +1,7 @@
 // The pictures of VarianceReduction: the cloud of estimates, the bowl of their variance, its growth with the horizon.
 import { format, subscript, svgElement } from "../shared/controls.js";
 import { axisX, axisY, gridX, gridY, line, ruleX } from "../shared/plot.js";
-import { LEFT, axesX, axesY, frame, onDrag, path, quiet } from "../shared/frame.js";
+import { LEFT, axesX, axesY, changes, frame, onDrag, path, quiet } from "../shared/frame.js";
 import * as numerics from "./numerics.js";
 
 export const valueName = (problem, t, s) => `b${subscript(t)}(${problem.states[s]})`;
@@ -48,8 +48,8 @@ export function prepare(problem) {
 
 // The values of b_t(s) that its bowl shows: from below every mark to above it.
 export function valueRange(problem, t, s) {
-  const marks = [0, problem.V, problem.perStep, ...[0, 1].map((k) => numerics.optimalBaseline(problem, k))].map(
-    (b) => (b === 0 ? 0 : b[t][s]),
+  const marks = [0, problem.V, problem.perStep, ...[0, 1].map((k) => numerics.optimalBaseline(problem, k))].map((b) =>
+    b === 0 ? 0 : b[t][s],
   );
   const [low, high] = [Math.min(...marks), Math.max(...marks)];
   const pad = 0.25 * (high - low) || 1;
@@ -59,11 +59,12 @@ export function valueRange(problem, t, s) {
 // A. The cloud -----------------------------------------------------------------------------------------------------
 
 export function makeCloud(holder) {
-  let key, parts;
+  const changed = changes();
+  let parts;
   return function draw({ preset, problem, kappa, beta, baseline, batch }, packed, [width, height]) {
     const { atoms, draws, plane, fullReturn } = prepare(problem);
     const [meanX, meanY] = problem.mean;
-    if (key !== (key = [preset, width, height].join())) {
+    if (changed([preset, width, height])) {
       const margins = { marginLeft: plane ? LEFT : 16, marginTop: 10, marginRight: 12, marginBottom: 40 };
       const [halfX, halfY] = plane ? problem.halfWidths : [problem.halfWidths[0], 1];
       const base = frame(holder, {
@@ -74,12 +75,9 @@ export function makeCloud(holder) {
         y: { domain: [meanY - halfY, meanY + halfY] },
         marks: [
           gridX({ ...quiet, ticks: 5 }),
-          axisX({ ...axesX, ticks: 5, label: `ĝ, ${problem.axes[0]}${plane ? "" : "; heights only spread the dots"}`}),
+          axisX({ ...axesX, ticks: 5, label: `ĝ, ${problem.axes[0]}${plane ? "" : "; heights only spread the dots"}` }),
           ...(plane
-            ? [
-                gridY({ ...quiet, ticks: 5 }),
-                axisY({ ...axesY, ticks: 5, label: `ĝ, ${problem.axes[1]}`}),
-              ]
+            ? [gridY({ ...quiet, ticks: 5 }), axisY({ ...axesY, ticks: 5, label: `ĝ, ${problem.axes[1]}` })]
             : []),
         ],
       });
@@ -128,7 +126,13 @@ function cut({ problem, kappa, beta, baseline, selected }) {
       [name, 1, "rl-baseline"],
       ["lowest on this line", lowest, "rl-exact"],
     ];
-    return { parabola, range: [0, 2], at: beta, marks, label: `β, multiple of ${name === "your b" ? name : `the ${name} baseline`}` };
+    return {
+      parabola,
+      range: [0, 2],
+      at: beta,
+      marks,
+      label: `β, multiple of ${name === "your b" ? name : `the ${name} baseline`}`,
+    };
   }
   const [t, s] = selected;
   const parabola = numerics.parabolaInValue(problem, kappa, beta, baseline, t, s);
@@ -138,11 +142,18 @@ function cut({ problem, kappa, beta, baseline, selected }) {
     ["per-step", problem.perStep[t][s], "rl-baseline"],
     ["optimal", numerics.bottom(parabola), "rl-exact"],
   ];
-  return { parabola, range: valueRange(problem, t, s), at: baseline[t][s], marks, label: `${valueName(problem, t, s)}, the others held` };
+  return {
+    parabola,
+    range: valueRange(problem, t, s),
+    at: baseline[t][s],
+    marks,
+    label: `${valueName(problem, t, s)}, the others held`,
+  };
 }
 
 export function makeBowl(holder, drag) {
-  let key, parts, domain, of;
+  const changed = changes();
+  let parts, domain, of;
   return function draw(now, variance, [width, height]) {
     const { preset, problem, kappa, selected } = now;
     const { parabola, range, at, marks, label } = cut(now);
@@ -156,14 +167,17 @@ export function makeBowl(holder, drag) {
     } else {
       const inside = values([...range, numerics.bottom(parabola)].filter(Number.isFinite));
       const [low, high] = [Math.min(...inside), Math.max(...inside)];
-      const lost = () => low < domain[0] || high > 1.6 * domain[1] - 0.6 * domain[0] || high - low < 0.3 * (domain[1] - domain[0]);
-      if (of !== (of = [preset, ...selected].join()) || lost()) {
+      const lost = () =>
+        low < domain[0] || high > 1.6 * domain[1] - 0.6 * domain[0] || high - low < 0.3 * (domain[1] - domain[0]);
+      const another = of !== [preset, ...selected].join();
+      of = [preset, ...selected].join();
+      if (another || lost()) {
         const pad = 0.15 * (high - low) || 0.5 * high || 1;
         domain = [Math.max(0, low - pad), high + 0.5 * pad];
       }
     }
 
-    if (key !== (key = [preset, width, height, label, ...domain].join())) {
+    if (changed([preset, width, height, label, ...domain])) {
       const base = frame(holder, {
         width,
         height,
@@ -175,8 +189,8 @@ export function makeBowl(holder, drag) {
         y: { domain },
         marks: [
           gridY({ ...quiet, ticks: 5 }),
-          axisX({ ...axesX, ticks: 5, label}),
-          axisY({ ...axesY, ticks: 5, label: "total variance, tr Cov ĝ"}),
+          axisX({ ...axesX, ticks: 5, label }),
+          axisY({ ...axesY, ticks: 5, label: "total variance, tr Cov ĝ" }),
         ],
       });
       const curve = svgElement("path", { class: "rl-exact rl-heavy" });
@@ -244,11 +258,12 @@ export function makeBowl(holder, drag) {
 // C. Variance against the horizon ----------------------------------------------------------------------------------
 
 export function makeHorizon(holder) {
-  let key, parts;
+  const changed = changes();
+  let parts;
   return function draw({ preset, problem, kappa, beta }, variance, [width, height]) {
     const { horizons, horizonTotals } = problem;
     const along = (k, b) => horizonTotals.map((total) => numerics.horizonVariance(total, k, b));
-    if (key !== (key = [preset, width, height].join())) {
+    if (changed([preset, width, height])) {
       const kinds = [
         ["full return", "plain", along(1, 0)],
         ["reward-to-go", "improved", along(0, 0)],
@@ -268,8 +283,8 @@ export function makeHorizon(holder) {
         y: { type: "symlog", constant: low, domain: [0, high * 1.1] },
         marks: [
           gridY({ ...quiet, ticks }),
-          axisX({ ...axesX, ticks: [1, 2, 5, 10, 20, 50, 100, 200], tickFormat: String, label: "horizon T, steps"}),
-          axisY({ ...axesY, ticks, tickFormat: format, label: "total variance"}),
+          axisX({ ...axesX, ticks: [1, 2, 5, 10, 20, 50, 100, 200], tickFormat: String, label: "horizon T, steps" }),
+          axisY({ ...axesY, ticks, tickFormat: format, label: "total variance" }),
           ruleX([problem.V.length], { stroke: "var(--rl-bound)", strokeDasharray: "2,3" }),
           ...kinds.map(([, kind, values]) =>
             line(values, { x: (_, i) => horizons[i], y: (v) => v, stroke: `var(--rl-${kind})`, strokeWidth: 1.75 }),
@@ -277,12 +292,19 @@ export function makeHorizon(holder) {
         ],
       });
       // Names at the ends of the curves, pushed apart where curves end together: down, then up from the axis.
-      const ends = kinds.map(([name, kind, values]) => [name, kind, base.y(values.at(-1)) + 4]).sort((a, b) => a[2] - b[2]);
+      const ends = kinds
+        .map(([name, kind, values]) => [name, kind, base.y(values.at(-1)) + 4])
+        .sort((a, b) => a[2] - b[2]);
       for (let i = 1; i < ends.length; i++) ends[i][2] = Math.max(ends[i][2], ends[i - 1][2] + ROW);
       ends.at(-1)[2] = Math.min(ends.at(-1)[2], base.foot);
       for (let i = ends.length - 1; i > 0; i--) ends[i - 1][2] = Math.min(ends[i - 1][2], ends[i][2] - ROW);
       for (const [name, kind, height] of ends) {
-        const label = svgElement("text", { class: `rl-label rl-${kind}`, "text-anchor": "start", x: base.right + 5, y: height });
+        const label = svgElement("text", {
+          class: `rl-label rl-${kind}`,
+          "text-anchor": "start",
+          x: base.right + 5,
+          y: height,
+        });
         label.textContent = name;
         base.svg.append(label);
       }

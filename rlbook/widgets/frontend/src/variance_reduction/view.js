@@ -1,12 +1,20 @@
 // VarianceReduction: the cloud of ĝ(κ, βb), the bowl of its variance, its growth with the horizon.
 import * as common from "../shared/common.js";
-import { chips, element, format, keepKeys, onFrame, slider, } from "../shared/controls.js";
+import { chips, element, format, key, keys, label, panel, row, slider, tell } from "../shared/controls.js";
 import * as numerics from "./numerics.js";
-import { baselineName, baselineNames, makeBowl, makeCloud, makeHorizon, namedBaselines, prepare, valueName, valueRange } from "./pictures.js";
+import {
+  baselineName,
+  baselineNames,
+  makeBowl,
+  makeCloud,
+  makeHorizon,
+  namedBaselines,
+  prepare,
+  valueName,
+  valueRange,
+} from "./pictures.js";
 
-const SETTINGS = ["preset", "kappa", "beta", "baseline", "step", "state", "batch"];
-const MOST = 32; // the largest batch
-const LARGEST = 1e6; // the largest b_t(s) that a link may ask for
+const SETTINGS = ["kappa", "beta", "baseline", "step", "state", "batch"];
 
 // Settings as the view uses them. Python sends a change trait by trait, so for a moment a preset may stand beside
 // the baseline of another; what does not fit is read as the preset's own.
@@ -34,28 +42,24 @@ function load(model, preset) {
   common.write(model, { preset, ...settings, baseline: problem.V });
 }
 
+const mostOf = (model) => common.choices(model, "batch").at(-1);
+
 // Settings from a link, as strings; what makes no sense is passed over.
 export function restore(model, asked) {
-  if (Object.hasOwn(model.get("_presets"), asked.preset ?? "")) load(model, asked.preset);
+  common.loadAsked(model, asked, load);
   const { problem } = read(model);
   const [T, S] = [problem.V.length, problem.V[0].length];
-  const number = (name, low, high) => {
-    const value = Number(asked[name]);
-    return asked[name] && Number.isFinite(value) ? { [name]: Math.min(high, Math.max(low, value)) } : {};
-  };
-  const settings = {
-    ...number("kappa", 0, 1),
-    ...number("beta", 0, 2),
-    ...("batch" in asked ? { batch: numerics.nearestPowerOfTwo(Number(asked.batch) || 1, MOST) } : {}),
-    ...(asked.step === "all" ? { step: null } : {}),
-    ...(/^\d+$/.test(asked.step) && asked.step < T ? { step: Number(asked.step) } : {}),
-    ...(/^\d+$/.test(asked.state) && asked.state < S ? { state: Number(asked.state) } : {}),
-  };
+  const settings = common.askedSettings(model, asked);
+  if ("batch" in asked) settings.batch = numerics.nearestPowerOfTwo(Number(asked.batch) || 1, mostOf(model));
+  if (asked.step === "all") settings.step = null;
+  if (/^\d+$/.test(asked.step) && asked.step < T) settings.step = Number(asked.step);
+  if (/^\d+$/.test(asked.state) && asked.state < S) settings.state = Number(asked.state);
   const kappa = settings.kappa ?? model.get("kappa");
   const flat = (asked.b ?? "").split(",").map(Number);
   const named = Object.entries(namedBaselines(problem, kappa)).find(([name]) => name === asked.b);
+  const [low, high] = common.limits(model, "baseline");
   if (named) settings.baseline = named[1];
-  else if (asked.b && flat.length === T * S && flat.every((b) => Math.abs(b) <= LARGEST)) {
+  else if (asked.b && flat.length === T * S && flat.every((b) => b >= low && b <= high)) {
     settings.baseline = problem.V.map((_, t) => flat.slice(t * S, t * S + S));
   }
   common.write(model, settings);
@@ -80,7 +84,9 @@ function sentence({ problem, kappa, beta, baseline, batch }, variance) {
   const { full, toGo, plane } = prepare(problem);
   const name = baselineName(problem, kappa, baseline);
   const what =
-    beta > 0 ? `κ = ${format(kappa)} and β = ${format(beta)} (b: ${name === "your b" ? "your own" : name})` : `κ = ${format(kappa)} and no baseline`;
+    beta > 0
+      ? `κ = ${format(kappa)} and β = ${format(beta)} (b: ${name === "your b" ? "your own" : name})`
+      : `κ = ${format(kappa)} and no baseline`;
   const share = (other) => {
     const ratio = variance / other;
     if (Math.abs(ratio - 1) < 0.005) return "as much as";
@@ -114,47 +120,33 @@ export function render({ model, el, link }) {
 
   const presetRow = common.presetRow(model, { choose: load });
 
-  const panel = (title, ...notes) => {
-    const holder = element("div", { class: "rl-picture" });
-    const heading = element("p", { class: "rl-title" }, title);
-    return [element("div", { class: "rl-panel" }, heading, ...notes, holder), holder, heading];
-  };
-  const dotsKey = element("span", { class: "rl-key rl-key-sample" });
-  const key = element(
-    "p",
-    { class: "rl-keys" },
-    dotsKey,
-    element("span", { class: "rl-key rl-key-exact" }, "exact mean, 2 sd"),
-    element("span", { class: "rl-key rl-key-plain" }, "full return, 2 sd"),
-  );
-  const [cloudPanel, cloudHolder] = panel("The cloud of gradient estimates ĝ", key);
-  const [bowlPanel, bowlHolder, bowlTitle] = panel("");
-  const [horizonPanel, horizonHolder] = panel(
+  const dotsKey = key("rl-key-sample");
+  const cloudKeys = keys(["rl-key-exact", "exact mean, 2 sd"], ["rl-key-plain", "full return, 2 sd"]);
+  cloudKeys.prepend(dotsKey);
+  const cloud = panel("The cloud of gradient estimates ĝ", cloudKeys);
+  const bowl = panel("");
+  const horizon = panel(
     "Variance against the horizon",
-    element(
-      "p",
-      { class: "rl-keys" },
-      element("span", { class: "rl-key rl-key-exact" }, "κ and β·V as now, at every horizon"),
-      element("span", { class: "rl-key rl-key-dot" }, "now"),
-    ),
+    keys(["rl-key-exact", "κ and β·V as now, at every horizon"], ["rl-key-dot", "now"]),
   );
-  horizonPanel.classList.add("rl-wide");
-  const kappa = slider({ label: "κ, weight of the past", min: 0, max: 1, step: 0.01, change: (x) => set({ kappa: x }) });
-  const beta = slider({ label: "β, weight of the baseline", min: 0, max: 2, step: 0.01, change: (x) => set({ beta: x }) });
+  horizon.node.classList.add("rl-wide");
+  const most = mostOf(model);
+  const kappa = common.settingSlider(model, "kappa", "κ, weight of the past");
+  const beta = common.settingSlider(model, "beta", "β, weight of the baseline");
   const batch = slider({
     label: "N, trajectories a dot averages",
     min: 1,
-    max: MOST,
+    max: most,
     step: 1,
     toSlider: Math.log2,
     fromSlider: (x) => 2 ** x,
-    clean: (x) => numerics.nearestPowerOfTwo(x, MOST),
+    clean: (x) => numerics.nearestPowerOfTwo(x, most),
     change: (x) => set({ batch: x }),
   });
   const value = slider({ label: "b", min: 0, max: 1, step: 0.01, change: (x) => setValue(read(model).selected, x) });
   const chooseBaseline = chips(
     "Baseline",
-    [["none", "none"], ["V", "V"], ["per-step", "per-step"], ["optimal", "optimal"]],
+    ["none", "V", "per-step", "optimal"].map((name) => [name, name]),
     (name) => {
       const { problem, kappa } = read(model);
       if (name === "none") set({ beta: 0 });
@@ -163,7 +155,7 @@ export function render({ model, el, link }) {
       if (name === "optimal") set({ beta: 1, baseline: numerics.optimalBaseline(problem, kappa) });
     },
   );
-  const baselineRow = element("div", { class: "rl-row" }, element("span", { class: "rl-name" }, "Baseline b"), chooseBaseline.node);
+  const baselineRow = row("Baseline b", chooseBaseline.node);
   const chooseValue = element("select", {
     "aria-label": "The bowl shows",
     onchange: () => {
@@ -173,43 +165,42 @@ export function render({ model, el, link }) {
       set({ step, state, ...(model.get("beta") === 0 ? { beta: 1 } : {}) });
     },
   });
-  const valueRow = element("div", { class: "rl-row" }, element("span", { class: "rl-name" }, "The bowl shows"), chooseValue);
-  const controls = element("div", { class: "rl-controls" }, kappa.node, beta.node, baselineRow, batch.node, valueRow, value.node);
+  const valueRow = row("The bowl shows", chooseValue);
+  const controls = element(
+    "div",
+    { class: "rl-controls" },
+    kappa.node,
+    beta.node,
+    baselineRow,
+    batch.node,
+    valueRow,
+    value.node,
+  );
 
   const { node: foot, announce, say } = common.foot(link, () => linked(read(model)));
 
-  const root = element(
-    "div",
-    { class: "rl", "data-view": "variance-reduction" },
-    element(
-      "div",
-      { class: "rl-grid" },
-      presetRow.node,
-      cloudPanel,
-      bowlPanel,
-      horizonPanel,
-      controls,
-      foot,
-    ),
-    announce.node,
-  );
-  keepKeys(root);
-  el.append(root);
+  const root = common.stage(el, {
+    view: "variance-reduction",
+    parts: [presetRow.node, cloud.node, bowl.node, horizon.node, controls, foot],
+    announce,
+  });
 
-  const drawCloud = makeCloud(cloudHolder);
-  const drawBowl = makeBowl(bowlHolder, drag);
-  const drawHorizon = makeHorizon(horizonHolder);
-  let sizes = null;
+  const drawCloud = makeCloud(cloud.holder);
+  const drawBowl = makeBowl(bowl.holder, drag);
+  const drawHorizon = makeHorizon(horizon.holder);
   let optionsOf = null;
 
-  function draw() {
-    if (!sizes) return;
+  function draw(sizes) {
     const now = read(model);
     const { preset, problem, selected, baseline } = now;
     const packed = numerics.packedCovariance(problem, now.kappa, now.beta, baseline);
     const variance = Math.max(0, packed[3]);
 
-    const pictures = [drawCloud(now, packed, sizes.square), drawBowl(now, variance, sizes.square), drawHorizon(now, variance, sizes.wide)];
+    const pictures = [
+      drawCloud(now, packed, sizes.square),
+      drawBowl(now, variance, sizes.square),
+      drawHorizon(now, variance, sizes.wide),
+    ];
 
     presetRow.show(preset);
     const pressed = { 0: ["none"], 1: baselineNames(problem, now.kappa, baseline) };
@@ -232,9 +223,9 @@ export function render({ model, el, link }) {
     if (selected) value.limit(...valueRange(problem, ...selected));
     value.show(selected ? baseline[selected[0]][selected[1]] : NaN);
     const sampled = problem.enumerated ? "" : ", from a sample of 256";
-    dotsKey.textContent = `${now.batch > 1 ? `mean of ĝ over ${now.batch} trajectories` : "ĝ of one trajectory"}${sampled}`;
+    tell(dotsKey, `${now.batch > 1 ? `mean of ĝ over ${now.batch} trajectories` : "ĝ of one trajectory"}${sampled}`);
 
-    bowlTitle.textContent = `Variance ${format(variance)}: drag to the bottom`;
+    tell(bowl.title, `Variance ${format(variance)}: drag to the bottom`);
 
     const words = sentence(now, variance);
     say(words);
@@ -243,19 +234,14 @@ export function render({ model, el, link }) {
       `The bowl: total variance ${format(variance)} against ${selected ? valueName(problem, ...selected) : "β"}.`,
       `Total variance against the horizon from 1 to ${problem.horizons.at(-1)} steps, for the full return, reward-to-go, reward-to-go minus V, and now.`,
     ];
-    pictures.forEach((svg, i) => svg.getAttribute("aria-label") !== labels[i] && svg.setAttribute("aria-label", labels[i]));
+    for (const [i, svg] of pictures.entries()) label(svg, labels[i]);
     Object.assign(root.dataset, { preset, variance, mean: problem.mean.slice(0, problem.axes.length).join() });
   }
 
-  const request = onFrame(draw);
-  const stopFollowing = common.follow(model, root, SETTINGS, request, (width) => {
+  const fit = (width) => {
     const [columns, column] = common.columnsIn(width, width >= 1000 ? 3 : undefined);
     const height = columns === 1 ? 280 : 320;
-    sizes = { square: [column, height], wide: columns === 2 ? [width, 230] : [column, height] };
-    draw();
-  });
-  return () => {
-    stopFollowing();
-    announce.stop();
+    return { square: [column, height], wide: columns === 2 ? [width, 230] : [column, height] };
   };
+  return common.follow(model, root, { fit, draw, names: SETTINGS, timers: [announce] }).begin();
 }
