@@ -1,16 +1,14 @@
 """Settings that every test shares."""
 
-from tests.node import FRONTEND, node, npm  # first: IPython before 9 puts a package "tests" of its own on the path
+from tests.node import FRONTEND, run_npm  # first: IPython before 9 puts a package "tests" of its own on the path
 
 # isort: split
 import functools
 import http.server
-import os
 import shutil
 import subprocess
 import threading
 from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
 from filelock import FileLock
@@ -80,10 +78,8 @@ def frontend(tmp_path_factory):
     """A copy of the widgets' sources with the packages of its lock file, built: the folder, static/ beside it."""
     copy = tmp_path_factory.mktemp("widgets") / "frontend"
     shutil.copytree(FRONTEND, copy, ignore=shutil.ignore_patterns("node_modules"))
-    path = os.pathsep.join([str(Path(node()[0]).parent), os.environ["PATH"]])
     for arguments in (["ci", "--no-audit", "--no-fund"], ["run", "build"]):
-        command, environment = [*npm(), *arguments], {**os.environ, "PATH": path}
-        result = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
+        result = run_npm(copy, *arguments)
         assert result.returncode == 0, f"{' '.join(arguments)} failed:\n{result.stdout}{result.stderr}"
     return copy
 

@@ -1,6 +1,7 @@
 """Node and npm for the tests: those that the Python requirements bring, else those on the PATH."""
 
 import json
+import os
 import shutil
 import subprocess
 from importlib.util import find_spec
@@ -37,6 +38,15 @@ def npm():
     command = node()
     script = Path(command[0]).parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     return [*command, str(script)] if script.exists() else [shutil.which("npm") or "npm"]
+
+
+def run_npm(folder, *arguments):
+    """Run npm in a folder, with the Node that it goes with on the path; the finished process."""
+    path = os.pathsep.join([str(Path(node()[0]).parent), os.environ["PATH"]])
+    environment = {**os.environ, "PATH": path}
+    return subprocess.run(
+        [*npm(), *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
 
 
 class Javascript:

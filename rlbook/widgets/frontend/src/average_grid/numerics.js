@@ -20,7 +20,7 @@ const CUT = 1e-6; // an episode that is not absorbed ends when γᵗ is below th
 // 1, γ, γ², … down to the first that is below the cut; as many steps as come before it is the horizon.
 export function powersOf(gamma) {
   const powers = [1];
-  while (powers.at(-1) >= CUT) powers.push(powers.at(-1) * gamma);
+  while (powers[powers.length - 1] >= CUT) powers.push(powers[powers.length - 1] * gamma);
   return powers;
 }
 
@@ -31,6 +31,7 @@ export function play({ process, pi, slip, seed, starts, powers }, n) {
   const horizon = powers.length - 1;
   const dice = scramble(seed);
   const base = n * (2 * horizon + 1);
+  /** @type {number[][]} */
   const [states, actions] = [[], []];
   let s = starts[Math.floor(toss(dice, base) * starts.length)];
   for (let t = 0; t < horizon; t++) {
@@ -70,6 +71,7 @@ export const byState = (pairs) =>
 // The map, its policy and its dice, with what the average tends to: { rho, pairs, states, total } of each quantity,
 // and the exact standard deviations of one episode's cells and of their sum.
 export function makeEpisodes(now, process, pi) {
+  /** @type {any} */
   const setup = { process, pi, slip: now.slip, seed: now.seed, powers: powersOf(process.gamma) };
   setup.starts = startsOf(process, now.rows);
   const { size, gamma } = process;
@@ -204,7 +206,7 @@ export function gapOf(tally, { exact }, quantity) {
 export function averagesOf(tally, setup, quantity) {
   const { n } = tally;
   const unit = unitOf(setup, quantity);
-  const both = (sums, scale = () => 1) => [
+  const both = (sums, scale = (_) => 1) => [
     Array.from(sums.sum, (_, i) => scale(i) * sums.mean(i, n)),
     Array.from(sums.sum, (_, i) => Math.abs(scale(i)) * sums.error(i, n)),
   ];

@@ -1,7 +1,8 @@
 // The picture of AverageGrid beside its maps: the errors against the number of episodes.
-import { axisX, axisY, gridX, gridY } from "../shared/plot.js";
+
 import { superscript, svgElement } from "../shared/controls.js";
-import { LEFT, axesX, axesY, changes, frame, path, quiet } from "../shared/frame.js";
+import { axesX, axesY, changes, frame, LEFT, path, quiet } from "../shared/frame.js";
+import { axisX, axisY, gridX, gridY } from "../shared/plot.js";
 export function makeGaps(holder) {
   const changed = changes();
   let parts;

@@ -1,11 +1,11 @@
 // AverageGrid: episodes leave γᵗ r in the cells of a map, and their average tends to ρ·r.
-import { ARROWS, KINDS, brushes, byScale, makeCells, numbersOf, painted, pointing } from "../shared/cells.js";
+import { ARROWS, brushes, byScale, KINDS, makeCells, numbersOf, painted, pointing } from "../shared/cells.js";
 import * as common from "../shared/common.js";
 import { chips, element, format, key, label, panel, row, scientific, tell } from "../shared/controls.js";
+import { askedMap, linkedMap, MAP, remember } from "../shared/grid_links.js";
+import * as numerics from "../shared/grid_numerics.js";
 import * as play from "./numerics.js";
 import { makeGaps } from "./pictures.js";
-import { MAP, askedMap, linkedMap, remember } from "../shared/grid_links.js";
-import * as numerics from "../shared/grid_numerics.js";
 
 const PROBLEM = [...MAP, "policy", "seed"]; // what the episodes depend on
 const BUDGET = 4; // milliseconds a frame that are given to playing episodes
@@ -17,6 +17,7 @@ const PLAY_MS = 90; // between two frames of playing
 const POLICIES = { policy: "pi" };
 
 // Settings from a link, as strings; what makes no sense is passed over.
+/** @param {common.Model} model @param {common.Asked} asked */
 export function restore(model, asked) {
   common.loadAsked(model, asked);
   common.write(model, askedMap(model, asked, POLICIES));
@@ -59,6 +60,7 @@ function sentence({ quantity, gamma }, n, shown, averages, exact, gap, bounds) {
 
 // The view ---------------------------------------------------------------------------------------------------------
 
+/** @param {common.Place} place */
 export function render({ model, el, link }) {
   const set = (settings) => common.write(model, settings);
   const read = () => common.read(model);

@@ -45,6 +45,7 @@ function controlledMean(f, g, c, from, to) {
 // Four estimates of E f from each batch, the first n values of every `width`: without control, with c as it is set,
 // with c fitted on the same samples, and fitted on one half for the other.
 export function batchEstimates(f, g, width, n, c) {
+  /** @type {Record<string, number[]>} */
   const found = { plain: [], fixed: [], same: [], crossed: [] };
   for (let at = 0; at < f.length; at += width) {
     const [middle, end] = [at + n / 2, at + n];

@@ -1,9 +1,10 @@
 // ControlVariate: samples of f and g, the bowl of Var(f + cg), estimates with c fixed, fitted and cross-fitted, and how
 // their bias and spread fall with n.
-import { makeNormals } from "../shared/dice.js";
+
 import * as common from "../shared/common.js";
-import { element, format, keys, panel, row } from "../shared/controls.js";
 import { makeBowl, makeGrowth, makeHeaps, makeScatter } from "../shared/control_pictures.js";
+import { element, format, keys, panel, row } from "../shared/controls.js";
+import { makeNormals } from "../shared/dice.js";
 import * as numerics from "./numerics.js";
 
 const BATCHES = 160; // as in rlbook/widgets/control_variate.py
@@ -60,6 +61,7 @@ function sentence({ c, corr, bend, n }, { variance, best, floor, bias, sd }) {
 
 // The view ---------------------------------------------------------------------------------------------------------
 
+/** @param {common.Place} place */
 export function render({ model, el, link }) {
   const set = (settings) => common.write(model, settings);
   const put = (name) => (x) => set({ [name]: common.fit(model, name, x, 3) });

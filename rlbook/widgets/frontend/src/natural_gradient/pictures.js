@@ -1,10 +1,11 @@
 // The pictures of NaturalGradient: the planes and densities of a Gaussian policy, and the triangle, returns and bars
 // of a softmax policy.
-import { arrow, dragging, makeHandle, node, put } from "../shared/handles.js";
+
 import { format, subscript, svgElement } from "../shared/controls.js";
-import { LEFT, axesX, axesY, changes, frame, onDrag, path, quiet } from "../shared/frame.js";
-import { gaussianDensity } from "./numerics.js";
+import { axesX, axesY, changes, frame, LEFT, onDrag, path, quiet } from "../shared/frame.js";
+import { arrow, dragging, makeHandle, node, put } from "../shared/handles.js";
 import { axisX, axisY, gridX, gridY } from "../shared/plot.js";
+import { gaussianDensity } from "./numerics.js";
 
 // What is seen of μ, σ and log σ: as in rlbook/widgets/natural_gradient.py.
 const [MU, SIGMA, LOG] = [
@@ -54,6 +55,7 @@ const dotted = (points) => points.map(([x, y]) => `M${x.toFixed(1)},${y.toFixed(
 // Points along a line, some pixels from each other.
 function spaced(points) {
   const placed = [];
+  /** @type {number[] | null} */
   let last = null;
   for (const [px, py] of points) {
     const [dx, dy] = last ? [px - last[0], py - last[1]] : [0, 0];
@@ -70,8 +72,10 @@ function spaced(points) {
 // crowd; null where the two are never far from each other in sight.
 const TALL = 8; // half of a name's height
 function placeBeside(curve, other, crowd, wide, { left, right, top, foot }) {
+  /** @type {(at: number[], by: number, high: number) => boolean} */
   const inside = ([px, py], by, high) => px > left + by && px < right - by && py > top + high && py < foot - high;
   const count = Math.min(curve.length, other.length);
+  /** @type {any} */
   let best = null;
   for (let share = 10; share >= 1; share--) {
     const i = Math.min(count - 1, Math.round((share * count) / 10));
@@ -365,7 +369,7 @@ export function makeTriangle(holder, move) {
     const svg = svgElement("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "group" });
     svg.classList.add("rl-drag", "rl-free-drag");
     holder.replaceChildren(svg);
-    const place = ([x, y]) => [x0 + side * x, foot - side * y];
+    const place = (/** @type {number[]} */ [x, y]) => [x0 + side * x, foot - side * y];
     const levels = node(svg, "path", { class: "rl-level" });
     node(svg, "path", { class: "rl-exact", d: `${path(CORNERS.map(place))}Z` });
     const curves = Object.fromEntries(

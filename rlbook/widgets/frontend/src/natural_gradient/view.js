@@ -24,7 +24,13 @@ const KINDS = ["euclidean", "natural"];
 const NAMES = { euclidean: "Euclidean", natural: "natural" };
 
 // { euclidean, natural } of a function of whether the gradient is natural, and of its name.
-const both = (compute) => Object.fromEntries(KINDS.map((kind) => [kind, compute(kind === "natural", kind)]));
+/**
+ * @template T
+ * @param {(natural: boolean, kind: string) => T} compute
+ * @returns {{ euclidean: T, natural: T }}
+ */
+const both = (compute) =>
+  /** @type {any} */ (Object.fromEntries(KINDS.map((kind) => [kind, compute(kind === "natural", kind)])));
 
 // Three probabilities with one of them set, the others in proportion.
 function withProbability(p, i, value) {
@@ -114,6 +120,7 @@ function softmaxState({ start, rewards, alpha, steps }, range) {
 const CALLED = { start: "p", rewards: "r" };
 
 // Settings from a link, as strings; what makes no sense is passed over.
+/** @param {common.Model} model @param {common.Asked} asked */
 export function restore(model, asked) {
   common.loadAsked(model, asked);
   const { start, ...settings } = common.askedSettings(model, asked, CALLED);
@@ -225,6 +232,7 @@ const ROWS = {
   },
 };
 
+/** @param {common.Place} place */
 export function render({ model, el, link }) {
   const set = (settings) => common.write(model, settings);
   const clamp = (name, x) => common.fit(model, name, x, 12);
@@ -343,6 +351,7 @@ export function render({ model, el, link }) {
       other.hidden = gaussian;
     }
     const range = RANGES.find((most) => most >= now.steps) ?? reach("steps")[1];
+    /** @type {any} */
     const state = gaussian ? gaussianState(now) : softmaxState(now, range);
     const { kl, etaStep, etaEnd } = state;
     const words = gaussian ? gaussianSentence(now, state) : softmaxSentence(now, state);

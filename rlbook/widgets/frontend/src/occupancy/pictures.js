@@ -1,10 +1,10 @@
 // The pictures of Occupancy: the square of policies, the polygon of their occupancies, and what η or the optimum does
 // as the view's one number changes.
 import { format, svgElement } from "../shared/controls.js";
-import { LEFT, axesX, axesY, changes, frame, onDrag, path, quiet } from "../shared/frame.js";
-import * as numerics from "./numerics.js";
-import { axisX, axisY, gridX, gridY } from "../shared/plot.js";
+import { axesX, axesY, changes, frame, LEFT, onDrag, path, quiet } from "../shared/frame.js";
 import { arrow, dragging, makeHandle, node, put } from "../shared/handles.js";
+import { axisX, axisY, gridX, gridY } from "../shared/plot.js";
+import * as numerics from "./numerics.js";
 
 const PAD = 0.07; // around the square and the polygon, of their size
 const HALVES = [0, 0.5, 1];
@@ -16,6 +16,7 @@ const say = ([p, q]) => `(${format(p)}, ${format(q)})`;
 
 // The square of policies and the polygon of occupancies are drawn alike. `of` maps a policy to its point in the unit
 // square of the panel, and `back` a point of it to a policy.
+/** @param {HTMLElement} holder @param {any} options */
 function makePanel(holder, { names, labels, of, back, step, move, turn }) {
   const changed = changes();
   let parts, now, state;
@@ -273,7 +274,7 @@ export function makePolygon(holder, move, turn) {
 export function roundAxis(low, high) {
   const span = Math.max(high - low, 1e-6 * Math.max(1, Math.abs(low), Math.abs(high)));
   const power = 10 ** Math.floor(Math.log10(span / 4));
-  const step = power * [1, 2, 5, 10].find((x) => x * power * 4 >= span * 0.999);
+  const step = power * ([1, 2, 5].find((x) => x * power * 4 >= span * 0.999) ?? 10);
   const [first, last] = [Math.floor(low / step + 1e-9), Math.ceil(high / step - 1e-9)];
   const [from, to] = first === last ? [first - 1, last + 1] : [first, last];
   return Array.from({ length: to - from + 1 }, (_, i) => (from + i) * step);

@@ -21,6 +21,7 @@ function compute(now) {
   const direction = numerics.rewardDirection(now);
   const size = Math.max(...returns.map(Math.abs)) + Math.max(...direction.map(Math.abs)) * numerics.mass(now);
   const flat = Math.max(...direction.map(Math.abs)) <= 1e-12 * Math.max(1, ...r.flat().map(Math.abs));
+  /** @type {any} */
   const state = {
     now,
     rho,
@@ -215,6 +216,7 @@ function makeNumbers() {
   return { node, show };
 }
 
+/** @param {common.Place} place */
 export function render({ model, el, link }) {
   const set = (settings) => common.write(model, settings);
 
@@ -312,7 +314,7 @@ export function render({ model, el, link }) {
     for (const [s, control] of policy.entries()) control.show(now.pi[s]);
     for (const [s, control] of other.entries()) control.show(now.pi_new[s]);
     for (const [s, control] of reward.entries()) control.show(now.r[s][1]);
-    for (const [s, row] of ahead.entries()) row.forEach((control, a) => control.show(now.ahead[s][a]));
+    for (const [s, row] of ahead.entries()) for (const [a, control] of row.entries()) control.show(now.ahead[s][a]);
     note.show(preset);
     legend.show(view);
     for (const [name, controls] of Object.entries(own)) for (const node of controls) node.hidden = name !== view;

@@ -1,7 +1,8 @@
 // The picture of PerformanceDifference beside its maps: return, surrogate and bounds against α.
-import { axisX, axisY, gridX, gridY } from "../shared/plot.js";
+
 import { svgElement } from "../shared/controls.js";
-import { LEFT, axesX, axesY, changes, frame, onDrag, path, quiet } from "../shared/frame.js";
+import { axesX, axesY, changes, frame, LEFT, onDrag, path, quiet } from "../shared/frame.js";
+import { axisX, axisY, gridX, gridY } from "../shared/plot.js";
 import { boundsAt } from "./numerics.js";
 
 const BOUNDS = { trust_region: "rl-bound rl-long", mixture: "rl-bound", average: "rl-bound rl-dotted" };

@@ -1,6 +1,5 @@
 // PerformanceDifference: from π to π′, the truth, the surrogate and the bounds, and the terms of the difference by state.
-import { ARROWS, KINDS, brushes, byScale, makeCells, numbersOf, painted, pointing } from "../shared/cells.js";
-import { startDistribution, startsOf } from "../shared/measures.js";
+import { ARROWS, brushes, byScale, KINDS, makeCells, numbersOf, painted, pointing } from "../shared/cells.js";
 import * as common from "../shared/common.js";
 import {
   chips,
@@ -15,10 +14,11 @@ import {
   subscript,
   tell,
 } from "../shared/controls.js";
+import { askedMap, linkedMap, MAP, remember } from "../shared/grid_links.js";
+import * as numerics from "../shared/grid_numerics.js";
+import { startDistribution, startsOf } from "../shared/measures.js";
 import * as difference from "./numerics.js";
 import { makeCurves } from "./pictures.js";
-import { MAP, askedMap, linkedMap, remember } from "../shared/grid_links.js";
-import * as numerics from "../shared/grid_numerics.js";
 
 const PROBLEM = ["view", ...MAP, "policy", "other", "example", "first", "second"]; // all that is known before α
 const POLICIES = { policy: "pi", other: "pi2" }; // and their names in links
@@ -28,6 +28,7 @@ const STROKE = "M1,5h24"; // of the mark beside a number
 // Links ------------------------------------------------------------------------------------------------------------
 
 // Settings from a link, as strings; what makes no sense is passed over.
+/** @param {common.Model} model @param {common.Asked} asked */
 export function restore(model, asked) {
   common.loadAsked(model, asked);
   common.write(model, askedMap(model, asked, POLICIES));
@@ -71,6 +72,7 @@ const plain = (text) => text.replaceAll("π_α", "πα");
 
 // The view ---------------------------------------------------------------------------------------------------------
 
+/** @param {common.Place} place */
 export function render({ model, el, link }) {
   const examples = model.get("_examples");
   const set = (settings) => common.write(model, settings);
@@ -172,6 +174,7 @@ export function render({ model, el, link }) {
     },
     change,
   );
+  /** @type {Record<string, any>} */
   const probabilities = { first: "π", second: "π′" };
   for (const [name, pi] of Object.entries(probabilities)) {
     const labels = [0, 1].map((s) => `${pi}(a₂|s${subscript(s + 1)})`);

@@ -19,6 +19,7 @@ export const gradientFloor = ({ c2, c3, tau, sigma }) => (24 * c3 * c3 + 10 * c2
 export const noiseFloor = ({ tau, sigma }) => (tau * tau) / (sigma * sigma);
 
 // K = E ÂĀ and W = E Ā².
+/** @type {(model: any, q: number) => [number, number]} */
 export const controlMoments = ({ c1, sigma }, q) => [c1 * q * sigma, (q * sigma) ** 2];
 
 // The weights of the rules that look at the state alone; 0 where there is no control to weigh.
@@ -89,6 +90,7 @@ export function batchGradients(model, q, weight, rule, [z, eps], width, n) {
 }
 
 // The least of 1, 1.5, 2, 3, 4, 6 and 8 times a power of ten that is no less.
+/** @param {number} x @returns {any} */
 export function nextLevel(x) {
   const power = 10 ** Math.floor(Math.log10(x));
   return [1, 1.5, 2, 3, 4, 6, 8, 10].map((k) => k * power).find((level) => level >= x * (1 - 1e-9));

@@ -1,9 +1,10 @@
 // QProp: the advantages of one state and the line that a critic takes from them, the parabola of the gradient's
 // variance in the weight κ, estimates that keep their mean or lose it, and the rules that choose κ.
-import { makeNormals } from "../shared/dice.js";
+
 import * as common from "../shared/common.js";
 import { makeBowl, makeHeaps, makeScatter } from "../shared/control_pictures.js";
 import { chips, element, format, keys, panel, row, table, tell } from "../shared/controls.js";
+import { makeNormals } from "../shared/dice.js";
 import * as numerics from "./numerics.js";
 
 const BATCHES = 160; // as in rlbook/widgets/q_prop.py
@@ -78,6 +79,7 @@ function sentence(now, { fixed, truth, variance, plain, floor, noise, moments: [
 
 // The view ---------------------------------------------------------------------------------------------------------
 
+/** @param {common.Place} place */
 export function render({ model, el, link }) {
   const set = (settings) => common.write(model, settings);
   const edit = (settings) => set({ ...settings, ...("weight" in settings ? { rule: "fixed" } : {}) });

@@ -1,7 +1,8 @@
 // A map with a number in each cell, and over it arrows of policies and the trail of an episode. One that is painted is a
 // grid to screen readers and keys; the others are pictures.
-import { changes } from "./frame.js";
+
 import { hasFocus, label as name, svgElement } from "./controls.js";
+import { changes } from "./frame.js";
 import { MOVES } from "./grid_numerics.js";
 
 export const ARROWS = ["↑", "→", "↓", "←"];
@@ -28,7 +29,9 @@ function inCell(x, size = 60) {
 // gives what a stroke goes on painting, once a cell; a finger has to go sideways or tap, else it scrolls. While the
 // pointer was last here, and no key since, the widget is "rl-pointed": the cell with the focus needs no outline then.
 function onCells(svg, { cellAt, shape, focused, focusOn, attend, use, paint, knows, point }) {
+  /** @type {any} */
   let stroke = null;
+  /** @type {any} */
   let touched = null;
   const pointed = (yes) => svg.closest(".rl")?.classList.toggle("rl-pointed", yes);
   const begin = (at) => {
@@ -139,9 +142,17 @@ function makeCell(line, texts, [x, y], size, { at, low, here }) {
 // paint(tool, at) uses a tool on a cell, and gives what a stroke goes on painting; `keys` maps keys to tools. Without
 // `paint` the map is a picture. point(at, passing) is told which cell is touched, or passed over. `rise` is how
 // far down in a cell its arrows start.
+/**
+ * @param {HTMLElement} holder
+ * @param {{
+ *   label: string, point: (at: any, passing?: boolean) => void, rise?: number,
+ *   keys?: Record<string, string>, paint?: ((tool: string, at: any) => any) | null,
+ * }} options
+ */
 export function makeCells(holder, { label, keys = BRUSH_KEYS, paint = null, point, rise = 0.42 }) {
   const changed = changes();
   let parts;
+  /** @type {string | null} */
   let tool = null;
   let focus = [0, 0];
   const cellAt = (event) => {
@@ -149,7 +160,7 @@ export function makeCells(holder, { label, keys = BRUSH_KEYS, paint = null, poin
     const [i, j] = [(event.clientY - box.top) / parts.size, (event.clientX - box.left) / parts.size].map(Math.floor);
     return parts.cells[i]?.[j] ? [i, j] : null;
   };
-  function focusOn([i, j]) {
+  function focusOn(/** @type {number[]} */ [i, j]) {
     parts.cells[focus[0]]?.[focus[1]]?.group.setAttribute("tabindex", "-1");
     focus = [i, j];
     const { group } = parts.cells[i][j];
@@ -169,7 +180,7 @@ export function makeCells(holder, { label, keys = BRUSH_KEYS, paint = null, poin
         },
         use(letter, at) {
           const used = letter === null ? tool : keys[letter];
-          return used && paint(used, at);
+          return used && paint?.(used, at);
         },
         paint,
         knows: (letter) => Object.hasOwn(keys, letter),
@@ -228,6 +239,7 @@ export function makeCells(holder, { label, keys = BRUSH_KEYS, paint = null, poin
   // look(i, j, s, size): what stands in a cell, { title, extra, value, tint: [class, depth] }. policies: up to two of
   // [class, π], side by side, or of [class, π, there(s)], each where it is. trail: cells; says: the picture in
   // words; largest: the size of a cell at most.
+  /** @param {any} picture @param {number[]} size */
   function draw(
     { rows, stateAt, absorbing, look, policies = [], trail = [], token = null, at, says, largest = 64 },
     [width, height],
@@ -260,7 +272,7 @@ export function makeCells(holder, { label, keys = BRUSH_KEYS, paint = null, poin
       line.setAttribute("class", `rl-arrow ${policies[n]?.[0] ?? ""}`);
       line.setAttribute("d", paths[n] ?? "");
     });
-    const middle = ([i, j]) => [(j + 0.5) * size, (i + 0.42) * size];
+    const middle = (/** @type {number[]} */ [i, j]) => [(j + 0.5) * size, (i + 0.42) * size];
     const way = trail.map((cell, n) => `${n ? "L" : "M"}${middle(cell).map((x) => x.toFixed(1))}`);
     parts.trail.setAttribute("d", way.join(""));
     parts.token.toggleAttribute("hidden", !token);
@@ -310,6 +322,7 @@ export function firstCell(rows) {
 }
 
 // A policy with one cell painted.
+/** @param {string[]} rows @param {string[]} policy @param {string} brush @param {number[]} at */
 export function painted(rows, policy, brush, [i, j]) {
   const full = policy.length ? policy : rows.map((row) => ".".repeat(row.length));
   return full.map((row, a) => (a === i ? row.slice(0, j) + brush + row.slice(j + 1) : row));

@@ -4,11 +4,27 @@ import { announcer, chips, element, keepKeys, linkButton, onFrame, slider, stack
 
 // Settings ---------------------------------------------------------------------------------------------------------
 
+/**
+ * What a host gives a view: anywidget's model, or host.js's.
+ * @typedef {{
+ *   get: (name: string) => any, set: (name: string, value: any) => void, save_changes: () => void,
+ *   on: (event: string, callback: () => void) => void, off: (event: string, callback: () => void) => void,
+ * }} Model
+ * @typedef {Record<string, any>} Settings
+ * @typedef {Record<string, string>} Asked what an address asks for
+ * @typedef {(settings: Settings) => Promise<boolean>} Link copies a link, and says whether it could
+ * @typedef {{ model: Model, el: HTMLElement, link?: Link }} Place
+ * @typedef {{ end: () => void }} Timer
+ */
+
 // Their names are those that a preset sets.
+/** @type {(model: Model) => Settings} */
 const ownOf = (model) => model.get("_presets")[model.get("preset")].settings;
+/** @type {(model: Model, names?: string[]) => any} */
 export const read = (model, names = Object.keys(ownOf(model))) =>
   Object.fromEntries(["preset", ...names].map((name) => [name, model.get(name)]));
 
+/** @param {Model} model @param {Settings} settings */
 export function write(model, settings) {
   for (const [name, value] of Object.entries(settings)) model.set(name, value);
   model.save_changes();
@@ -17,10 +33,13 @@ export function write(model, settings) {
 export const load = (model, preset) => write(model, { preset, ...model.get("_presets")[preset].settings });
 
 // What a setting may be stands in its trait in Python, and comes with the state.
+/** @type {(model: Model, name: string) => [number, number]} */
 export const limits = (model, name) => [model.get("_schema")[name].low, model.get("_schema")[name].high];
+/** @type {(model: Model, name: string) => any[]} */
 export const choices = (model, name) => model.get("_schema")[name].choices;
 
 // A number as a setting takes it: within its limits, and by whole steps where it is whole.
+/** @param {Model} model @param {string} name @param {number} x */
 export function fit(model, name, x, digits = 4) {
   const { low, high, step, whole, log } = model.get("_schema")[name];
   const near = whole ? low + step * Math.round((x - low) / step) : log ? x : Number(x.toFixed(digits));
@@ -30,6 +49,7 @@ export function fit(model, name, x, digits = 4) {
 const LOGARITHMIC = { toSlider: Math.log10, fromSlider: (x) => Number((10 ** x).toPrecision(3)) };
 
 // A slider for a setting that is a number, or for a part of one that holds numbers: `change` says what it changes.
+/** @param {Model} model @param {string} name @param {string} text @param {object} options of controls' slider */
 export function settingSlider(model, name, text, options = {}) {
   const { low: least, high: most, shown, step, log } = model.get("_schema")[name];
   return slider({
@@ -57,6 +77,7 @@ export const settingSliders = (model, labels, change = (settings) => write(model
 
 // Sliders for the numbers of a list: labels are as nested as the list.
 export function listSliders(model, name, labels, change = (list) => write(model, { [name]: list })) {
+  /** @type {(list: any[], at: number[], x: number) => any[]} */
   const put = (list, [i, ...rest], x) => list.map((y, j) => (i === j ? (rest.length ? put(y, rest, x) : x) : y));
   const make = (text, at) =>
     Array.isArray(text)
@@ -69,6 +90,7 @@ export function listSliders(model, name, labels, change = (list) => write(model,
 
 // What a link asks for, as settings: `called` maps a setting to its name in links where that is another. What makes
 // no sense is passed over.
+/** @param {Model} model @param {Asked} asked @param {Asked} called @returns {any} */
 export function askedSettings(model, asked, called = {}) {
   const settings = {};
   for (const [name, rule] of Object.entries(model.get("_schema"))) {
@@ -106,8 +128,10 @@ export function restore(model, asked, called) {
 
 // askedSettings' inverse: the preset, and what is not its own.
 export const differs = (now, own, name) => JSON.stringify(now[name]) !== JSON.stringify(own[name]);
+/** @param {Model} model @param {Asked} called */
 export function linked(model, called = {}) {
   const [now, own] = [read(model), ownOf(model)];
+  /** @type {Settings} */
   const link = { preset: now.preset };
   for (const [name, { shown, choices }] of Object.entries(model.get("_schema")))
     if ((shown || choices) && differs(now, own, name)) link[called[name] ?? name] = [now[name]].flat(2).join();
@@ -169,6 +193,7 @@ export const columnsIn = (width, columns = width >= 640 ? 2 : 1) => [
 
 // Playing: step(how) is called again and again, as many milliseconds apart as it gives, until it gives nothing.
 // begin() is called before it begins, changed() when it has begun or ended.
+/** @param {(how: string) => number | undefined} step @param {() => void} changed */
 export function player(step, changed, begin = () => {}) {
   let timer = 0;
   let running = "";
@@ -228,7 +253,13 @@ export function stage(el, { kind = "", view, parts, announce }) {
 // Draws at once, for a frame without pictures would make the page jump, and again when a setting or the width
 // changes: draw(sizes), with what fit(width) gives. What throws later on is told to the host. Gives request(), which
 // draws with the next frame, and begin(), which gives the function that ends all of it, `timers` too.
+/**
+ * @param {Model} model
+ * @param {HTMLElement} root
+ * @param {{ fit: (width: number) => any, draw: (sizes: any) => void, names?: string[], timers?: Timer[] }} view
+ */
 export function follow(model, root, { fit, draw, names = Object.keys(ownOf(model)), timers = [] }) {
+  /** @type {any} */
   let sizes = null;
   const request = onFrame(() => sizes && draw(sizes));
   const resize = () => {

@@ -1,9 +1,9 @@
 // The pictures of ControlVariate and QProp: samples with lines through them, the bowl of a variance, estimates heaped
 // up over their exact mean and spread, and curves against the number of samples.
 import { format, svgElement } from "./controls.js";
-import { LEFT, axesX, axesY, changes, frame, onDrag, path, quiet } from "./frame.js";
-import { axisX, axisY, gridX, gridY } from "./plot.js";
+import { axesX, axesY, changes, frame, LEFT, onDrag, path, quiet } from "./frame.js";
 import { arrow, dragging, makeHandle, node, put } from "./handles.js";
+import { axisX, axisY, gridX, gridY } from "./plot.js";
 
 const ROW = 14; // height of one row of flags above a bowl, in pixels
 const LOW = 13; // height of a band that has room for its name, in pixels

@@ -144,6 +144,7 @@ export function keepKeys(root) {
 }
 
 // Calls of the returned function within one frame draw once.
+/** @param {() => void} draw */
 export function onFrame(draw) {
   let frame = 0;
   const request = () => {
@@ -152,6 +153,7 @@ export function onFrame(draw) {
       request.guard(draw);
     });
   };
+  /** @param {() => void} act */
   request.guard = (act) => act();
   request.cancel = () => cancelAnimationFrame(frame);
   return request;

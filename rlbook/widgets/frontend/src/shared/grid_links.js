@@ -31,6 +31,12 @@ export function isMap(model, rows) {
 
 // The map that a link asks for and its numbers, as settings; `policies` maps each policy's setting to its name in
 // links, `emptied` names what else belongs to a map. What makes no sense is passed over.
+/**
+ * @param {import("./common.js").Model} model
+ * @param {Record<string, string>} asked
+ * @param {Record<string, string>} policies
+ * @param {{ called?: Record<string, string>, emptied?: string[] }} more
+ */
 export function askedMap(model, asked, policies, { called = {}, emptied = [] } = {}) {
   const settings = askedSettings(model, asked, called);
   const rows = asked.map ? unspell(asked.map, MAP_LETTERS) : [];
@@ -56,6 +62,11 @@ export function askedMap(model, asked, policies, { called = {}, emptied = [] } =
 }
 
 // askedMap's inverse: only what is not the preset's own is named, and what a reader looks for in any case.
+/**
+ * @param {import("./common.js").Model} model
+ * @param {Record<string, string>} policies
+ * @param {{ called?: Record<string, string>, always?: string[] }} more
+ */
 export function linkedMap(model, policies, { called = {}, always = [] } = {}) {
   const now = read(model);
   const own = model.get("_presets")[now.preset].settings;

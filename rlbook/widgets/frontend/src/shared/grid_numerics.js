@@ -198,6 +198,7 @@ export function errorCurves(run, limit, gamma) {
   const first = run.length > 1 ? distance(run[1], run[0]) : 0;
   const start = distance(run[0], limit);
   const far = gamma / (1 - gamma);
+  /** @type {Record<string, (number | null)[]>} */
   const curves = { error: [], envelope: [], prior: [], posterior: [], bracket: [] };
   for (const [k, x] of run.entries()) {
     const power = gamma ** k;

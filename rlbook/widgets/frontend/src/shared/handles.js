@@ -26,6 +26,7 @@ export function arrow(points) {
 // What can be dragged in a picture: things is a list of { node, at(), drag([x, y]), key(direction) }, the last of
 // which also moves when the empty plane is dragged. Handles keep the distance to the pointer that took them.
 export function dragging(holder, things, toPlane) {
+  /** @type {any} */
   let taken = null;
   const where = (event) => {
     const box = holder.firstElementChild.getBoundingClientRect();

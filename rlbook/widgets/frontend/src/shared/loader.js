@@ -2,7 +2,7 @@
 // name, it fetches what all views share and that widget's own view.
 import { keepPicture } from "./show.js";
 
-const { src, dataset } = document.currentScript;
+const { src, dataset } = /** @type {HTMLScriptElement} */ (document.currentScript);
 const nth = {};
 const asked = new Map();
 
@@ -28,10 +28,12 @@ async function wake(container) {
   if (!globalThis.rlbook?.views[view]) keepPicture(container, "its script did not load");
 }
 
-const containers = [...document.querySelectorAll(".rlbook-widget")];
+const containers = [.../** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll(".rlbook-widget"))];
 for (const container of containers) {
   // "VarianceReduction" → "variance-reduction-1", in the order of the page.
-  const name = container.dataset.widget.replace(/(?<!^)(?=[A-Z])/g, "-").toLowerCase();
+  const name = String(container.dataset.widget)
+    .replace(/(?<!^)(?=[A-Z])/g, "-")
+    .toLowerCase();
   nth[name] = (nth[name] ?? 0) + 1;
   container.id = `${name}-${nth[name]}`;
 }

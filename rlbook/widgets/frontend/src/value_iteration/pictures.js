@@ -1,5 +1,5 @@
 import { format, subscript, superscript, svgElement } from "../shared/controls.js";
-import { LEFT, axesX, axesY, changes, frame, onDrag, path, quiet } from "../shared/frame.js";
+import { axesX, axesY, changes, frame, LEFT, onDrag, path, quiet } from "../shared/frame.js";
 import * as numerics from "../shared/grid_numerics.js";
 import { axisX, axisY, gridX, gridY } from "../shared/plot.js";
 

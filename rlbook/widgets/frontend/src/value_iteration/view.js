@@ -1,10 +1,10 @@
 // ValueIteration: a Bellman operator sweeps a map that the reader edits, or the plane of two states.
 import { ARROWS, KINDS, makeCells, pointing } from "../shared/cells.js";
 import * as common from "../shared/common.js";
-import { CURVES, LETTERS, LIMIT, brief, makeErrors, makePlane, signed } from "./pictures.js";
 import { chips, element, format, label, panel, readout, row, scientific, subscript, tell } from "../shared/controls.js";
-import { MAP, askedMap, isMap, linkedMap, remember } from "../shared/grid_links.js";
+import { askedMap, isMap, linkedMap, MAP, remember } from "../shared/grid_links.js";
 import * as numerics from "../shared/grid_numerics.js";
+import { brief, CURVES, LETTERS, LIMIT, makeErrors, makePlane, signed } from "./pictures.js";
 
 const PROBLEM = [...MAP, "operator", "alpha", "policy", "other", "Q0", "other_Q0"]; // what the map's sweeps depend on
 const PLANE = ["preset", "gamma", "operator", "alpha", "V0"]; // and the plane's
@@ -101,6 +101,7 @@ const CALLED = { V0: "v" };
 const STARTS = { Q0: "q", other_Q0: "p" };
 
 // Settings from a link, as strings; what makes no sense is passed over.
+/** @param {common.Model} model @param {common.Asked} asked */
 export function restore(model, asked) {
   common.loadAsked(model, asked);
   const settings = askedMap(model, asked, POLICIES, { called: CALLED, emptied: Object.keys(STARTS) });
@@ -257,6 +258,7 @@ function explain({ view, rows, operator, k, gamma, alpha }, { process, operator:
   ];
 }
 
+/** @param {common.Place} place */
 export function render({ model, el, link }) {
   const [mapSweeps, planeSweeps] = [sweepMap(), sweepPlane(model.get("_presets").plane.problem)];
   const sweptOf = (now) => (now.view === "plane" ? planeSweeps(now) : mapSweeps(now));

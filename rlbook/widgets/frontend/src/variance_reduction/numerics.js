@@ -56,11 +56,13 @@ export function parabolaInValue(problem, kappa, beta, baseline, t, s) {
 }
 
 // Value of a polynomial [constant, linear, quadratic].
+/** @param {number[]} parabola @param {number} x */
 export function evaluateParabola([constant, linear, quadratic], x) {
   return constant + x * (linear + x * quadratic);
 }
 
 // Where a parabola is lowest; NaN where it is flat.
+/** @param {number[]} parabola */
 export function bottom([, linear, quadratic]) {
   return quadratic > 0 ? -linear / (2 * quadratic) : NaN;
 }

@@ -1,7 +1,7 @@
 // The pictures of VarianceReduction: the cloud of estimates, the bowl of their variance, its growth with the horizon.
 import { format, subscript, svgElement } from "../shared/controls.js";
+import { axesX, axesY, changes, frame, LEFT, onDrag, path, quiet } from "../shared/frame.js";
 import { axisX, axisY, gridX, gridY, line, ruleX } from "../shared/plot.js";
-import { LEFT, axesX, axesY, changes, frame, onDrag, path, quiet } from "../shared/frame.js";
 import * as numerics from "./numerics.js";
 
 export const valueName = (problem, t, s) => `b${subscript(t)}(${problem.states[s]})`;
@@ -296,7 +296,8 @@ export function makeHorizon(holder) {
         .map(([name, kind, values]) => [name, kind, base.y(values.at(-1)) + 4])
         .sort((a, b) => a[2] - b[2]);
       for (let i = 1; i < ends.length; i++) ends[i][2] = Math.max(ends[i][2], ends[i - 1][2] + ROW);
-      ends.at(-1)[2] = Math.min(ends.at(-1)[2], base.foot);
+      const lowest = ends[ends.length - 1];
+      lowest[2] = Math.min(lowest[2], base.foot);
       for (let i = ends.length - 1; i > 0; i--) ends[i - 1][2] = Math.min(ends[i - 1][2], ends[i][2] - ROW);
       for (const [name, kind, height] of ends) {
         const label = svgElement("text", {

@@ -45,6 +45,7 @@ function load(model, preset) {
 const mostOf = (model) => common.choices(model, "batch").at(-1);
 
 // Settings from a link, as strings; what makes no sense is passed over.
+/** @param {common.Model} model @param {common.Asked} asked */
 export function restore(model, asked) {
   common.loadAsked(model, asked, load);
   const { problem } = read(model);
@@ -108,9 +109,10 @@ function sentence({ problem, kappa, beta, baseline, batch }, variance) {
 
 // The view ---------------------------------------------------------------------------------------------------------
 
+/** @param {common.Place} place */
 export function render({ model, el, link }) {
   const set = (settings) => common.write(model, settings);
-  const setValue = ([t, s], value) =>
+  const setValue = (/** @type {any} */ [t, s], value) =>
     set({ baseline: read(model).baseline.map((row, i) => row.map((b, j) => (i === t && j === s ? value : b))) });
   const drag = (x) => {
     const { selected } = read(model);
