@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from copy import deepcopy
 from html import escape
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import quote
 
 import anywidget
@@ -21,6 +21,11 @@ import numpy as np
 import traitlets as tr
 
 from rlbook import plots
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from matplotlib.figure import Figure
 
 STATIC = Path(__file__).with_name("static")
 
@@ -52,7 +57,7 @@ class Widget(anywidget.AnyWidget):
         super().__init__(**settings)
 
     @classmethod
-    def setting_names(cls):
+    def setting_names(cls) -> list[str]:
         """The names of the settings that the constructor takes."""
         return sorted(cls.class_traits(setting=True))
 
@@ -64,17 +69,17 @@ class Widget(anywidget.AnyWidget):
         return choices | {name: trait.rule for name, trait in traits if hasattr(trait, "rule")}
 
     @classmethod
-    def limits(cls, name):
+    def limits(cls, name) -> tuple[float, float]:
         """(low, high) of a setting that is a number, or holds numbers."""
         trait = getattr(cls, name)
         return trait.low, trait.high
 
     @property
-    def settings(self):
+    def settings(self) -> dict:
         """The settings as they are, a dict."""
         return {name: getattr(self, name) for name in self.trait_names(setting=True)}
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         own = self._defaults(self.preset)
         texts = {name: repr(value) for name, value in self.settings.items() if value != own.get(name, value)}
         said = (f"{name}={text if len(text) <= 200 else text[:100] + '…'}" for name, text in sorted(texts.items()))
@@ -92,7 +97,7 @@ class Widget(anywidget.AnyWidget):
         make, arguments = self.__reduce__()
         return make(*deepcopy(arguments, memo))
 
-    def reset(self):
+    def reset(self) -> None:
         """Go back to the preset's own settings."""
         with self.hold_trait_notifications():
             for name, value in self._defaults(self.preset).items():
@@ -104,7 +109,7 @@ class Widget(anywidget.AnyWidget):
         with self._saying(name):
             super().__setattr__(name, value)
 
-    def set_trait(self, name, value):
+    def set_trait(self, name, value) -> None:
         """Set a trait by its name, as the front end and links do."""
         with self._saying(name):
             super().set_trait(name, value)
@@ -122,7 +127,7 @@ class Widget(anywidget.AnyWidget):
             yield
 
     @contextmanager
-    def hold_trait_notifications(self):
+    def hold_trait_notifications(self) -> Iterator[None]:
         """Settings that are said together: what follows from them leaves each as it was said."""
         if self._cross_validation_lock:  # this happens inside another, or in the constructor
             yield
@@ -151,7 +156,7 @@ class Widget(anywidget.AnyWidget):
         self._defaults(proposal["value"])
         return proposal["value"]
 
-    def picture(self):
+    def picture(self) -> Figure:
         """A matplotlib figure of the present state, in the book's style."""
         with plots.style():
             return self._draw()
@@ -159,16 +164,16 @@ class Widget(anywidget.AnyWidget):
     def _draw(self):
         raise NotImplementedError
 
-    def alt(self):
+    def alt(self) -> str:
         """The picture in words."""
         raise NotImplementedError
 
-    def page_state(self):
+    def page_state(self) -> dict:
         """What the page's script needs: the synced traits that the book's classes define, as JSON values."""
         own = (name for name, trait in self.traits(sync=True).items() if issubclass(trait.this_class, Widget))
         return {name: getattr(self, name) for name in own if name not in ("_esm", "_css", "_anywidget_id")}
 
-    def to_html(self):
+    def to_html(self) -> str:
         """The view for pages without a kernel: state, and the picture until a script mounts it."""
         state = json.dumps(self.page_state(), separators=(",", ":"), ensure_ascii=False)
         state = state.replace("</", "<\\/")  # or a string in it could close the script element
@@ -202,7 +207,7 @@ class Number(tr.Float):
         self.low, self.high = low, high
         self.rule = {"low": low, "high": high, "step": step, "shown": list(shown or (low, high)), "log": log}
 
-    def validate(self, obj, value):
+    def validate(self, obj, value) -> object:
         value = super().validate(obj, value)
         if not self.low <= value <= self.high:
             raise tr.TraitError(f"{self.name} must be a number from {self.low:g} to {self.high:g}, got {value!r}")
@@ -217,7 +222,7 @@ class Whole(tr.Int):
         self.low, self.high, self.step = low, high, step
         self.rule = {"low": low, "high": high, "step": step, "shown": [low, high], "whole": True}
 
-    def validate(self, obj, value):
+    def validate(self, obj, value) -> object:
         value = super().validate(obj, value)
         if not self.low <= value <= self.high or (value - self.low) % self.step:
             kind = {1: "a whole", 2: ("an even", "an odd")[self.low % 2]}[self.step]
@@ -236,7 +241,7 @@ class Numbers(tr.List):
         self.low, self.high, self.called = low, high, called
         self.rule = {"low": low, "high": high, "step": step, "shown": list(shown or (low, high)), "shape": list(shape)}
 
-    def validate(self, obj, value):
+    def validate(self, obj, value) -> object:
         value = super().validate(obj, value)
         if not all(self.low <= x <= self.high for x in np.ravel(value)):  # nor is nan
             limits = f"from {self.low} to {self.high}".replace("-", "−")
@@ -251,7 +256,7 @@ class PresetWidget(Widget):
     _presets = tr.Dict().tag(sync=True)
 
     @classmethod
-    def take_presets(cls, table, usual):
+    def take_presets(cls, table, usual) -> None:
         """`table` maps a preset's name to its title, perhaps a note, and the settings that are not the usual ones."""
         cls.PRESETS, cls._table, cls._usual = tuple(table), table, usual
 

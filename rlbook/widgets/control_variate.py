@@ -20,8 +20,8 @@ import traitlets as tr
 
 from rlbook import plots
 from rlbook.q_prop import CorrelatedPair, control_variate, cross_fitted, fitted_on_same
-from rlbook.widgets.average_grid import uniforms
 from rlbook.widgets.base import Number, PresetWidget, Whole
+from rlbook.widgets.dice import normals
 
 FEWEST, MOST = 8, 64  # samples in a batch: below 8 a coefficient from half of them has no variance
 BATCHES = 160
@@ -36,14 +36,7 @@ class Estimates(NamedTuple):
     crossed: object
 
 
-def normals(seed, count):
-    """Two (count,) arrays of independent standard normal numbers from the dice of `uniforms` (Box and Muller)."""
-    u, v = uniforms(seed, np.arange(2 * count)).reshape(count, 2).T
-    radius, angle = np.sqrt(-2 * np.log1p(-u)), 2 * np.pi * v
-    return radius * np.cos(angle), radius * np.sin(angle)
-
-
-def estimate_variances(pair, n, c):
+def estimate_variances(pair, n, c) -> Estimates:
     """The variances of the estimates of E f from n ≥ 8 samples of a `CorrelatedPair` with sd_f = sd_g = 1: `Estimates`.
 
     With the deviations d of m values of g from their mean ḡ, the fitted coefficient of g² − 1 on g is 2ḡ + T,
@@ -93,42 +86,42 @@ class ControlVariate(PresetWidget):
     # Numbers ------------------------------------------------------------------------------------------------
 
     @property
-    def pair(self):
+    def pair(self) -> CorrelatedPair:
         """f and g as they are set, a `CorrelatedPair`."""
         return CorrelatedPair(1.0, 1.0, 1.0, self.corr, self.bend)
 
     @property
-    def variance(self):
+    def variance(self) -> float:
         """Var(f + cg) of one sample."""
         return self.pair.variance(self.c)
 
     @property
-    def best(self):
+    def best(self) -> float:
         """c* = −ρ, where that variance is least (prop-control-variate)."""
         return self.pair.best + 0.0  # not −0
 
     @property
-    def floor(self):
+    def floor(self) -> float:
         """The least variance, 1 − ρ²."""
         return self.pair.least
 
     @property
-    def bias(self):
+    def bias(self) -> Estimates:
         """What the means of the four estimates from n samples miss of E f = 1, exactly: `Estimates`."""
         return Estimates(0.0, 0.0, float(self.pair.same_sample_bias(self.n)) + 0.0, 0.0)
 
     @property
-    def sd(self):
+    def sd(self) -> Estimates:
         """The standard deviations of the four estimates, exactly: `Estimates`."""
         return Estimates(*np.sqrt(estimate_variances(self.pair, self.n, self.c)))
 
     @property
-    def samples(self):
+    def samples(self) -> tuple[np.ndarray, np.ndarray]:
         """(f, g), both (BATCHES, n): the batches that are drawn."""
         return self.pair.values(*(x.reshape(BATCHES, MOST)[:, : self.n] for x in normals(self.seed, BATCHES * MOST)))
 
     @property
-    def estimates(self):
+    def estimates(self) -> Estimates:
         """The four estimates from each of these batches: `Estimates` of (BATCHES,) arrays."""
         f, g = self.samples
         ways = (
@@ -148,7 +141,7 @@ class ControlVariate(PresetWidget):
         _draw_estimates(self, axes[2])
         return fig
 
-    def alt(self):
+    def alt(self) -> str:
         return (
             f"Samples of f and g with the correlation {self.corr:g}; the variance of f + cg as a parabola in c, "
             f"{self.variance:.3g} at c = {self.c:g} and {self.floor:.3g} at its bottom c = {self.best:g}; and "

@@ -10,7 +10,7 @@ import traitlets as tr
 from matplotlib.patches import Rectangle
 
 from rlbook import plots
-from rlbook.mdp import MOVES, gridworld
+from rlbook.mdp import MOVES, TabularMDP, gridworld
 from rlbook.widgets.base import Number, PresetWidget
 
 ARROWS = "^>v<"  # the actions in gridworld's order; a dot stands for all four alike
@@ -18,17 +18,17 @@ LARGEST_REWARD = 100  # of a step, or of a cell
 MAP_SETTINGS = ("rows", "cell_rewards", "slip", "gamma", "step_reward", "goal_reward", "pit_reward")
 
 
-def map_shape(rows):
+def map_shape(rows) -> tuple[int, int]:
     """(H, W)."""
     return len(rows), len(rows[0]) if rows else 0
 
 
-def make_map(*, rows, cell_rewards=(), **settings):
+def make_map(*, rows, cell_rewards=(), **settings) -> TabularMDP:
     """`gridworld`, with `cell_rewards` that may be empty."""
     return gridworld(rows, cell_rewards=cell_rewards if len(cell_rewards) else None, **settings)
 
 
-def read_policy(policy, cells):
+def read_policy(policy, cells) -> np.ndarray:
     """π, (S, 4), from rows of arrows and dots; empty is dots."""
     pi = np.full((len(cells), 4), 0.25)
     for s, (i, j) in enumerate(cells):
@@ -37,7 +37,7 @@ def read_policy(policy, cells):
     return pi
 
 
-def write_policy(rows, cells, Q):
+def write_policy(rows, cells, Q) -> list[str]:
     """The greedy policy of Q, (S, 4), as rows of arrows: the first of the best. Walls, goals and pits get dots."""
     letters = np.full((len(rows), len(rows[0])), ".")
     best = Q >= Q.max(axis=1, keepdims=True) - 1e-9 * (1 + abs(Q).max())
@@ -64,7 +64,7 @@ class MapWidget(PresetWidget):
         super().__init__(preset, **{**(self._emptied() if "rows" in settings else {}), **settings})
 
     @property
-    def map_settings(self):
+    def map_settings(self) -> dict:
         """The settings that `make_map` takes."""
         return {name: getattr(self, name) for name in MAP_SETTINGS}
 
@@ -117,7 +117,7 @@ class MapWidget(PresetWidget):
 # Pictures ---------------------------------------------------------------------------------------------------
 
 
-def draw_cells(ax, rows, cells, values, *, title, top, policies=(), colours=(plots.IMPROVED, plots.PLAIN)):
+def draw_cells(ax, rows, cells, values, *, title, top, policies=(), colours=(plots.IMPROVED, plots.PLAIN)) -> None:
     """A map with a number in each cell, tinted by sign up to |number| = top; (colour, π) policies as arrows."""
     H, W = len(rows), len(rows[0])
     size = min(7.0, 40 / max(H, W))

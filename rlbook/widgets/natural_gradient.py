@@ -75,7 +75,7 @@ class NaturalGradient(PresetWidget):
     start = Numbers((3,), 0, 1, "three probabilities that sum to 1, each", step=0.001).tag(sync=True, setting=True)
     rewards = Numbers((3,), 0, 1, "three numbers").tag(sync=True, setting=True)
 
-    def path(self, *, natural, bend=None, alpha=None, steps=None):
+    def path(self, *, natural, bend=None, alpha=None, steps=None) -> np.ndarray:
         """The policies from the start on, one a row: (steps+1, 2) of μ and σ, or (steps+1, 3) probabilities.
 
         Whatever is not given is as it is set. Rows after a step that left σ > 0 are nan.
@@ -88,12 +88,12 @@ class NaturalGradient(PresetWidget):
         return gaussian_path(self.mu, self.sigma, self.c, alpha, steps, bend=bend, natural=natural)
 
     @property
-    def eta(self):
+    def eta(self) -> Pair:
         """η after `steps` steps, a `Pair`; nan where a step has left σ > 0."""
         return _both(lambda natural: self._eta(self.path(natural=natural)[-1]))
 
     @property
-    def kl(self):
+    def kl(self) -> Pair:
         """KL(π ‖ π⁺) of one step, a `Pair`; nan where it leaves σ > 0."""
 
         def divergence(natural):
@@ -105,7 +105,7 @@ class NaturalGradient(PresetWidget):
 
         return _both(divergence)
 
-    def apart(self, *, alpha=None, steps=None):
+    def apart(self, *, alpha=None, steps=None) -> Pair:
         """How far paths taken in σ and in log σ come apart in the plane of μ and σ at most, a `Pair`.
 
         nan where one of them leaves σ > 0. Steps of α/2, twice as many, show how it goes to 0.
@@ -120,12 +120,12 @@ class NaturalGradient(PresetWidget):
         return _both(gap)
 
     @property
-    def region_alpha(self):
+    def region_alpha(self) -> float:
         """√(2δ / gᵀF⁻¹g): the α of a natural step that lies on the ellipse of δ."""
         g = gaussian_gradient(self.mu, self.sigma, self.c, self.bend)
         return float(np.sqrt(2 * self.delta / (g @ np.linalg.solve(gaussian_fisher(self.sigma, self.bend), g))))
 
-    def half_time(self, *, most=20_000):
+    def half_time(self, *, most=20_000) -> Pair:
         """After how many steps the best action of the softmax policy has half of the probability, a `Pair`.
 
         inf if that takes more than `most` steps.
@@ -140,12 +140,12 @@ class NaturalGradient(PresetWidget):
         return _both(first)
 
     @property
-    def best(self):
+    def best(self) -> int:
         """The softmax policy's best action among those that it takes."""
         return int(np.where(np.array(self.start) > 0, self.rewards, -1).argmax())
 
     @property
-    def crossing(self):
+    def crossing(self) -> Pair:
         """After how many steps the flow of two actions gives the better one half (prop-plateau), a `Pair`.
 
         nan where the start has three actions, or both rewards are alike.
@@ -171,7 +171,7 @@ class NaturalGradient(PresetWidget):
         (_draw_gaussian if self.view == "gaussian" else _draw_softmax)(self, *axes)
         return fig
 
-    def alt(self):
+    def alt(self) -> str:
         euclidean, natural = (f"{value:.3g}" if np.isfinite(value) else "undefined" for value in self.eta)
         after = f"after {self.steps} steps of α = {self.alpha:g} η is {euclidean} (Euclidean) and {natural} (natural)."
         if self.view == "softmax":

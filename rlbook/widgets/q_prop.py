@@ -19,7 +19,7 @@ import traitlets as tr
 from rlbook import plots
 from rlbook.q_prop import GaussianModel
 from rlbook.widgets.base import Number, PresetWidget, Whole
-from rlbook.widgets.control_variate import normals
+from rlbook.widgets.dice import normals
 
 MOST = 64  # samples that an estimate averages
 BATCHES = 160
@@ -71,37 +71,37 @@ class QProp(PresetWidget):
     # Numbers ------------------------------------------------------------------------------------------------
 
     @property
-    def model(self):
+    def model(self) -> GaussianModel:
         """The `GaussianModel` as it is set."""
         return GaussianModel(self.c1, self.c2, self.c3, self.tau, self.sigma)
 
     @property
-    def rules(self):
+    def rules(self) -> Rules:
         """κ by each rule that looks at the state alone: `Rules`, the last of them the gradient's own optimum."""
         kept = (self.model.rule(self.q, rule) for rule in Rules._fields[:-1])
         return Rules(*kept, float(self.model.best_weight(self.q)))
 
     @property
-    def bias(self):
+    def bias(self) -> float:
         """E ĝ − c₁/σ: 0 for a κ that is fixed, not for one that looks at the sample (prop-single-sample)."""
         return 0.0 if self.rule == "fixed" else self.model.single_sample_bias(self.q, self.rule)
 
     @property
-    def mean(self):
+    def mean(self) -> float:
         """E ĝ."""
         return self.model.mean + self.bias
 
     @property
-    def variance(self):
+    def variance(self) -> float:
         """Var ĝ of one sample at the fixed weight κ."""
         return float(self.model.variance(self.q, self.weight))
 
     @property
-    def samples(self):
+    def samples(self) -> tuple[np.ndarray, np.ndarray]:
         """(z, ε), both (BATCHES, n): the batches that are drawn."""
         return tuple(x.reshape(BATCHES, MOST)[:, : self.n] for x in normals(self.seed, BATCHES * MOST))
 
-    def estimates(self, rule=None, weight=None):
+    def estimates(self, rule=None, weight=None) -> np.ndarray:
         """The mean of ĝ over each of these batches, (BATCHES,); rule and weight as they are set where not given."""
         z, eps = self.samples
         weight, rule = self.weight if weight is None else weight, self.rule if rule is None else rule
@@ -118,7 +118,7 @@ class QProp(PresetWidget):
         _draw_estimates(self, axes[2])
         return fig
 
-    def alt(self):
+    def alt(self) -> str:
         what = {
             "fixed": f"at κ = {self.weight:g} it is {self.variance:.3g} and the mean of ĝ {self.mean:.3g}",
             "conservative": f"the rule 1(ÂĀ > 0) of single samples has the bias {self.bias:.3g}",

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from rlbook.q_prop import CorrelatedPair, optimal_coefficient
 from rlbook.widgets import ControlVariate
-from rlbook.widgets.control_variate import FEWEST, MOST, Estimates, estimate_variances, normals
+from rlbook.widgets.control_variate import FEWEST, MOST, Estimates, estimate_variances
+from rlbook.widgets.dice import normals
 from tests.strategies import within
 
 MODULES = ("control_variate/numerics.js",)

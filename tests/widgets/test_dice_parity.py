@@ -4,8 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rlbook.widgets.average_grid import scramble, uniforms
-from rlbook.widgets.control_variate import normals
+from rlbook.widgets.dice import normals, scramble, uniforms
 from tests.node import close_to
 
 MODULES = ("shared/dice.js",)

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from rlbook.q_prop import GaussianModel
 from rlbook.widgets import QProp
-from rlbook.widgets.control_variate import MOST, normals
+from rlbook.widgets.control_variate import MOST
+from rlbook.widgets.dice import normals
 from rlbook.widgets.q_prop import Rules
 from tests.strategies import within
 
