@@ -1,7 +1,7 @@
 // The picture of AverageGrid beside its maps: the errors against the number of episodes.
 
 import { superscript, svgElement } from "../shared/controls.js";
-import { axesX, axesY, changes, frame, LEFT, path, quiet } from "../shared/frame.js";
+import { axesX, axesY, changes, frame, path, quiet } from "../shared/frame.js";
 import { axisX, axisY, gridX, gridY } from "../shared/plot.js";
 export function makeGaps(holder) {
   const changed = changes();
@@ -26,10 +26,7 @@ export function makeGaps(holder) {
       const base = frame(holder, {
         width,
         height,
-        marginLeft: LEFT,
-        marginTop: 8,
         marginRight: 20,
-        marginBottom: 40,
         x: { type: "log", domain: [1, range] },
         y: { type: "log", domain: [floor, top] },
         marks: [

@@ -2,7 +2,7 @@
 // of a softmax policy.
 
 import { format, subscript, svgElement } from "../shared/controls.js";
-import { axesX, axesY, changes, frame, LEFT, onDrag, path, quiet } from "../shared/frame.js";
+import { axesX, axesY, changes, frame, onDrag, path, quiet } from "../shared/frame.js";
 import { arrow, dragging, makeHandle, node, put } from "../shared/handles.js";
 import { axisX, axisY, gridX, gridY } from "../shared/plot.js";
 import { gaussianDensity } from "./numerics.js";
@@ -268,9 +268,6 @@ export function makeDensities(holder) {
       const base = frame(holder, {
         width,
         height,
-        marginLeft: LEFT,
-        marginTop: 8,
-        marginRight: 12,
         marginBottom: 38,
         x: { domain: ACTIONS },
         y: { domain: [0, top] },
@@ -464,9 +461,6 @@ export function makeReturns(holder, seek) {
       const base = frame(holder, {
         width,
         height,
-        marginLeft: LEFT,
-        marginTop: 8,
-        marginRight: 12,
         marginBottom: 38,
         x: { domain: [0, range] },
         y: { domain: [0, 1] },
@@ -547,9 +541,6 @@ export function makeBars(holder) {
       const base = frame(holder, {
         width,
         height,
-        marginLeft: LEFT,
-        marginTop: 8,
-        marginRight: 12,
         marginBottom: 38,
         x: { domain: [-0.5, 2.5] },
         y: { domain: [0, 1] },

@@ -1,7 +1,7 @@
 // The pictures of Occupancy: the square of policies, the polygon of their occupancies, and what η or the optimum does
 // as the view's one number changes.
 import { format, svgElement } from "../shared/controls.js";
-import { axesX, axesY, changes, frame, LEFT, onDrag, path, quiet } from "../shared/frame.js";
+import { axesX, axesY, changes, frame, onDrag, path, quiet } from "../shared/frame.js";
 import { arrow, dragging, makeHandle, node, put } from "../shared/handles.js";
 import { axisX, axisY, gridX, gridY } from "../shared/plot.js";
 import * as numerics from "./numerics.js";
@@ -298,10 +298,8 @@ export function makeGraph(holder, change) {
     const base = frame(holder, {
       width,
       height,
-      marginLeft: LEFT,
       marginTop: 14,
       marginRight: 16,
-      marginBottom: 40,
       x: { type: across.type ?? "linear", domain: across.domain },
       y: { domain: [ticks[0], ticks.at(-1)] },
       marks: [

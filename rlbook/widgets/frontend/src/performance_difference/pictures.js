@@ -1,7 +1,7 @@
 // The picture of PerformanceDifference beside its maps: return, surrogate and bounds against α.
 
 import { svgElement } from "../shared/controls.js";
-import { axesX, axesY, changes, frame, LEFT, onDrag, path, quiet } from "../shared/frame.js";
+import { axesX, axesY, changes, frame, onDrag, path, quiet } from "../shared/frame.js";
 import { axisX, axisY, gridX, gridY } from "../shared/plot.js";
 import { boundsAt } from "./numerics.js";
 
@@ -28,10 +28,7 @@ export function makeCurves(holder, seek) {
       const base = frame(holder, {
         width,
         height,
-        marginLeft: LEFT,
-        marginTop: 8,
         marginRight: 14,
-        marginBottom: 40,
         x: { domain: [0, reach] },
         y: { domain: [bottom, top] },
         marks: [

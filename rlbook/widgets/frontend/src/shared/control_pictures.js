@@ -1,7 +1,7 @@
 // The pictures of ControlVariate and QProp: samples with lines through them, the bowl of a variance, estimates heaped
 // up over their exact mean and spread, and curves against the number of samples.
 import { format, svgElement } from "./controls.js";
-import { axesX, axesY, changes, frame, LEFT, onDrag, path, quiet } from "./frame.js";
+import { axesX, axesY, changes, frame, onDrag, path, quiet } from "./frame.js";
 import { arrow, dragging, makeHandle, node, put } from "./handles.js";
 import { axisX, axisY, gridX, gridY } from "./plot.js";
 
@@ -34,10 +34,6 @@ export function makeScatter(holder, { x: across, y: up, centre, lines }) {
       frame(holder, {
         width,
         height,
-        marginLeft: LEFT,
-        marginTop: 8,
-        marginRight: 12,
-        marginBottom: 40,
         x: { domain: across.domain },
         y: { domain },
         marks: [
@@ -115,10 +111,8 @@ export function makeBowl(holder, { x: across, y: up, flags: count, point }) {
       frame(holder, {
         width,
         height,
-        marginLeft: LEFT,
         marginTop: count * ROW + 8,
         marginRight: 14,
-        marginBottom: 40,
         x: { domain: across.domain },
         y: { domain: [0, top] },
         marks: [
@@ -224,7 +218,6 @@ export function makeHeaps(holder, { label: acrossLabel, count }) {
       marginLeft: 16,
       marginTop: 4,
       marginRight: 16,
-      marginBottom: 40,
       x: { domain },
       y: { domain: [count, 0] },
       marks: [gridX({ ...quiet, ticks: 5 }), axisX({ ...axesX, ticks: 5, label: acrossLabel })],
@@ -294,10 +287,7 @@ export function makeGrowth(holder, { x: across, y: up, names, seek }) {
     const base = frame(holder, {
       width,
       height,
-      marginLeft: LEFT,
-      marginTop: 8,
       marginRight: 92,
-      marginBottom: 40,
       x: { ...log, domain: across.domain },
       y: { ...log, domain: up.domain },
       marks: [

@@ -18,13 +18,14 @@ export function changes() {
 // A frame drawn by Plot, and over it a layer for what moves, clipped to the frame.
 /**
  * @param {HTMLElement} holder
- * @param {any} options of Plot, all margins among them
+ * @param {any} given options of Plot; margins that are not given are the usual ones
  * @returns {{
  *   svg: any, layer: SVGElement, x: (value: number) => number, y: (value: number) => number,
  *   invert: (pixel: number) => number, left: number, top: number, right: number, foot: number,
  * }}
  */
-export function frame(holder, options) {
+export function frame(holder, given) {
+  const options = { marginLeft: LEFT, marginTop: 8, marginRight: 12, marginBottom: 40, ...given };
   const [x0, y0] = [options.x, options.y].map((scale) => ({ ...scale, axis: null })); // the marks draw the axes
   /** @type {any} */
   const svg = plot({ ...options, x: x0, y: y0 });

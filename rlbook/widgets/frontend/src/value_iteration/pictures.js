@@ -136,10 +136,7 @@ export function makeErrors(holder, seek) {
       const base = frame(holder, {
         width,
         height,
-        marginLeft: LEFT,
         marginTop: 40,
-        marginRight: 12,
-        marginBottom: 40,
         x: { domain: [0, range] },
         y: { type: "log", domain: [FLOOR, top] },
         marks: [

@@ -181,10 +181,8 @@ export function makeBowl(holder, drag) {
       const base = frame(holder, {
         width,
         height,
-        marginLeft: LEFT,
         marginTop: 4 * ROW + 8,
         marginRight: 14,
-        marginBottom: 40,
         x: { domain: range },
         y: { domain },
         marks: [
