@@ -1,6 +1,6 @@
 """Settings that every test shares."""
 
-from tests.node import FRONTEND, node, npm  # first: IPython before 9 puts a package "tests" of its own on the path
+from tests.node import FRONTEND, run_npm  # first: IPython before 9 puts a package "tests" of its own on the path
 
 # isort: split
 import functools
@@ -10,7 +10,6 @@ import shutil
 import subprocess
 import threading
 from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
 from filelock import FileLock
@@ -115,14 +114,12 @@ def frontend(tmp_path_factory):
     folder = one_for_all(tmp_path_factory) / "widgets"
     copy, made = folder / "frontend", folder / "made"
     folder.mkdir(exist_ok=True)
-    path = os.pathsep.join([str(Path(node()[0]).parent), os.environ["PATH"]])
     with FileLock(folder / "lock"):  # of two processes of tests, one builds
         if made.exists():
             return copy
         shutil.copytree(FRONTEND, copy, ignore=shutil.ignore_patterns("node_modules"), dirs_exist_ok=True)
         for arguments in (["ci", "--no-audit", "--no-fund"], ["run", "build"]):
-            command, environment = [*npm(), *arguments], {**os.environ, "PATH": path}
-            result = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
+            result = run_npm(copy, *arguments)
             assert result.returncode == 0, f"{' '.join(arguments)} failed:\n{result.stdout}{result.stderr}"
         made.touch()
     return copy

@@ -1,6 +1,7 @@
 """Node and npm for the tests: those that the Python requirements bring, else those on the PATH."""
 
 import json
+import os
 import shutil
 import subprocess
 from importlib.util import find_spec
@@ -10,14 +11,16 @@ import numpy as np
 import pytest
 
 FRONTEND = Path(__file__).parents[1] / "rlbook" / "widgets" / "frontend"
+SOURCES = FRONTEND / "src"
 
-# Answers one JSON request a line: {"module", "name", "args"} gives the value of that exported function.
+# Answers one JSON request a line: {"name", "args"} gives the value of that function, exported by one of the modules.
 SERVER = """
 import { createInterface } from "node:readline";
+const exported = Object.assign({}, ...(await Promise.all(process.argv.slice(1).map((module) => import(module)))));
 for await (const request of createInterface({ input: process.stdin })) {
-  const { module, name, args } = JSON.parse(request);
+  const { name, args } = JSON.parse(request);
   const typed = args.map((x) => (x && x.bytes ? Uint8Array.from(x.bytes) : x));
-  const result = (await import(module))[name](...typed);
+  const result = exported[name](...typed);
   console.log(JSON.stringify(result instanceof Uint8Array ? [...result] : result));
 }
 """
@@ -37,13 +40,24 @@ def npm():
     return [*command, str(script)] if script.exists() else [shutil.which("npm") or "npm"]
 
 
-class Javascript:
-    """The exported functions of one module, called as methods: Javascript(path).totalVariance(...)."""
+def run_npm(folder, *arguments):
+    """Run npm in a folder, with the Node that it goes with on the path; the finished process."""
+    path = os.pathsep.join([str(Path(node()[0]).parent), os.environ["PATH"]])
+    environment = {**os.environ, "PATH": path}
+    return subprocess.run(
+        [*npm(), *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
 
-    def __init__(self, module):
-        self._module = module.as_uri()
+
+class Javascript:
+    """The exported functions of modules, called as methods: Javascript("shared/dice.js").uniform(...).
+
+    Modules are named as they stand in the front end's sources; another is a whole path.
+    """
+
+    def __init__(self, *modules):
         self._process = subprocess.Popen(
-            [*node(), "--input-type=module", "--eval", SERVER],
+            [*node(), "--input-type=module", "--eval", SERVER, *((SOURCES / module).as_uri() for module in modules)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -54,7 +68,7 @@ class Javascript:
             raise AttributeError(name)  # what Python's own protocols ask for, a test's report among them
 
         def call(*args):
-            request = json.dumps({"module": self._module, "name": name, "args": args})
+            request = json.dumps({"name": name, "args": args})
             print(request, file=self._process.stdin, flush=True)
             return json.loads(self._process.stdout.readline())
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from rlbook.widgets import NaturalGradient
-from rlbook.widgets.natural_gradient import FRAME, LIMITS, PRESETS
+from rlbook.widgets.natural_gradient import FRAME, PRESETS
 from tests.live import WIDTHS, data, numbers, settled, tabbed
 
+LIMITS = {name: NaturalGradient.limits(name) for name in ("mu", "sigma", "c", "alpha", "delta", "bend")}
 PLANES = {"sigma": 0, "log sigma": 1}
 EDGES = (46, 12, 8, 38)  # left, right, top and foot of a plane's frame, in pixels
 

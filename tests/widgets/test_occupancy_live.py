@@ -7,9 +7,10 @@ import pytest
 
 from rlbook.occupancies import flow_residual, from_plane, mix, occupancy, policy_from_occupancy
 from rlbook.widgets import Occupancy
-from rlbook.widgets.occupancy import LIMITS, PRESETS
+from rlbook.widgets.occupancy import PRESETS
 from tests.live import WIDTHS, data, numbers, settled, tabbed
 
+LIMITS = {name: Occupancy.limits(name) for name in ("gamma", "start", "share", "alpha")}
 VIEWS = ("reward", "mixing", "temperature")
 SQUARE, POLYGON = 0, 1  # the panels
 EDGES = (52, 10, 6, 40)  # left, right, top and foot of their frames, in pixels

@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 
 from rlbook.widgets import ControlVariate, QProp
-from rlbook.widgets.control_variate import LIMITS as PAIR
-from rlbook.widgets.q_prop import LIMITS as MODEL
 from tests.live import WIDTHS, numbers, settled
 
 LABELS = {
@@ -28,7 +26,7 @@ LABELS = {
         "n": "n, samples that an estimate averages",
     },
 }
-LIMITS = {ControlVariate: {**PAIR, "n": (8, 64)}, QProp: {**MODEL, "n": (1, 64)}}
+LIMITS = {cls: {name: cls.limits(name) for name in labels} for cls, labels in LABELS.items()}
 IDS = {ControlVariate: "control-variate-1", QProp: "q-prop-1"}
 BOTH = pytest.mark.parametrize("cls", [ControlVariate, QProp])
 
