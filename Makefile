@@ -27,7 +27,7 @@ _build/.extensions: $(wildcard book/_ext/*.py)
 	@touch $@
 
 test: .venv/.ready
-	@$(BIN)/python -m tests.browser
+	@$(BIN)/python -m book.tools.browser
 	@PATH="$$PWD/$(BIN):$$PATH" OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 fuzz: .venv/.ready
@@ -35,7 +35,7 @@ fuzz: .venv/.ready
 
 # The package's tests and the notebooks, with the lowest version of everything that pyproject.toml lets them have.
 lowest: .venv-lowest/.ready
-	@$(LOWEST)/python -m tests.browser
+	@$(LOWEST)/python -m book.tools.browser
 	@PATH="$(CURDIR)/$(LOWEST):$$PATH" OMP_NUM_THREADS=1 $(LOWEST)/python -m pytest --numprocesses 2 --dist loadfile
 	@set -e; for notebook in book/*.ipynb; do \
 		echo "Running $$notebook"; TQDM_DISABLE=1 $(LOWEST)/jupyter execute --timeout=600 $$notebook; done
@@ -44,12 +44,12 @@ lab: .venv/.ready
 	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/book/01-reinforce.ipynb $(if $(filter 0,$(shell id -u)),--allow-root)
 
 pdf: book
-	@$(BIN)/python -m tests.browser
+	@$(BIN)/python -m book.tools.browser
 	@$(BIN)/python -m book.pdf
 
 bench: book
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -r benchmarks/requirements.txt
-	@$(BIN)/python -m tests.browser
+	@$(BIN)/python -m book.tools.browser
 	@PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python -m benchmarks
 
 .venv-lowest/.ready: pyproject.toml tests/lowest.py

@@ -1,6 +1,6 @@
 """Settings that every test shares."""
 
-from tests.node import FRONTEND, node, npm  # first: IPython before 9 puts a package "tests" of its own on the path
+from tests.node import FRONTEND  # first: IPython before 9 puts a package "tests" of its own on the path
 
 # isort: split
 import functools
@@ -16,6 +16,7 @@ import pytest
 from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
+from book.tools.node import node, npm
 from rlbook import plots
 from rlbook.widgets.base import STATIC, Widget
 from tests.sources import ROOT
@@ -114,7 +115,7 @@ def playwright():
 @pytest.fixture(scope="session")
 def browser(playwright):
     """One headless Chromium for all browser tests, that can reach nothing but this machine."""
-    from tests.browser import launch
+    from book.tools.browser import launch
 
     chromium = launch(playwright)
     yield chromium

@@ -209,9 +209,7 @@ def test_the_name_of_a_function_and_its_application_are_one_in_a_formula(site):
 
 
 EXERCISE = '<div class="exercise admonition"><section id="exercise-content">Do.</section></div>'
-FOLD = (
-    '<details class="admonition hide input"><summary aria-label="Toggle hidden content">Show</summary></details>'
-)
+FOLD = '<details class="admonition hide input"><summary aria-label="Toggle hidden content">Show</summary></details>'
 CITATION = '<div class="citation" role="doc-biblioentry">Author</div>'
 APPLIED = "<mi>max</mi><mo>\u2061</mo>"
 
