@@ -2,8 +2,8 @@
 
 `python -m book.tools.browser` sees to it that there is a Chromium: an installed Chromium or Chrome, else Playwright's
 own, else, as root on Debian, the package `chromium`. Without one it fails. It also tries to have a Firefox and a
-WebKit, for `tests.engines`: as root on Debian the distribution's, elsewhere Playwright's own. Where that cannot be, their
-tests are skipped.
+WebKit, for `tests.engines`: as root on Debian the distribution's, elsewhere Playwright's own. Where that cannot be,
+their tests are skipped.
 """
 
 from __future__ import annotations
