@@ -35,6 +35,18 @@ def pytest_report_header():
     return [f"without the extra [{extra}], so without {', '.join(files)}" for extra, files in MISSING.items()]
 
 
+# Marks that a test gets by the fixtures that it asks for: what drives or starts a browser, and what waits for the book,
+# a book of its own or npm. Others that take over 20 s are marked where they stand.
+MARKED_BY = {"browser": {"playwright", "pdf"}, "slow": {"site", "small_book", "frontend"}}
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        for mark, fixtures in MARKED_BY.items():
+            if fixtures & set(getattr(item, "fixturenames", ())):
+                item.add_marker(mark)
+
+
 # Derandomised, so that a run today and a run tomorrow test the same; no deadline, for machines differ.
 settings.register_profile(
     "book",

@@ -106,6 +106,7 @@ def ran(folder):
     return re.findall(r"(\w+)\.ipynb: Executing notebook", said)
 
 
+@pytest.mark.slow
 def test_a_change_in_the_package_reaches_the_pages_that_import_it_and_runs_no_other(tmp_path):
     """The notebooks' own cells stay the same; what they import changes, and the pages must show it."""
     number, word = "from rlbook.number import NUMBER; print('is', NUMBER)", "import rlbook; print('says', rlbook.say())"
@@ -153,6 +154,7 @@ def test_no_folder_outside_the_build_is_emptied(tmp_path, monkeypatch, named):
     assert kept.read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_a_failing_cell_fails_the_build_and_is_named(tmp_path):
     small_book(tmp_path, page="x = 0\n1 / x  # the culprit")
     result = build(tmp_path)
