@@ -12,6 +12,7 @@ EXTENSIONS = (
     "exercises",
     "api",
     "launch",
+    "house",
 )
 
 
