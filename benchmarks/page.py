@@ -26,8 +26,8 @@ from jupyter_cache import get_cache
 from playwright.sync_api import sync_playwright
 
 from benchmarks.timing import Result, show
-from tests.browser import FLAGS, find_chromium, launch
-from tests.node import node, npm
+from book.tools.browser import FLAGS, find_chromium, launch
+from book.tools.node import node, npm
 
 ROOT = Path(__file__).parents[1]
 BENCH = ROOT / "_build" / "bench"

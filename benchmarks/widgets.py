@@ -15,8 +15,8 @@ from playwright.sync_api import sync_playwright
 import rlbook.widgets
 from benchmarks.page import INPUT_TO_PAINT
 from benchmarks.timing import Result, show
+from book.tools.browser import launch
 from rlbook.widgets.base import STATIC
-from tests.browser import launch
 from tests.live import PAGE
 
 

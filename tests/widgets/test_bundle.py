@@ -4,8 +4,9 @@ import json
 
 import pytest
 
+from book.tools.node import run_npm
 from rlbook.widgets.base import STATIC
-from tests.node import FRONTEND, run_npm
+from tests.node import FRONTEND
 
 
 def test_committed_bundle_is_what_the_sources_build(frontend):

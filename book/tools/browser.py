@@ -1,9 +1,9 @@
-"""Finding, installing and starting browsers, for the browser tests and for the benchmark of the page.
+"""Finding, installing and starting browsers, for the tests, the benchmark of the page and the printed book.
 
-`python -m tests.browser` sees to it that there is a Chromium: an installed Chromium or Chrome, else Playwright's own,
-else, as root on Debian, the package `chromium`. Without one it fails. It also tries to have a Firefox and a WebKit,
-for `tests.engines`: as root on Debian the distribution's, elsewhere Playwright's own. Where that cannot be, their tests
-are skipped.
+`python -m book.tools.browser` sees to it that there is a Chromium: an installed Chromium or Chrome, else Playwright's
+own, else, as root on Debian, the package `chromium`. Without one it fails. It also tries to have a Firefox and a
+WebKit, for `tests.engines`: as root on Debian the distribution's, elsewhere Playwright's own. Where that cannot be,
+their tests are skipped.
 """
 
 from __future__ import annotations
