@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 from math import isfinite
+from pathlib import Path
 
 import numpy as np
 import scipy  # its subpackages load when first used, which keeps `import rlbook` quick
@@ -148,6 +149,13 @@ def function(name, value):
     if not callable(value):
         raise ValueError(f"{name} must be a function, got {_shown(value)}")
     return value
+
+
+def path(name, value) -> Path:
+    """`value` as an absolute `Path`, if it can be one."""
+    if not isinstance(value, (str, Path)):
+        raise ValueError(f"{name} must be the path of a folder, got {_shown(value)}")
+    return Path(value).absolute()
 
 
 def module(name, value):
