@@ -17,6 +17,7 @@ import re
 from collections.abc import Callable
 from fractions import Fraction
 from math import isfinite
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -150,6 +151,13 @@ def function(name, value) -> Callable[..., Any]:
     if not callable(value):
         raise ValueError(f"{name} must be a function, got {_shown(value)}")
     return value
+
+
+def path(name, value) -> Path:
+    """`value` as an absolute `Path`, if it can be one."""
+    if not isinstance(value, (str, Path)):
+        raise ValueError(f"{name} must be the path of a folder, got {_shown(value)}")
+    return Path(value).absolute()
 
 
 def module(name, value) -> Any:

@@ -29,7 +29,7 @@ from rlbook import checks
 from rlbook.neural.distributions import log_prob
 from rlbook.neural.episodes import Episodes, rollout
 from rlbook.neural.natural_gradients import LocalModel, local_model
-from rlbook.neural.networks import GaussianPolicy, flat, moved, one_thread, tensor, values_at
+from rlbook.neural.networks import GaussianPolicy, check_gaussian, flat, moved, one_thread, tensor, values_at
 from rlbook.neural.policy_gradient import gae
 from rlbook.neural.q_prop.critics import action_slope
 
@@ -51,7 +51,7 @@ class Control:
     share: nn.Module
 
     def __post_init__(self):
-        checks.instance("policy", self.policy, GaussianPolicy)
+        check_gaussian(self.policy)
         for name in ("value", "critic", "share"):
             checks.module(name, getattr(self, name))
         for field in fields(self):
@@ -102,9 +102,7 @@ def control_weights(rule, batch, advantages) -> np.ndarray:
     Only the rules of `SINGLE_SAMPLE_RULES` look at `advantages` (N, T), and so at the action: they are biased.
     """
     check_rule(rule)
-    advantages = checks.array(
-        "advantages", advantages, checks.instance("batch", batch, Batch).share.shape, note=" as the batch has"
-    )
+    advantages = checks.array("advantages", advantages, _check_batch(batch).share.shape, note=" as the batch has")
     product = advantages * batch.tangent
     kappa = {
         "none": lambda: np.zeros_like(batch.share),
@@ -135,7 +133,7 @@ def q_prop_terms(rule, batch, gamma, *, lam=1.0, discount=True) -> Terms:
     played.
     """
     gamma, discount = checks.discount(gamma), checks.flag("discount", discount)
-    checks.instance("batch", batch, Batch)
+    _check_batch(batch)
     advantages = gae(batch.episodes, batch.values, batch.last_values, gamma, lam)
     kappa = control_weights(rule, batch, advantages)
     factor = batch.episodes.alive * (gamma ** np.arange(kappa.shape[1]) if discount else 1.0)
@@ -146,7 +144,7 @@ def q_prop_terms(rule, batch, gamma, *, lam=1.0, discount=True) -> Terms:
 @one_thread()
 def q_prop_gradients(batch, terms) -> np.ndarray:
     """Each episode's gradient (eq-q-prop), (N, n), n the number of the policy's parameters."""
-    policy = checks.instance("batch", batch, Batch).policy
+    policy = _check_batch(batch).policy
     checks.instance("terms", terms, Terms)
     parameters = {name: p.detach() for name, p in policy.named_parameters()}
 
@@ -168,7 +166,7 @@ def q_prop_model(batch, terms) -> LocalModel:
     All alive steps count alike in its averages, so `terms` are those without γᵗ. To the surrogate's gain comes what the
     correction promises, E[κ ∇_a Q_w · (μ_new − μ)]: linear in the mean, as Ā_w is.
     """
-    policy, alive = checks.instance("batch", batch, Batch).policy, batch.episodes.alive
+    policy, alive = _check_batch(batch).policy, batch.episodes.alive
     checks.instance("terms", terms, Terms)
     observations, actions = batch.episodes.observations[alive], batch.episodes.actions[alive]
     model = local_model(policy, observations, actions, terms.residual[alive])
@@ -187,7 +185,7 @@ def q_prop_model(batch, terms) -> LocalModel:
 
 def fit_share(share, optimiser, batch, gamma, lam, n_steps) -> None:
     """Least squares of κ_φ, Σ (Â − κ_φ(s) Ā_w(s,a))² over a batch, whose best function of s is K/W (prop-adaptive)."""
-    alive, n_steps = checks.instance("batch", batch, Batch).episodes.alive, checks.count("n_steps", n_steps)
+    alive, n_steps = _check_batch(batch).episodes.alive, checks.count("n_steps", n_steps)
     advantages = gae(batch.episodes, batch.values, batch.last_values, gamma, lam)
     columns = (batch.episodes.observations, advantages, batch.tangent)
     x, advantages, tangent = (tensor(share, column[alive]) for column in columns)
@@ -197,3 +195,9 @@ def fit_share(share, optimiser, batch, gamma, lam, n_steps) -> None:
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
+
+
+def _check_batch(batch):
+    if not isinstance(batch, Batch):
+        raise ValueError(f"batch must be a Batch that a Control played, got {type(batch).__name__}")
+    return batch

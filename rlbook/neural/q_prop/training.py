@@ -12,7 +12,7 @@ from torch import nn
 from rlbook import checks
 from rlbook.neural.environments import made, policy_for, sizes
 from rlbook.neural.natural_gradients import natural_step
-from rlbook.neural.networks import GaussianPolicy, Scaled, check_weights, mlp, move, one_thread
+from rlbook.neural.networks import GaussianPolicy, Scaled, check_gaussian, check_weights, mlp, move, one_thread
 from rlbook.neural.pendulum import PENDULUM
 from rlbook.neural.policy_gradient import fit_value
 from rlbook.neural.q_learning import Replay
@@ -120,7 +120,7 @@ def fit_control(
     for name, count in counts.items():
         checks.count(name, count)
     checks.seed(seed)
-    checks.instance("policy", policy, GaussianPolicy)
+    check_gaussian(policy)
     rng = np.random.default_rng(seed)
     with made(env, episodes) as envs:
         sizes(envs, ["vectors"])
