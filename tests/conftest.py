@@ -74,7 +74,8 @@ def pytest_collection_modifyitems(items):
     """Their marks, in what order the processes take the tests, and which they take together.
 
     With `--dist loadgroup` each takes the next test, but those that share a module's fixture (an engine's window, a
-    JupyterLab) as one; with a fixture's parameters, those that share the same.
+    JupyterLab) as one; with a fixture's parameters, those that share the same. Tests that read the parsed pages go
+    together too, for to parse them takes longer than most of these tests.
     """
 
     def place(item):
@@ -91,6 +92,8 @@ def pytest_collection_modifyitems(items):
             parameters = getattr(item, "callspec", None)
             values = [str(parameters.params.get(name, "")) for name in shared] if parameters else []
             item.add_marker(pytest.mark.xdist_group("-".join([item.path.stem, *filter(None, values)])))
+        elif "soup" in fixtures:
+            item.add_marker(pytest.mark.xdist_group("soup"))
 
 
 def one_for_all(tmp_path_factory):
