@@ -15,9 +15,8 @@ from playwright.sync_api import sync_playwright
 import rlbook.widgets
 from benchmarks.page import INPUT_TO_PAINT
 from benchmarks.timing import Result, show
-from book.tools.browser import launch
+from book.tools.browser import PAGE, launch
 from rlbook.widgets.base import STATIC
-from tests.live import PAGE
 
 
 def drag_frames(browser):

@@ -176,7 +176,8 @@ def visit(browser, tmp_path, monkeypatch):
 
     The picture that stands there without JavaScript takes longer to draw than all the rest, and comes if asked for.
     """
-    from tests.live import PAGE, WIDTHS, Visit
+    from book.tools.browser import PAGE
+    from tests.live import WIDTHS, Visit
 
     for path in STATIC.iterdir():
         shutil.copy(path, tmp_path)

@@ -3,13 +3,6 @@
 WIDTHS = {"phone": {"width": 360, "height": 740}, "desktop": {"width": 1280, "height": 900}}
 
 # A page of its own for one widget.
-PAGE = """<!doctype html>
-<html lang="en" data-theme="{theme}"><head><meta charset="utf-8"><title>A widget</title>
-<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">
-<link rel="stylesheet" href="widgets.css"><style>body {{ margin: 0 auto; padding: 1rem; max-width: 46rem }}
-[data-theme="dark"] body {{ background: #14181e }}</style>
-<script defer src="widget-loader.js"></script></head>
-<body><main>{html}<p style="height: 60rem">The end.</p></main></body></html>"""
 
 
 class Visit:

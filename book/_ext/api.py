@@ -17,6 +17,7 @@ from sphinx.util.docutils import SphinxDirective
 
 # A module of one of these shows what the package offers, under the package's name; other helpers stay its own.
 PACKAGES = (
+    "rlbook.checks",
     "rlbook.mdp",
     "rlbook.policy_gradient",
     "rlbook.bellman",

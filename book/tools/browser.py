@@ -27,6 +27,15 @@ FLAGS = (
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PACKAGES = {"firefox": ("firefox-esr",), "webkit": ("webkit2gtk-driver", "xvfb")}  # Debian's
 
+# A page with one widget on it.
+PAGE = """<!doctype html>
+<html lang="en" data-theme="{theme}"><head><meta charset="utf-8"><title>A widget</title>
+<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">
+<link rel="stylesheet" href="widgets.css"><style>body {{ margin: 0 auto; padding: 1rem; max-width: 46rem }}
+[data-theme="dark"] body {{ background: #14181e }}</style>
+<script defer src="widget-loader.js"></script></head>
+<body><main>{html}<p style="height: 60rem">The end.</p></main></body></html>"""
+
 
 def find_chromium():
     """The path of an installed Chromium or Chrome: $CHROMIUM, else one on the PATH; None if there is none."""

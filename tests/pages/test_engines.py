@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
-from book.tools.browser import is_debian_root
+from book.tools.browser import PAGE, is_debian_root
 from rlbook import plots
 from rlbook.widgets import (
     AverageGrid,
@@ -19,7 +19,7 @@ from rlbook.widgets import (
 )
 from rlbook.widgets.base import STATIC, Widget
 from tests.engines import Unavailable, start
-from tests.live import PAGE, numbers
+from tests.live import numbers
 from tests.sources import NAMES, WITH_WIDGET
 
 ENGINES = ("chromium", "firefox", "webkit")

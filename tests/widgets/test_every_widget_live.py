@@ -5,9 +5,10 @@ import shutil
 import pytest
 
 import rlbook.widgets
+from book.tools.browser import PAGE
 from rlbook.widgets import QProp, VarianceReduction
 from rlbook.widgets.base import STATIC
-from tests.live import PAGE, WIDTHS, data, serious_faults
+from tests.live import WIDTHS, data, serious_faults
 
 KINDS = [getattr(rlbook.widgets, name) for name in rlbook.widgets.__all__]
 
