@@ -27,7 +27,7 @@ from stable_baselines3.common.distributions import kl_divergence
 from torch.func import functional_call, jacrev, vmap
 
 from benchmarks.timing import Result, interleaved, show
-from rlbook.natural_gradient import conjugate_gradient
+from rlbook.natural_gradients import conjugate_gradient
 from rlbook.neural import PRODUCTS, GaussianPolicy, fisher_vector_product, local_model, measure_solves, mlp, one_thread
 
 N, OBSERVED, ACTIONS, HIDDEN = 5000, 17, 6, (64, 64)

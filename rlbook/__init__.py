@@ -17,9 +17,11 @@ from rlbook.bellman import (
     value_iteration,
 )
 from rlbook.mdp import TabularMDP, garnet, gridworld
-from rlbook.natural_gradient import conjugate_gradient, fisher, natural_gradient
-from rlbook.occupancy import expected_return, occupancy, policy_from_occupancy
+from rlbook.natural_gradients import conjugate_gradient, fisher, natural_gradient
+from rlbook.occupancies import expected_return, occupancy, policy_from_occupancy
 from rlbook.policy_gradient import exact_gradient, sample_trajectories, softmax_policy
+
+__version__ = "0.2.0"  # the only place; CHANGELOG.md says what each has brought
 
 __all__ = [
     "TabularMDP",

@@ -14,8 +14,10 @@ Every refusal is a `ValueError` that names the argument, the place, what was exp
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from fractions import Fraction
 from math import isfinite
+from typing import Any
 
 import numpy as np
 import scipy  # its subpackages load when first used, which keeps `import rlbook` quick
@@ -30,7 +32,7 @@ LARGEST_COUNT = 2**31 - 1
 # Numbers ----------------------------------------------------------------------------------------------------
 
 
-def is_number(value):
+def is_number(value) -> bool:
     """Whether `value` is one finite real number; a truth value is none."""
     if not isinstance(value, (int, float, np.integer, np.floating)) or isinstance(value, bool):
         return False
@@ -40,12 +42,12 @@ def is_number(value):
         return False
 
 
-def is_whole(value):
+def is_whole(value) -> bool:
     """Whether `value` is one whole number of an integer type; a truth value is none."""
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
-def number(name, value, within="(-∞, ∞)"):
+def number(name, value, within="(-∞, ∞)") -> float:
     """`value` as a float, if it is a finite real number within an interval such as "[0, 1)" or "(1/2, 1]"."""
     shown, value = value, _scalar(value)
     left, low, high, right = re.fullmatch(r"([\[(])(.+), (.+)([\])])", within).groups()
@@ -56,17 +58,17 @@ def number(name, value, within="(-∞, ∞)"):
     raise ValueError(f"{name} must be {kind.get(within, f'a number in {within}')}, got {_shown(shown)}")
 
 
-def positive(name, value):
+def positive(name, value) -> float:
     """`value` as a float, if it is a positive number."""
     return number(name, value, "(0, ∞)")
 
 
-def discount(gamma):
+def discount(gamma) -> float:
     """A discount factor γ as a float, if it is a number in [0, 1)."""
     return number("gamma", gamma, "[0, 1)")
 
 
-def count(name, value, least=1):
+def count(name, value, least=1) -> int:
     """`value` as an int, if it is a whole number of at least `least`."""
     shown, value = value, _scalar(value)
     if not is_whole(value) or value < least:
@@ -77,7 +79,7 @@ def count(name, value, least=1):
     return int(value)
 
 
-def widths(hidden):
+def widths(hidden) -> tuple[int, ...]:
     """The widths of a network's hidden layers as a tuple: `hidden` is one positive integer, or several."""
     if not isinstance(hidden, (tuple, list)):
         return (count("hidden", hidden),)
@@ -86,14 +88,14 @@ def widths(hidden):
     return tuple(count(f"hidden[{i}]", width) for i, width in enumerate(hidden))
 
 
-def seed(value, name="seed"):
+def seed(value, name="seed") -> int:
     """`value`, if it is an integer from 0, so that it can be given again."""
     if not is_whole(value) or value < 0:
         raise ValueError(f"{name} must be an integer from 0, got {_shown(value)}")
     return value
 
 
-def seeds(values):
+def seeds(values) -> Any:
     """`values`, if they are a sequence of seeds."""
     if not hasattr(values, "__len__") or isinstance(values, (str, dict)):
         raise ValueError(f"seeds must be a sequence of integers from 0, got {_shown(values)}")
@@ -102,7 +104,7 @@ def seeds(values):
     return values
 
 
-def flag(name, value):
+def flag(name, value) -> bool:
     """`value` as a bool, if it is True or False."""
     value = _scalar(value)
     if not isinstance(value, (bool, np.bool_)):
@@ -110,7 +112,7 @@ def flag(name, value):
     return bool(value)
 
 
-def choice(name, value, choices):
+def choice(name, value, choices) -> str:
     """`value`, if it is one of the names `choices`."""
     if not isinstance(value, str) or value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(choices)}, got {_shown(value)}")
@@ -120,21 +122,21 @@ def choice(name, value, choices):
 # Objects ----------------------------------------------------------------------------------------------------
 
 
-def instance(name, value, kind):
+def instance(name, value, kind) -> Any:
     """`value`, if it is an instance of the class `kind`."""
     if not isinstance(value, kind):
         raise ValueError(f"{name} must be a {kind.__name__}, got {_shown(value)}")
     return value
 
 
-def tabular(mdp):
+def tabular(mdp) -> Any:
     """`mdp`, if it has what makes a finite MDP: `rlbook.TabularMDP`'s arrays and its two linear maps."""
     if isinstance(mdp, type) or not all(hasattr(mdp, name) for name in ("expect", "flow", "r", "gamma", "rho0")):
         raise ValueError(f"mdp must be a TabularMDP, got {_shown(mdp)}")
     return mdp
 
 
-def generator(rng):
+def generator(rng) -> np.random.Generator:
     """`rng`, if it is a `numpy.random.Generator`."""
     if not isinstance(rng, np.random.Generator):
         raise ValueError(
@@ -143,14 +145,14 @@ def generator(rng):
     return rng
 
 
-def function(name, value):
+def function(name, value) -> Callable[..., Any]:
     """`value`, if it can be called."""
     if not callable(value):
         raise ValueError(f"{name} must be a function, got {_shown(value)}")
     return value
 
 
-def module(name, value):
+def module(name, value) -> Any:
     """`value`, if it is a torch module that has parameters; told by what it can do, for torch need not be installed."""
     if not callable(getattr(value, "parameters", None)) or isinstance(value, type):
         raise ValueError(f"{name} must be a torch module, got a {type(value).__name__}")
@@ -159,14 +161,14 @@ def module(name, value):
     return value
 
 
-def variants(values):
+def variants(values) -> dict[str, dict]:
     """`values`, if they map names to settings."""
     if not isinstance(values, dict) or not all(isinstance(own, dict) for own in values.values()):
         raise ValueError(f"variants must be a dictionary from names to dictionaries of settings, got {_shown(values)}")
     return values
 
 
-def progress_bar(progress):
+def progress_bar(progress) -> Any:
     """`progress`, if it is None or a bar that can be moved on."""
     if progress is not None and not callable(getattr(progress, "update", None)):
         raise ValueError(f"progress must be a tqdm bar, or None, got {_shown(progress)}")
@@ -176,7 +178,7 @@ def progress_bar(progress):
 # Arrays -----------------------------------------------------------------------------------------------------
 
 
-def array(name, values, *shapes, note="", copy=True, nan=False, empty=False):
+def array(name, values, *shapes, note="", copy=True, nan=False, empty=False) -> np.ndarray:
     """`values` as a float64 array of finite numbers whose shape is one of `shapes`.
 
     A shape is a tuple of whole numbers, and of letters where any number of entries will do: (3, "n"). Without shapes
@@ -194,7 +196,7 @@ def array(name, values, *shapes, note="", copy=True, nan=False, empty=False):
     return result
 
 
-def integers(name, values, *shapes, below=None, what="entries", note="", copy=True):
+def integers(name, values, *shapes, below=None, what="entries", note="", copy=True) -> np.ndarray:
     """`values` as an array of integers of one of `shapes`, from 0 up, and below `below`, the number of `what`.
 
     Without `copy` an array of int32 or int64 is given back itself.
@@ -211,7 +213,7 @@ def integers(name, values, *shapes, below=None, what="entries", note="", copy=Tr
     return raw if not copy and raw.dtype in (np.int32, np.int64) else raw.astype(np.intp)
 
 
-def steps(name, batch, n_states, n_actions):
+def steps(name, batch, n_states, n_actions) -> tuple[np.ndarray, np.ndarray]:
     """The `states` and `actions` of episodes, as (N, T) arrays of numbers that an MDP has."""
     if not (hasattr(batch, "states") and hasattr(batch, "actions")):
         raise ValueError(f"{name} must hold states and actions, as Trajectories do, got {_shown(batch)}")
@@ -220,7 +222,38 @@ def steps(name, batch, n_states, n_actions):
     return states, actions
 
 
-def finite(name, values):
+def counts(name, values, least) -> int | np.ndarray:
+    """Whole numbers of at least `least`, one or an array of them."""
+    values = integers(name, values)
+    if values.min() < least:
+        raise ValueError(f"{name} must be a whole number, at least {least}, got {values.min()}")
+    return values[()]
+
+
+def numbers(**named) -> list[float | np.ndarray]:
+    """Numbers or arrays that broadcast, as floats or float64 arrays."""
+    values = [array(name, x) for name, x in named.items()]
+    broadcast(*(part for name, x in zip(named, values, strict=True) for part in (name, x.shape)))
+    return [x[()] for x in values]
+
+
+def fields(model, intervals) -> None:
+    """Make the fields of a frozen dataclass floats, each in its interval (see `number`)."""
+    for name, within in intervals.items():
+        object.__setattr__(model, name, number(name, getattr(model, name), within))
+
+
+def broadcast(*named) -> None:
+    """Raise unless the shapes broadcast: name, shape, name, shape, …"""
+    names, shapes = named[::2], named[1::2]
+    try:
+        np.broadcast_shapes(*shapes)
+    except ValueError:
+        listed = ", ".join(f"{name} {shape}" for name, shape in zip(names, shapes, strict=True))
+        raise ValueError(f"{', '.join(names)} must have shapes that broadcast, got {listed}") from None
+
+
+def finite(name, values) -> None:
     """Raise where an entry is nan or infinite."""
     if not np.isfinite(values).all():
         place = np.argwhere(~np.isfinite(values))[0]
@@ -228,7 +261,7 @@ def finite(name, values):
         raise ValueError(f"{name}{where} is {values[tuple(place)]}, not a finite number")
 
 
-def nonnegative(name, values, what, tolerance=0.0):
+def nonnegative(name, values, what, tolerance=0.0) -> None:
     """Raise, with `what` to say of it, where an entry is below 0; by `tolerance` at most, it becomes 0, in place."""
     if values.min() < 0:
         bad = np.argwhere(values < -tolerance)
@@ -238,7 +271,7 @@ def nonnegative(name, values, what, tolerance=0.0):
         np.maximum(values, 0.0, out=values)
 
 
-def distributions(name, values, *shapes, note=""):
+def distributions(name, values, *shapes, note="") -> np.ndarray:
     """`values` as a float64 array whose last axis holds distributions, but for rounding; see the top of the module."""
     raw = _real(name, values)
     result = array(name, raw, *shapes, note=note)
@@ -246,18 +279,38 @@ def distributions(name, values, *shapes, note=""):
     return result
 
 
-def policy(mdp, pi, name="pi"):
+def policy(mdp, pi, name="pi") -> np.ndarray:
     """A policy of an MDP as a float64 (S, A) array whose rows are distributions."""
     return distributions(name, pi, tabular(mdp).r.shape, note=", one row a state")
 
 
-def policies(pi, pi_new):
+def table(name, mdp, values) -> np.ndarray:
+    """One number for each pair of an MDP, as a float64 (S, A) array."""
+    return array(name, values, tabular(mdp).r.shape, note=", one row a state")
+
+
+def shares(name, values) -> np.ndarray:
+    """Shares of a mixture, as a float64 (n,) array of numbers in [0, 1]."""
+    result = array(name, values, ("n",))
+    bad = np.flatnonzero(~((result >= 0) & (result <= 1)))
+    if len(bad):
+        raise ValueError(f"{name}[{bad[0]}] is {result[bad[0]]:g}, not in [0, 1]")
+    return result
+
+
+def baseline(values, horizon, n_states) -> np.ndarray:
+    """A baseline b_t(s) as a (T, S) array; (S,) stands for one that does not know the time, None for none."""
+    b = np.zeros(n_states) if values is None else array("baseline", values, (n_states,), (horizon, n_states))
+    return np.broadcast_to(b, (horizon, n_states))
+
+
+def policies(pi, pi_new) -> tuple[np.ndarray, np.ndarray]:
     """Two policies of one shape as float64 (S, A) arrays."""
     pi = distributions("pi", pi, ("S", "A"))
     return pi, distributions("pi_new", pi_new, pi.shape, note=" as pi has")
 
 
-def transitions(P, S, A):
+def transitions(P, S, A) -> np.ndarray | scipy.sparse.csr_array:
     """Transition probabilities P(s'|s,a), (S, A, S), or sparse (S·A, S) with row s·A + a, as a dense array or CSR."""
     if not scipy.sparse.issparse(P):
         return distributions("P", P, (S, A, S), note=", (S, A, S) to go with r")
@@ -307,7 +360,7 @@ def _make_distributions(name, entries, sums, dtype, rows, place):
             entries /= np.repeat(divisor.ravel(), np.diff(rows.indptr))
 
 
-def at(place):
+def at(place) -> str:
     """A place in an array as it is written between brackets."""
     return ", ".join(str(int(i)) for i in place)
 

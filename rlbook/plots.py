@@ -3,7 +3,10 @@
 One colour has one meaning through the whole book, here and in the widgets (frontend/src/shared/style.css).
 """
 
+from __future__ import annotations
+
 import re
+from contextlib import AbstractContextManager
 from io import StringIO
 from pathlib import Path
 
@@ -11,6 +14,7 @@ import matplotlib.style
 import numpy as np
 from IPython import get_ipython
 from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogLocator, NullFormatter
@@ -29,25 +33,25 @@ OTHER = "#CC79A7"  # the other policy π'
 BOUND = "#767676"  # bounds, drawn dashed
 
 
-def use():
+def use() -> None:
     """Make the book's style the session's style, and a notebook's figures SVG; a chapter's first cell calls it."""
     matplotlib.style.use(STYLE)
     if get_ipython() is not None:
         set_matplotlib_formats("svg")
 
 
-def style():
+def style() -> AbstractContextManager[None]:
     """The book's style as a context, for a library function that must not change the session's."""
     return matplotlib.style.context(STYLE)
 
 
-def row(columns, *, width=7.6, height=2.7):
+def row(columns, *, width=7.6, height=2.7) -> tuple[Figure, np.ndarray]:
     """A figure with a row of axes, outside pyplot's registry: (Figure, array of Axes)."""
     fig = Figure(figsize=(width, height))
     return fig, fig.subplots(1, columns, squeeze=False)[0]
 
 
-def to_svg(fig):
+def to_svg(fig) -> str:
     """The figure as a compact, reproducible SVG string: text stays text, numbers keep two decimals."""
     out = StringIO()
     with style():
@@ -59,7 +63,7 @@ def to_svg(fig):
     return re.sub(r"\s*\n\s*", " ", svg)
 
 
-def lines(x, curves, *, colors, xlabel, ylabel, log=""):
+def lines(x, curves, *, colors, xlabel, ylabel, log="") -> Axes:
     """Curves over x with their names at their right ends, on new axes, which are returned.
 
     `curves` maps a name to (X,) values, or to (runs, X) values, drawn as thin lines with a thick mean.
@@ -137,7 +141,7 @@ def _check_colors(colors, named, what):
 # Pictures of VarianceReduction ------------------------------------------------------------------------------
 
 
-def draw_cloud(ax, dots, mean, ellipses, half_widths, labels):
+def draw_cloud(ax, dots, mean, ellipses, half_widths, labels) -> None:
     """The cloud of ĝ: (M, 2) dots, the exact mean (2,), (name, colour, (K, 2) outline) of each ellipse."""
     ax.plot(*np.transpose(dots), "o", ms=3, color=SAMPLES, alpha=0.5, mew=0)
     for _, colour, outline in ellipses:
@@ -152,7 +156,7 @@ def draw_cloud(ax, dots, mean, ellipses, half_widths, labels):
     )
 
 
-def draw_bowl(ax, x, variance, marks, point, top, label):
+def draw_bowl(ax, x, variance, marks, point, top, label) -> None:
     """The variance along a line: curve, (name, x, variance) marks, the current (x, variance) point."""
     ax.plot(x, variance, color=INK)
     for name, at, value in marks:
@@ -162,7 +166,7 @@ def draw_bowl(ax, x, variance, marks, point, top, label):
     ax.set(title="Its total variance", xlim=(x[0], x[-1]), ylim=(0, top), xlabel=label, ylabel="tr Cov ĝ")
 
 
-def draw_horizon(ax, horizons, curves, point):
+def draw_horizon(ax, horizons, curves, point) -> None:
     """Total variance against the horizon: (name, colour, values) curves, the present one nameless."""
     smallest = min(values[values > 1e-9].min(initial=1.0) for _, _, values in curves)
     for name, colour, values in curves:
@@ -178,7 +182,7 @@ def draw_horizon(ax, horizons, curves, point):
 # Pictures of ValueIteration ---------------------------------------------------------------------------------
 
 
-def draw_map(ax, rows, cells, V, pi):
+def draw_map(ax, rows, cells, V, pi) -> None:
     """A map with the values (S,) of its states, tinted by sign, and a policy (S, 4) as arrows."""
     H, W = len(rows), len(rows[0])
     top = abs(V).max() or 1.0
@@ -210,7 +214,7 @@ def draw_map(ax, rows, cells, V, pi):
     ax.tick_params(length=0, labelbottom=False, labelleft=False)
 
 
-def draw_errors(ax, curves, k):
+def draw_errors(ax, curves, k) -> None:
     """Error and bounds against the number of sweeps on a logarithmic axis, and the present k."""
     for name, label, colour, dashes in (
         ("prior", "a-priori bound", BOUND, "--"),
@@ -228,7 +232,7 @@ def draw_errors(ax, curves, k):
     ax.legend(fontsize=7)
 
 
-def draw_plane(ax, run, limit, apply, gamma):
+def draw_plane(ax, run, limit, apply, gamma) -> None:
     """The plane of two states: the square around the limit through V_k, its image, the γ-times smaller square."""
     radius = abs(run[-1] - limit).max()
     sides = np.linspace(-1, 1, 60)

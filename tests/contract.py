@@ -33,17 +33,22 @@ import scipy.sparse as sp
 
 import rlbook.bellman
 import rlbook.mdp
-import rlbook.natural_gradient
-import rlbook.occupancy
+import rlbook.natural_gradients
+import rlbook.occupancies
 import rlbook.policy_gradient
 import rlbook.q_prop
 from rlbook import TabularMDP
 
-MODULES = ("mdp", "policy_gradient", "bellman", "natural_gradient", "occupancy", "q_prop")
+MODULES = ("mdp", "divergences", "policy_gradient", "bellman", "natural_gradients", "occupancies", "q_prop")
 HAS_TORCH = find_spec("torch") is not None
 if HAS_TORCH:
     MODULES += tuple(
-        f"neural.{name}" for name in ("episodes", "policy_gradient", "q_learning", "natural_gradient", "q_prop")
+        f"neural.{name}"
+        for name in (
+            *("episodes", "policy_gradient", "q_learning"),
+            *(f"natural_gradients.{room}" for room in ("fisher", "conjugate", "trust_region", "training")),
+            *(f"q_prop.{room}" for room in ("control_variates", "critics", "training", "variance")),
+        )
     )
 T, N = 3, 4  # steps and episodes
 
@@ -53,7 +58,7 @@ T, N = 3, 4  # steps and episodes
 
 @dataclass
 class Argument:
-    """A good argument: its kind, its value, and what of an array is free: "columns", "sizes", "shape", "nan"."""
+    """A good argument: kind, value, and what of an array is free: "columns", "rows", "sizes", "shape", "nan"."""
 
     kind: str
     value: object
@@ -230,6 +235,7 @@ COMMON = {  # what a parameter's name means everywhere but where `SPECIAL` says 
     "baseline": array(lambda w: w.numbers(w.S)),
     "gamma": number(0.75),
     "alpha": number(0.5),
+    "share": number(0.5),
     "tol": number(2.0**-20),
     "lam": number(0.5),
     "past": number(0.5),
@@ -345,6 +351,7 @@ NEURAL = {
         "batch": whole(4),
         "rate": number(0.5),
     },
+    "check_rule": {"rule": of("choice", lambda w: "full")},
     "control_weights": {"rule": of("choice", lambda w: "adaptive"), "batch": batch, "advantages": table},
     "q_prop_terms": {"rule": of("choice", lambda w: "adaptive"), "batch": batch},
     "q_prop_gradients": {"batch": batch, "terms": of("record", World.terms)},
@@ -387,7 +394,10 @@ SPECIAL = NEURAL | {  # by function, and by method; None: left at its default
     "occupancy_entropy": {"rho": sized(lambda w: w.rows(w.S, w.A))},
     "returns": {"rewards": sized(lambda w: w.numbers(N, T))},
     "trace": {"alpha": None},
-    "error_and_bounds": {"iterates": array(lambda w: w.numbers(4, 2, 3)), "limit": array(lambda w: w.numbers(2, 3))},
+    "error_and_bounds": {
+        "iterates": array(lambda w: w.numbers(4, 2, 3), free=("rows",)),
+        "limit": array(lambda w: w.numbers(2, 3)),
+    },
     "td_direction": {"problem": linear, "w": array(lambda w: w.numbers(2)), "method": of("choice", lambda w: "naive")},
     "linear_td": {"problem": linear, "w": array(lambda w: w.numbers(2)), "method": of("choice", lambda w: "residual")},
     "td_fixed_point": {"problem": linear},
@@ -422,7 +432,7 @@ SPECIAL = NEURAL | {  # by function, and by method; None: left at its default
         "sigma1": array(lambda w: w.rows(3), free=("shape", "nan")),
     },
     "softmax_path": {"theta": array(lambda w: w.numbers(3)), "r": array(lambda w: w.numbers(3))},
-    "plateau_time": {"start": number(-0.5), "end": number(1.5), "gap": number(0.5)},
+    "plateau_time": {"start": number(-0.5), "end": number(1.5), "reward_gap": number(0.5)},
     "policy_from_occupancy": {"unvisited": of("rows", lambda w: w.pi)},
     "flow_residual": {},
     "check_occupancy": {
@@ -430,8 +440,8 @@ SPECIAL = NEURAL | {  # by function, and by method; None: left at its default
         "mdp": of("mdp", World.still),
     },
     "occupancy_program": {"method": of("choice", lambda w: "highs-ds")},
-    "mix": {"alpha": sized(lambda w: np.array([0.25, 0.5]))},
-    "mixture_path": {"alpha": sized(lambda w: np.array([0.25, 0.5]))},
+    "mix": {"shares": sized(lambda w: np.array([0.25, 0.5]))},
+    "mixture_path": {"shares": sized(lambda w: np.array([0.25, 0.5]))},
     "polygon": {"mdp": of("mdp", World.small)},
     "from_plane": {"mdp": of("mdp", World.small), "second": array(lambda w: w.rows(2))},
     "two_by_two": {
@@ -564,8 +574,10 @@ def cases():
     found = []
     for name in MODULES:
         module = importlib.import_module(f"rlbook.{name}")
-        for member, value in vars(module).items():
-            if member.startswith("_") or getattr(value, "__module__", None) != module.__name__:
+        for member in getattr(module, "__all__", list(vars(module))):  # a topic's face says what of its rooms is public
+            value = getattr(module, member)
+            home = f"{getattr(value, '__module__', None)}."
+            if member.startswith("_") or not home.startswith(f"{module.__name__}."):
                 continue
             if inspect.isfunction(value):
                 twin = name.startswith("neural.") and member == "fisher_vector_product"  # chapter 3 has two
@@ -753,7 +765,12 @@ def bad_forms(argument):
     kind, value = argument.kind, argument.value
     plain = {name: (lambda x, other=other: other) for name, other in NO_NUMBERS.items()}
     if kind in ("array", "rows", "transitions"):
-        free = {"columns": ("one column more",), "sizes": ("one column more", "one row more"), "shape": BAD_SHAPES}
+        free = {
+            "columns": ("one column more",),
+            "rows": ("one row more",),
+            "sizes": ("one column more", "one row more"),
+            "shape": BAD_SHAPES,
+        }
         passes = {name for way in argument.free for name in free.get(way, ())}
         shapes = {name: f for name, f in BAD_SHAPES.items() if name not in passes}
         forms = BAD_FORMS | plain | shapes | ({} if kind == "array" else BAD_ROWS)

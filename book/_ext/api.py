@@ -15,7 +15,16 @@ from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
 # A module of one of these shows what the package offers, under the package's name; other helpers stay its own.
-PACKAGES = ("rlbook.neural", "rlbook.widgets")
+PACKAGES = (
+    "rlbook.mdp",
+    "rlbook.policy_gradient",
+    "rlbook.bellman",
+    "rlbook.natural_gradients",
+    "rlbook.occupancies",
+    "rlbook.q_prop",
+    "rlbook.neural",
+    "rlbook.widgets",
+)
 WHOLE = ("rlbook.widgets.base",)  # in such a package, but its classes are seen as bases of what the package offers
 LABEL = re.compile(r"\b(thm|lem|prop|def|eq)-[a-z0-9]+(?:-[a-z0-9]+)*\b")
 HEADINGS = ("Parameters", "Settings", "Raises", "Returns")
@@ -28,7 +37,7 @@ def public_names(module):
     begin with an underscore. A kind is "function", "class" or "data".
     """
     package = next((name for name in PACKAGES if module.startswith(f"{name}.") and module not in WHOLE), None)
-    listed = set(import_module(package).__all__) if package else None
+    listed = set(import_module(package or module).__dict__.get("__all__", ()))
     top = set(import_module("rlbook").__all__)
     found = []
     for node in ast.parse(Path(import_module(module).__file__).read_text(encoding="utf-8")).body:
@@ -38,8 +47,11 @@ def public_names(module):
             name, kind = ast.unparse(node.targets[0]), "data"
         else:
             continue
-        if name in listed if package else not name.startswith("_"):
-            found.append((f"{package or ('rlbook' if name in top else module)}.{name}", kind))
+        if name in listed if listed else not name.startswith("_"):
+            owner = package or module
+            if name in top and getattr(import_module("rlbook"), name) is getattr(import_module(module), name):
+                owner = "rlbook"
+            found.append((f"{owner}.{name}", kind))
     return found
 
 

@@ -18,7 +18,7 @@ import traitlets as tr
 from rlbook import plots
 from rlbook.bellman import policy_iteration, transition_matrix
 from rlbook.mdp import TabularMDP
-from rlbook.occupancy import occupancy
+from rlbook.occupancies import occupancy
 from rlbook.widgets.base import Whole
 from rlbook.widgets.dice import uniforms
 from rlbook.widgets.maps import MAP_SETTINGS, MapWidget, draw_cells, make_map, read_policy, write_policy

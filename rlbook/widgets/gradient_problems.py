@@ -50,8 +50,8 @@ class Problem:
 
     def __init__(self, mdp, theta, *, horizon, features=None, coordinates=None, states=None, axes=None, seed=0):
         self.mdp, self.features, self.horizon = mdp, features, horizon
-        self.pi = softmax_policy(theta, features)
-        score = score_table(self.pi, features)
+        self.pi = softmax_policy(theta, features=features)
+        score = score_table(self.pi, features=features)
         n = score.shape[-1]
         coordinates = tuple(range(min(n, 2))) if coordinates is None else tuple(coordinates)
         if len(coordinates) not in (1, 2) or any(i not in range(n) for i in coordinates):

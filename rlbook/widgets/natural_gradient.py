@@ -4,7 +4,7 @@ A Gaussian policy N(μ, σ²) with η = −½[(μ−c)² + σ²]: its steps are 
 chooses the bend k of the coordinate (σ itself is k = 1, log σ is k = 0), and are seen in (μ, σ) and in (μ, log σ).
 A softmax policy over three actions: its paths in the triangle of all policies, and the plateau of the Euclidean one.
 
-The numbers are those of `rlbook.natural_gradient`; the browser has a copy of these closed forms and steps
+The numbers are those of `rlbook.natural_gradients`; the browser has a copy of these closed forms and steps
 (frontend/src/natural_gradient/numerics.js), held to it by tests.
 """
 
@@ -16,7 +16,7 @@ import numpy as np
 import traitlets as tr
 
 from rlbook import plots
-from rlbook.natural_gradient import (
+from rlbook.natural_gradients import (
     gaussian_fisher,
     gaussian_gradient,
     gaussian_kl,

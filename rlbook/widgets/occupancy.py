@@ -4,7 +4,7 @@ A policy is a point (π(1|0), π(1|1)) of a square; its occupancy measure is fix
 quadrilateral D. The return is linear there: its level lines are straight, and a corner is best. Three views ask of it
 what turning the reward does, what mixing does, and what a temperature does.
 
-The numbers are those of `rlbook.occupancy`; the browser has a copy of these closed forms
+The numbers are those of `rlbook.occupancies`; the browser has a copy of these closed forms
 (frontend/src/occupancy/numerics.js), held to it by tests.
 """
 
@@ -16,7 +16,7 @@ import traitlets as tr
 from rlbook import plots
 from rlbook.bellman import evaluate_policy
 from rlbook.mdp import TabularMDP
-from rlbook.occupancy import (
+from rlbook.occupancies import (
     Mixing,
     ProgramSolution,
     entropy_program,

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.patches import Polygon
 
 from rlbook import plots
-from rlbook.occupancy import (
+from rlbook.occupancies import (
     entropy_program,
     from_plane,
     mix,

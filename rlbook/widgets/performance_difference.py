@@ -14,7 +14,7 @@ import traitlets as tr
 from rlbook import plots
 from rlbook.bellman import evaluate_policy, policy_iteration
 from rlbook.mdp import TabularMDP
-from rlbook.occupancy import TWO_BY_TWO, MixturePath, mixture_path, state_occupancy, two_by_two
+from rlbook.occupancies import TWO_BY_TWO, MixturePath, mixture_path, state_occupancy, two_by_two
 from rlbook.widgets.base import Number, Numbers
 from rlbook.widgets.maps import MapWidget, draw_cells, make_map, read_policy, write_policy
 
@@ -37,7 +37,7 @@ class PerformanceDifference(MapWidget):
     cell_rewards : what a step that ends in a cell earns besides, H lists of W numbers; or empty
     slip, gamma, step_reward, goal_reward, pit_reward : as `gridworld` takes them; gamma at most 0.98
     policy, other : π and π', rows of ^ > v < and, for all four alike, a dot; or empty, which is dots
-    example : of two states, a name in `rlbook.occupancy.TWO_BY_TWO`; γ is `gamma`
+    example : of two states, a name in `rlbook.occupancies.TWO_BY_TWO`; γ is `gamma`
     first, second : with what probability π and π' take the second action in each of the two states
     alpha : how far from π to π', from 0 to 1
     weights : where the terms are weighed: by ρ of π_α ("new", which is right) or by ρ_π ("old": the surrogate)

@@ -1,4 +1,4 @@
-"""rlbook.neural.natural_gradient: products with the Fisher matrix, steps within a trust region, training."""
+"""rlbook.neural.natural_gradients: products with the Fisher matrix, steps within a trust region, training."""
 
 import itertools
 
@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import rlbook.neural as neural
 from rlbook import garnet, occupancy, softmax_policy
-from rlbook.natural_gradient import conjugate_gradient, fisher, trust_region_step
+from rlbook.natural_gradients import conjugate_gradient, fisher, trust_region_step
 from rlbook.neural import (
     METHODS,
     PENDULUM,

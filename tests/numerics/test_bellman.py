@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import rlbook
 import rlbook.bellman
 from rlbook import TabularMDP, evaluate_policy, garnet, gridworld, policy_iteration, solve, value_iteration
-from rlbook.bellman import greedy_policy, soft_operator, soft_policy, soft_policy_iteration, soft_value_iteration
+from rlbook.bellman import greedy_policy, large, soft_operator, soft_policy, soft_policy_iteration, soft_value_iteration
 from tests import oracles
 from tests.strategies import plain, policies, tabular_mdps
 
@@ -174,8 +174,8 @@ def test_quantecon_agrees(mdp):
 @pytest.mark.parametrize("blocks", [1, 5])
 def test_solve_is_right_where_it_sweeps_outwards(monkeypatch, slip, blocks):
     mdp = random_world(60, slip=slip)
-    assert mdp.n_states >= rlbook.bellman.LU_BELOW
-    monkeypatch.setattr(rlbook.bellman, "DEPTH", -(-mdp.n_states // (blocks * math.isqrt(mdp.n_states))))
+    assert mdp.n_states >= large.LU_BELOW
+    monkeypatch.setattr(large, "DEPTH", -(-mdp.n_states // (blocks * math.isqrt(mdp.n_states))))
     truth = policy_iteration(mdp)
     assert truth.converged
     solution = solve(mdp, tol=1e-9)
@@ -184,7 +184,7 @@ def test_solve_is_right_where_it_sweeps_outwards(monkeypatch, slip, blocks):
     assert abs(solution.Q - truth.Q).max() <= solution.error_bound + truth.error_bound
     assert solution.steps < value_iteration(mdp, tol=1e-9).steps / 3
     # and where the passes are cut short, policy iteration ends what they began
-    monkeypatch.setattr(rlbook.bellman, "MOST_PASSES", 2)
+    monkeypatch.setattr(large, "MOST_PASSES", 2)
     cut = solve(mdp, tol=1e-9)
     assert cut.converged
     assert abs(cut.V - truth.V).max() <= cut.error_bound + truth.error_bound
@@ -202,7 +202,7 @@ def test_a_large_world_in_which_the_best_is_to_go_round_takes_few_passes():
 
 
 def test_states_from_which_the_best_one_is_out_of_reach_are_solved_too(monkeypatch):
-    monkeypatch.setattr(rlbook.bellman, "LU_BELOW", 100)
+    monkeypatch.setattr(large, "LU_BELOW", 100)
     rows = ["S" + "." * 18 + "G", "#" * 20, *["." * 20] * 20]  # below the wall nothing can be earned
     mdp = gridworld(rows, gamma=0.99, step_reward=-1)
     solution = solve(mdp)
@@ -253,11 +253,11 @@ def test_every_way_to_evaluate_a_policy_gives_its_value(monkeypatch, kind):
 def test_states_in_the_order_of_the_likeliest_moves_make_the_matrix_nearly_triangular():
     mdp = random_world(60, slip=0.0)
     P_pi = rlbook.bellman.transition_matrix(mdp, solve(mdp).pi)
-    order = rlbook.bellman._to_rest(P_pi)
+    order = large._to_rest(P_pi)
     assert (np.sort(order) == np.arange(mdp.n_states)).all()
     assert sp.triu(P_pi[order][:, order], 1).sum() == 0  # a policy that knows where it goes, and goes there
     walk = rlbook.bellman.transition_matrix(mdp, np.full(mdp.r.shape, 0.25))
-    assert (np.sort(rlbook.bellman._to_rest(walk)) == np.arange(mdp.n_states)).all()
+    assert (np.sort(large._to_rest(walk)) == np.arange(mdp.n_states)).all()
 
 
 def test_chebyshev_outpaces_repetition_on_a_walk_and_leaves_where_it_does_not_help():
@@ -270,7 +270,7 @@ def test_chebyshev_outpaces_repetition_on_a_walk_and_leaves_where_it_does_not_he
         return M @ v
 
     counted = sp.linalg.LinearOperator(M.shape, matvec=product, dtype=float)
-    x = rlbook.bellman._chebyshev(counted, b, np.zeros_like(b), 1e-9, 0.99)
+    x = large._chebyshev(counted, b, np.zeros_like(b), 1e-9, 0.99)
     assert abs(b + M @ x - x).max() <= 1e-9
     by_repetition = np.log(1e-9) / np.log(0.99)
     assert len(products) < by_repetition / 8
@@ -278,7 +278,7 @@ def test_chebyshev_outpaces_repetition_on_a_walk_and_leaves_where_it_does_not_he
     products.clear()
     M = 0.99 * sp.csr_array((np.ones(500), (np.arange(500), (np.arange(500) + 1) % 500)), shape=(500, 500))
     counted = sp.linalg.LinearOperator(M.shape, matvec=product, dtype=float)
-    rlbook.bellman._chebyshev(counted, np.eye(500)[0], np.zeros(500), 1e-9, 0.99)
+    large._chebyshev(counted, np.eye(500)[0], np.zeros(500), 1e-9, 0.99)
     assert len(products) < 100
 
 
@@ -406,7 +406,7 @@ def test_a_tolerance_below_what_float64_can_certify_is_not_claimed(tol, gamma):
 
 
 def test_a_tolerance_out_of_reach_ends_in_a_large_sparse_mdp_too(monkeypatch):
-    monkeypatch.setattr(rlbook.bellman, "LU_BELOW", 100)
+    monkeypatch.setattr(large, "LU_BELOW", 100)
     solution = solve(random_world(25, gamma=0.9), tol=1e-15)
     assert not solution.converged
     assert solution.error_bound < 1e-10

@@ -7,7 +7,7 @@ import pytest
 import scipy.sparse as sp
 
 from rlbook import TabularMDP, checks, evaluate_policy, occupancy
-from rlbook.occupancy import policy_from_occupancy
+from rlbook.occupancies import policy_from_occupancy
 from tests.contract import World, arguments, cases, failures
 
 

@@ -4,7 +4,6 @@ Truth is what exact arithmetic gives for the float64 numbers of P, r, γ and π,
 """
 
 from fractions import Fraction
-from importlib import import_module
 
 import mpmath
 import numpy as np
@@ -13,10 +12,9 @@ import scipy.sparse as sp
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-import rlbook.bellman
 from rlbook import TabularMDP, evaluate_policy, garnet, occupancy, policy_iteration, solve, value_iteration
-from rlbook.bellman import advantages, soft_policy_iteration, soft_value_iteration
-from rlbook.occupancy import entropy_program, flow_residual, occupancy_program
+from rlbook.bellman import advantages, large, soft_policy_iteration, soft_value_iteration
+from rlbook.occupancies import entropy_program, flow_residual, occupancy_program
 from tests import oracles
 from tests.strategies import hard_mdps, plain, policies
 
@@ -159,9 +157,8 @@ def test_the_soft_twins_are_within_their_bounds(mdp, share):
 @pytest.mark.parametrize("offset", [0.0, 1e6])
 def test_the_iterative_solvers_keep_to_their_bounds(monkeypatch, gamma, offset):
     """The same small worlds as large ones are solved: by Chebyshev, BiCGSTAB, and sweeps outwards."""
-    monkeypatch.setattr(rlbook.bellman, "LU_BELOW", 2)
-    monkeypatch.setattr(import_module("rlbook.occupancy"), "LU_BELOW", 2)
-    monkeypatch.setattr(rlbook.bellman, "MOST_PASSES", 3)
+    monkeypatch.setattr(large, "LU_BELOW", 2)
+    monkeypatch.setattr(large, "MOST_PASSES", 3)
     for seed in range(3):
         rng = np.random.default_rng(seed)
         mdp = garnet(3, 2, 2, gamma=gamma, rng=rng, sparse=True)

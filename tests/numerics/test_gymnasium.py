@@ -17,7 +17,7 @@ from gymnasium.envs.toy_text.frozen_lake import generate_random_map
 
 from rlbook import TabularMDP
 from rlbook.bellman import policy_iteration
-from rlbook.mdp import TRANSPARENT_WRAPPERS
+from rlbook.mdp.gymnasium_tables import TRANSPARENT_WRAPPERS
 from tests.strategies import plain
 
 STEPS = 100_000

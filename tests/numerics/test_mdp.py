@@ -15,10 +15,10 @@ import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
-import rlbook.mdp
 from rlbook import TabularMDP, evaluate_policy, expected_return, garnet, gridworld, occupancy
 from rlbook.bellman import transition_matrix
 from rlbook.checks import policy as check_policy
+from rlbook.mdp import worlds
 from tests.strategies import arrays, plain, policies, tabular_mdps
 
 
@@ -623,12 +623,12 @@ def test_a_large_map_is_sparse_and_the_numbers_are_the_same(monkeypatch):
     rows[0] = "S" + rows[0][1:]
     options = {"gamma": 0.9, "slip": 0.3, "step_reward": -0.1, "goal_reward": 2, "pit_reward": -3}
     dense = gridworld(rows, **options)
-    monkeypatch.setattr(rlbook.mdp, "SPARSE_FROM", dense.n_states)
+    monkeypatch.setattr(worlds, "SPARSE_FROM", dense.n_states)
     thin = gridworld(rows, **options)
     assert not dense.is_sparse
     assert thin.is_sparse
     assert_same_mdp(dense, thin)
-    monkeypatch.setattr(rlbook.mdp, "SPARSE_FROM", dense.n_states + 1)
+    monkeypatch.setattr(worlds, "SPARSE_FROM", dense.n_states + 1)
     assert not gridworld(rows, **options).is_sparse
 
 

@@ -29,7 +29,7 @@ from rlbook import (
     softmax_policy,
     value_iteration,
 )
-from rlbook.natural_gradient import (
+from rlbook.natural_gradients import (
     estimate_fisher,
     fisher_vector_product,
     gaussian_fisher,
@@ -43,7 +43,7 @@ from rlbook.natural_gradient import (
     steepest_descent,
     trust_region_step,
 )
-from rlbook.occupancy import history_occupancy, performance_difference, surrogate
+from rlbook.occupancies import history_occupancy, performance_difference, surrogate
 from rlbook.policy_gradient import (
     exact_moments,
     finite_horizon_values,
@@ -553,7 +553,9 @@ def test_mend_11_a_good_action_may_well_be_followed_by_a_bad_return():
 
 def test_the_policies_of_this_file_are_rlbooks():
     np.testing.assert_allclose(softmax_policy(THETA), PI, atol=1e-15)
-    np.testing.assert_allclose(softmax_policy([0.5], shared_logit(2)), policy(1 / (1 + np.exp(-0.5)), 2), atol=1e-15)
+    np.testing.assert_allclose(
+        softmax_policy([0.5], features=shared_logit(2)), policy(1 / (1 + np.exp(-0.5)), 2), atol=1e-15
+    )
 
 
 # Chapter 2 · values as fixed points --------------------------------------------------------------------------

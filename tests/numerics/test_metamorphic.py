@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from rlbook import TabularMDP, evaluate_policy, garnet, occupancy, policy_iteration, sample_trajectories, solve
 from rlbook.bellman import advantages, soft_policy_iteration, soft_value_iteration, trace, value_iteration
-from rlbook.natural_gradient import compatible_weights, fisher, gaussian_kl, kl, mean_kl, natural_gradient, npg
-from rlbook.occupancy import (
+from rlbook.natural_gradients import compatible_weights, fisher, gaussian_kl, kl, mean_kl, natural_gradient, npg
+from rlbook.occupancies import (
     estimate_performance_difference,
     expected_return,
     jensen_shannon,
@@ -174,7 +174,7 @@ def test_the_linear_program_does_not_lose_its_digits_to_what_all_rewards_share(c
     one, two = occupancy_program(mdp), occupancy_program(other)
     tolerance = 1e-8 * a + 1e-14 * abs(c) / (1 - mdp.gamma)
     assert abs(two.value - a * one.value - c / (1 - mdp.gamma)) <= tolerance
-    assert two.gap <= a * one.gap + tolerance
+    assert two.duality_gap <= a * one.duality_gap + tolerance
 
 
 # The variance with a baseline does not know c ---------------------------------------------------------------

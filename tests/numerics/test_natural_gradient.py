@@ -23,7 +23,7 @@ from rlbook import (
     occupancy,
     softmax_policy,
 )
-from rlbook.natural_gradient import (
+from rlbook.natural_gradients import (
     compatible_weights,
     estimate_fisher,
     fisher_vector_product,
@@ -46,7 +46,7 @@ from rlbook.natural_gradient import (
     steepest_descent,
     trust_region_step,
 )
-from rlbook.occupancy import surrogate, total_variation, trust_region_bound
+from rlbook.occupancies import surrogate, total_variation, trust_region_bound
 from tests import oracles
 from tests.strategies import NUMBERS, arrays, parametrisations, plain, policies, tabular_mdps, thetas
 
@@ -516,12 +516,14 @@ class Bent:
     def direction(self, natural):
         """(F⁻¹g or g in θ, the same in w), where those of w are finite differences of η and of the KL in w."""
         mdp, phi, theta = self.mdp, self.features, self.theta(self.w)
-        pi = softmax_policy(theta, phi)
+        pi = softmax_policy(theta, features=phi)
         g = exact_gradient(mdp, theta, features=phi)
-        bent_g = oracles.finite_difference(lambda w: expected_return(mdp, softmax_policy(self.theta(w), phi)), self.w)
+        bent_g = oracles.finite_difference(
+            lambda w: expected_return(mdp, softmax_policy(self.theta(w), features=phi)), self.w
+        )
         if not natural:
             return g, bent_g
-        bent_F = oracles.hessian(lambda w: mean_kl(mdp, pi, softmax_policy(self.theta(w), phi)), self.w)
+        bent_F = oracles.hessian(lambda w: mean_kl(mdp, pi, softmax_policy(self.theta(w), features=phi)), self.w)
         return natural_gradient(mdp, theta, features=phi), np.linalg.solve(bent_F, bent_g)
 
 
@@ -1462,14 +1464,14 @@ REFUSED = [
     *(("b", conjugate_gradient, (identity, bad)) for bad in (np.eye(2), [np.nan, 1.0], [np.inf], "x")),
     *(("pi", mirror_step, (bad, PI, 1.0)) for bad in NO_POLICIES),
     *(("A", mirror_step, (PI, bad, 1.0)) for bad in (np.ones(2), np.ones((3, 2)), np.full((2, 2), np.inf), "x")),
-    *(("alpha", mirror_step, (PI, PI, bad)) for bad in NO_NUMBERS),
+    *(("step_size", mirror_step, (PI, PI, bad)) for bad in NO_NUMBERS),
     *(("theta", softmax_path, (bad, [1.0, 0.0], 0.1, 2)) for bad in (np.eye(2), "x", [np.nan, 0.0])),
     *(("r", softmax_path, ([1.0, 0.0], bad, 0.1, 2)) for bad in (np.eye(2), np.ones(3), "x", [np.nan, 0.0])),
-    *(("alpha", softmax_path, ([1.0, 0.0], [1.0, 0.0], bad, 2)) for bad in NO_SIZES),
+    *(("step_size", softmax_path, ([1.0, 0.0], [1.0, 0.0], bad, 2)) for bad in NO_SIZES),
     *(("steps", softmax_path, ([1.0, 0.0], [1.0, 0.0], 0.1, bad)) for bad in NO_LENGTHS),
     *(("start", plateau_time, (bad, 0.0, 1.0)) for bad in NO_NUMBERS),
     *(("end", plateau_time, (0.0, bad, 1.0)) for bad in NO_NUMBERS),
-    *(("gap", plateau_time, (0.0, 1.0, bad)) for bad in [0.0, *NO_NUMBERS]),
+    *(("reward_gap", plateau_time, (0.0, 1.0, bad)) for bad in [0.0, *NO_NUMBERS]),
     *(("sigma", gaussian_fisher, (bad,)) for bad in NO_SIZES),
     ("sigma", gaussian_kl, (0.0, 0.0, 0.0, 1.0)),
     ("sigma1", gaussian_kl, (0.0, np.ones(2), 0.0, [1.0, -1.0])),
@@ -1479,7 +1481,7 @@ REFUSED = [
     *(("n", kl_ellipse, (0.0, 1.0, 0.1, bad, 1.0)) for bad in NO_COUNTS),
     *(("sigma", f, (0.0, bad, 0.1, 8)) for bad in NO_SIZES for f in (kl_contour,)),
 ]
-MOVES = {"alpha": 0.1, "natural": True}
+MOVES = {"step_size": 0.1, "natural": True}
 REFUSED_OPTIONS = [
     *(("damping", natural_gradient, {"mdp": MDP, "theta": THETA, "damping": bad}) for bad in [-1.0, *NO_NUMBERS]),
     *(
@@ -1505,7 +1507,7 @@ REFUSED_OPTIONS = [
     *(("sigma", gauss, {"function": gaussian_gradient, "sigma": bad}) for bad in NO_SIZES),
     *(("c", gauss, {"function": gaussian_step, **MOVES, "c": bad}) for bad in NO_NUMBERS),
     *(("bend", gauss, {"function": gaussian_step, **MOVES, "bend": bad}) for bad in NO_NUMBERS),
-    *(("alpha", gauss, {"function": gaussian_step, **MOVES, "alpha": bad}) for bad in NO_SIZES),
+    *(("step_size", gauss, {"function": gaussian_step, **MOVES, "step_size": bad}) for bad in NO_SIZES),
     *(("steps", gauss, {"function": gaussian_path, **MOVES, "steps": bad}) for bad in NO_LENGTHS),
     *(("sigma", gauss, {"function": gaussian_path, **MOVES, "steps": 0, "sigma": bad}) for bad in NO_SIZES),
     *(("t", gauss, {"function": gaussian_flow, "natural": True, "t": bad}) for bad in (-1.0, [0.0, np.nan], "x")),

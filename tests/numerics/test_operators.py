@@ -37,7 +37,7 @@ from rlbook.bellman import (
     transition_matrix,
     two_states,
 )
-from rlbook.occupancy import occupancy
+from rlbook.occupancies import occupancy
 from rlbook.widgets import ValueIteration
 from tests import oracles
 from tests.strategies import arrays, plain, policies, tabular_mdps

@@ -19,7 +19,6 @@ from rlbook import (
 )
 from rlbook.policy_gradient import (
     Trajectories,
-    _joint_alias_tables,
     estimate_moments,
     exact_moments,
     finite_horizon_values,
@@ -31,6 +30,7 @@ from rlbook.policy_gradient import (
     state_distributions,
     variance_against_horizon,
 )
+from rlbook.policy_gradient.sampling import _joint_alias_tables
 from tests import oracles
 from tests.strategies import (
     arrays,
@@ -84,7 +84,7 @@ def a_small_mdp(gamma=0.9):
 def test_softmax_policy_is_the_softmax(data):
     mdp = data.draw(tabular_mdps())
     theta, features = data.draw(parametrisations(mdp))
-    pi = softmax_policy(theta, features)
+    pi = softmax_policy(theta, features=features)
     close(pi, oracles.softmax(theta, features), 1e-14)
     close(pi.sum(axis=1), np.ones(mdp.n_states), 1e-15)
     if features is None:  # a constant added to a state's logits changes nothing, were it ever so large
@@ -99,7 +99,7 @@ def test_the_score_is_the_gradient_of_log_pi_and_has_mean_zero(data):
     theta, features = data.draw(parametrisations(mdp))
     pi = oracles.softmax(theta, features)
     slopes = oracles.finite_difference(lambda x: np.log(oracles.softmax(x, features)), theta)
-    psi = score_table(pi, features)
+    psi = score_table(pi, features=features)
     close(psi.reshape(slopes.shape), slopes, 1e-8)
     close(psi, oracles.scores(pi, features), 1e-14)
     close(np.einsum("sa,sak->sk", pi, slopes.reshape(*pi.shape, -1)), np.zeros(psi[:, 0].shape), 1e-8)
@@ -187,7 +187,7 @@ def test_exact_gradient_is_the_slope_of_the_return(data):
     close(gradient, oracles.finite_difference(eta, theta), 1e-6)
     close(
         gradient,
-        oracles.finite_difference(lambda x: expected_return(mdp, softmax_policy(x, features)), theta),
+        oracles.finite_difference(lambda x: expected_return(mdp, softmax_policy(x, features=features)), theta),
         1e-6,
     )
     # Σ_s ρ_π(s) Σ_a ∇π(a|s) Q^π(s,a), each factor from its own oracle
@@ -715,8 +715,8 @@ def test_a_state_whose_actions_share_their_features_needs_no_baseline(seed):
     features[1] = features[1, 0]
     features[2, 1:], pi[2] = features[2, 1], [0, 0.3, 0.7]  # equal where they are ever taken
     pi[1] *= 1 + 5e-9  # a sum that is off by what is let pass must not show as a score either
-    assert not score_table(pi, features)[1].any()
-    assert not score_table(pi, features)[2, 1:].any()
+    assert not score_table(pi, features=features)[1].any()
+    assert not score_table(pi, features=features)[2, 1:].any()
     for f in (per_step_baseline, optimal_baseline):
         assert not f(mdp, pi, 3, features=features)[:, 1:].any()
 
@@ -968,10 +968,7 @@ REFUSED = [
         ("theta", softmax_policy, (bad,))
         for bad in (np.ones(3), 1.0, np.ones((2, 2, 2)), [[np.nan, 0.0]], "x", [[1], [1, 2]])
     ),
-    *(("theta", softmax_policy, (bad, FEATURES)) for bad in (np.ones(2), np.ones((2, 2)), [np.inf, 0.0, 0.0], "x")),
-    *(("features", softmax_policy, (np.ones(3), bad)) for bad in NO_FEATURES if np.shape(bad) != (3, 2, 3)),
     *(("pi", score_table, (bad,)) for bad in (np.ones(2), "x", None)),
-    *(("features", score_table, (PI, bad)) for bad in NO_FEATURES),
     *(("theta", exact_gradient, (MDP, bad)) for bad in (np.ones((3, 2)), np.ones(4), "x")),
     *(("pi", f, (MDP, bad, 3)) for bad in NO_POLICIES for f in (finite_horizon_values, state_distributions)),
     *(("pi", f, (MDP, bad, 3)) for bad in NO_POLICIES for f in (per_step_baseline, optimal_baseline, exact_moments)),
@@ -987,6 +984,16 @@ REFUSED = [
     *(("n", sample_trajectories, (MDP, PI, bad, 3, RNG)) for bad in NO_COUNTS),
 ]
 REFUSED_OPTIONS = [
+    *(
+        ("theta", softmax_policy, (bad,), {"features": FEATURES})
+        for bad in (np.ones(2), np.ones((2, 2)), [np.inf, 0.0, 0.0], "x")
+    ),
+    *(
+        ("features", softmax_policy, (np.ones(3),), {"features": bad})
+        for bad in NO_FEATURES
+        if np.shape(bad) != (3, 2, 3)
+    ),
+    *(("features", score_table, (PI,), {"features": bad}) for bad in NO_FEATURES),
     *(("horizon", exact_gradient, (MDP, PI), {"horizon": bad}) for bad in NO_COUNTS if bad is not None),
     *(("baseline", exact_moments, (MDP, PI, 3), {"baseline": bad}) for bad in NO_BASELINES),
     *(("baseline", per_trajectory_gradients, (BATCH, PI, 0.9), {"baseline": bad}) for bad in NO_BASELINES),

@@ -12,7 +12,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import ndtr
 
 from rlbook import TabularMDP, bellman_operator, evaluate_policy, garnet, value_iteration
-from rlbook.occupancy import state_occupancy
+from rlbook.occupancies import state_occupancy
 from rlbook.q_prop import (
     RULES,
     CorrelatedPair,

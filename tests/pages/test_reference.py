@@ -28,17 +28,25 @@ def modules():
 
 def public():
     """{name as a reader imports it: object}, found by importing, and not as the page finds it: by reading source."""
-    found, top = {}, import_module("rlbook")
+    found, packages, top = {}, set(), import_module("rlbook")
     for name in modules():
         module = import_module(name)
-        if name.startswith(("rlbook.neural.", "rlbook.widgets.")) and name != "rlbook.widgets.base":
+        package = import_module(name.rpartition(".")[0])
+        if package is not top and name != "rlbook.widgets.base":
+            packages.add(package.__name__)
             continue
         for key, value in vars(module).items():
             of_module = (inspect.isfunction(value) or inspect.isclass(value)) and value.__module__ == name
-            if of_module and not key.startswith("_"):
+            if of_module and not key.startswith("_") and key in getattr(module, "__all__", [key]):
                 found[f"rlbook.{key}" if key in top.__all__ else f"{name}.{key}"] = value
-    for package in ("rlbook.neural", "rlbook.widgets"):
-        found |= {f"{package}.{key}": getattr(import_module(package), key) for key in import_module(package).__all__}
+    for package in map(import_module, packages):
+        for key in package.__all__:
+            value = getattr(package, key)
+            home = getattr(value, "__module__", package.__name__)
+            if getattr(top, key, None) is value:
+                found[f"rlbook.{key}"] = value
+            elif home == package.__name__ or home.startswith(f"{package.__name__}.") or not callable(value):
+                found[f"{package.__name__}.{key}"] = value
     return found
 
 

@@ -9,7 +9,7 @@ import pytest
 import traitlets
 
 from rlbook import evaluate_policy, expected_return, occupancy, policy_iteration
-from rlbook.occupancy import mixture_path, performance_difference, surrogate, two_by_two
+from rlbook.occupancies import mixture_path, performance_difference, surrogate, two_by_two
 from rlbook.widgets import AverageGrid, PerformanceDifference, average_grid
 from rlbook.widgets import performance_difference as difference
 from rlbook.widgets.average_grid import Episodes

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import traitlets
 
-from rlbook.natural_gradient import gaussian_kl, gaussian_path, gaussian_step, kl, softmax_path
+from rlbook.natural_gradients import gaussian_kl, gaussian_path, gaussian_step, kl, softmax_path
 from rlbook.widgets import NaturalGradient
 from rlbook.widgets.natural_gradient import DEFAULTS, PRESETS
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rlbook.natural_gradient import (
+from rlbook.natural_gradients import (
     gaussian_fisher,
     gaussian_flow,
     gaussian_gradient,

@@ -10,7 +10,7 @@ import traitlets
 
 from rlbook import gridworld
 from rlbook.bellman import policy_iteration
-from rlbook.occupancy import check_occupancy, expected_return, occupancy, two_by_two
+from rlbook.occupancies import check_occupancy, expected_return, occupancy, two_by_two
 from rlbook.widgets import Occupancy
 from rlbook.widgets.occupancy import CORNERS, DEFAULTS, PRESETS
 

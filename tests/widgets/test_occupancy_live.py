@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from rlbook.occupancy import flow_residual, from_plane, mix, occupancy, policy_from_occupancy
+from rlbook.occupancies import flow_residual, from_plane, mix, occupancy, policy_from_occupancy
 from rlbook.widgets import Occupancy
 from rlbook.widgets.occupancy import PRESETS
 from tests.live import WIDTHS, data, numbers, settled, tabbed

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from rlbook.occupancy import (
+from rlbook.occupancies import (
     entropy_program,
     expected_return,
     flow_residual,

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rlbook import occupancy
-from rlbook.occupancy import TWO_BY_TWO, mixture_path, performance_difference, state_occupancy, two_by_two
+from rlbook.occupancies import TWO_BY_TWO, mixture_path, performance_difference, state_occupancy, two_by_two
 from rlbook.widgets import PerformanceDifference
 from rlbook.widgets.maps import make_map, read_policy
 from tests.node import close_to
@@ -18,7 +18,7 @@ PROBABILITIES = st.sampled_from([0.0, 0.1, 0.5, 0.75, 1.0])
 
 
 def agrees(js, process, mdp, pi, pi_new, alpha):
-    """Every number that the widget shows, against rlbook.occupancy."""
+    """Every number that the widget shows, against rlbook.occupancies."""
     found = js.difference(process, mdp.rho0.tolist(), pi.ravel().tolist(), pi_new.ravel().tolist(), alpha)
     path = mixture_path(mdp, pi, pi_new, [alpha])
     mixed = (1 - alpha) * pi + alpha * pi_new

@@ -1,5 +1,5 @@
 // What NaturalGradient computes in the browser: closed forms and steps of finite size. Pure functions, each held to
-// its Python twin (rlbook/natural_gradient.py) by tests/widgets/test_natural_gradient_parity.py.
+// its Python twin (rlbook/natural_gradients/) by tests/widgets/test_natural_gradient_parity.py.
 //
 // A Gaussian policy N(μ, σ²) with η = −½[(μ−c)² + σ²]; steps are taken in (μ, u), where u = (σᵏ−1)/k, or log σ for
 // the bend k = 0. A policy that is none, because a step has left σ > 0, is [NaN, NaN].

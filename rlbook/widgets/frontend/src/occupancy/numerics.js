@@ -1,5 +1,5 @@
 // What Occupancy computes in the browser: closed forms for two states and two actions. Pure functions, each held to its
-// Python twin (rlbook/occupancy.py, rlbook/widgets/occupancy.py) by tests/widgets/test_occupancy_parity.py.
+// Python twin (rlbook/occupancies/, rlbook/widgets/occupancy.py) by tests/widgets/test_occupancy_parity.py.
 //
 // An MDP is { ahead, r, gamma, start }: ahead[s][a] = P(1|s,a) and start = ρ₀(1). A policy is [π(1|0), π(1|1)], an
 // occupancy [[ρ(0,0), ρ(0,1)], [ρ(1,0), ρ(1,1)]], a point of the plane [ρ(0,1), ρ(1,1)].
