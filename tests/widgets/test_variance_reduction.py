@@ -11,7 +11,7 @@ import traitlets
 from rlbook import gridworld
 from rlbook.policy_gradient import exact_gradient, exact_moments
 from rlbook.widgets import VarianceReduction
-from rlbook.widgets.variance_reduction import PRESETS, Problem, enumerate_trajectories
+from rlbook.widgets.gradient_problems import PRESETS, Problem, enumerate_trajectories
 from tests.node import SOURCES, Javascript
 
 SETTINGS = ("preset", "kappa", "beta", "baseline", "step", "state", "batch")
