@@ -52,6 +52,25 @@ def settled(page):
     page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
+def swipe(page, start, end, steps=10):
+    """A finger goes from a point of the page to another."""
+    send = page.context.new_cdp_session(page).send
+    shares = [step / steps for step in range(steps + 1)]
+    points = [{key: float((1 - s) * a + s * b) for key, a, b in zip("xy", start, end, strict=True)} for s in shares]
+    send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": points[:1]})
+    for point in points[1:]:
+        send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [point]})
+    send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    page.wait_for_timeout(120)
+
+
+# Where a page's only widget has its parts, and how high it is.
+PARTS = """() => ["rl-legend", "rl-leading", "rl-table", "rl-controls:not(.rl-leading)", "rl-foot"]
+  .map((kind) => document.querySelector(`.${kind}`).getBoundingClientRect().top + window.scrollY)
+  .concat([...document.querySelectorAll(".rl-panel")].map((at) => at.getBoundingClientRect().top + window.scrollY))
+  .concat(document.querySelector(".rl").getBoundingClientRect().height)"""
+
+
 def data(page):
     """What a page's only widget says of itself, once nothing is being played in it."""
     settled(page)

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from rlbook import evaluate_policy, gridworld
 from rlbook.bellman import bellman_operator, optimality_operator, soft_operator, soft_policy
 from rlbook.widgets import ValueIteration
-from rlbook.widgets.value_iteration import STARTS, TWO_STATES, PlaneSweeps, Sweeps
+from rlbook.widgets.sweeps import TWO_STATES, PlaneSweeps, Sweeps
+from rlbook.widgets.value_iteration import STARTS
 from tests.node import close_to
 from tests.strategies import arrows, grids, large_map, lists
 

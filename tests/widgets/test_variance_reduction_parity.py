@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rlbook.policy_gradient import exact_moments, per_trajectory_gradients
-from rlbook.widgets.variance_reduction import Problem, two_rooms
+from rlbook.widgets.gradient_problems import Problem, two_rooms
 from tests.strategies import arrays, shared_features, tabular_mdps, thetas
 
 MODULES = ("variance_reduction/numerics.js",)

@@ -104,6 +104,7 @@ export function render({ model, el, link }) {
     ["rl-key-bound", "1 − ρ²"],
     ["", "Drag both lines, the point, and n."],
   );
+  legend.classList.add("rl-legend");
   const panels = [
     "Samples and the line 1 − cg",
     "The variance of f + cg",

@@ -141,6 +141,7 @@ export function render({ model, el, link }) {
     ["rl-key-bound", "lowest"],
     ["", "Drag both lines and the point on the parabola."],
   );
+  legend.classList.add("rl-legend");
   const panels = ["What the critic takes from Â", "The variance of ĝ", "", "The rules"].map((title) => panel(title));
   const holders = panels.map(({ holder }) => holder);
   const singles = Object.fromEntries(Object.entries(SINGLE).map(([name, text]) => [`single-${name}`, text]));
