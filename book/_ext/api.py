@@ -140,6 +140,10 @@ def to_rst(lines):
             while not block[-1]:
                 block.pop()
             out += ["", ".. parsed-literal::", "", *(f"   {marked_up(part)}" if part else "" for part in block), ""]
+        elif line.startswith(">>> "):
+            end = next((k for k in range(i, len(lines)) if not lines[k].strip()), len(lines))
+            out += ["", ".. code-block:: pycon", "", *(f"   {part}" for part in lines[i:end]), ""]
+            i = end
         else:
             out.append(marked_up(line))
             i += 1

@@ -65,9 +65,12 @@ def evaluation_target(critic, transitions, next_actions, gamma) -> torch.Tensor:
     (prop-critic-target); with a' = μ(s') it is that of the deterministic policy. There is no max over a'.
     """
     check_transitions(transitions)
-    gamma, N = checks.discount(gamma), len(transitions.rewards)
+    gamma = checks.discount(gamma)
+    wanted = np.shape(transitions.actions)
+    if len(wanted) != 2:
+        raise ValueError(f"transitions.actions must be (n, m) for a critic of vectors, got shape {wanted}")
     next_actions = data(
-        checks.module("critic", critic), "next_actions", next_actions, (N, "m"), note=", one a transition"
+        checks.module("critic", critic), "next_actions", next_actions, wanted, note=" as transitions.actions has"
     )
     following = critic(tensor(critic, transitions.next_observations), next_actions)[:, 0]
     return tensor(critic, transitions.rewards) + gamma * (1 - tensor(critic, transitions.terminated)) * following
