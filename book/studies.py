@@ -105,8 +105,8 @@ def fragment(name, study):
         f"```{{figure}} _data/{name}.svg",
         f":name: fig-studies-{name}",
         ":figclass: drawn",
-        f":alt: Learning curves of {joined(list(curves))} on {where}, {seeds} runs each and their mean. The mean goes, "
-        f"over {len(study['at'])} {unit}, {means}.",
+        f":alt: Learning curves of {joined(list(curves))} on {where}, {seeds} runs each and their mean. The means go "
+        f"over {len(study['at'])} {unit}: {means}.",
         "",
         f"{where}, {seeds} seeds. Thin lines are single runs, thick ones their means.",
         "```",
