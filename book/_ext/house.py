@@ -81,7 +81,7 @@ def drawing(sources):
             box[name] = (x + i * (wide + GAP), y + tall - high[name], wide, high[name])
         y += tall + BETWEEN
     height = y - BETWEEN + MARGIN
-    arrows = "".join(arrow(box[a], box[b]) for a, b in sorted(reduced(others)))
+    arrows = "".join(arrow(box[a], box[b], box.values()) for a, b in sorted(reduced(others)))
     boxes = "".join(boxed(name, lines[name], *box[name]) for row in rows for name in row)
     said = "; ".join(f"{name} imports {', '.join(sorted(others[name])) or 'no other'}" for row in rows for name in row)
     return (
@@ -93,14 +93,31 @@ def drawing(sources):
     )
 
 
-def arrow(above, under):
-    """From the foot of one box to the head of another, leaving and arriving upright."""
+def arrow(above, under, boxes):
+    """From the foot of one box to the head of another, leaving and arriving upright, past the boxes in between."""
     (x, y, wide, high), (u, v, breadth, _) = above, under
     lean = max(-0.4, min(0.4, ((u + breadth / 2) - (x + wide / 2)) / WIDTH))
-    start, end = x + wide * (0.5 + lean), u + breadth * (0.5 - lean)
-    bend = (y + high + v) / 2
-    line = f"M{start:.0f} {y + high:.0f}C{start:.0f} {bend:.0f} {end:.0f} {bend:.0f} {end:.0f} {v:.0f}"
-    return f'<path class="arrow" marker-end="url(#tip)" d="{line}"/>'
+    start, end, foot = x + wide * (0.5 + lean), u + breadth * (0.5 - lean), y + high
+    between = [box for box in boxes if foot < box[1] and box[1] + box[3] < v]
+    line, at = f"M{start:.0f} {foot:.0f}", (start, foot)
+    if between:
+        ways = [
+            end,
+            MARGIN / 2,
+            WIDTH - MARGIN / 2,
+            *(left - 12 for left, *_ in between),
+            *(left + wide + 12 for left, _, wide, _ in between),
+        ]
+        free = [way for way in ways if all(not left - 8 < way < left + wide + 8 for left, _, wide, _ in between)]
+        way, last = min(free, key=lambda way: abs(way - end)), max(top + tall for _, top, _, tall in between)
+        line += curve(at, (way, min(top for _, top, _, _ in between))) + f"V{last:.0f}"
+        at = (way, last)
+    return f'<path class="arrow" marker-end="url(#tip)" d="{line}{curve(at, (end, v))}"/>'
+
+
+def curve(start, end):
+    (x, y), (u, v) = start, end
+    return f"C{x:.0f} {(y + v) / 2:.0f} {u:.0f} {(y + v) / 2:.0f} {u:.0f} {v:.0f}"
 
 
 def boxed(name, rooms, x, y, wide, high):
