@@ -294,7 +294,7 @@ NEURAL = {
         "value": value,
         "optimiser": opaque(lambda w: w.optimiser("value")),
         "episodes": episodes,
-        "n_steps": whole(2),
+        "steps": whole(2),
     },
     "episode_gradients": {"policy": network, "episodes": episodes, "weights": table},
     "check_transitions": {"transitions": of("record", World.transitions)},
@@ -348,7 +348,7 @@ NEURAL = {
         "optimiser": opaque(lambda w: w.optimiser("critic")),
         "policy": normal,
         "memory": of("record", World.memory),
-        "batch": whole(4),
+        "batch_size": whole(4),
         "rate": number(0.5),
     },
     "check_rule": {"rule": of("choice", lambda w: "full")},
@@ -357,10 +357,10 @@ NEURAL = {
     "q_prop_gradients": {"batch": batch, "terms": of("record", World.terms)},
     "q_prop_model": {"batch": batch, "terms": of("record", World.terms)},
     "fit_share": {
-        "share": opaque(lambda w: w.value),
+        "network": opaque(lambda w: w.value),
         "optimiser": opaque(lambda w: w.optimiser("value")),
         "batch": batch,
-        "n_steps": whole(2),
+        "steps": whole(2),
     },
 }
 SPECIAL = NEURAL | {  # by function, and by method; None: left at its default

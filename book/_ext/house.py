@@ -74,7 +74,7 @@ def drawing(sources):
     high = {name: HEAD + LINE * len(lines[name]) + (6 if lines[name] else 0) for name in found}
     box, y = {}, MARGIN
     for row in reversed(rows):
-        wide = min(190, (WIDTH - 2 * MARGIN - GAP * (len(row) - 1)) / len(row))
+        wide = min(220, (WIDTH - 2 * MARGIN - GAP * (len(row) - 1)) / len(row))
         x = (WIDTH - wide * len(row) - GAP * (len(row) - 1)) / 2
         tall = max(high[name] for name in row)
         for i, name in enumerate(row):

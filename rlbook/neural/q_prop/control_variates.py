@@ -25,7 +25,7 @@ import torch
 from torch import nn
 from torch.func import functional_call, grad, vmap
 
-from rlbook import checks
+from rlbook import checks, q_prop
 from rlbook.neural.distributions import log_prob
 from rlbook.neural.episodes import Episodes, rollout
 from rlbook.neural.natural_gradients import LocalModel, local_model
@@ -33,8 +33,9 @@ from rlbook.neural.networks import GaussianPolicy, check_gaussian, flat, moved, 
 from rlbook.neural.policy_gradient import gae
 from rlbook.neural.q_prop.critics import action_slope
 
-RULES = ("none", "full", "conservative", "aggressive", "adaptive")
-SINGLE_SAMPLE_RULES = ("conservative, one sample", "aggressive, one sample")
+ONE_SAMPLE = ", one sample"
+RULES = tuple(q_prop.RULES)
+SINGLE_SAMPLE_RULES = tuple(f"{rule}{ONE_SAMPLE}" for rule in q_prop.SINGLE_SAMPLE_RULES)
 
 
 @dataclass(frozen=True)
@@ -103,17 +104,9 @@ def control_weights(rule, batch, advantages) -> np.ndarray:
     """
     check_rule(rule)
     advantages = checks.array("advantages", advantages, _check_batch(batch).share.shape, note=" as the batch has")
-    product = advantages * batch.tangent
-    kappa = {
-        "none": lambda: np.zeros_like(batch.share),
-        "full": lambda: np.ones_like(batch.share),
-        "conservative": lambda: np.where(batch.share > 0, 1.0, 0.0),
-        "aggressive": lambda: np.sign(batch.share),
-        "adaptive": lambda: batch.share.copy(),
-        "conservative, one sample": lambda: np.where(product > 0, 1.0, 0.0),
-        "aggressive, one sample": lambda: np.sign(product),
-    }
-    return kappa[rule]()
+    # K and W of one step, where the sample decides; else of the state, whose K/W is the share.
+    K = advantages * batch.tangent if rule in SINGLE_SAMPLE_RULES else batch.share
+    return q_prop.rule_weight(K, np.ones_like(K), rule.removesuffix(ONE_SAMPLE))
 
 
 class Terms(NamedTuple):
@@ -183,15 +176,15 @@ def q_prop_model(batch, terms) -> LocalModel:
     return model._replace(gradient=model.gradient + flat(pulled), objective=objective)
 
 
-def fit_share(share, optimiser, batch, gamma, lam, n_steps) -> None:
+def fit_share(network, optimiser, batch, gamma, lam, steps) -> None:
     """Least squares of κ_φ, Σ (Â − κ_φ(s) Ā_w(s,a))² over a batch, whose best function of s is K/W (prop-adaptive)."""
-    alive, n_steps = _check_batch(batch).episodes.alive, checks.count("n_steps", n_steps)
+    alive, steps = _check_batch(batch).episodes.alive, checks.count("steps", steps)
     advantages = gae(batch.episodes, batch.values, batch.last_values, gamma, lam)
     columns = (batch.episodes.observations, advantages, batch.tangent)
-    x, advantages, tangent = (tensor(share, column[alive]) for column in columns)
+    x, advantages, tangent = (tensor(network, column[alive]) for column in columns)
     scale = (tangent**2).mean() + torch.finfo(tangent.dtype).tiny
-    for _ in range(n_steps):
-        loss = ((advantages - share(x)[:, 0] * tangent) ** 2).mean() / scale
+    for _ in range(steps):
+        loss = ((advantages - network(x)[:, 0] * tangent) ** 2).mean() / scale
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
