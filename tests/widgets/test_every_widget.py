@@ -157,7 +157,7 @@ def test_repr_says_the_preset_and_what_differs_from_it(kind):
         assert repr(kind(preset)) == f"{kind.__name__}({preset!r})"
         widget = kind(preset, **{name: odd})
         assert repr(widget) == f"{kind.__name__}({preset!r}, {name}={odd})"
-        assert eval(repr(widget)).settings == widget.settings
+        assert eval(repr(widget), dict(vars(rlbook.widgets))).settings == widget.settings
 
 
 def test_repr_shortens_what_is_long_and_names_a_problem_of_ones_own():
