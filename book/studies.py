@@ -108,10 +108,11 @@ def fragment(name, study):
         f":alt: Learning curves of {joined(list(curves))} on {where}, {seeds} runs each and their mean. The means go "
         f"over {len(study['at'])} {unit}: {means}.",
         "",
-        f"{where}, {seeds} seeds. Thin lines are single runs, thick ones their means.",
+        f"{where}, {seeds} seeds. Thin lines are single runs, thick ones their means. The table has what the runs "
+        f"end with: the mean return of their last {last} {unit}.",
         "```",
         "",
-        f"| mean return of the last {last} {unit} | median | middle half | all {seeds} runs |",
+        f"| method | median | middle half | all {seeds} runs |",
         "| --- | ---: | ---: | ---: |",
         *rows,
         "",
