@@ -74,3 +74,11 @@ def test_alpha_is_a_temperature_and_features_come_by_name():
     for function in TAKEN["features"]:
         if function != "bellman.on_policy":  # which is about its features
             assert SIGNATURES[function].parameters["features"].kind is inspect.Parameter.KEYWORD_ONLY, function
+
+
+def test_every_function_says_what_it_returns():
+    assert not [
+        function
+        for function, signature in SIGNATURES.items()
+        if signature.return_annotation is inspect.Signature.empty and not function.endswith("__")
+    ]
