@@ -41,7 +41,7 @@ def ray_of_two():
 def cluster(request):
     """Studies go to one of them."""
     request.getfixturevalue(f"{request.param}_of_two")
-    with parallel_config(backend=request.param):
+    with parallel_config(backend=request.param, n_jobs=None):  # as where no number of processes is set
         yield
 
 
