@@ -38,8 +38,9 @@ import rlbook.occupancies
 import rlbook.policy_gradient
 import rlbook.q_prop
 from rlbook import TabularMDP
+from tests.sources import TOPICS
 
-MODULES = ("mdp", "divergences", "policy_gradient", "bellman", "natural_gradients", "occupancies", "q_prop")
+MODULES = tuple(TOPICS)
 HAS_TORCH = find_spec("torch") is not None
 if HAS_TORCH:
     MODULES += tuple(
@@ -605,7 +606,7 @@ def arguments(case, world):
         make = special[parameter.name] if parameter.name in special else COMMON.get(parameter.name)
         if make is not None:
             chosen[parameter.name] = make(world)
-        elif parameter.name not in special and parameter.default is parameter.empty:
+        elif parameter.name not in special:  # where it is left out on purpose there stands None
             raise KeyError(
                 f"{case.name} has a parameter {parameter.name} for which tests/contract.py has no good value"
             )

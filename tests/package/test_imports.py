@@ -7,7 +7,7 @@ import pytest
 
 from book._ext import house
 from book._ext.imports import Sources
-from tests.sources import ROOT
+from tests.sources import ROOT, TOPICS
 
 FILES = {
     "rlbook/__init__.py": '"""Face."""\nfrom rlbook.topic import noun, verb\nfrom rlbook.base import *\nimport numpy\n',
@@ -113,6 +113,7 @@ BELOW = {
 
 def test_floors():
     """checks knows no other, the noun knows checks alone, and every topic's numerics stand on these."""
+    assert set(BELOW) == {*TOPICS, "checks", "studies"}, "say of a topic what it may stand on"
     found = {topic: set() for topic in BELOW}
     for room in NUMERICS:
         topic = room.split(".")[1]

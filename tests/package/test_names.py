@@ -8,9 +8,9 @@ from importlib.util import find_spec
 import pytest
 
 from tests.sources import ROOT
+from tests.sources import TOPICS as topics
 
-TOPICS = ["mdp", "divergences", "policy_gradient", "bellman", "natural_gradients", "occupancies", "q_prop", "studies"]
-TOPICS += ["neural"] if find_spec("torch") else []
+TOPICS = [*topics, "studies", *(["neural"] if find_spec("torch") else [])]
 SHARED = 6  # functions: a name that so many take is in the table
 PAGE = (ROOT / "book" / "api.md").read_text(encoding="utf-8")
 TABLE = PAGE.split("## One word for one thing")[1].split("\n## ")[0]
