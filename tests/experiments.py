@@ -2,13 +2,14 @@
 
 import os
 import signal
+import threading
 import time
 
 import numpy as np
 from threadpoolctl import threadpool_info
 
 VARIANTS = {"to-go": {"variant": "to-go"}, "baseline": {"variant": "baseline"}}
-SMALL = {"batches": 2, "episodes": 3}
+SMALL = {"batches": 2, "n_episodes": 3}
 SEEDS = (3, 1, 4)
 
 
@@ -49,10 +50,11 @@ def made(folder):
 
 
 class Unsendable(Exception):
-    """An error that no process can send to another: it is made of two, and pickled as one."""
+    """An error that no process can send to another, whatever Ray or Dask have taught pickle of errors."""
 
     def __init__(self, what, where):
         super().__init__(f"{what} at {where}")
+        self.held = threading.Lock()
 
 
 def fails(*, seed, folder, at=()):
