@@ -1,4 +1,4 @@
-# make book · make test · make fuzz · make lowest · make lab · make pdf · make bench: each sets up what it needs.
+# make book · make test · make fuzz · make mutants · make lowest · make lab · make pdf · make bench: each sets up what it needs.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -9,7 +9,7 @@ SHELL := bash
 SOURCES := _config.yml _toc.yml $(shell find book rlbook tests -type f \
 	-not -path '*/node_modules/*' -not -path '*/__pycache__/*' -not -path '*/.ipynb_checkpoints/*')
 
-.PHONY: book test fuzz lowest lab pdf bench
+.PHONY: book test fuzz mutants lowest lab pdf bench
 
 book: _build/html/.built
 	@echo
@@ -32,6 +32,10 @@ test: .venv/.ready
 
 fuzz: .venv/.ready
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.contract 100000
+
+# ARGS="--of bellman/large --count 60": a sample of one room; --again: only those that survived last time.
+mutants: .venv/.ready
+	@OMP_NUM_THREADS=1 nice -n 10 $(BIN)/python -m tests.mutants $(ARGS)
 
 # The package's tests and the notebooks, with the lowest version of everything that pyproject.toml lets them have.
 lowest: .venv-lowest/.ready
