@@ -1,17 +1,24 @@
-# make book · make test · make fuzz · make mutants · make lowest · make lab · make pdf · make bench: each sets up what it needs.
+# `make help` lists what there is; each sets up what it needs.
 
 PYTHON ?= python3
 BIN := .venv/bin
 LOWEST := .venv-lowest/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SHELL := bash
 
 # Whatever the pages are made of; tests too, since the ledger is read from them.
 SOURCES := _config.yml _toc.yml $(shell find book rlbook tests -type f \
 	-not -path '*/node_modules/*' -not -path '*/__pycache__/*' -not -path '*/.ipynb_checkpoints/*')
 
-.PHONY: book test fuzz mutants lowest lab pdf bench
+# What tests run with. The processes take them as tests/conftest.py says, the slow ones first.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+# Without these there is no need of a browser; with all tests there is.
+BROWSERLESS := tests/derivations% tests/neural% tests/numerics% tests/package%
+NAMED := $(filter tests%,$(ARGS))
 
-book: _build/html/.built
+.PHONY: book test help fuzz mutants lowest lab pdf bench studies
+
+book: _build/html/.built  ## run the notebooks that have changed, build the pages, print where to open them
 	@echo
 	@$(BIN)/python -c 'from pathlib import Path; print("The book is built. Open", Path("_build/html/index.html").absolute().as_uri())'
 
@@ -26,35 +33,41 @@ _build/.extensions: $(wildcard book/_ext/*.py)
 	@mkdir -p _build
 	@touch $@
 
-test: .venv/.ready
+test: .venv/.ready  ## check every claim, and the pages in real browsers; ARGS="tests/numerics -k bellman": a part
+ifneq ($(or $(if $(NAMED),,all),$(filter-out $(BROWSERLESS),$(NAMED))),)
 	@$(BIN)/python -m tests.browser
-	@PATH="$$PWD/$(BIN):$$PATH" OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+endif
+	@PATH="$$PWD/$(BIN):$$PATH" $(PYTEST) $(ARGS)
 
-fuzz: .venv/.ready
+help:  ## print these lines
+	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
+
+fuzz: .venv/.ready  ## call every function with 100,000 hostile arguments
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.contract 100000
 
-# ARGS="--of bellman/large --count 60": a sample of one room; --again: only those that survived last time.
-mutants: .venv/.ready
+mutants: .venv/.ready  ## change the numerics, one line at a time, and see whether tests notice
 	@OMP_NUM_THREADS=1 nice -n 10 $(BIN)/python -m tests.mutants $(ARGS)
 
-# The package's tests and the notebooks, with the lowest version of everything that pyproject.toml lets them have.
-lowest: .venv-lowest/.ready
+lowest: .venv-lowest/.ready  ## test the package and run the chapters with the lowest versions of all that they need
 	@$(LOWEST)/python -m tests.browser
-	@PATH="$(CURDIR)/$(LOWEST):$$PATH" OMP_NUM_THREADS=1 $(LOWEST)/python -m pytest --numprocesses 2 --dist loadfile
+	@PATH="$(CURDIR)/$(LOWEST):$$PATH" $(PYTEST:$(BIN)/%=$(LOWEST)/%)
 	@set -e; for notebook in book/*.ipynb; do \
 		echo "Running $$notebook"; TQDM_DISABLE=1 $(LOWEST)/jupyter execute --timeout=600 $$notebook; done
 
-lab: .venv/.ready
+lab: .venv/.ready  ## open the chapters in JupyterLab
 	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/book/01-reinforce.ipynb $(if $(filter 0,$(shell id -u)),--allow-root)
 
-pdf: book
+pdf: book  ## print the whole book into one file
 	@$(BIN)/python -m tests.browser
 	@$(BIN)/python -m book.pdf
 
-bench: book
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -r benchmarks/requirements.txt
+bench: book  ## print the comparisons with other tools
+	@$(INSTALL) -r requirements.txt -r benchmarks/requirements.txt
 	@$(BIN)/python -m tests.browser
 	@PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python -m benchmarks
+
+studies: .venv/.ready  ## run the larger studies anew, minutes on all cores; finished runs are kept in _build/studies
+	@$(BIN)/python -m book.studies
 
 .venv-lowest/.ready: pyproject.toml tests/lowest.py
 	@rm -rf .venv-lowest
@@ -68,7 +81,9 @@ bench: book
 .venv/.ready: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("rlbook needs Python 3.11 or later, and $(PYTHON) is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@echo "Installing the requirements into .venv; the first time takes some minutes."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@echo "Installing the requirements into .venv; the first time takes a minute or more."
+	@$(INSTALL) "$$(grep '^uv==' requirements.txt)" \
+		&& $(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.txt \
+		|| { echo "uv cannot install them here; pip does it, which takes longer."; $(INSTALL) -r requirements.txt; }
 	@mkdir -p .venv/etc/jupyter && cp book/jupyter_nbconvert_config.json .venv/etc/jupyter/
 	@touch $@

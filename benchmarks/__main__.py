@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-NAMES = ("sampling", "gradients", "bellman", "natural", "occupancy", "page")
+NAMES = ("sampling", "gradients", "bellman", "natural", "occupancy", "page", "imports")
 
 chosen = sys.argv[1:] or NAMES
 unknown = set(chosen) - set(NAMES)

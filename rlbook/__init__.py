@@ -21,6 +21,8 @@ from rlbook.natural_gradients import conjugate_gradient, fisher, natural_gradien
 from rlbook.occupancies import expected_return, occupancy, policy_from_occupancy
 from rlbook.policy_gradient import exact_gradient, sample_trajectories, softmax_policy
 
+__version__ = "0.2.0"  # the only place; CHANGELOG.md says what each has brought
+
 __all__ = [
     "TabularMDP",
     "bellman_operator",

@@ -18,12 +18,14 @@ from hypothesis import HealthCheck, settings
 
 from rlbook import plots
 from rlbook.widgets.base import STATIC, Widget
+from tests.causes import causes
 from tests.sources import ROOT
 
 # What some tests need besides the extra [test]: {extra: (a package that it brings, their files)}. Where it is not
 # installed they are left out, and the first lines of the run say so.
 NEEDED = {
     "neural": ("torch", ["neural/*.py"]),
+    "cluster": ("ray", ["neural/test_clusters.py"]),
     "book": ("sphinx_proof", ["book/*.py", "pages/*.py", "widgets/test_hosts.py"]),
 }
 MISSING = {extra: files for extra, (package, files) in NEEDED.items() if not find_spec(package)}
@@ -45,25 +47,57 @@ settings.register_profile(
 settings.load_profile("book")
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config, log):
-    """Processes take the tests file by file, but the notebooks that test_rerun.py runs, minutes each, one by one."""
-    from xdist.scheduler import LoadFileScheduling
+# Begun first, in this order: what takes minutes, so that at the end no process works alone; and the first that needs
+# the built book, which is then made while another process does what does not.
+FIRST = (
+    "says_the_same[03",
+    "test_engines.py",
+    "says_the_same",
+    "test_hosts.py",
+    "test_lab.py",
+    "test_lab_references.py",
+    "test_pdf.py",
+)
 
-    class ByFile(LoadFileScheduling):
-        def _split_scope(self, nodeid):
-            return nodeid if "test_rerun.py::" in nodeid else super()._split_scope(nodeid)
 
-    return ByFile(config, log) if config.getoption("dist") == "loadfile" else None
+def pytest_configure(config):
+    config.option.loadscopereorder = False  # or those by themselves, the longest among them, would come last
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """In what order the processes take the tests, and which they take together.
+
+    With `--dist loadgroup` each takes the next test, but those that share a module's fixture (an engine's window, a
+    JupyterLab) as one; with a fixture's parameters, those that share the same.
+    """
+
+    def place(item):
+        return next((i for i, part in enumerate(FIRST) if part in item.nodeid), len(FIRST))
+
+    items.sort(key=place)
+    for item in items:
+        fixtures = item._fixtureinfo.name2fixturedefs
+        shared = sorted(name for name, found in fixtures.items() if found[-1].scope == "module")
+        if shared:
+            parameters = getattr(item, "callspec", None)
+            values = [str(parameters.params.get(name, "")) for name in shared] if parameters else []
+            item.add_marker(pytest.mark.xdist_group("-".join([item.path.stem, *filter(None, values)])))
+
+
+def one_for_all(tmp_path_factory):
+    """A folder that all processes of this run share."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
 
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory):
     """The folder of the built book. Building it runs every notebook that has changed, so each runs once."""
-    with FileLock(tmp_path_factory.getbasetemp().parent / "book.lock"):  # of two processes of tests, one builds
+    with FileLock(one_for_all(tmp_path_factory) / "book.lock"):  # of two processes of tests, one builds
         result = subprocess.run(["make", "book"], cwd=ROOT, capture_output=True, text=True, check=False)
     if result.returncode:
-        pytest.fail("make book failed:\n" + (result.stdout + result.stderr)[-6000:], pytrace=False)
+        pytest.fail("make book failed:\n" + causes(result.stdout + result.stderr), pytrace=False)
     return ROOT / "_build" / "html"
 
 
@@ -78,13 +112,19 @@ def soup(site):
 @pytest.fixture(scope="session")
 def frontend(tmp_path_factory):
     """A copy of the widgets' sources with the packages of its lock file, built: the folder, static/ beside it."""
-    copy = tmp_path_factory.mktemp("widgets") / "frontend"
-    shutil.copytree(FRONTEND, copy, ignore=shutil.ignore_patterns("node_modules"))
+    folder = one_for_all(tmp_path_factory) / "widgets"
+    copy, made = folder / "frontend", folder / "made"
+    folder.mkdir(exist_ok=True)
     path = os.pathsep.join([str(Path(node()[0]).parent), os.environ["PATH"]])
-    for arguments in (["ci", "--no-audit", "--no-fund"], ["run", "build"]):
-        command, environment = [*npm(), *arguments], {**os.environ, "PATH": path}
-        result = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
-        assert result.returncode == 0, f"{' '.join(arguments)} failed:\n{result.stdout}{result.stderr}"
+    with FileLock(folder / "lock"):  # of two processes of tests, one builds
+        if made.exists():
+            return copy
+        shutil.copytree(FRONTEND, copy, ignore=shutil.ignore_patterns("node_modules"), dirs_exist_ok=True)
+        for arguments in (["ci", "--no-audit", "--no-fund"], ["run", "build"]):
+            command, environment = [*npm(), *arguments], {**os.environ, "PATH": path}
+            result = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
+            assert result.returncode == 0, f"{' '.join(arguments)} failed:\n{result.stdout}{result.stderr}"
+        made.touch()
     return copy
 
 

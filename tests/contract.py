@@ -43,7 +43,12 @@ MODULES = ("mdp", "divergences", "policy_gradient", "bellman", "natural_gradient
 HAS_TORCH = find_spec("torch") is not None
 if HAS_TORCH:
     MODULES += tuple(
-        f"neural.{name}" for name in ("episodes", "policy_gradient", "q_learning", "natural_gradient", "q_prop")
+        f"neural.{name}"
+        for name in (
+            *("episodes", "policy_gradient", "q_learning"),
+            *(f"natural_gradients.{room}" for room in ("fisher", "conjugate", "trust_region", "training")),
+            *(f"q_prop.{room}" for room in ("control_variates", "critics", "training", "variance")),
+        )
     )
 T, N = 3, 4  # steps and episodes
 
@@ -346,6 +351,7 @@ NEURAL = {
         "batch": whole(4),
         "rate": number(0.5),
     },
+    "check_rule": {"rule": of("choice", lambda w: "full")},
     "control_weights": {"rule": of("choice", lambda w: "adaptive"), "batch": batch, "advantages": table},
     "q_prop_terms": {"rule": of("choice", lambda w: "adaptive"), "batch": batch},
     "q_prop_gradients": {"batch": batch, "terms": of("record", World.terms)},

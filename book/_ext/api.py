@@ -2,7 +2,8 @@
 
 Sphinx's autodoc reads them. The docstrings are plain text with formulas in Unicode, made for `help()`, so before
 Sphinx sees one its special characters are escaped; a name in backquotes becomes code, an indented block keeps its
-lines, and a label such as thm-reinforce becomes a link to the statement.
+lines, and a label such as thm-reinforce becomes a link to the statement. (sphinx.ext.napoleon takes reStructuredText:
+it would have to be given each piece of a section escaped, and has no place where that could be done.)
 """
 
 import ast

@@ -18,9 +18,10 @@ from typing import NamedTuple
 
 import nbformat
 from docutils import nodes
-from launch import repository
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 from sphinx_proof.nodes import NODE_TYPES
+
+from book._ext.launch import repository
 
 SHOWN = 2  # test names beside a statement; the ledger has them all
 KINDS = ("theorem", "lemma", "proposition", "corollary", "definition")
@@ -32,6 +33,16 @@ class Check(NamedTuple):
     file: str
     name: str
     line: int
+
+
+class Statement(NamedTuple):
+    """A statement as the built book shows it."""
+
+    label: str
+    name: str
+    title: str
+    page: str
+    anchor: str
 
 
 def markers_in(folder, kind="proves"):
@@ -137,6 +148,19 @@ def breakable(name):
     return nodes.literal("", name.replace("_", "_\u200b"))
 
 
+def statements(app):
+    """All numbered statements of the book by label, in its order, with their numbers."""
+    found = {}
+    for page in reading_order(app.env):
+        numbers = app.env.toc_fignumbers.get(page, {})
+        for label, kind, anchor, title in app.env.book_statements.get(page, []):
+            key = "displaymath" if kind == "equation" else app.config.prf_realtyp_to_countertyp.get(kind, kind)
+            number = ".".join(map(str, numbers.get(key, {}).get(anchor, ())))
+            name = f"({number})" if kind == "equation" else f"{kind.title()} {number}"
+            found[label] = Statement(label, name, title, page, anchor)
+    return found
+
+
 def ledger_table(app, docname):
     """Every statement in the book's order, with its number, its page and its tests."""
     table = nodes.table(classes=["ledger"])
@@ -146,20 +170,15 @@ def ledger_table(app, docname):
     head, body = nodes.thead(), nodes.tbody()
     group += [head, body]
     head += row([nodes.Text("Statement")], [nodes.Text("Checked by")])
-    for page in reading_order(app.env):
-        for label, kind, anchor, title in app.env.book_statements.get(page, []):
-            numbers = app.env.toc_fignumbers.get(page, {})
-            key = "displaymath" if kind == "equation" else app.config.prf_realtyp_to_countertyp.get(kind, kind)
-            number = ".".join(map(str, numbers.get(key, {}).get(anchor, ())))
-            text = f"({number})" if kind == "equation" else f"{kind.title()} {number}"
-            uri = app.builder.get_relative_uri(docname, page) + f"#{anchor}"
-            what = [nodes.reference("", text, refuri=uri, internal=True)]
-            if title:
-                what.append(nodes.Text(f" {title}"))
-            what += [nodes.Text(" "), nodes.literal("", label)]
-            line = row(what, listed(app.env.book_checks.get(label, [])))
-            line["ids"].append(f"checks-{label}")
-            body += line
+    for label, name, title, page, anchor in statements(app).values():
+        uri = app.builder.get_relative_uri(docname, page) + f"#{anchor}"
+        what = [nodes.reference("", name, refuri=uri, internal=True)]
+        if title:
+            what.append(nodes.Text(f" {title}"))
+        what += [nodes.Text(" "), nodes.literal("", label)]
+        line = row(what, listed(app.env.book_checks.get(label, [])))
+        line["ids"].append(f"checks-{label}")
+        body += line
     return table
 
 
@@ -203,19 +222,11 @@ def source_url():
 
 
 def read_markers(app):
-    """At the start of a build: what the tests prove. A page is written anew when that has changed."""
-    checks = markers_in(Path(app.srcdir) / "tests")
+    """At the start of a build: what the tests prove. When that has changed, afresh.py has the pages written anew."""
+    app.env.book_checks = markers_in(Path(app.srcdir) / "tests")
     app.env.book_mends = markers_in(Path(app.srcdir) / "tests", "mends")
     if not hasattr(app.env, "book_statements"):
         app.env.book_statements = {}
-    app.env.book_checks_changed = getattr(app.env, "book_checks", None) != checks
-    app.env.book_checks = checks
-
-
-def pages_to_write(app, env):
-    """The pages that list tests, always; every page with statements when the tests have changed."""
-    changed = [page for page, found in env.book_statements.items() if found] if env.book_checks_changed else []
-    return [app.config.ledger_page, app.config.errata_page, *changed]
 
 
 def forget(app, env, docname):
@@ -224,7 +235,6 @@ def forget(app, env, docname):
 
 def setup(app):
     app.add_config_value("ledger_page", "book/ledger", "env")
-    app.add_config_value("errata_page", "book/errata", "env")
     app.add_node(LedgerNode)
     app.add_node(MendsNode)
     app.add_directive("ledger", Ledger)
@@ -232,6 +242,5 @@ def setup(app):
     app.connect("builder-inited", read_markers)
     app.connect("env-purge-doc", forget)
     app.connect("doctree-read", collect)
-    app.connect("env-updated", pages_to_write)
     app.connect("doctree-resolved", annotate)
     return {"version": "1", "parallel_read_safe": False}

@@ -3,9 +3,11 @@
 sphinx-exercise keeps a registry of them for its references, but has no directive that lists it.
 """
 
-from claims import reading_order
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
+from sphinx_exercise.nodes import exercise_subtitle
+
+from book._ext.claims import reading_order
 
 
 class ExercisesNode(nodes.General, nodes.Element):
@@ -47,19 +49,12 @@ def of_page(app, docname, page):
 
 
 def subtitle(node):
-    """What stands behind the number in an exercise's title, formulas included."""
-    title = next(iter(node.findall(nodes.title)))
-    return [part.deepcopy() for part in title.children[1].children]
-
-
-def pages_to_write(app, env):
-    return [app.config.exercises_page]
+    """What stands behind the number in an exercise's title, formulas included; nothing if it has no name."""
+    return [part.deepcopy() for named in node.findall(exercise_subtitle) for part in named.children]
 
 
 def setup(app):
-    app.add_config_value("exercises_page", "book/exercises", "env")
     app.add_node(ExercisesNode)
     app.add_directive("exercises", Exercises)
-    app.connect("env-updated", pages_to_write)
     app.connect("doctree-resolved", index)
     return {"version": "1", "parallel_read_safe": True}

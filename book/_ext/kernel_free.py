@@ -18,12 +18,14 @@ import os
 import socket
 import subprocess
 import time
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
 import yaml
 from docutils import nodes
 from docutils.parsers.rst import Directive
+from sphinx.errors import ExtensionError
 from sphinxcontrib import katex
 from traitlets import TraitError
 
@@ -31,6 +33,7 @@ import rlbook.widgets
 from rlbook.widgets.base import STATIC
 
 MARK = 'class="rlbook-widget"'
+KATEX = "0.9.11"  # the version of sphinxcontrib-katex whose start_server_process is replaced below
 STATE = "application/vnd.jupyter.widget-state+json"
 
 
@@ -69,9 +72,9 @@ def dress_page(app, pagename, templatename, context, doctree):
     scripts[:] = [script for script in scripts if getattr(script, "attributes", {}).get("type") != STATE]
     if MARK not in context.get("body", ""):
         return
-    version = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(STATIC.iterdir()))).hexdigest()[:8]
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(STATIC.iterdir()))).hexdigest()[:8]
     app.add_css_file("widgets.css")
-    app.add_js_file("widget-loader.js", loading_method="defer", **{"data-version": version})
+    app.add_js_file("widget-loader.js", loading_method="defer", **{"data-version": digest})
 
 
 def node_on_path():
@@ -108,6 +111,11 @@ def start_katex(cls, rundir, timeout):
 
 
 def setup(app):
+    if version("sphinxcontrib-katex") != KATEX:
+        found = version("sphinxcontrib-katex")
+        raise ExtensionError(
+            f"start_katex takes the place of a method of sphinxcontrib-katex {KATEX}, and {found} is here"
+        )
     node_on_path()
     katex.KaTeXServer.start_server_process = classmethod(start_katex)
     katex.STARTUP_TIMEOUT = 60.0  # seconds; Node starts slowly from a cold disk

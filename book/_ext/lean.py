@@ -39,15 +39,27 @@ GLUED = ("bs-", "rl-")  # scripts put class names that begin so together from pa
 INLINE_BELOW = 3000  # bytes
 INLINE = ("KaTeX_Main-Regular.woff2", "KaTeX_Math-Italic.woff2")
 
-# What the theme and its companions write that a checker of accessibility calls serious, and its mending.
-ACCESSIBLE = (
-    (r'(<section\b[^>]*?) id="(?:exercise|solution)-content"', r"\1"),  # the same on every statement
-    (r'<summary aria-label="Toggle hidden content">', "<summary>"),  # a name other than the text one sees
-    (r'(<button class="btn search-button-field\b[^>]*aria-label="Search)"', r'\1 Ctrl+K"'),
-    (r' role="doc-biblioentry"', ' role="listitem"'),  # a list has to hold list items
+# What the theme and its companions write that is put otherwise: (on which pages it stands, it, what is put instead).
+# Where a page has the first and not the second they have changed, and the build stops.
+REPLACED = (
+    # Said at once what the theme's script would find out later, a dark page does not first flash white, and the whole
+    # page is not styled twice.
+    ("", r'localStorage\.getItem\("mode"\) \|\| ""', 'localStorage.getItem("mode") || "auto"'),
+    (
+        "",
+        r'localStorage\.getItem\("theme"\) \|\| ""',
+        'localStorage.getItem("theme") || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")',
+    ),
+    # What a checker of accessibility calls serious: one id on every statement, a name other than the text one sees, a
+    # list whose items are none.
+    (r'<div class="(?:exercise|solution) ', r'(<section\b[^>]*?) id="(?:exercise|solution)-content"', r"\1"),
+    (r'<details class="admonition hide ', r'<summary aria-label="Toggle hidden content">', "<summary>"),
+    ("", r'(<button class="btn search-button-field\b[^>]*aria-label="Search)"', r'\1 Ctrl+K"'),
+    (r'class="citation"', r' role="doc-biblioentry"', ' role="listitem"'),
     # KaTeX counts a function's name and the sign that it is applied as two, where one has to be, as in r_max.
-    (r"(<mi(?: [^>]*)?>[^<]+</mi><mo>\u2061</mo>)", r"<mrow>\1</mrow>"),
+    ("\u2061", r"(<mi(?: [^>]*)?>[^<]+</mi><mo>\u2061</mo>)", r"<mrow>\1</mrow>"),
 )
+FOCUS = ":has(:focus-visible)"  # in the theme's styles
 
 STYLESHEET = re.compile(r'[ \t]*<link\b(?=[^>]*\brel="stylesheet")[^>]*\bhref="(?!\w+:|//)([^"]+)"[^>]*>\n?')
 SCRIPT = re.compile(r"[ \t]*<script\b([^>]*)>(.*?)</script>\n?", re.S)
@@ -96,15 +108,10 @@ def lighten(page, name, outdir):
 
     page = SCRIPT.sub(script, page)
     page = re.sub(r'<link rel="preload" as="script"[^>]*>\n?', "", page)  # it would only delay the styles
-    # Said at once what the theme's script would find out later, a dark page does not first flash white, and the
-    # whole page is not styled twice.
-    page = page.replace('localStorage.getItem("mode") || ""', 'localStorage.getItem("mode") || "auto"')
-    page = page.replace(
-        'localStorage.getItem("theme") || ""',
-        'localStorage.getItem("theme") || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")',
-    )
-    for unfit, fit in ACCESSIBLE:
-        page = re.sub(unfit, fit, page)
+    for sign, old, new in REPLACED:
+        page, count = re.subn(old, new, page)
+        if not count and re.search(sign, page):
+            raise ExtensionError(f"lean: {name} has nothing like {old} to be replaced: what writes it has changed")
 
     def image(match):
         tag, path = match[0], outdir / folder / bare(match[1])
@@ -195,8 +202,6 @@ def read_sheet(outdir, name):
         return f"url({posixpath.relpath(posixpath.join(folder, match[2]), '_static/lean')})"
 
     text = re.sub(r'@charset "[^"]*";', "", path.read_text(encoding="utf-8-sig"))
-    # The same for a reader; but with :has() the browser looks at the whole page whenever something in it changes.
-    text = text.replace(":has(:focus-visible)", ":focus-within")
     parts = re.split(r"""(@import\s+(?:url\()?["']?[^"');]+["']?\)?\s*;)""", text)
     return "".join(
         imported(re.match(r"""@import\s+(?:url\()?["']?([^"');]+)""", part))
@@ -271,6 +276,10 @@ def finish(app, exception):
     lists = sorted((re.search(r'data-from="([^"]+)"', page)[1].split() for page in pages.values()), key=len)
     sheets = list(dict.fromkeys(name for sheets in reversed(lists) for name in sheets))
     styles = "".join(f"{read_sheet(outdir, name)}\n" for name in sheets)
+    if FOCUS not in styles:
+        raise ExtensionError(f"lean: the theme's styles have no {FOCUS} to be replaced: they have changed")
+    # The same for a reader; but with :has() the browser looks at the whole page whenever something in it changes.
+    styles = styles.replace(FOCUS, ":focus-within")
     scripts = [
         path.read_text(encoding="utf-8")
         for path in sorted((outdir / "_static").rglob("*.js"))

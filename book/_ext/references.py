@@ -9,7 +9,7 @@ to, and that JupyterLab, VS Code and GitHub can follow:
 On the page this extension makes of it what `{prf:ref}` would have made: "Theorem 1.18". A link to a label that the
 notebook does not have is left to MyST, which warns of it.
 
-Nobody types the words. `.venv/bin/python book/_ext/references.py` goes through the chapters, makes such links of
+Nobody types the words. `.venv/bin/python -m book._ext.references` goes through the chapters, makes such links of
 `{prf:ref}` and `{eq}` where the label is another notebook's, and gives each link the words that its target has now.
 """
 
@@ -18,9 +18,10 @@ import re
 import sys
 from pathlib import Path
 
-from claims import KINDS, labels_in, text_of
 from docutils import nodes
 from sphinx.addnodes import pending_xref
+
+from book._ext.claims import KINDS, labels_in, text_of
 
 LINK = r"\[[^\]\[]*\]\(([\w-]+\.ipynb)#([\w-]+)\)"
 ROLE = r"\{(?:prf:ref|eq)\}`([\w-]+)`"

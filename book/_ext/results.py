@@ -17,13 +17,13 @@ book's; the list below the drawing says the same in words.
 import re
 import textwrap
 from html import escape
-from typing import NamedTuple
 
-from claims import KINDS, reading_order, text_of
 from docutils import nodes
-from references import cited_in
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
+
+from book._ext.claims import KINDS, reading_order, statements, text_of
+from book._ext.references import cited_in
 
 WIDE, HIGH = 146, 74  # of a box
 ACROSS, DOWN = 166, 110  # from box to box
@@ -32,16 +32,6 @@ LINE = 20  # characters
 
 BLOCK = re.compile(r"```\{prf:(\w+)\}[^\n]*\n(.*?)\n```", re.DOTALL)
 NUMBERED = re.compile(r"\$\$\s*\(([\w-]+)\)|\{math\}\n:label:\s*([\w-]+)")
-
-
-class Statement(NamedTuple):
-    """A statement as the built book shows it."""
-
-    label: str
-    name: str
-    title: str
-    page: str
-    anchor: str
 
 
 def citations_in(text):
@@ -91,19 +81,6 @@ class ResultsMap(SphinxDirective):
 
     def run(self):
         return [MapNode(bands=grid_in(self.content))]
-
-
-def statements(app):
-    """All numbered statements of the book, by label."""
-    found = {}
-    for page in reading_order(app.env):
-        numbers = app.env.toc_fignumbers.get(page, {})
-        for label, kind, anchor, title in app.env.book_statements.get(page, []):
-            key = "displaymath" if kind == "equation" else app.config.prf_realtyp_to_countertyp.get(kind, kind)
-            number = ".".join(map(str, numbers.get(key, {}).get(anchor, ())))
-            name = f"({number})" if kind == "equation" else f"{kind.title()} {number}"
-            found[label] = Statement(label, name, title, page, anchor)
-    return found
 
 
 def draw(app, doctree, docname):

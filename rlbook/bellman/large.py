@@ -15,8 +15,6 @@ from rlbook.bellman.operators import look_ahead
 from rlbook.bellman.precision import Solution, bracket, rounding_of
 
 LU_BELOW = 2000  # states: below it a sparse LU factorisation is quicker than an iterative solver
-# What measurements chose (benchmarks/bellman.py). No result depends on them, only the time it takes.
-ILU_BELOW = 0.25  # share of the moves against `_to_rest`; below it factors come before unaided BiCGSTAB
 NARROW = {"panel_size": 1, "relax": 1}  # SuperLU takes no columns together: nearly triangular ones share little
 DEPTH, FOLLOWED = 18, 20  # √S of states that `sweep_outwards` takes together; steps that it follows a policy
 PATIENCE = 20  # turns after which a block's policy is solved for instead
@@ -25,10 +23,11 @@ NEARBY = 500  # states around the start with which `solve_outwards` begins
 
 
 def solve_sparse(M, b, x, tol, gamma, *, adjoint=False) -> np.ndarray:
-    """x = b + Mx by Chebyshev's iteration, else BiCGSTAB (van der Vorst 1992), else LU, which small ones start with.
+    """x = b + Mx by Chebyshev's iteration, else BiCGSTAB with incomplete factors (van der Vorst 1992), else LU.
 
-    Ends when the residual b − (x − Mx) is at most `tol`, or 1e-13 of the numbers that it is the difference of, in
-    maximum norm. If `adjoint`, it solves x = b + Mᵀx, and the norm is the sum of the absolute values.
+    Small ones are left to LU at once. Ends when the residual b − (x − Mx) is at most `tol`, or 1e-13 of the numbers
+    that it is the difference of, in maximum norm. If `adjoint`, it solves x = b + Mᵀx, and the norm is the sum of the
+    absolute values.
     """
     S, linalg = len(b), scipy.sparse.linalg
     norm, spread = (_sum_norm, S**0.5) if adjoint else (_max_norm, 1.0)  # norm ≤ spread · Euclidean norm
@@ -44,27 +43,16 @@ def solve_sparse(M, b, x, tol, gamma, *, adjoint=False) -> np.ndarray:
     order = _to_rest(M)
     M, b, x, residual = M[order], b[order], x[order], residual[order]
     M = scipy.sparse.csr_array((M.data, _inverse(order)[M.indices], M.indptr), shape=(S, S))
-    matrix, precondition = scipy.sparse.eye_array(S, format="csr") - M, None
+    matrix = scipy.sparse.eye_array(S, format="csr") - M
     matrix = matrix.T.tocsr() if adjoint else matrix
-    steps = (100, 100) if scipy.sparse.triu(M, 1).sum() < ILU_BELOW * S else (30, 300, 100, 100)
-    for most in steps:
+    factors = linalg.spilu(matrix.tocsc(), drop_tol=0.03, permc_spec="NATURAL", diag_pivot_thresh=0.0, **NARROW)
+    precondition = linalg.LinearOperator((S, S), matvec=factors.solve, dtype=float)
+    for _ in range(2):  # what rounding left over in the first turn, the second finds
         before, enough = norm(residual), max(tol, 1e-13 * max(norm(b), norm(x)))
         if before <= enough:
             break
-        if precondition is None and most == 100:
-            factors = linalg.spilu(matrix.tocsc(), drop_tol=0.03, permc_spec="NATURAL", diag_pivot_thresh=0.0, **NARROW)
-            precondition = linalg.LinearOperator((S, S), matvec=factors.solve, dtype=float)
-            while norm(residual) > enough:  # factors so nearly exact need no BiCGSTAB at first
-                nearer = x + factors.solve(residual)
-                left = b - matrix @ nearer
-                if not norm(left) < norm(residual) / 2:
-                    break
-                x, residual = nearer, left
-            before, enough = norm(residual), max(tol, 1e-13 * max(norm(b), norm(x)))
-            if before <= enough:
-                break
         with np.errstate(over="ignore", invalid="ignore"):  # where it does not converge, which the residual tells
-            more, _ = linalg.bicgstab(matrix, residual, rtol=0.0, atol=enough / spread, maxiter=most, M=precondition)
+            more, _ = linalg.bicgstab(matrix, residual, rtol=0.0, atol=enough / spread, maxiter=100, M=precondition)
         if norm(residual - matrix @ more) < before:
             x = x + more
             residual = b - matrix @ x

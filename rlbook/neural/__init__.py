@@ -1,4 +1,4 @@
-"""The chapters with a network, on Gymnasium environments: one module a chapter.
+"""The chapters with a network, on Gymnasium environments: one module or package a chapter.
 
 A policy is any torch module from observations (…, d) to logits (…, A), or a `GaussianPolicy`; a value function any
 from (…, d) to (…, 1), an action-value function any from (…, d) to (…, A). Only this part of rlbook imports torch.
@@ -17,7 +17,7 @@ except ModuleNotFoundError as error:
     raise ImportError(message, name="torch") from None
 
 from rlbook.neural.episodes import Episodes, draw_actions, rollout
-from rlbook.neural.natural_gradient import (
+from rlbook.neural.natural_gradients import (
     METHODS,
     PRODUCTS,
     LocalModel,

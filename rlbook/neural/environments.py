@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import gymnasium as gym
@@ -9,15 +10,16 @@ import numpy as np
 import torch
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode, VectorEnv
+from torch import nn
 
 from rlbook import checks
-from rlbook.neural.networks import GaussianPolicy, _tensor
+from rlbook.neural.networks import GaussianPolicy, mlp, tensor
 
 KINDS = {"discrete": "a Discrete space", "vectors": "a Box of real vectors"}
 
 
 @contextmanager
-def made(env, num_envs):
+def made(env, num_envs) -> Iterator[VectorEnv]:
     """So many copies of an environment as a vector environment, closed when the block is left, by an error too.
 
     Raises `ValueError` for an `env` that is neither an id nor an `EnvSpec`, an id that is not registered, or a
@@ -43,7 +45,7 @@ def made(env, num_envs):
         envs.close()
 
 
-def sizes(envs, kinds=("discrete", "vectors")):
+def sizes(envs, kinds=("discrete", "vectors")) -> tuple[int, int]:
     """d and n of environments that show vectors of d numbers and take one of n actions, or vectors of n numbers.
 
     Raises `ValueError` for observations that are no vectors, or actions of none of the `kinds`.
@@ -59,7 +61,16 @@ def sizes(envs, kinds=("discrete", "vectors")):
     raise ValueError(f"env must take actions from {' or '.join(KINDS[kind] for kind in kinds)}, got {actions}")
 
 
-def played(envs, actions):
+def policy_for(envs, hidden, rng, kinds=("discrete", "vectors")) -> nn.Module:
+    """A policy of the kind that the environments' actions need: logits, or a `GaussianPolicy` that has σ = 1."""
+    n_in, n_actions = sizes(envs, kinds)
+    network = mlp(n_in, n_actions, hidden=hidden, rng=rng)
+    if isinstance(envs.single_action_space, gym.spaces.Discrete):
+        return network
+    return GaussianPolicy(network, torch.zeros(n_actions, dtype=torch.float32))
+
+
+def played(envs, actions) -> np.ndarray:
     """Actions as the environments take them, in the dtype of their space.
 
     Numbers from 0 are moved to where a `Discrete` space starts, and vectors are clipped to a `Box`.
@@ -77,7 +88,7 @@ def played(envs, actions):
     return np.clip(actions, space.low, space.high).astype(space.dtype)
 
 
-def check_shown(step, alive, observation, reward=None):
+def check_shown(step, alive, observation, reward=None) -> None:
     """Raise unless all that the environments still `alive` (N,) showed after so many steps are finite numbers."""
     for name, shown in (("observation", observation), ("reward", reward)):
         if shown is None or np.isfinite(shown).all():
@@ -88,7 +99,7 @@ def check_shown(step, alive, observation, reward=None):
             raise ValueError(f"env gave the {name} {shown[i]} after {step} steps, in copy {i}: not finite numbers")
 
 
-def check_envs(envs):
+def check_envs(envs) -> None:
     """Raise unless `envs` is a vector environment that resets on the step after an end."""
     if not isinstance(envs, VectorEnv):
         raise ValueError(f"envs must be a vector environment, made by gymnasium.make_vec, got a {type(envs).__name__}")
@@ -98,7 +109,7 @@ def check_envs(envs):
 
 
 @torch.no_grad()
-def check_policy(policy, envs):
+def check_policy(policy, envs) -> None:
     """Raise unless the policy reads what the environments show and gives a distribution of what they take."""
     d, n = sizes(envs)
     checks.module("policy", policy)
@@ -108,7 +119,7 @@ def check_policy(policy, envs):
         raise ValueError(f"policy must be {wanted} for actions from {space}, got a {type(policy).__name__}")
     width = 2 * n if gaussian else n
     try:
-        shape = tuple(policy(_tensor(policy, np.zeros((1, d)))).shape)
+        shape = tuple(policy(tensor(policy, np.zeros((1, d)))).shape)
     except RuntimeError as error:
         raise ValueError(f"policy must read observations of {d} numbers: {error}") from error
     if shape != (1, width):

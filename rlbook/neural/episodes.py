@@ -30,7 +30,7 @@ class Episodes(NamedTuple):
     truncated: np.ndarray
 
 
-def check_episodes(episodes):
+def check_episodes(episodes) -> Episodes:
     """`episodes`, if they are `Episodes` whose observations and rewards are finite and fit each other."""
     N, T = np.shape(checks.instance("episodes", episodes, Episodes).alive)
     checks.array("episodes.observations", episodes.observations, (N, T, "d"), copy=False)
@@ -39,7 +39,7 @@ def check_episodes(episodes):
 
 
 @torch.no_grad()
-def draw_actions(policy, observations, rng):
+def draw_actions(policy, observations, rng) -> np.ndarray:
     """An action from π(·|s) = softmax(policy(s)) for each of (N, d) observations, (N,).
 
     A `GaussianPolicy` draws vectors, (N, m). Raises `ValueError` where the policy gives no distribution, as one whose
@@ -64,7 +64,7 @@ def _check_distributions(outputs, right):
 
 
 @one_thread()
-def rollout(policy, envs, rng):
+def rollout(policy, envs, rng) -> Episodes:
     """One whole episode from each of the vector environment's sub-environments, as `Episodes`.
 
     All are reset, with a seed from `rng`, and stepped until each has finished its first episode. One that is

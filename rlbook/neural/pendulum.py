@@ -37,13 +37,13 @@ class Pendulums(VectorEnv):
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
 
-    def reset(self, *, seed=None, options=None):
+    def reset(self, *, seed=None, options=None) -> tuple[np.ndarray, dict]:
         super().reset(seed=seed)
         high = np.array([[DEFAULT_X], [DEFAULT_Y]])
         self.pendulum.state, self.t = self.np_random.uniform(-high, high, (2, self.num_envs)), 0
         return self.pendulum._get_obs().T.copy(), {}
 
-    def step(self, actions):
+    def step(self, actions) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict]:
         none, zeros = np.zeros(self.num_envs, dtype=bool), np.zeros(self.num_envs)
         if self.t == self.limit:
             observations, info = self.reset()

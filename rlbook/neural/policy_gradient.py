@@ -18,7 +18,6 @@ and count nothing, so their objective ends where the time limit does.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -29,8 +28,9 @@ from torch.func import functional_call, grad, vmap
 from rlbook import checks
 from rlbook.neural.environments import made, sizes
 from rlbook.neural.episodes import check_episodes, rollout
-from rlbook.neural.networks import Scaled, _progress_bar, _tensor, check_weights, mlp, one_thread
+from rlbook.neural.networks import Scaled, check_weights, mlp, one_thread, tensor, values_at
 from rlbook.policy_gradient import estimate_moments, returns
+from rlbook.studies import study
 
 VARIANTS = ("full", "to-go", "baseline")
 
@@ -72,7 +72,7 @@ class GradientVariance(NamedTuple):
 # Advantages ---------------------------------------------------------------------------------------------
 
 
-def gae(episodes, values, last_values, gamma, lam):
+def gae(episodes, values, last_values, gamma, lam) -> np.ndarray:
     """Advantages Â_t = Σ_l (γλ)ˡ δ_{t+l}, δ_t = r_t + γV(s_{t+1}) − V(s_t), as an (N, T) array (prop-gae).
 
     `values` (N, T) are V(s_t), `last_values` (N,) V at the last observations, counted where the episode was
@@ -90,7 +90,7 @@ def gae(episodes, values, last_values, gamma, lam):
     return returns(episodes.rewards + gamma * following - values, gamma * lam)
 
 
-def step_weights(variant, episodes, gamma, *, value=None, discount=True):
+def step_weights(variant, episodes, gamma, *, value=None, discount=True) -> np.ndarray:
     """The weights w_t in Σ_t w_t ∇log π(a_t|s_t), (N, T): see the top of the module for the three variants.
 
     `value` is used by "baseline" and must not have seen these episodes. `discount=False` drops the factor γᵗ;
@@ -104,7 +104,7 @@ def step_weights(variant, episodes, gamma, *, value=None, discount=True):
     if variant == "baseline":
         if value is None:
             raise ValueError("value must be given for the variant 'baseline'")
-        weights = gae(episodes, *_values(value, episodes), gamma, 1.0)
+        weights = gae(episodes, *values_at(value, episodes.observations, episodes.last_observations), gamma, 1.0)
     else:
         weights = returns(episodes.rewards, gamma)
     if variant == "full":
@@ -131,7 +131,7 @@ def train_reinforce(
     learning_rate=0.02,
     value_steps=10,
     progress=None,
-):
+) -> Training:
     """REINFORCE with Adam on a Gymnasium environment with discrete actions, as a `Training`.
 
     Each of `batches` plays `episodes` new episodes, takes one step along the mean of their gradients, and
@@ -181,26 +181,28 @@ def train_reinforce(
     return Training(policy, value, mean_returns, steps.cumsum())
 
 
-def ascend(policy, optimiser, episodes, weights):
+def ascend(policy, optimiser, episodes, weights) -> None:
     """One step of the optimiser along the mean gradient (1/N) Σ_i Σ_t w_it ∇log π(a_it|s_it)."""
     alive = check_episodes(episodes).alive
     weights = checks.array("weights", weights, alive.shape, note=" as the episodes have")
-    logits = policy(_tensor(policy, episodes.observations[alive]))
+    logits = policy(tensor(policy, episodes.observations[alive]))
     actions = _taken(episodes.actions[alive], logits.shape[-1])
     log_pi = torch.log_softmax(logits, dim=-1).gather(1, actions[:, None])[:, 0]
-    surrogate = (_tensor(policy, weights[alive]) * log_pi).sum() / len(alive)
+    surrogate = (tensor(policy, weights[alive]) * log_pi).sum() / len(alive)
     optimiser.zero_grad()
     surrogate.backward()
     optimiser.step()
 
 
-def fit_value(value, optimiser, episodes, gamma, n_steps):
+def fit_value(value, optimiser, episodes, gamma, n_steps) -> None:
     """Least squares of V on the episodes' returns; a truncated episode's return ends in the V of before."""
     gamma, n_steps = checks.discount(gamma), checks.count("n_steps", n_steps)
-    values, last_values = _values(checks.module("value", value), check_episodes(episodes))
+    checks.module("value", value)
+    check_episodes(episodes)
+    values, last_values = values_at(value, episodes.observations, episodes.last_observations)
     targets = gae(episodes, values, last_values, gamma, 1.0) + values
     alive = episodes.alive
-    observations, targets = _tensor(value, episodes.observations[alive]), _tensor(value, targets[alive])
+    observations, targets = tensor(value, episodes.observations[alive]), tensor(value, targets[alive])
     scale = 1 / (1 - gamma)
     for _ in range(n_steps):
         loss = (((value(observations)[:, 0] - targets) / scale) ** 2).mean()
@@ -209,25 +211,23 @@ def fit_value(value, optimiser, episodes, gamma, n_steps):
         optimiser.step()
 
 
-def compare_reinforce(*, variants=VARIANTS, seeds=range(3), batches=50, **settings):
+def compare_reinforce(*, variants=VARIANTS, seeds=range(3), batches=50, keep=None, **settings) -> dict[str, np.ndarray]:
     """The learning curves of `train_reinforce` for every variant and seed, all with the same settings.
 
-    Returns a dictionary from variant to (len(seeds), batches) mean returns. Raises `ValueError` where
-    `train_reinforce` does.
+    Returns a dictionary from variant to (len(seeds), batches) mean returns. The runs are those of a `study`, which
+    says where they are made and what `keep` does. Raises `ValueError` where `train_reinforce` does.
     """
-    checks.seeds(seeds)
+    named = {variant: {"variant": variant} for variant in variants}
     batches = checks.count("batches", batches)
-    total = len(variants) * len(seeds) * batches
-    with _progress_bar(total) as bar:
-        train = partial(train_reinforce, batches=batches, progress=bar, **settings)
-        return {v: np.array([train(v, seed=seed).mean_returns for seed in seeds]) for v in variants}
+    runs = study(train_reinforce, named, seeds, keep=keep, batches=batches, **settings)
+    return {variant: np.array([run.mean_returns for run in of_seeds]) for variant, of_seeds in runs.items()}
 
 
 # Variance -----------------------------------------------------------------------------------------------
 
 
 @one_thread()
-def episode_gradients(policy, episodes, weights):
+def episode_gradients(policy, episodes, weights) -> np.ndarray:
     """Each episode's gradient Σ_t w_t ∇log π(a_t|s_t), (N, n), n the number of the policy's parameters."""
     checks.module("policy", policy)
     weights = checks.array("weights", weights, check_episodes(episodes).alive.shape, note=" as the episodes have")
@@ -239,15 +239,15 @@ def episode_gradients(policy, episodes, weights):
 
     per_episode = vmap(grad(surrogate), in_dims=(None, 0, 0, 0), chunk_size=64)(
         parameters,
-        _tensor(policy, episodes.observations),
-        _taken(episodes.actions, policy(_tensor(policy, episodes.observations[:1, :1])).shape[-1]),
-        _tensor(policy, weights),
+        tensor(policy, episodes.observations),
+        _taken(episodes.actions, policy(tensor(policy, episodes.observations[:1, :1])).shape[-1]),
+        tensor(policy, weights),
     )
     return torch.cat([g.flatten(1) for g in per_episode.values()], dim=1).double().numpy()
 
 
 @one_thread()
-def measure_gradient_variance(policy, value, *, seed, episodes=256, gamma=0.99, env="CartPole-v1"):
+def measure_gradient_variance(policy, value, *, seed, episodes=256, gamma=0.99, env="CartPole-v1") -> GradientVariance:
     """Mean and total variance of every estimator at one policy, from the same episodes: `GradientVariance`.
 
     The estimators are the three variants and "baseline, no γᵗ", whose mean is another vector. `value` is the
@@ -289,11 +289,3 @@ def measure_gradient_variance(policy, value, *, seed, episodes=256, gamma=0.99, 
 def _taken(actions, n_actions):
     """The numbers of the actions that episodes took, as a tensor."""
     return torch.as_tensor(checks.integers("episodes.actions", actions, below=n_actions, what="actions"))
-
-
-@torch.no_grad()
-def _values(value, episodes):
-    """V(s_t), (N, T), and V at the last observations, (N,)."""
-    return tuple(
-        value(_tensor(value, x))[..., 0].double().numpy() for x in (episodes.observations, episodes.last_observations)
-    )

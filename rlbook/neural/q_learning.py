@@ -14,6 +14,7 @@ target counts nothing after a termination, and bootstraps at a truncation, where
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -23,8 +24,9 @@ from torch import nn
 from rlbook import checks
 from rlbook.neural.environments import check_envs, check_shown, made, played, sizes
 from rlbook.neural.episodes import draw_actions, rollout
-from rlbook.neural.networks import Scaled, _progress_bar, _tensor, check_tensor, check_weights, mlp, one_thread
+from rlbook.neural.networks import Scaled, check_tensor, check_weights, mlp, one_thread, tensor
 from rlbook.policy_gradient import returns
+from rlbook.studies import study
 
 # Transitions --------------------------------------------------------------------------------------------
 
@@ -43,7 +45,7 @@ class Transitions(NamedTuple):
     terminated: np.ndarray
 
 
-def check_transitions(transitions):
+def check_transitions(transitions) -> Transitions:
     """`transitions`, if they are `Transitions` of finite numbers that fit each other."""
     before = checks.instance("transitions", transitions, Transitions).observations
     n, d = checks.array("transitions.observations", before, ("n", "d"), copy=False).shape
@@ -62,7 +64,7 @@ class Replay:
     def __len__(self):
         return min(self.added, self.capacity)
 
-    def add(self, transitions):
+    def add(self, transitions) -> None:
         """Remember (n, …) transitions, in place of the oldest where there is no room.
 
         Raises `ValueError` for anything but `Transitions`.
@@ -77,7 +79,7 @@ class Replay:
             column[slots] = new
         self.added += len(slots)
 
-    def sample(self, n, rng):
+    def sample(self, n, rng) -> Transitions:
         """n transitions, each any of the remembered ones with equal probability.
 
         Raises `ValueError` where none is remembered, or for an `rng` that is no `numpy.random.Generator`.
@@ -90,7 +92,7 @@ class Replay:
         return Transitions(*(column[chosen] for column in self.columns))
 
 
-def interact(envs, choose, rng):
+def interact(envs, choose, rng) -> Iterator[Transitions]:
     """Steps every sub-environment for ever, and yields each time the `Transitions` that were made.
 
     `choose` maps (N, d) observations to (N,) actions, numbers from 0; they are remembered as they were chosen, and
@@ -118,23 +120,23 @@ def interact(envs, choose, rng):
 # Loss ---------------------------------------------------------------------------------------------------
 
 
-def state_value(Q, alpha=None):
+def state_value(Q, alpha=None) -> torch.Tensor:
     """max_a Q(s,a) of an (n, A) tensor, or, with a temperature, lse_α Q(s,·) = α log Σ_a exp(Q(s,a)/α), (n,)."""
     check_tensor("Q", Q, ("n", "A"))
     alpha = None if alpha is None else checks.positive("alpha", alpha)
     return Q.amax(dim=1) if alpha is None else alpha * torch.logsumexp(Q / alpha, dim=1)
 
 
-def td_target(network, transitions, gamma, *, alpha=None):
+def td_target(network, transitions, gamma, *, alpha=None) -> torch.Tensor:
     """y = r + γ(1 − terminated) max_a' Q(s',a') (eq-dqn-loss), with lse_α for max where alpha is given, (n,)."""
     check_transitions(transitions)
     gamma, network = checks.number("gamma", gamma, "[0, 1]"), checks.module("network", network)
-    following = state_value(network(_tensor(network, transitions.next_observations)), alpha)
-    terminated = _tensor(network, transitions.terminated)
-    return _tensor(network, transitions.rewards) + gamma * (1 - terminated) * following
+    following = state_value(network(tensor(network, transitions.next_observations)), alpha)
+    terminated = tensor(network, transitions.terminated)
+    return tensor(network, transitions.rewards) + gamma * (1 - terminated) * following
 
 
-def td_loss(network, target_network, transitions, gamma, *, alpha=None, residual=False):
+def td_loss(network, target_network, transitions, gamma, *, alpha=None, residual=False) -> torch.Tensor:
     """The mean of ½(y − Q(s,a))² over the transitions (eq-dqn-loss), its y from the target network.
 
     Its gradient is the semi-gradient −E[(y − Q(s,a)) ∇Q(s,a)]: y is detached, a number like any other label of
@@ -149,7 +151,7 @@ def td_loss(network, target_network, transitions, gamma, *, alpha=None, residual
     y = td_target(target_network, transitions, gamma, alpha=alpha)
     if not residual:
         y = y.detach()
-    Q = network(_tensor(network, transitions.observations))
+    Q = network(tensor(network, transitions.observations))
     taken = ("transitions.actions", transitions.actions, Q.shape[:1])
     actions = torch.as_tensor(checks.integers(*taken, below=Q.shape[1], what="actions", copy=False))
     Q = Q.gather(1, actions[:, None])[:, 0]
@@ -196,7 +198,7 @@ def train_deep_q(
     epsilon=0.05,
     evaluate_every=150,
     progress=None,
-):
+) -> DeepQ:
     """Deep Q-learning with Adam on a Gymnasium environment with discrete actions, as a `DeepQ`.
 
     Until `warm_up` transitions are remembered all actions are random. From then on each of `updates` makes one
@@ -279,28 +281,23 @@ DEEP_Q_VARIANTS = {
 }
 
 
-def compare_deep_q(*, variants=DEEP_Q_VARIANTS, seeds=range(3), updates=1200, evaluate_every=150, **settings):
+def compare_deep_q(
+    *, variants=DEEP_Q_VARIANTS, seeds=range(3), updates=1200, evaluate_every=150, keep=None, **settings
+) -> dict[str, list[DeepQ]]:
     """The runs of `train_deep_q` for every variant and seed, with the same settings but for the variant's own.
 
     `variants` maps a name to arguments of `train_deep_q`. Returns a dictionary from name to a list of `DeepQ`,
-    one a seed. Raises `ValueError` where `train_deep_q` does.
+    one a seed. The runs are those of a `study`, which says where they are made and what `keep` does. Raises
+    `ValueError` where `train_deep_q` does.
     """
-    checks.variants(variants)
-    checks.seeds(seeds)
-    updates = checks.count("updates", updates)
-    evaluate_every = checks.count("evaluate_every", evaluate_every)
-    settings = settings | {"updates": updates, "evaluate_every": evaluate_every}
-    with _progress_bar(len(variants) * len(seeds) * (updates // evaluate_every)) as bar:
-        return {
-            name: [train_deep_q(seed=seed, progress=bar, **(settings | own)) for seed in seeds]
-            for name, own in variants.items()
-        }
+    settings |= {"updates": updates, "evaluate_every": evaluate_every}
+    return study(train_deep_q, variants, seeds, keep=keep, **settings)
 
 
 @torch.no_grad()
 def _evaluate_q(network, policy, envs, gamma, alpha, rng):
     """Mean return, mean discounted return and mean predicted value of the policy's episodes, one an environment."""
     episodes = rollout(policy, envs, rng)
-    predicted = state_value(network(_tensor(network, episodes.observations[:, 0])), alpha)
+    predicted = state_value(network(tensor(network, episodes.observations[:, 0])), alpha)
     discounted = returns(episodes.rewards, gamma)[:, 0]
     return episodes.rewards.sum(axis=1).mean(), discounted.mean(), predicted.mean().item()

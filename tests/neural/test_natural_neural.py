@@ -1,4 +1,4 @@
-"""rlbook.neural.natural_gradient: products with the Fisher matrix, steps within a trust region, training."""
+"""rlbook.neural.natural_gradients: products with the Fisher matrix, steps within a trust region, training."""
 
 import itertools
 

@@ -968,10 +968,7 @@ REFUSED = [
         ("theta", softmax_policy, (bad,))
         for bad in (np.ones(3), 1.0, np.ones((2, 2, 2)), [[np.nan, 0.0]], "x", [[1], [1, 2]])
     ),
-    *(("theta", softmax_policy, (bad, FEATURES)) for bad in (np.ones(2), np.ones((2, 2)), [np.inf, 0.0, 0.0], "x")),
-    *(("features", softmax_policy, (np.ones(3), bad)) for bad in NO_FEATURES if np.shape(bad) != (3, 2, 3)),
     *(("pi", score_table, (bad,)) for bad in (np.ones(2), "x", None)),
-    *(("features", score_table, (PI, bad)) for bad in NO_FEATURES),
     *(("theta", exact_gradient, (MDP, bad)) for bad in (np.ones((3, 2)), np.ones(4), "x")),
     *(("pi", f, (MDP, bad, 3)) for bad in NO_POLICIES for f in (finite_horizon_values, state_distributions)),
     *(("pi", f, (MDP, bad, 3)) for bad in NO_POLICIES for f in (per_step_baseline, optimal_baseline, exact_moments)),
@@ -987,6 +984,16 @@ REFUSED = [
     *(("n", sample_trajectories, (MDP, PI, bad, 3, RNG)) for bad in NO_COUNTS),
 ]
 REFUSED_OPTIONS = [
+    *(
+        ("theta", softmax_policy, (bad,), {"features": FEATURES})
+        for bad in (np.ones(2), np.ones((2, 2)), [np.inf, 0.0, 0.0], "x")
+    ),
+    *(
+        ("features", softmax_policy, (np.ones(3),), {"features": bad})
+        for bad in NO_FEATURES
+        if np.shape(bad) != (3, 2, 3)
+    ),
+    *(("features", score_table, (PI,), {"features": bad}) for bad in NO_FEATURES),
     *(("horizon", exact_gradient, (MDP, PI), {"horizon": bad}) for bad in NO_COUNTS if bad is not None),
     *(("baseline", exact_moments, (MDP, PI, 3), {"baseline": bad}) for bad in NO_BASELINES),
     *(("baseline", per_trajectory_gradients, (BATCH, PI, 0.9), {"baseline": bad}) for bad in NO_BASELINES),

@@ -3,12 +3,11 @@
 import tomllib
 from types import SimpleNamespace
 
-import claims
-import launch
 import pytest
 import yaml
 from sphinx_book_theme.header_buttons.launch import add_launch_buttons
 
+from book._ext import claims, launch
 from tests.sources import ROOT
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

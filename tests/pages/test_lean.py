@@ -1,10 +1,10 @@
 """The extension that makes the pages light: what it keeps, what it drops, and where it stops."""
 
+import re
 from base64 import b64decode
 from io import BytesIO
 from types import SimpleNamespace
 
-import lean
 import pytest
 from fontTools.fontBuilder import FontBuilder
 from fontTools.ttLib import TTFont
@@ -12,12 +12,14 @@ from fontTools.ttLib.tables._g_l_y_f import Glyph
 from PIL import Image
 from sphinx.errors import ExtensionError
 
+from book._ext import lean
 from tests.sources import ROOT
 
 FONTS = ROOT / "book/_static/katex/fonts"
 WORDS = {"html", "p", "a", "i", "svg", "box", "main", "shown", "fa-sun"}
 PAGE = """<html data-content_root="{root}"><head>
-<script>document.documentElement.dataset.mode = localStorage.getItem("mode") || "";</script>
+<script>document.documentElement.dataset.mode = localStorage.getItem("mode") || "";
+document.documentElement.dataset.theme = localStorage.getItem("theme") || "";</script>
 <link rel="stylesheet" href="{root}_static/theme.css?v=1" />
 <link href="{root}_static/book.css" rel="stylesheet" />
 <link rel="preload" as="script" href="{root}_static/bootstrap.js" />
@@ -28,14 +30,16 @@ PAGE = """<html data-content_root="{root}"><head>
 <script async="async" src="{root}_static/sphinx-thebe.js"></script>
 <script>let hint = 'kept';</script>
 <script src="{root}_static/searchtools.js"></script>
-</head><body><i class="fa-solid fa-sun"></i><p class='box {extra}'>Text</p>
+</head><body><button class="btn search-button-field" aria-label="Search"><i class="fa-solid fa-sun"></i></button>
+<p class='box {extra}'>Text</p>
 <img src="{root}_images/dot.png"><img width="5" src="{root}_images/dot.png"><img src="https://example.org/x.png">
 </body></html>"""
 SHEET = """@charset "UTF-8"; @import "basic.css";
 @font-face{font-family:Font Awesome;src:url(fonts/icons.woff2)}
 @font-face{font-family:Unused;src:url(fonts/icons.woff2)}
 .fa-solid{font-family:"Font Awesome"} .fa-sun:before{content:"\\f185"} .fa-moon:before{content:"\\f186"}
-.box{background:url("dot.png")} .extra{color:red} .nowhere{color:blue}"""
+.box{background:url("dot.png")} .extra{color:red} .nowhere{color:blue}
+.box:has(:focus-visible){color:green}"""
 
 
 @pytest.mark.parametrize(
@@ -165,6 +169,7 @@ def test_the_stylesheet_holds_what_all_pages_need_and_the_icons_in_use(site):
     assert "url(../dot.png)" in css
     assert "nowhere" not in css
     assert "fa-moon" not in css
+    assert ".box:focus-within{color:green}" in css
     assert css.count("@font-face") == 1
     font = css.partition("base64,")[2].partition(")")[0]
     assert set(TTFont(BytesIO(b64decode(font))).getBestCmap()) == {0xF185}
@@ -201,3 +206,48 @@ def test_the_name_of_a_function_and_its_application_are_one_in_a_formula(site):
     page = site / "book/one.html"
     page.write_text(page.read_text().replace("Text", "<msub><mi>r</mi><mi>max</mi><mo>\u2061</mo></msub>"))
     assert "<msub><mi>r</mi><mrow><mi>max</mi><mo>\u2061</mo></mrow></msub>" in build(site)["book/one.html"]
+
+
+EXERCISE = '<div class="exercise admonition"><section id="exercise-content">Do.</section></div>'
+FOLD = (
+    '<details class="admonition hide above-input"><summary aria-label="Toggle hidden content">Show</summary></details>'
+)
+CITATION = '<div class="citation" role="doc-biblioentry">Author</div>'
+APPLIED = "<mi>max</mi><mo>\u2061</mo>"
+
+
+def test_what_a_checker_of_accessibility_would_not_have_is_put_otherwise(site):
+    page = site / "book/one.html"
+    page.write_text(page.read_text().replace("Text", EXERCISE + FOLD + CITATION))
+    lean_page = build(site)["book/one.html"]
+    assert '<div class="exercise admonition"><section>Do.</section></div>' in lean_page
+    assert '<details class="admonition hide input"><summary>Show</summary></details>' in lean_page
+    assert '<div class="citation" role="listitem">Author</div>' in lean_page
+    assert 'class="btn search-button-field" aria-label="Search Ctrl+K"' in lean_page
+    assert 'localStorage.getItem("mode") || "auto"' in lean_page
+    assert 'localStorage.getItem("theme") || (matchMedia' in lean_page
+
+
+@pytest.mark.parametrize(
+    ("there", "old", "changed", "named"),
+    [
+        ("", 'getItem("mode") || ""', 'getItem("mode") ?? ""', '"mode"'),
+        ("", 'getItem("theme") || ""', 'getItem("scheme") || ""', '"theme"'),
+        ("", "search-button-field", "search-field", "search-button-field"),
+        (EXERCISE, "exercise-content", "content", "exercise|solution"),
+        (FOLD, "Toggle hidden content", "Toggle content", "Toggle hidden content"),
+        (CITATION, "doc-biblioentry", "doc-endnote", "doc-biblioentry"),
+        (APPLIED, "<mi>max</mi><mo>", "<mi>max</mi> <mo>", "<mi"),
+    ],
+)
+def test_where_the_theme_writes_something_else_the_build_stops_and_names_it(site, there, old, changed, named):
+    page = site / "book/one.html"
+    page.write_text(page.read_text().replace("Text", there).replace(old, changed))
+    with pytest.raises(ExtensionError, match=rf"book/one\.html has nothing like .*{re.escape(named)}"):
+        build(site)
+
+
+def test_where_the_themes_styles_have_changed_the_build_stops(site):
+    (site / "_static/theme.css").write_text(SHEET.replace(":focus-visible", ":focus"))
+    with pytest.raises(ExtensionError, match="focus-visible"):
+        build(site)

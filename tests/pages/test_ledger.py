@@ -1,8 +1,8 @@
 """Every numbered statement is named by a test, and every name is a statement's."""
 
 import pytest
-from claims import labels_in, markers_in
 
+from book._ext.claims import labels_in, markers_in
 from tests.sources import ROOT, pages
 
 

@@ -1,21 +1,24 @@
 """The book can be built wherever it lies and whatever the folder for temporary files is called."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 
 import pytest
+from sphinx.errors import ExtensionError
 
+from book._ext import kernel_free
 from tests.sources import ROOT
 
 # Sets up the extension as a build does, and has a formula typeset with each folder for temporary files.
 TYPESET = """
 import sys, tempfile
 from types import SimpleNamespace
-extensions, *folders = sys.argv[1:]
-sys.path.insert(0, extensions)
-import kernel_free
+root, *folders = sys.argv[1:]
+sys.path.insert(0, root)
+from book._ext from book._ext import kernel_free
 from sphinxcontrib import katex
 nothing = lambda *args, **options: None
 kernel_free.setup(SimpleNamespace(add_directive=nothing, connect=nothing))
@@ -30,10 +33,19 @@ def test_formulas_are_typeset_whatever_the_folder_for_temporary_files_is_called(
     folders = [tmp_path / name for name in ("t" * 113, "with a space", "naïve-価値")]
     for folder in folders:
         folder.mkdir()
-    command = [sys.executable, "-c", TYPESET, ROOT / "book" / "_ext", *folders]
+    command = [sys.executable, "-c", TYPESET, ROOT, *folders]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr[-2000:]
     assert result.stdout.count('<span class="katex">') == len(folders)
+
+
+def test_another_version_of_the_katex_extension_stops_the_build(monkeypatch):
+    """One of its methods is replaced, and another version's may do something else."""
+    pins = dict(re.findall(r"^(\S+)==(\S+)$", (ROOT / "requirements.txt").read_text(), re.MULTILINE))
+    assert pins["sphinxcontrib-katex"] == kernel_free.KATEX
+    monkeypatch.setattr(kernel_free, "version", lambda name: "0.9.12")
+    with pytest.raises(ExtensionError, match=f"katex {kernel_free.KATEX}, and 0.9.12 is here"):
+        kernel_free.setup(None)
 
 
 @pytest.mark.parametrize("name", ["a b", "it's (mine) & 'yours' $x", "価値"])

@@ -5,9 +5,9 @@ import re
 from pathlib import Path
 
 import pytest
-import references
-from claims import labels_in, text_of
 
+from book._ext import references
+from book._ext.claims import labels_in, text_of
 from tests.sources import NOTEBOOKS
 
 each_chapter = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -31,7 +31,7 @@ def test_no_reference_needs_another_notebook(path):
     own |= set(re.findall(r"^\((\S+)\)=", text, re.MULTILINE))
     used = {label_of(role) for role in re.findall(r"\{(?:prf:ref|eq|ref|numref)\}`([^`]+)`", text)}
     assert used
-    assert not sorted(used - own), "labels of other notebooks: run .venv/bin/python book/_ext/references.py"
+    assert not sorted(used - own), "labels of other notebooks: run .venv/bin/python -m book._ext.references"
 
 
 @each_chapter
@@ -48,7 +48,7 @@ def test_each_link_says_what_it_leads_to(path):
             found = re.search(rf"^```+\{{prf:(\w+)\}} ([^\n]+)\n:label: {label}$", text, re.MULTILINE)
             assert found, f"{notebook}#{label}"
             kind, title = found[1].title(), found[2]
-        advice = "run .venv/bin/python book/_ext/references.py"
+        advice = "run .venv/bin/python -m book._ext.references"
         assert words == f"{kind} “{title}” of chapter {1 + NOTEBOOKS.index(target)}", advice
     assert text_of(path).count(".ipynb#") == len(links_in(path)), "a link that this test does not read"
 

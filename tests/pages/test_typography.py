@@ -1,8 +1,9 @@
 """The extension that keeps a formula and the mark after it on one line."""
 
-import typography
 from docutils import nodes
 from docutils.utils import new_document
+
+from book._ext import typography
 
 
 def test_marks_move_into_the_formula_before_them_and_nowhere_else():

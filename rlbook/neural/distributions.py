@@ -1,0 +1,51 @@
+"""What the outputs y(s) of a policy mean: logits, or a `GaussianPolicy`'s mean and log σ.
+
+These take tensors and check nothing but actions, for they stand inside of what is differentiated and searched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from rlbook import checks
+from rlbook.neural.networks import GaussianPolicy, data
+
+
+def kl(policy, outputs, new_outputs) -> torch.Tensor:
+    """KL(π‖π′) from the outputs (…, k) that the two policies make, (…)."""
+    if not isinstance(policy, GaussianPolicy):
+        log_pi, log_new = (torch.log_softmax(y, dim=-1) for y in (outputs, new_outputs))
+        return (log_pi.exp() * (log_pi - log_new)).sum(-1)
+    (mean, log_sigma), (new_mean, new_log_sigma) = (y.chunk(2, dim=-1) for y in (outputs, new_outputs))
+    spread = torch.exp(2 * (log_sigma - new_log_sigma)) + ((mean - new_mean) * torch.exp(-new_log_sigma)) ** 2
+    return (new_log_sigma - log_sigma + (spread - 1) / 2).sum(-1)
+
+
+def log_prob(policy, outputs, actions) -> torch.Tensor:
+    """log π(a|s) from the policy's outputs (…, k), (…)."""
+    if not isinstance(policy, GaussianPolicy):
+        return torch.log_softmax(outputs, dim=-1).gather(-1, actions[..., None])[..., 0]
+    mean, log_sigma = outputs.chunk(2, dim=-1)
+    z = (actions - mean) * torch.exp(-log_sigma)
+    return -(z**2 / 2 + log_sigma + np.log(2 * np.pi) / 2).sum(-1)
+
+
+def actions_for(policy, actions, outputs) -> torch.Tensor:
+    """The actions that go with the policy's outputs (N, k): numbers below k, or vectors of k/2 numbers."""
+    N, k = outputs.shape
+    if isinstance(policy, GaussianPolicy):
+        return data(policy, "actions", actions, (N, k // 2), note=", one a state")
+    return torch.as_tensor(checks.integers("actions", actions, (N,), below=k, what="actions", note=", one a state"))
+
+
+def metric(policy, outputs) -> Callable[[torch.Tensor], torch.Tensor]:
+    """t ↦ Mt in each state, (N, k) → (N, k), M the Fisher matrix of the distribution in its own outputs."""
+    if isinstance(policy, GaussianPolicy):
+        _, log_sigma = outputs.chunk(2, dim=-1)
+        diagonal = torch.cat([torch.exp(-2 * log_sigma), torch.full_like(log_sigma, 2)], dim=-1)
+        return lambda t: diagonal * t
+    p = torch.softmax(outputs, dim=-1)
+    return lambda t: p * (t - (p * t).sum(-1, keepdim=True))

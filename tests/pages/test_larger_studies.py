@@ -1,0 +1,66 @@
+"""The page of larger studies says what its file of results holds, and no more."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from book import studies
+from tests.sources import ROOT
+
+RESULTS = json.loads((studies.DATA / "studies.json").read_text(encoding="utf-8"))
+
+
+def test_figures_and_tables_are_what_the_results_make(tmp_path, monkeypatch):
+    (tmp_path / "studies.json").write_bytes((studies.DATA / "studies.json").read_bytes())
+    monkeypatch.setattr(studies, "DATA", tmp_path)
+    studies.draw()
+    kept = ROOT / "book" / "_data"
+    assert sorted(file.name for file in kept.iterdir()) == sorted(file.name for file in tmp_path.iterdir())
+    for file in kept.iterdir():
+        assert file.read_bytes() == (tmp_path / file.name).read_bytes(), f"{file.name}: python -m book.studies --draw"
+    assert (kept / "studies.json").stat().st_size < 200_000
+
+
+def test_every_study_is_on_the_page_with_ten_seeds():
+    page = (ROOT / "book" / "larger-studies.md").read_text(encoding="utf-8")
+    assert re.findall(r"\{include\} _data/([\w-]+)\.md", page) == list(RESULTS)
+    for study in RESULTS.values():
+        for runs in study["curves"].values():
+            assert np.shape(runs) == (studies.SEEDS, len(study["at"]))
+            assert len({tuple(run) for run in runs}) == studies.SEEDS
+
+
+def test_the_tables_count_as_by_hand(soup):
+    """Median and range of what each run ends with, by sorting."""
+    for table, (name, study) in zip(
+        soup("book/larger-studies.html").select("article table"), RESULTS.items(), strict=True
+    ):
+        rows = [[cell.get_text() for cell in row.select("td")] for row in table.select("tbody tr")]
+        assert len(rows) == len(study["curves"])
+        for (variant, median, _, span), (expected, runs) in zip(rows, study["curves"].items(), strict=True):
+            last = 3 if name == "q-learning" else 5
+            ends = sorted(sum(run[-last:]) / last for run in runs)
+            shown = [f"{x:.0f}".replace("-", "−") for x in ((ends[4] + ends[5]) / 2, ends[0], ends[9])]
+            assert (variant, median, span) == (expected, shown[0], f"{shown[1]} to {shown[2]}")
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "sentence"),
+    [
+        ([1, 2, 3, 4], [5, 6, 7, 8], "Every run of b ends above every run of a."),
+        (
+            [5, 6, 7, 8],
+            [1, 2, 3, 5],
+            "The middle halves of b and a are apart and single runs overlap: in 97% of the 16",
+        ),
+        (
+            [1, 2, 3, 9],
+            [2, 3, 4, 5],
+            "Even the middle halves of a and b overlap: in 62% of the 16 pairs of runs b ends",
+        ),
+    ],
+)
+def test_what_is_said_of_two_methods(a, b, sentence):
+    assert studies.said({"a": np.array(a), "b": np.array(b)}).startswith(sentence)
