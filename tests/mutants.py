@@ -38,7 +38,9 @@ EQUIVALENT = Path(__file__).with_name("equivalent_mutants.toml")
 ENOUGH = 0.96
 WORKERS = 2
 MOST_TESTS, MOST_SECONDS = 80, 20.0  # that a mutant meets, in seconds of the processor with coverage measured
-EXAMPLES, LONG = 4, 8  # of a generated test, to see which lines it runs; seconds after which a test is left out
+# To see which lines a test runs: examples of a generated one, parameters of one that has more, and seconds after which
+# it is left out.
+EXAMPLES, PARAMETERS, LONG = 3, 4, 4
 MEMORY = 1_400_000_000  # bytes that the tests of a mutant may take, for some mutants ask for any number
 
 TOPICS = {
@@ -450,6 +452,19 @@ def too_long(*_):
     pytest.skip("it takes too long for a mutant")
 
 
+def function_of(item):
+    return getattr(item, "originalname", item.name)
+
+
+def some_of(items):
+    """Of a test with many parameters, the first few and the last."""
+    alike = {}
+    for item in items:
+        alike.setdefault(function_of(item), []).append(item)
+    few = PARAMETERS - 1
+    return [item for same in alike.values() for item in (same[:few] + same[few:][-1:])]
+
+
 def coverage_of(session, path, items, watch):
     """Run a file's tests with coverage and keep which lines each runs, and how long it takes."""
     from coverage import Coverage
@@ -514,6 +529,9 @@ class Mutating:
             raise SystemExit("tests/numerics cannot be collected")
         session.config.pluginmanager.register(self.watch)
         self.items = {item.nodeid: item for item in session.items}
+        self.alike = {}  # the tests that differ from one in their parameters only
+        for item in session.items:
+            self.alike.setdefault((item.path, function_of(item)), []).append(item.nodeid)
         self.map(session)
         self.mutate(session)
         return True
@@ -523,7 +541,7 @@ class Mutating:
         jobs = []
         for path in TESTS:
             if kept(path) is None:
-                items = [item for item in session.items if item.path == path]
+                items = some_of(item for item in session.items if item.path == path)
                 jobs.append((path, lambda path=path, items=items: coverage_of(session, path, items, self.watch), 7200))
         if jobs:
             print(f"Finding which tests run which line: {len(jobs)} files of tests.", flush=True)
@@ -534,21 +552,30 @@ class Mutating:
             print(f"  {path.relative_to(ROOT)}: {sum(kept(path)['seconds'].values()):.0f} s", flush=True)
 
         side_by_side(jobs, done)
-        self.seconds, self.tests = {}, {}
+        self.seconds, self.tests, self.measured = {}, {}, set()
         for path in TESTS:
             known = kept(path)
+            self.measured |= known["seconds"].keys()
             self.seconds |= {test: spent for test, spent in known["seconds"].items() if test not in known["left_out"]}
             for name, lines in known["lines"].items():
                 for line, tests in lines.items():
                     self.tests.setdefault((name, int(line)), set()).update(tests)
+        heirs = {}  # of the first of those that are alike: the others, which run the same lines
+        for alike in self.alike.values():
+            first, others = alike[0], [test for test in alike if test not in self.measured]
+            if first in self.seconds:
+                heirs[first] = others
+                self.seconds |= dict.fromkeys(others, self.seconds[first])
+        for tests in self.tests.values():
+            tests.update([heir for test in tests for heir in heirs.get(test, ())])
 
     def meets(self, mutant):
         """The tests that run what it changes, quickest first."""
         tests = set().union(*(self.tests.get(place, ()) for place in mutant.lines)) & self.seconds.keys()
         chosen, spent = [], 0.0
-        for test in sorted(tests, key=lambda test: (self.seconds[test], test))[:MOST_TESTS]:
+        for test in sorted(tests, key=lambda test: (test not in self.measured, self.seconds[test], test)):
             spent += self.seconds[test]
-            if chosen and spent > MOST_SECONDS:
+            if chosen and (spent > MOST_SECONDS or len(chosen) >= MOST_TESTS):
                 break
             chosen.append(test)
         return chosen
