@@ -26,6 +26,7 @@ import time
 import tomllib
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from types import FunctionType
 
@@ -33,14 +34,12 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 KEPT = ROOT / "_build" / "mutants"
-TESTS = sorted((ROOT / "tests" / "numerics").glob("test_*.py"))
 EQUIVALENT = Path(__file__).with_name("equivalent_mutants.toml")
 ENOUGH = 0.96
-WORKERS = 2
-MOST_TESTS, MOST_SECONDS = 80, 20.0  # that a mutant meets, in seconds of the processor with coverage measured
+MOST_TESTS, MOST_SECONDS = 60, 8.0  # that a mutant meets, in seconds of the processor with coverage measured
 # To see which lines a test runs: examples of a generated one, parameters of one that has more, and seconds after which
 # it is left out.
-EXAMPLES, PARAMETERS, LONG = 3, 4, 4
+EXAMPLES, PARAMETERS, LONG = 3, 3, 3
 MEMORY = 1_400_000_000  # bytes that the tests of a mutant may take, for some mutants ask for any number
 
 TOPICS = {
@@ -108,6 +107,13 @@ class Mutant:
         text = read(self.path)
         return text[: self.start] + self.new.encode() + text[self.end :]
 
+    def can_be_read(self) -> bool:
+        try:
+            ast.parse(self.source)
+        except SyntaxError:
+            return False
+        return True
+
     @property
     def line(self) -> int:
         return read(self.path)[: self.start].count(b"\n") + 1
@@ -157,12 +163,7 @@ class Mutations(ast.NodeVisitor):
 
     def add(self, start, end, new):
         scope = ".".join(self.scopes) or "module"
-        mutant = Mutant(self.topic, self.path, scope, start, end, new, self.lines)
-        try:
-            ast.parse(mutant.source)
-        except SyntaxError:
-            return
-        self.found[start, end, new] = mutant
+        self.found[start, end, new] = Mutant(self.topic, self.path, scope, start, end, new, self.lines)
 
     def replace(self, node, new):
         self.add(self.at(node), self.end(node), new)
@@ -341,7 +342,7 @@ def sample(count, seed, of):
     chosen = []
     for i, (_, mutants) in enumerate(every.items()):
         share = count // len(every) + (i < count % len(every))
-        chosen += sorted(mutants, key=rank)[:share]
+        chosen += islice(filter(Mutant.can_be_read, sorted(mutants, key=rank)), share)
     return chosen, {mutant.key for mutants in every.values() for mutant in mutants}
 
 
@@ -420,12 +421,12 @@ def fork(work):
         os._exit(code)
 
 
-def side_by_side(jobs, done):
+def side_by_side(jobs, done, workers):
     """Each job is (what it is called, its work, seconds it may take); done(called, status) as each ends."""
     waiting, running = list(reversed(jobs)), {}
     try:
         while waiting or running:
-            while waiting and len(running) < WORKERS:
+            while waiting and len(running) < workers:
                 called, work, limit = waiting.pop()
                 running[fork(work)] = called, time.monotonic() + limit
             for number, (called, until) in list(running.items()):
@@ -529,6 +530,7 @@ class Mutating:
             raise SystemExit("tests/numerics cannot be collected")
         session.config.pluginmanager.register(self.watch)
         self.items = {item.nodeid: item for item in session.items}
+        self.files = sorted({item.path for item in session.items})
         self.alike = {}  # the tests that differ from one in their parameters only
         for item in session.items:
             self.alike.setdefault((item.path, function_of(item)), []).append(item.nodeid)
@@ -539,7 +541,7 @@ class Mutating:
     def map(self, session):
         KEPT.mkdir(parents=True, exist_ok=True)
         jobs = []
-        for path in TESTS:
+        for path in self.files:
             if kept(path) is None:
                 items = some_of(item for item in session.items if item.path == path)
                 jobs.append((path, lambda path=path, items=items: coverage_of(session, path, items, self.watch), 7200))
@@ -551,9 +553,9 @@ class Mutating:
                 raise SystemExit(f"{path.relative_to(ROOT)} fails without any mutant")
             print(f"  {path.relative_to(ROOT)}: {sum(kept(path)['seconds'].values()):.0f} s", flush=True)
 
-        side_by_side(jobs, done)
+        side_by_side(jobs, done, self.options.workers)
         self.seconds, self.tests, self.measured = {}, {}, set()
-        for path in TESTS:
+        for path in self.files:
             known = kept(path)
             self.measured |= known["seconds"].keys()
             self.seconds |= {test: spent for test, spent in known["seconds"].items() if test not in known["left_out"]}
@@ -626,7 +628,7 @@ class Mutating:
         for mutant in asked:
             tests = self.meets(mutant)
             jobs.append((mutant, self.trial(session, mutant, tests), 900))
-        side_by_side(jobs, done)
+        side_by_side(jobs, done, self.options.workers)
         survivors = [mutant.key for mutant in chosen if outcome[mutant] == "survived"]
         last.write_text(json.dumps(survivors), encoding="utf-8")
         print(f"\n{'':20}{'killed':>10}{'survived':>10}{'equivalent':>12}")
@@ -646,11 +648,13 @@ def main():
     parser.add_argument("--count", type=int, default=300, help="mutants in the sample")
     parser.add_argument("--seed", type=int, default=0, help="of the sample")
     parser.add_argument("--of", default="", help="only files whose path has this in it, such as bellman/large")
+    parser.add_argument("--tests", nargs="+", default=["tests/numerics"], help="files of tests, or a folder of them")
+    parser.add_argument("--workers", type=int, default=2, help="mutants that are tried at the same time")
     parser.add_argument("--again", action="store_true", help="only those that survived last time")
-    mutating = Mutating(parser.parse_args())
+    mutating = Mutating(options := parser.parse_args())
     os.chdir(ROOT)
     code = pytest.main(
-        ["-o", "addopts=", "-s", "-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:xdist", "tests/numerics"],
+        ["-o", "addopts=", "-s", "-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:xdist", *options.tests],
         plugins=[mutating],
     )
     if code:
