@@ -165,6 +165,17 @@ def test_bicgstab_with_its_factors_alone_solves_any_chain(alone, adjoint, gamma)
 
 
 @BOTH
+def test_what_is_asked_for_is_not_more_than_float64_can_tell(alone, adjoint):
+    """Near γ = 1 the solution is large, and so is the rounding of what its residual is the difference of."""
+    alone("spilu", "bicgstab")
+    gamma = 1 - 1e-6
+    M, b = gamma * chain(120), np.random.default_rng(0).uniform(1, 2, 120)
+    x = large.solve_sparse(M, b, np.zeros(120), 0.0, gamma, adjoint=adjoint)
+    np.testing.assert_allclose(x, exactly(M, b, adjoint), rtol=1e-6)
+    assert residual(M, b, x, adjoint) <= 1e-12 * (abs(x).sum() if adjoint else abs(x).max())
+
+
+@BOTH
 def test_bicgstab_goes_no_further_than_it_is_asked_to(alone, adjoint, monkeypatch):
     alone("spilu", "bicgstab")
     M, b = 0.999 * chain(120), np.random.default_rng(0).standard_normal(120)
@@ -263,6 +274,18 @@ def test_mass_that_goes_far_is_looked_for_everywhere_at_once(monkeypatch, system
         assert systems == sizes
 
 
+def test_what_starts_far_from_the_rest_is_not_forgotten(monkeypatch, systems):
+    """Of 25 starts the nearest 20 states hold 20; what starts in the other five is lost to them from the first."""
+    monkeypatch.setattr(large, "NEARBY", 20)
+    S, gamma, tol = 300, 0.3, 1e-6
+    monkeypatch.setattr(large, "LU_BELOW", S)
+    M, b = gamma * drunkard(S), np.zeros(S)
+    b[np.arange(25) * 12] = np.r_[np.full(20, 1.0), np.full(5, 1e-3)]
+    x = large.solve_outwards(M, b, tol, gamma)
+    assert residual(M, b, x, adjoint=True) <= tol
+    np.testing.assert_allclose(x, exactly(M, b, adjoint=True), rtol=0, atol=tol / (1 - gamma))
+
+
 def test_small_worlds_are_solved_whole(monkeypatch, systems):
     monkeypatch.setattr(large, "NEARBY", 10)
     M, b = 0.5 * drunkard(200), np.eye(200)[100]
@@ -349,11 +372,39 @@ def test_passes_that_are_too_few_leave_a_true_bound_and_a_policy_to_go_on_from(m
     for most in (1, 2, 3):
         monkeypatch.setattr(large, "MOST_PASSES", most)
         there, solution, V = begun(mdp, 3, 1e-9)
-        found, _ = large.sweep_outwards(there, solution, V, 1e-9)
+        found, last = large.sweep_outwards(there, solution, V, 1e-9)
         assert found.steps == 3 + most
         errors.append(abs(found.V - truth).max())
         assert errors[-1] <= found.error_bound
+        # from below, and every further sweep would raise it
+        assert ((there.r + mdp.gamma * mdp.expect(last)).max(axis=1) - last).min() >= -1e-12
     assert errors[0] > errors[1] > errors[2]
+
+
+def test_passes_end_where_rounding_is_all_that_moves():
+    """No bracket is as narrow as 1e-300: the passes end once they move nothing, and say that they did not get there."""
+    mdp = world(12, step_reward=-0.1, goal_reward=3)
+    there, solution, V = begun(mdp, 3, 1e-300)
+    found, _ = large.sweep_outwards(there, solution, V, 1e-300)
+    assert not found.converged
+    assert found.steps < 3 + large.MOST_PASSES / 3
+    assert abs(found.V - optimum(mdp)).max() <= found.error_bound < 1e-11
+
+
+def test_the_bracket_is_computed_only_when_it_may_be_narrow_enough(monkeypatch):
+    monkeypatch.setattr(large, "DEPTH", 1)
+    mdp = world(12, slip=0.3, step_reward=-0.1, goal_reward=3)
+    there, solution, V = begun(mdp, 5, 1e-8)
+    brackets, whole = [], large.bracket
+
+    def seen(*args):
+        brackets.append(whole(*args))
+        return brackets[-1]
+
+    monkeypatch.setattr(large, "bracket", seen)
+    found, _ = large.sweep_outwards(there, solution, V, 1e-8)
+    assert found.converged
+    assert len(brackets) <= 2 < found.steps / 5
 
 
 def test_states_come_in_the_order_of_their_distance():
