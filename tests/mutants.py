@@ -30,6 +30,7 @@ from itertools import islice
 from pathlib import Path
 from types import FunctionType
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parent.parent
@@ -373,11 +374,12 @@ def put_in(mutant):
             if function.__code__.co_filename == str(mutant.path):
                 function.__code__ = new[qualname].__code__
             function.__defaults__, function.__kwdefaults__ = new[qualname].__defaults__, new[qualname].__kwdefaults__
-    plain = (bool, int, float, tuple, dict)
-    for constant, old in [(k, v) for k, v in vars(module).items() if isinstance(v, plain) and not k.startswith("__")]:
-        for other in list(sys.modules.values()):
-            if vars(other).get(constant) is old and other.__name__.startswith(("rlbook", "tests")):
-                setattr(other, constant, scratch[constant])
+    plain = (bool, int, float, tuple, dict, np.ndarray)
+    for constant, old in list(vars(module).items()):
+        if isinstance(old, plain) and constant in scratch and not constant.startswith("__"):
+            for other in [other for key, other in sys.modules.items() if key.startswith(("rlbook", "test"))]:
+                if vars(other).get(constant) is old:
+                    setattr(other, constant, scratch[constant])
 
 
 class Watch:

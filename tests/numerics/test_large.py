@@ -260,28 +260,38 @@ def test_mass_that_stays_near_is_looked_for_near(monkeypatch, systems):
     assert systems == [20]  # not so exactly, not so far
 
 
-def test_mass_that_goes_far_is_looked_for_everywhere_at_once(monkeypatch, systems):
+@pytest.mark.parametrize(
+    ("gamma", "starts", "others", "sizes"),
+    [
+        (0.999, [10], 1, [20, 300]),  # the first 20 states lose nearly all
+        (0.9, [10], 1, [20, 300]),  # or γ²⁰ = 0.12, so that 40 would hold little more
+        (0.999, range(60), 1, [300]),  # more starts than states nearby
+        (0.3, range(100), 1e-9, [300]),  # or a third of all, however little most of them weigh
+    ],
+)
+def test_mass_that_goes_far_is_looked_for_everywhere_at_once(monkeypatch, systems, gamma, starts, others, sizes):
     monkeypatch.setattr(large, "NEARBY", 20)
     S = 300
     monkeypatch.setattr(large, "LU_BELOW", S)
-    right = sp.csr_array((np.ones(S), (np.arange(S), np.minimum(np.arange(S) + 1, S - 1))), shape=(S, S))
-    for starts, sizes in [([10], [20, 300]), (range(100), [300]), (range(60), [300])]:
-        systems.clear()
-        b = np.zeros(S)
-        b[starts] = 1 / len(starts)
-        x = large.solve_outwards(0.999 * right, b, 1e-8, 0.999)
-        np.testing.assert_allclose(x, exactly(0.999 * right, b, adjoint=True), rtol=1e-9, atol=1e-12)
-        assert systems == sizes
+    M = gamma * sp.csr_array((np.ones(S), (np.arange(S), np.minimum(np.arange(S) + 1, S - 1))), shape=(S, S))
+    b = np.zeros(S)
+    b[starts] = others
+    b[starts[0]] = 1
+    x = large.solve_outwards(M, b, 1e-8, gamma)
+    np.testing.assert_allclose(x, exactly(M, b, adjoint=True), rtol=1e-9, atol=1e-8 / (1 - gamma))
+    assert systems == sizes
 
 
-def test_what_starts_far_from_the_rest_is_not_forgotten(monkeypatch, systems):
-    """Of 25 starts the nearest 20 states hold 20; what starts in the other five is lost to them from the first."""
+def test_what_starts_farther_away_is_not_forgotten(monkeypatch, systems):
+    """The nearest 20 states are 20 of the 25 starts; what starts in the other five is lost to them from the first."""
     monkeypatch.setattr(large, "NEARBY", 20)
     S, gamma, tol = 300, 0.3, 1e-6
     monkeypatch.setattr(large, "LU_BELOW", S)
     M, b = gamma * drunkard(S), np.zeros(S)
-    b[np.arange(25) * 12] = np.r_[np.full(20, 1.0), np.full(5, 1e-3)]
+    b[:25] = 1e-4
+    b[0] = 1
     x = large.solve_outwards(M, b, tol, gamma)
+    assert systems == [20, 40]
     assert residual(M, b, x, adjoint=True) <= tol
     np.testing.assert_allclose(x, exactly(M, b, adjoint=True), rtol=0, atol=tol / (1 - gamma))
 
@@ -362,6 +372,12 @@ def test_a_policy_that_does_not_come_to_rest_is_solved_for_when_patience_ends(mo
         assert (solves > 0) == (patience == 3)
         assert solves <= steps[patience]  # after it the block rests
     assert steps[3] < steps[1000]
+    # Without any patience it is policy iteration on a block, here of all states, which goes on within a pass.
+    monkeypatch.setattr(large, "MOST_TURNS", 100)
+    monkeypatch.setattr(large, "PATIENCE", 0)
+    found, _ = large.sweep_outwards(*begun(mdp, 5, 1e-4), 1e-4)
+    assert found.converged
+    assert found.steps - 5 < len(solved)
 
 
 def test_passes_that_are_too_few_leave_a_true_bound_and_a_policy_to_go_on_from(monkeypatch):
