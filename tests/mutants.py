@@ -79,7 +79,8 @@ OPERATORS = {
 }
 OPPOSITES = dict([("min", "max"), ("minimum", "maximum"), ("argmin", "argmax"), ("any", "all"), ("nanmin", "nanmax")])
 OPPOSITES |= {other: name for name, other in OPPOSITES.items()}
-ORDERED = {
+# Functions whose first two arguments are not swapped: nothing would change, or all would break.
+SYMMETRIC = {"max", "min", "maximum", "minimum", "array_equal", "swapaxes", "isinstance", "getattr", "hasattr"}
     "max",
     "min",
     "maximum",
@@ -286,7 +287,7 @@ class Mutations(ast.NodeVisitor):
         if name in OPPOSITES:
             end = self.end(node.func)
             self.add(end - len(name), end, OPPOSITES[name])
-        if len(node.args) > 1 and name not in ORDERED:
+        if len(node.args) > 1 and name not in SYMMETRIC:
             one, two = node.args[:2]
             plain = not isinstance(one, ast.Starred) and not isinstance(two, ast.Starred)
             if plain and ast.dump(one) != ast.dump(two):
@@ -564,6 +565,7 @@ class Mutating:
             for name, lines in known["lines"].items():
                 for line, tests in lines.items():
                     self.tests.setdefault((name, int(line)), set()).update(tests)
+        self.rank = {test: i for alike in self.alike.values() for i, test in enumerate(alike, start=1)}
         heirs = {}  # of the first of those that are alike: the others, which run the same lines
         for alike in self.alike.values():
             first, others = alike[0], [test for test in alike if test not in self.measured]
@@ -574,10 +576,10 @@ class Mutating:
             tests.update([heir for test in tests for heir in heirs.get(test, ())])
 
     def meets(self, mutant):
-        """The tests that run what it changes, quickest first."""
+        """The tests that run what it changes, the quickest first, and of those that are alike not all at once."""
         tests = set().union(*(self.tests.get(place, ()) for place in mutant.lines)) & self.seconds.keys()
         chosen, spent = [], 0.0
-        for test in sorted(tests, key=lambda test: (test not in self.measured, self.seconds[test], test)):
+        for test in sorted(tests, key=lambda test: (self.seconds[test] * self.rank[test], test)):
             spent += self.seconds[test]
             if chosen and (spent > MOST_SECONDS or len(chosen) >= MOST_TESTS):
                 break
