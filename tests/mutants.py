@@ -81,14 +81,6 @@ OPPOSITES = dict([("min", "max"), ("minimum", "maximum"), ("argmin", "argmax"), 
 OPPOSITES |= {other: name for name, other in OPPOSITES.items()}
 # Functions whose first two arguments are not swapped: nothing would change, or all would break.
 SYMMETRIC = {"max", "min", "maximum", "minimum", "array_equal", "swapaxes", "isinstance", "getattr", "hasattr"}
-    "max",
-    "min",
-    "maximum",
-    "minimum",
-    "isinstance",
-    "getattr",
-    "hasattr",
-}  # swapped, nothing changes or all breaks
 VECTORS = {"V", "W", "G"}  # capitals that are no matrices: .T does nothing to them
 
 

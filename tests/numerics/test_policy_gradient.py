@@ -744,7 +744,7 @@ def corners():
 
 def test_what_is_no_mdp_is_named_before_its_parts_are_read():
     for call in (exact_gradient, natural_gradient, fisher):
-        with pytest.raises(ValueError, match="^mdp must be a TabularMDP"):
+        with pytest.raises(ValueError, match=r"^mdp must be a TabularMDP"):
             call(np.eye(2), np.zeros((2, 2)))
 
 
