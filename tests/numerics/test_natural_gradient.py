@@ -1567,3 +1567,21 @@ def test_sampled_scores_are_read_when_they_are_given():
         sampled_product([1.0, 2.0])
     with pytest.raises(ValueError, match=r"^v must have shape \(2,\)"):
         sampled_product(scores)([1.0])
+
+
+@pytest.mark.filterwarnings("ignore:overflow")
+def test_a_path_whose_mean_overflows_ends_there():
+    path = gaussian_path(1.0, 1e-3, 0.0, 3.0, 1100, bend=0, natural=False)  # μ ← −2μ, while σ hardly moves
+    np.testing.assert_array_equal(path[:1024, 0], (-2.0) ** np.arange(1024))
+    assert np.isnan(path[1024:]).all()
+
+
+@pytest.mark.parametrize(("sigma", "bend"), [(1e-200, 0.0), (1e-200, 1.0), (1e-100, 2.0), (1e200, -1.0)])
+def test_a_sigma_whose_information_is_beyond_float64_is_refused(sigma, bend):
+    for call in (
+        lambda: gaussian_fisher(sigma, bend=bend),
+        lambda: gaussian_step(0.0, sigma, 0.0, 0.1, bend=bend, natural=True),
+    ):
+        with pytest.raises(ValueError, match=r"^sigma must have a power σ\^\S+ that float64 can hold"):
+            call()
+    close(gaussian_fisher(1e-150, 1.0) * 1e-300, np.diag([1.0, 2.0]))
