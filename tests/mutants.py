@@ -38,9 +38,9 @@ KEPT = ROOT / "_build" / "mutants"
 EQUIVALENT = Path(__file__).with_name("equivalent_mutants.toml")
 ENOUGH = 0.96
 MOST_TESTS, MOST_SECONDS = 60, 8.0  # that a mutant meets, in seconds of the processor with coverage measured
-# To see which lines a test runs: examples of a generated one, parameters of one that has more, and seconds after which
-# it is left out.
-EXAMPLES, PARAMETERS, LONG = 3, 3, 3
+# To see which lines a test runs: examples of a generated one, seconds for all parameters of one that has more (the
+# others are taken to run the same lines), and seconds after which a test is left out.
+EXAMPLES, ENOUGH_SECONDS, LONG = 3, 1.0, 3
 MEMORY = 1_400_000_000  # bytes that the tests of a mutant may take, for some mutants ask for any number
 
 TOPICS = {
@@ -388,14 +388,8 @@ class Watch:
             self.left_out.append(report.nodeid)
 
 
-def run(session, items, watch, before=lambda item: None, after=lambda item: None, stop=True):
-    for i, item in enumerate(items):
-        following = items[i + 1] if i + 1 < len(items) else None
-        before(item)
-        session.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
-        after(item)
-        if stop and watch.failed:
-            return
+def run(session, item):
+    session.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
 
 
 def fork(work):
@@ -452,15 +446,6 @@ def function_of(item):
     return getattr(item, "originalname", item.name)
 
 
-def some_of(items):
-    """Of a test with many parameters, the first few and the last."""
-    alike = {}
-    for item in items:
-        alike.setdefault(function_of(item), []).append(item)
-    few = PARAMETERS - 1
-    return [item for same in alike.values() for item in (same[:few] + same[few:][-1:])]
-
-
 def coverage_of(session, path, items, watch):
     """Run a file's tests with coverage and keep which lines each runs, and how long it takes."""
     from coverage import Coverage
@@ -469,21 +454,18 @@ def coverage_of(session, path, items, watch):
     settings.register_profile("few", settings.get_profile("book"), max_examples=EXAMPLES)
     settings.load_profile("few")
     measured = Coverage(data_file=None, include=[str(p) for paths in TOPICS.values() for p in paths], config_file=False)
-    seconds, started = {}, [0.0]
-
-    def before(item):
-        measured.switch_context(item.nodeid)
-        started[0] = time.process_time()
-        signal.setitimer(signal.ITIMER_VIRTUAL, LONG)
-
-    def after(item):
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        seconds[item.nodeid] = time.process_time() - started[0]
-
+    seconds, spent = {}, {}
     signal.signal(signal.SIGVTALRM, too_long)
-
     measured.start()
-    run(session, items, watch, before, after, stop=False)
+    for item in items:
+        if spent.setdefault(function_of(item), 0.0) < ENOUGH_SECONDS:
+            measured.switch_context(item.nodeid)
+            started = time.process_time()
+            signal.setitimer(signal.ITIMER_VIRTUAL, LONG)
+            run(session, item)
+            signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+            seconds[item.nodeid] = time.process_time() - started
+            spent[function_of(item)] += seconds[item.nodeid]
     measured.stop()
     data = measured.get_data()
     lines = {name: data.contexts_by_lineno(name) for name in data.measured_files()}
@@ -538,7 +520,7 @@ class Mutating:
         jobs = []
         for path in self.files:
             if kept(path) is None:
-                items = some_of(item for item in session.items if item.path == path)
+                items = [item for item in session.items if item.path == path]
                 jobs.append((path, lambda path=path, items=items: coverage_of(session, path, items, self.watch), 7200))
         if jobs:
             print(f"Finding which tests run which line: {len(jobs)} files of tests.", flush=True)
@@ -587,8 +569,11 @@ class Mutating:
                 put_in(mutant)
             except Exception:
                 return 1  # the module could not be imported
-            run(session, [self.items[test] for test in tests], self.watch)
-            return int(bool(self.watch.failed))
+            for test in tests:
+                run(session, self.items[test])
+                if self.watch.failed:
+                    return 1
+            return 0
 
         return work
 

@@ -1187,6 +1187,7 @@ REFUSED = [
     (history_occupancy, (MDP, lambda history: [0.5, 0.6], 3), r"policy\(\(0,\)\) sums to 1.1"),
     (history_occupancy, (MDP, lambda history: [1.0], 3), r"policy\(\(0,\)\) must have shape \(2,\), got \(1,\)"),
     (history_occupancy, (MDP, lambda history: [0.5, 0.5], 0), "horizon must be a positive integer"),
+    (history_occupancy, (MDP, lambda history: [0.5, 0.5], 1.0), "horizon must be a positive integer"),
     (entropy_program, (MDP, 0.0), "alpha must be a positive number"),
     (polygon, (OTHER,), "mdp must have 2 states and 2 actions, got 3 and 2"),
     (from_plane, (garnet(2, 3, 2, gamma=0.9, rng=np.random.default_rng(0)), [0, 0]), "mdp must have 2 actions, got 3"),
