@@ -16,7 +16,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist load
 BROWSERLESS := tests/derivations% tests/neural% tests/numerics% tests/package%
 NAMED := $(filter tests%,$(ARGS))
 
-.PHONY: book test help fuzz lowest lab pdf bench studies
+.PHONY: book test help fuzz mutants lowest lab pdf bench studies
 
 book: _build/html/.built  ## run the notebooks that have changed, build the pages, print where to open them
 	@echo
@@ -44,6 +44,9 @@ help:  ## print these lines
 
 fuzz: .venv/.ready  ## call every function with 100,000 hostile arguments
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.contract 100000
+
+mutants: .venv/.ready  ## change the numerics, one line at a time, and see whether tests notice
+	@OMP_NUM_THREADS=1 nice -n 10 $(BIN)/python -m tests.mutants $(ARGS)
 
 lowest: .venv-lowest/.ready  ## test the package and run the chapters with the lowest versions of all that they need
 	@$(LOWEST)/python -m book.tools.browser

@@ -15,7 +15,7 @@ from rlbook import checks
 def gaussian_gradient(mu, sigma, c, bend) -> np.ndarray:
     """∇η in the coordinates (μ, u): (−(μ−c), −σ^{2−k}), (2,)."""
     mu, sigma, c, bend = _check_gaussian(mu, sigma, c, bend)
-    return np.array([c - mu, -(sigma ** (2 - bend))])
+    return np.array([c - mu, -_power(sigma, 2 - bend)])
 
 
 def gaussian_fisher(sigma, bend=0.0) -> np.ndarray:
@@ -24,7 +24,7 @@ def gaussian_fisher(sigma, bend=0.0) -> np.ndarray:
     In (μ, log σ), bend 0, it is diag(σ⁻², 2); in (μ, σ), bend 1, diag(σ⁻², 2σ⁻²).
     """
     _, sigma, _, bend = _check_gaussian(0.0, sigma, 0.0, bend)
-    return np.diag([sigma**-2, 2 * sigma ** (-2 * bend)])
+    return np.diag([_power(sigma, -2.0), 2 * _power(sigma, -2 * bend)])
 
 
 def gaussian_step(mu, sigma, c, step_size, *, bend, natural) -> tuple[float, float]:
@@ -127,6 +127,14 @@ def _unbend(shift, bend):
     inside = bend * np.asarray(shift, dtype=float)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(inside > -1, np.exp(np.log1p(inside) / bend if bend else shift), np.nan)
+
+
+def _power(sigma, exponent):
+    """σ to a power, where float64 can hold it."""
+    try:
+        return sigma**exponent
+    except OverflowError:
+        raise ValueError(f"sigma must have a power σ^{exponent:g} that float64 can hold, got {sigma:g}") from None
 
 
 def _angles(n):

@@ -6,6 +6,7 @@ from fractions import Fraction
 from types import SimpleNamespace
 
 import gymnasium as gym
+import mpmath
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -15,7 +16,19 @@ from hypothesis import strategies as st
 import rlbook
 import rlbook.bellman
 from rlbook import TabularMDP, evaluate_policy, garnet, gridworld, policy_iteration, solve, value_iteration
-from rlbook.bellman import greedy_policy, large, soft_operator, soft_policy, soft_policy_iteration, soft_value_iteration
+from rlbook.bellman import (
+    evaluation,
+    greedy_policy,
+    large,
+    on_policy,
+    planning,
+    q_learning,
+    soft_operator,
+    soft_policy,
+    soft_policy_iteration,
+    soft_value_iteration,
+)
+from rlbook.bellman.precision import centred
 from tests import oracles
 from tests.strategies import plain, policies, tabular_mdps
 
@@ -458,3 +471,90 @@ def test_the_names_that_readers_use_are_exported():
     for name in names.split():
         assert name in rlbook.__all__
         assert getattr(rlbook, name) is getattr(rlbook.bellman, name)
+
+
+# Each part by itself ----------------------------------------------------------------------------------------
+
+
+def nearly_undiscounted(gamma=1 - 1e-6):
+    """Five states that all lead to each other: near γ = 1 their values share nearly all that they are."""
+    return garnet(5, 2, 3, gamma=gamma, rng=np.random.default_rng(3))
+
+
+def test_what_values_share_is_carried_along_and_guesses_lack_it(monkeypatch):
+    world, pi, guesses = centred(nearly_undiscounted()), np.eye(2)[[0, 1, 0, 1, 0]], []
+    whole = evaluation._solver
+
+    def seen(*args):
+        solve = whole(*args)
+        return lambda b, V: guesses.append((V, solve(b, V))) or guesses[-1][1]
+
+    monkeypatch.setattr(evaluation, "_solver", seen)
+    V, _, _, gain = evaluation.evaluate(world, pi)
+    assert len(guesses) > 1
+    for guess, found in guesses[1:]:
+        assert abs(guess - found).max() < 1e-3 * abs(guesses[0][1]).max()  # what an iterative solver has left to find
+    guesses.clear()
+    again, _, _, same = evaluation.evaluate(world, pi, start=V, gain=gain)
+    assert len(guesses) == 1  # what they share is out of them already
+    assert same == gain
+    np.testing.assert_allclose(again, V, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("gamma", [0.9, 1 - 1e-6, 1 - 1e-9])
+def test_advantages_are_known_to_within_their_own_errors(gamma):
+    """Held to 60 digits; and near γ = 1, where V is not known to a digit, the errors of advantages stay small."""
+    mdp = nearly_undiscounted(gamma)
+    pi = np.eye(2)[[0, 1, 0, 1, 0]]
+    world = centred(mdp)
+    V, Q, _, gain = evaluation.evaluate(world, pi)
+    errors = evaluation.advantage_errors(world, pi, V, Q, gain)
+    with mpmath.workdps(60):
+        P = [[[mpmath.mpf(x) / mpmath.fsum(row) for x in row] for row in rows] for rows in mdp.P.tolist()]
+        chosen = pi.argmax(axis=1).tolist()
+        M = mpmath.matrix([[(s == t) - mpmath.mpf(gamma) * P[s][chosen[s]][t] for t in range(5)] for s in range(5)])
+        exact = mpmath.lu_solve(M, mpmath.matrix([mdp.r[s, a] for s, a in enumerate(chosen)]))
+        for s in range(5):
+            for a in range(2):
+                ahead = mpmath.fsum(p * v for p, v in zip(P[s][a], exact, strict=True))
+                advantage = mpmath.mpf(mdp.r[s, a]) + mpmath.mpf(gamma) * ahead - exact[s]
+                assert abs((Q[s, a] - Q[s, chosen[s]]) - advantage) <= errors[s, a] < 1e-10
+
+
+def test_a_policy_is_evaluated_exactly_before_it_is_said_that_none_is_better(monkeypatch):
+    mdp = centred(sutton_barto_grid())
+    whole, asked = planning.evaluate, []
+
+    def rough(mdp, pi, *, start, tol, gain):
+        asked.append(tol)
+        V, Q, error, gain = whole(mdp, pi, start=start, tol=tol, gain=gain)
+        return (V + np.linspace(0, 1e-3, len(V)), Q, 10.0, gain) if tol else (V, Q, error, gain)
+
+    monkeypatch.setattr(planning, "evaluate", rough)
+    best = policy_iteration(sutton_barto_grid()).pi
+    asked.clear()
+    solution = planning._iterate_policies(mdp, 1e-6, 10, best)
+    assert solution.converged
+    assert asked == [2.5e-7, 0.0]
+
+
+def test_a_sparse_chain_has_the_stationary_distribution_of_the_dense_one():
+    dense = garnet(6, 2, 3, gamma=0.9, rng=np.random.default_rng(0))
+    thin = TabularMDP(sp.csr_array(dense.P.reshape(12, 6)), dense.r, 0.9, dense.rho0)
+    pi, features = np.full((6, 2), 0.5), np.eye(6)[:, :2]
+    for one, two in zip(on_policy(dense, pi, features), on_policy(thin, pi, features), strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-12)
+
+
+def test_the_first_soft_update_by_hand():
+    class Room(gym.Env):
+        observation_space, action_space = gym.spaces.Discrete(1), gym.spaces.Discrete(2)
+
+        def reset(self, *, seed=None, options=None):
+            return 0, {}
+
+        def step(self, action):
+            return 0, 1.0, False, False, {}
+
+    learned = q_learning(Room(), 0.9, steps=1, rng=np.random.default_rng(0), alpha=0.5)
+    assert sorted(learned.Q[0]) == [0, pytest.approx(1 + 0.9 * 0.5 * np.log(2))]  # both actions are worth 0 until then

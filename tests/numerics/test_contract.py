@@ -8,7 +8,7 @@ import scipy.sparse as sp
 
 from rlbook import TabularMDP, checks, evaluate_policy, occupancy
 from rlbook.occupancies import policy_from_occupancy
-from tests.contract import World, arguments, cases, failures
+from tests.contract import HAS_TORCH, World, arguments, attempt, bad_forms, cases, failures
 
 
 def test_2000_hostile_calls_end_in_the_same_result_or_a_clear_refusal():
@@ -16,6 +16,15 @@ def test_2000_hostile_calls_end_in_the_same_result_or_a_clear_refusal():
     assert wrong == []
     assert ended["as they should"] == 2000
     assert min(ended["same: same result"], ended["bad: refused by name"]) > 300
+
+
+@pytest.mark.parametrize("case", [c for c in cases() if not c.name.startswith("neural.")], ids=lambda case: case.name)
+def test_each_argument_is_refused_by_name_in_each_bad_form(case):
+    defaults = {p.name: p.default for p in case.parameters}
+    for name, argument in arguments(case, World(0)).items():
+        for form in bad_forms(argument) if argument.kind != "opaque" else ():
+            if not (form == "None" and defaults[name] is None) and (HAS_TORCH or "tensor" not in form):
+                assert attempt(case, name, "bad", form, 0) is None, (name, form)
 
 
 def test_the_contract_has_a_good_value_for_every_parameter():

@@ -223,9 +223,12 @@ def test_rows_of_float32_are_read_as_exact():
     """Three float32 thirds sum to 1 + 3e-8, which a row of float64 may not."""
     third = np.float32(1 / 3)
     table = [[[(third, 0, 0.0, False), (third, 1, 0.0, True), (third, 1, 3.0, True)]], [[(1.0, 1, 0.0, True)]]]
-    mdp = TabularMDP.from_gymnasium(made_up(table, [1, 0]), 0.9)
-    np.testing.assert_allclose(mdp.P[0, 0], [1 / 3, 2 / 3], rtol=1e-15)
-    assert mdp.r[0, 0] == pytest.approx(1, rel=1e-15)
+    rest = [(1.0, 1, 0.0, True)]
+    for place, row in [(0, [table[0][0], rest]), (1, [rest, table[0][0]])]:  # each row by its own sum
+        mdp = TabularMDP.from_gymnasium(made_up([row, [rest, rest]], [1, 0]), 0.9)
+        np.testing.assert_allclose(mdp.P[0, place], [1 / 3, 2 / 3], rtol=1e-15)
+        np.testing.assert_array_equal(mdp.P[0, 1 - place], [0, 1])
+        assert mdp.r[0, place] == pytest.approx(1, rel=1e-15)
     off = float(third) + 1e-7
     with pytest.raises(ValueError, match=r"^env.P\[0\]\[0\] has probabilities that sum to 1.0000001"):
         TabularMDP.from_gymnasium(made_up([[[(off, 0, 0, False)] + 2 * [(1 / 3, 1, 0, True)]], table[1]], [1, 0]), 0.9)

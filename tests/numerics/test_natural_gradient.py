@@ -1535,3 +1535,53 @@ def test_the_messages_name_the_place():
         conjugate_gradient(lambda v: v * [1.0, np.nan], [1.0, 1.0])
     with pytest.raises(ValueError, match=r"pi_new\[1\] sums to 0.9"):
         kl(PI, [[0.5, 0.5], [0.5, 0.4]])
+
+
+# What is easily taken for granted ---------------------------------------------------------------------------
+
+
+def test_cg_gives_up_after_ten_steps_for_each_number():
+    for n in (3, 5):
+        matrix = np.linalg.inv(1.0 / (np.arange(n)[:, None] + np.arange(n) + 1))  # Hilbert's, so that rounding lingers
+        result = conjugate_gradient(lambda v, matrix=matrix: matrix @ v, np.ones(n), tol=1e-300)
+        assert (result.status, result.steps) == ("max_steps", 10 * n)
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1.0, 1e12])
+def test_a_norm_is_judged_by_its_shape_and_not_by_its_units(scale):
+    step = steepest_descent(scale * np.diag([1.0, 4.0]), np.array([1.0, 1.0]), 1.0)
+    close(step.d * np.sqrt(scale * 1.25), [-1, -0.25])
+    with pytest.raises(ValueError, match=r"^G must be positive definite"):
+        steepest_descent(scale * np.array([[1.0, 1.0], [1.0, 1.0]]), np.array([1.0, 1.0]), 1.0)
+
+
+def test_a_mirror_step_overflows_nowhere():
+    close(mirror_step([[0.5, 0.5, 0.0]], [[1e4, -1e4, 1e6]], 3.0), [[1, 0, 0]])
+    close(mirror_step([[0.5, 0.5]], [[-5e3, -5e3]], 1.0), [[0.5, 0.5]])
+
+
+def test_sampled_scores_are_read_when_they_are_given():
+    scores = [[1.0, 0.0], [1.0, 2.0]]
+    close(sampled_product(scores)([1.0, 1.0]), [2.0, 3.0])
+    with pytest.raises(ValueError, match=r"^scores must have shape \(N, n\)"):
+        sampled_product([1.0, 2.0])
+    with pytest.raises(ValueError, match=r"^v must have shape \(2,\)"):
+        sampled_product(scores)([1.0])
+
+
+@pytest.mark.filterwarnings("ignore:overflow")
+def test_a_path_whose_mean_overflows_ends_there():
+    path = gaussian_path(1.0, 1e-3, 0.0, 3.0, 1100, bend=0, natural=False)  # μ ← −2μ, while σ hardly moves
+    np.testing.assert_array_equal(path[:1024, 0], (-2.0) ** np.arange(1024))
+    assert np.isnan(path[1024:]).all()
+
+
+@pytest.mark.parametrize(("sigma", "bend"), [(1e-200, 0.0), (1e-200, 1.0), (1e-100, 2.0), (1e200, -1.0)])
+def test_a_sigma_whose_information_is_beyond_float64_is_refused(sigma, bend):
+    for call in (
+        lambda: gaussian_fisher(sigma, bend=bend),
+        lambda: gaussian_step(0.0, sigma, 0.0, 0.1, bend=bend, natural=True),
+    ):
+        with pytest.raises(ValueError, match=r"^sigma must have a power σ\^\S+ that float64 can hold"):
+            call()
+    close(gaussian_fisher(1e-150, 1.0) * 1e-300, np.diag([1.0, 2.0]))

@@ -1187,6 +1187,7 @@ REFUSED = [
     (history_occupancy, (MDP, lambda history: [0.5, 0.6], 3), r"policy\(\(0,\)\) sums to 1.1"),
     (history_occupancy, (MDP, lambda history: [1.0], 3), r"policy\(\(0,\)\) must have shape \(2,\), got \(1,\)"),
     (history_occupancy, (MDP, lambda history: [0.5, 0.5], 0), "horizon must be a positive integer"),
+    (history_occupancy, (MDP, lambda history: [0.5, 0.5], 1.0), "horizon must be a positive integer"),
     (entropy_program, (MDP, 0.0), "alpha must be a positive number"),
     (polygon, (OTHER,), "mdp must have 2 states and 2 actions, got 3 and 2"),
     (from_plane, (garnet(2, 3, 2, gamma=0.9, rng=np.random.default_rng(0)), [0, 0]), "mdp must have 2 actions, got 3"),
@@ -1241,3 +1242,31 @@ def test_an_occupancy_does_not_change_what_it_is_given():
     policy_from_occupancy([[1.0, 0.0], [0.0, 0.0]], unvisited=unvisited)
     np.testing.assert_array_equal(pi, PI)
     np.testing.assert_array_equal(unvisited, 0.5)
+
+
+# Counted by hand --------------------------------------------------------------------------------------------
+
+
+def test_two_episodes_are_enough_for_an_error():
+    batch = steps(states=[[0, 1], [0, 0]], actions=[[0, 1], [0, 0]])
+    rho, error, missing = estimate_occupancy(two_by_two(gamma=0.8), batch)
+    np.testing.assert_allclose(rho, [[1.4, 0], [0, 0.4]], rtol=1e-12)  # of 1 and 1 + 0.8, and of 0.8 and 0
+    np.testing.assert_allclose(error, [[0.4, 0], [0, 0.4]], rtol=1e-12)
+    assert missing == pytest.approx(0.64 / 0.2)
+
+
+def test_examples_of_two_states_are_as_they_are_told():
+    """The probability of state 1, the rewards, γ and ρ₀, as the chapter's pictures have them."""
+    lead, pay = [[0.1, 0.8], [0.7, 0.2]], [[0.0, 0.2], [1.0, 0.5]]
+    told = {
+        "usual": (lead, pay, 0.8, [0.6, 0.4]),
+        "unreachable": ([[0.0, 0.8], lead[1]], pay, 0.8, [1, 0]),  # but for action 1 in state 0
+        "detour": ([[0, 1], [1, 0]], [[0.2, 0], [1, 0]], 0.9, [1, 0]),  # to go on pays nothing, to be there 1
+    }
+    assert told.keys() == TWO_BY_TWO.keys()
+    for name, (ahead, r, gamma, rho0) in told.items():
+        mdp = two_by_two(name)
+        np.testing.assert_array_equal(mdp.P[:, :, 1], ahead)
+        np.testing.assert_array_equal(mdp.r, r)
+        np.testing.assert_array_equal(mdp.rho0, rho0)
+        assert mdp.gamma == gamma

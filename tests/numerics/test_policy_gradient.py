@@ -11,8 +11,10 @@ from rlbook import (
     evaluate_policy,
     exact_gradient,
     expected_return,
+    fisher,
     garnet,
     gridworld,
+    natural_gradient,
     occupancy,
     sample_trajectories,
     softmax_policy,
@@ -740,6 +742,12 @@ def corners():
     ]
 
 
+def test_what_is_no_mdp_is_named_before_its_parts_are_read():
+    for call in (exact_gradient, natural_gradient, fisher):
+        with pytest.raises(ValueError, match=r"^mdp must be a TabularMDP"):
+            call(np.eye(2), np.zeros((2, 2)))
+
+
 @pytest.mark.parametrize("case", range(5))
 def test_the_alias_tables_hold_exactly_the_joint_law(case):
     mdp, pi = corners()[case]
@@ -752,7 +760,9 @@ def test_the_alias_tables_hold_exactly_the_joint_law(case):
                 if share > 0:
                     law[s, action_of[2 * slot + missed], next_of[2 * slot + missed]] += share / width
     np.testing.assert_allclose(law, pi[:, :, None] * P, rtol=0, atol=1e-12)
-    assert not law[pi[:, :, None] * P == 0].any()
+    positive = pi[:, :, None] * P > 0
+    assert not law[~positive].any()
+    assert width == positive.sum(axis=(1, 2)).max()  # what cannot come takes no room
 
 
 @pytest.mark.proves("eq-trajectory-law")

@@ -1123,3 +1123,28 @@ def test_the_messages_name_the_place():
         variance_terms(ROOMS, TABLE, np.array([[0.0, 0.0, -1.0, 0.0]] * 3), SLOPE)
     with pytest.raises(ValueError, match=r"g must have shape .* as many samples as f, got \(3,\)"):
         control_variate(F, G[:3], 0.0, 1.0)
+
+
+# What is easily taken for granted ---------------------------------------------------------------------------
+
+
+def test_a_pair_of_correlated_values_by_hand():
+    """f = m + s(ρz + √(1−ρ²) e) with e = b(z² − 1)/√2 + √(1−b²) u."""
+    f, g = CorrelatedPair(mean_f=1.0, sd_f=2.0, sd_g=3.0, corr=0.6, bend=0.8).values(3.0, 10.0)
+    assert g == 9.0
+    assert f == pytest.approx(1 + 2 * (0.6 * 3 + 0.8 * (0.8 * 8 / np.sqrt(2) + 0.6 * 10)))
+
+
+def test_no_control_is_a_control():
+    f, none = np.array([1.0, 2.0, 4.0]), np.empty((3, 0))
+    np.testing.assert_array_equal(control_variate(f, none, [], []), f)
+    np.testing.assert_array_equal(cross_fitted(np.r_[f, f], np.empty((6, 0)), []), np.r_[f, f])
+    assert optimal_coefficient(f, none).shape == (0,)
+
+
+def test_steps_that_do_not_broadcast_are_named():
+    ones = np.ones
+    with pytest.raises(ValueError, match=r"^advantage, score, weight, slope must have shapes that broadcast"):
+        q_prop_samples(ones((4, 3)), ones(4), ones((4, 2)), ones((5, 2)), ones((2, 3)))
+    with pytest.raises(ValueError, match=r"^a, a_bar, slope, value must have shapes that broadcast"):
+        taylor_baseline(ones((4, 2)), ones(2), ones(5), ones((4, 2)))

@@ -65,13 +65,10 @@ def evaluation_target(critic, transitions, next_actions, gamma) -> torch.Tensor:
     (prop-critic-target); with a' = μ(s') it is that of the deterministic policy. There is no max over a'.
     """
     check_transitions(transitions)
-    gamma = checks.discount(gamma)
-    wanted = np.shape(transitions.actions)
-    if len(wanted) != 2:
-        raise ValueError(f"transitions.actions must be (n, m) for a critic of vectors, got shape {wanted}")
-    next_actions = data(
-        checks.module("critic", critic), "next_actions", next_actions, wanted, note=" as transitions.actions has"
-    )
+    gamma, critic = checks.discount(gamma), checks.module("critic", critic)
+    n = len(transitions.rewards)
+    wanted = checks.array("transitions.actions", transitions.actions, (n, "m"), copy=False).shape
+    next_actions = data(critic, "next_actions", next_actions, wanted, note=", as the transitions' actions have")
     following = critic(tensor(critic, transitions.next_observations), next_actions)[:, 0]
     return tensor(critic, transitions.rewards) + gamma * (1 - tensor(critic, transitions.terminated)) * following
 
