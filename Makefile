@@ -35,7 +35,7 @@ _build/.extensions: $(wildcard book/_ext/*.py)
 
 test: .venv/.ready  ## check every claim, and the pages in real browsers; ARGS="tests/numerics -k bellman": a part
 ifneq ($(or $(if $(NAMED),,all),$(filter-out $(BROWSERLESS),$(NAMED))),)
-	@$(BIN)/python -m tests.browser
+	@$(BIN)/python -m book.tools.browser
 endif
 	@PATH="$$PWD/$(BIN):$$PATH" $(PYTEST) $(ARGS)
 
@@ -49,7 +49,7 @@ mutants: .venv/.ready  ## change the numerics, one line at a time, and see wheth
 	@OMP_NUM_THREADS=1 nice -n 10 $(BIN)/python -m tests.mutants $(ARGS)
 
 lowest: .venv-lowest/.ready  ## test the package and run the chapters with the lowest versions of all that they need
-	@$(LOWEST)/python -m tests.browser
+	@$(LOWEST)/python -m book.tools.browser
 	@PATH="$(CURDIR)/$(LOWEST):$$PATH" $(PYTEST:$(BIN)/%=$(LOWEST)/%)
 	@set -e; for notebook in book/*.ipynb; do \
 		echo "Running $$notebook"; TQDM_DISABLE=1 $(LOWEST)/jupyter execute --timeout=600 $$notebook; done
@@ -58,12 +58,12 @@ lab: .venv/.ready  ## open the chapters in JupyterLab
 	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/book/01-reinforce.ipynb $(if $(filter 0,$(shell id -u)),--allow-root)
 
 pdf: book  ## print the whole book into one file
-	@$(BIN)/python -m tests.browser
+	@$(BIN)/python -m book.tools.browser
 	@$(BIN)/python -m book.pdf
 
 bench: book  ## print the comparisons with other tools
 	@$(INSTALL) -r requirements.txt -r benchmarks/requirements.txt
-	@$(BIN)/python -m tests.browser
+	@$(BIN)/python -m book.tools.browser
 	@PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python -m benchmarks
 
 studies: .venv/.ready  ## run the larger studies anew, minutes on all cores; finished runs are kept in _build/studies

@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-NAMES = ("sampling", "gradients", "bellman", "natural", "occupancy", "page", "imports")
+NAMES = ("sampling", "gradients", "bellman", "natural", "occupancy", "page", "widgets", "imports")
 
 chosen = sys.argv[1:] or NAMES
 unknown = set(chosen) - set(NAMES)

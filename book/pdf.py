@@ -16,7 +16,7 @@ from bs4 import BeautifulSoup
 from playwright.sync_api import sync_playwright
 from pypdf import PdfReader, PdfWriter
 
-from tests.browser import launch
+from book.tools.browser import launch
 
 ROOT = Path(__file__).parent.parent
 HTML = ROOT / "_build" / "html"

@@ -1,6 +1,6 @@
 """The look of the book's figures: one palette, one style file, and the pictures that stand in for widgets.
 
-One colour has one meaning through the whole book, here and in the widgets (frontend/src/style.css).
+One colour has one meaning through the whole book, here and in the widgets (frontend/src/shared/style.css).
 """
 
 from __future__ import annotations

@@ -17,25 +17,13 @@ from __future__ import annotations
 import hashlib
 import inspect
 import os
+import pickle
 import traceback
 from functools import partial
 from importlib import metadata
 from pathlib import Path
 
 from rlbook import checks
-
-
-class FailedRuns(ValueError):
-    """Some runs of a study failed, and all others were made.
-
-    `errors` maps (variant, seed) to the traceback of that run, as text, and `results` is what `study` would have
-    returned, with None in these runs' places.
-    """
-
-    def __init__(self, failures, results):
-        self.errors, self.results = {run: trace for run, (_, trace) in failures.items()}, results
-        said = [f"{what} (in the run {name!r}, seed {seed})" for (name, seed), (what, _) in failures.items()]
-        super().__init__("; ".join([*said, f"{len(said)} of {sum(map(len, results.values()))} runs failed"]))
 
 
 def study(function, variants, seeds, *, keep=None, **settings) -> dict[str, list]:
@@ -50,12 +38,10 @@ def study(function, variants, seeds, *, keep=None, **settings) -> dict[str, list
     settings and seed, and only while the code of the function and of `rlbook`, and the versions of what they compute
     with, are what they were.
 
-    Raises
-    ------
-    FailedRuns
-        A `ValueError` that says which runs failed, by variant and seed, and why. It comes when all others have been
-        made, and has their results. A run that takes its process down with it is made anew by Dask; on one machine it
-        ends the study, and what was kept until then remains.
+    A run that fails ends no other. When all are made, the first error is raised, as it was, with notes that name every
+    run that failed, by variant and seed, and why; its `results` are what else would be returned, with None for these
+    runs. A run that takes its process down with it is made anew by Dask; on one machine it ends the study, and what was
+    kept until then remains.
     """
     from joblib import Memory, delayed  # here, as below, so that who makes no study does not wait for what it needs
     from threadpoolctl import threadpool_limits
@@ -66,7 +52,7 @@ def study(function, variants, seeds, *, keep=None, **settings) -> dict[str, list
     runs = [(name, int(seed)) for name in variants for seed in checks.seeds(seeds)]
     make, code = _run, None
     if keep is not None:
-        make, code = Memory(Path(keep).absolute(), verbose=0).cache(_run), _code(function)
+        make, code = Memory(checks.path("keep", keep), verbose=0).cache(_run), _code(function)
     quiet = "TQDM_DISABLE" in os.environ  # set where pages are built; tqdm's notebook bar does not heed it itself
     with threadpool_limits(1), tqdm(total=len(runs), leave=False, disable=quiet) as bar:
         made = _parallel(bar)(
@@ -74,9 +60,14 @@ def study(function, variants, seeds, *, keep=None, **settings) -> dict[str, list
         )
     outcomes = dict(zip(runs, made, strict=True))
     results = {name: [outcomes[name, int(seed)][0] for seed in seeds] for name in variants}
-    failures = {run: failure for run, (_, failure) in outcomes.items() if failure is not None}
+    failures = {run: error for run, (_, error) in outcomes.items() if error is not None}
     if failures:
-        raise FailedRuns(failures, results)
+        error, said = next(iter(failures.values())), f"{len(failures)} of {len(outcomes)} runs failed:"
+        for (name, seed), other in failures.items():
+            said += f"\n  {name!r} with seed {seed}: {type(other).__name__}: {other}"
+        error.add_note(said)
+        error.results = results
+        raise error
     return results
 
 
@@ -95,11 +86,16 @@ def _parallel(bar):
 
 
 def _attempt(make, *run):
-    """The result of a run, and None or what it failed with: an error that came out would end the other runs."""
+    """The result of a run and None, or None and the error that it ended with, which would end the other runs too."""
     try:
         return make(*run), None
     except Exception as error:
-        return None, (str(error) or type(error).__name__, traceback.format_exc())
+        error.add_note("".join(traceback.format_tb(error.__traceback__)))  # which is not sent along
+        try:
+            pickle.loads(pickle.dumps(error))
+        except Exception:
+            return None, RuntimeError(f"{type(error).__name__}: {error}")
+        return None, error
 
 
 def _run(function, settings, seed, code):

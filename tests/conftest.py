@@ -1,6 +1,6 @@
 """Settings that every test shares."""
 
-from tests.node import FRONTEND, node, npm  # first: IPython before 9 puts a package "tests" of its own on the path
+from tests.node import FRONTEND  # first: IPython before 9 puts a package "tests" of its own on the path
 
 # isort: split
 import functools
@@ -10,12 +10,12 @@ import shutil
 import subprocess
 import threading
 from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
 from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
+from book.tools.node import run_npm
 from rlbook import plots
 from rlbook.widgets.base import STATIC, Widget
 from tests.causes import causes
@@ -34,6 +34,11 @@ collect_ignore_glob = [file for files in MISSING.values() for file in files]
 
 def pytest_report_header():
     return [f"without the extra [{extra}], so without {', '.join(files)}" for extra, files in MISSING.items()]
+
+
+# Marks that a test gets by the fixtures that it asks for: what drives or starts a browser, and what waits for the book,
+# a book of its own or npm. Others that take over 20 s are marked where they stand.
+MARKED_BY = {"browser": {"playwright", "pdf"}, "slow": {"site", "small_book", "frontend"}}
 
 
 # Derandomised, so that a run today and a run tomorrow test the same; no deadline, for machines differ.
@@ -66,10 +71,11 @@ def pytest_configure(config):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """In what order the processes take the tests, and which they take together.
+    """Their marks, in what order the processes take the tests, and which they take together.
 
     With `--dist loadgroup` each takes the next test, but those that share a module's fixture (an engine's window, a
-    JupyterLab) as one; with a fixture's parameters, those that share the same.
+    JupyterLab) as one; with a fixture's parameters, those that share the same. Tests that read the parsed pages go
+    together too, for to parse them takes longer than most of these tests.
     """
 
     def place(item):
@@ -77,12 +83,17 @@ def pytest_collection_modifyitems(items):
 
     items.sort(key=place)
     for item in items:
+        for mark, asked in MARKED_BY.items():
+            if asked & set(item.fixturenames):
+                item.add_marker(mark)
         fixtures = item._fixtureinfo.name2fixturedefs
         shared = sorted(name for name, found in fixtures.items() if found[-1].scope == "module")
         if shared:
             parameters = getattr(item, "callspec", None)
             values = [str(parameters.params.get(name, "")) for name in shared] if parameters else []
             item.add_marker(pytest.mark.xdist_group("-".join([item.path.stem, *filter(None, values)])))
+        elif "soup" in fixtures:
+            item.add_marker(pytest.mark.xdist_group("soup"))
 
 
 def one_for_all(tmp_path_factory):
@@ -115,14 +126,12 @@ def frontend(tmp_path_factory):
     folder = one_for_all(tmp_path_factory) / "widgets"
     copy, made = folder / "frontend", folder / "made"
     folder.mkdir(exist_ok=True)
-    path = os.pathsep.join([str(Path(node()[0]).parent), os.environ["PATH"]])
     with FileLock(folder / "lock"):  # of two processes of tests, one builds
         if made.exists():
             return copy
         shutil.copytree(FRONTEND, copy, ignore=shutil.ignore_patterns("node_modules"), dirs_exist_ok=True)
         for arguments in (["ci", "--no-audit", "--no-fund"], ["run", "build"]):
-            command, environment = [*npm(), *arguments], {**os.environ, "PATH": path}
-            result = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
+            result = run_npm(copy, *arguments)
             assert result.returncode == 0, f"{' '.join(arguments)} failed:\n{result.stdout}{result.stderr}"
         made.touch()
     return copy
@@ -154,7 +163,7 @@ def playwright():
 @pytest.fixture(scope="session")
 def browser(playwright):
     """One headless Chromium for all browser tests, that can reach nothing but this machine."""
-    from tests.browser import launch
+    from book.tools.browser import launch
 
     chromium = launch(playwright)
     yield chromium
@@ -167,7 +176,8 @@ def visit(browser, tmp_path, monkeypatch):
 
     The picture that stands there without JavaScript takes longer to draw than all the rest, and comes if asked for.
     """
-    from tests.live import PAGE, WIDTHS, Visit
+    from book.tools.browser import PAGE
+    from tests.live import WIDTHS, Visit
 
     for path in STATIC.iterdir():
         shutil.copy(path, tmp_path)

@@ -38,8 +38,9 @@ import rlbook.occupancies
 import rlbook.policy_gradient
 import rlbook.q_prop
 from rlbook import TabularMDP
+from tests.sources import TOPICS
 
-MODULES = ("mdp", "divergences", "policy_gradient", "bellman", "natural_gradients", "occupancies", "q_prop")
+MODULES = tuple(TOPICS)
 HAS_TORCH = find_spec("torch") is not None
 if HAS_TORCH:
     MODULES += tuple(
@@ -294,7 +295,7 @@ NEURAL = {
         "value": value,
         "optimiser": opaque(lambda w: w.optimiser("value")),
         "episodes": episodes,
-        "n_steps": whole(2),
+        "steps": whole(2),
     },
     "episode_gradients": {"policy": network, "episodes": episodes, "weights": table},
     "check_transitions": {"transitions": of("record", World.transitions)},
@@ -348,7 +349,7 @@ NEURAL = {
         "optimiser": opaque(lambda w: w.optimiser("critic")),
         "policy": normal,
         "memory": of("record", World.memory),
-        "batch": whole(4),
+        "batch_size": whole(4),
         "rate": number(0.5),
     },
     "check_rule": {"rule": of("choice", lambda w: "full")},
@@ -357,10 +358,10 @@ NEURAL = {
     "q_prop_gradients": {"batch": batch, "terms": of("record", World.terms)},
     "q_prop_model": {"batch": batch, "terms": of("record", World.terms)},
     "fit_share": {
-        "share": opaque(lambda w: w.value),
+        "network": opaque(lambda w: w.value),
         "optimiser": opaque(lambda w: w.optimiser("value")),
         "batch": batch,
-        "n_steps": whole(2),
+        "steps": whole(2),
     },
 }
 SPECIAL = NEURAL | {  # by function, and by method; None: left at its default
@@ -605,7 +606,7 @@ def arguments(case, world):
         make = special[parameter.name] if parameter.name in special else COMMON.get(parameter.name)
         if make is not None:
             chosen[parameter.name] = make(world)
-        elif parameter.name not in special and parameter.default is parameter.empty:
+        elif parameter.name not in special:  # where it is left out on purpose there stands None
             raise KeyError(
                 f"{case.name} has a parameter {parameter.name} for which tests/contract.py has no good value"
             )

@@ -8,7 +8,7 @@
 
 Input is real: the browser makes the events. Chromium is driven by Playwright, and so are Playwright's own Firefox and
 WebKit where they are installed. Else an installed Firefox is driven by WebDriver BiDi, which it speaks itself, and
-Debian's WebKitGTK by its WebKitWebDriver, in an X server of its own; that has no touch. `python -m tests.browser`
+Debian's WebKitGTK by its WebKitWebDriver, in an X server of its own; that has no touch. `python -m book.tools.browser`
 installs what is missing.
 """
 
@@ -30,7 +30,7 @@ import urllib.request
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from tests.browser import find_firefox, find_minibrowser, launch
+from book.tools.browser import find_firefox, find_minibrowser, launch
 
 PATIENCE = 120  # seconds for a browser to start, on a busy machine
 KEYS = {  # WebDriver's, by the name that the DOM gives them

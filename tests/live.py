@@ -3,13 +3,6 @@
 WIDTHS = {"phone": {"width": 360, "height": 740}, "desktop": {"width": 1280, "height": 900}}
 
 # A page of its own for one widget.
-PAGE = """<!doctype html>
-<html lang="en" data-theme="{theme}"><head><meta charset="utf-8"><title>A widget</title>
-<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">
-<link rel="stylesheet" href="widgets.css"><style>body {{ margin: 0 auto; padding: 1rem; max-width: 46rem }}
-[data-theme="dark"] body {{ background: #14181e }}</style>
-<script defer src="widget-loader.js"></script></head>
-<body><main>{html}<p style="height: 60rem">The end.</p></main></body></html>"""
 
 
 class Visit:
@@ -57,6 +50,25 @@ class Visit:
 def settled(page):
     """Wait until the next frame has been drawn; the widget draws once a frame."""
     page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+def swipe(page, start, end, steps=10):
+    """A finger goes from a point of the page to another."""
+    send = page.context.new_cdp_session(page).send
+    shares = [step / steps for step in range(steps + 1)]
+    points = [{key: float((1 - s) * a + s * b) for key, a, b in zip("xy", start, end, strict=True)} for s in shares]
+    send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": points[:1]})
+    for point in points[1:]:
+        send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [point]})
+    send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    page.wait_for_timeout(120)
+
+
+# Where a page's only widget has its parts, and how high it is.
+PARTS = """() => ["rl-legend", "rl-leading", "rl-table", "rl-controls:not(.rl-leading)", "rl-foot"]
+  .map((kind) => document.querySelector(`.${kind}`).getBoundingClientRect().top + window.scrollY)
+  .concat([...document.querySelectorAll(".rl-panel")].map((at) => at.getBoundingClientRect().top + window.scrollY))
+  .concat(document.querySelector(".rl").getBoundingClientRect().height)"""
 
 
 def data(page):

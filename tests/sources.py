@@ -16,4 +16,11 @@ def pages():
 ERRATA = list(map(int, re.findall(r"^### (\d+) · ", (ROOT / "book/errata.md").read_text(encoding="utf-8"), re.M)))
 NAMES = [str(page.relative_to(ROOT).with_suffix(".html")) for page in pages()]
 CHAPTERS = [name for name in NAMES if re.match(r"book/\d\d-", name)]
+# The numerics' topics, as the package has them.
+TOPICS = sorted(
+    path.stem
+    for path in (ROOT / "rlbook").iterdir()
+    if (path.suffix == ".py" or (path / "__init__.py").exists())
+    and path.stem not in ("__init__", "checks", "neural", "plots", "studies", "widgets")
+)
 WITH_WIDGET = "book/01-reinforce.html"

@@ -137,3 +137,29 @@ def grids(draw, most=(4, 5)):
         "goal_reward": draw(HALVES),
         "pit_reward": draw(HALVES),
     }
+
+
+def arrows(rows):
+    """Policies of a map as arrows."""
+    return lists(len(rows), len(rows[0]), elements=st.sampled_from("^>v<.")).map(
+        lambda policy: ["".join(row) for row in policy]
+    )
+
+
+def large_map(H, W, gamma=0.98):
+    """The settings of a map of H rows of W cells, and two policies as arrows: always the same ones."""
+    rng = np.random.default_rng(0)
+    cells = rng.choice(list("......#GP"), size=(H, W))
+    cells[0, 0] = "S"
+    grid = {
+        "rows": ["".join(row) for row in cells],
+        "cell_rewards": rng.normal(size=(H, W)).tolist(),
+        **{"slip": 0.3, "gamma": gamma, "step_reward": -0.1, "goal_reward": 5.0, "pit_reward": -5.0},
+    }
+    return grid, *(["".join(row) for row in rng.choice(list("^>v<."), size=(H, W))] for _ in range(2))
+
+
+def within(limits):
+    """What a reader can set from limits[0] to limits[1], in steps of 0.001, the ends among them."""
+    low, high = (round(1000 * limit) for limit in limits)
+    return st.sampled_from(limits) | st.integers(low, high).map(lambda k: k / 1000)

@@ -15,18 +15,8 @@ from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
-# A module of one of these shows what the package offers, under the package's name; other helpers stay its own.
-PACKAGES = (
-    "rlbook.mdp",
-    "rlbook.policy_gradient",
-    "rlbook.bellman",
-    "rlbook.natural_gradients",
-    "rlbook.occupancies",
-    "rlbook.q_prop",
-    "rlbook.neural",
-    "rlbook.widgets",
-)
-WHOLE = ("rlbook.widgets.base",)  # in such a package, but its classes are seen as bases of what the package offers
+# In a package, but its classes are seen as bases of what the package offers: all of it is shown, under its own name.
+WHOLE = ("rlbook.widgets.base",)
 LABEL = re.compile(r"\b(thm|lem|prop|def|eq)-[a-z0-9]+(?:-[a-z0-9]+)*\b")
 HEADINGS = ("Parameters", "Settings", "Raises", "Returns")
 
@@ -34,10 +24,10 @@ HEADINGS = ("Parameters", "Settings", "Raises", "Returns")
 def public_names(module):
     """The public names of a module, in the order of its source: [(full name as a reader imports it, kind), ...].
 
-    They are what its package lists in `__all__`, if it is part of one, else its functions and classes that do not
-    begin with an underscore. A kind is "function", "class" or "data".
+    They are what its topic's package lists in `__all__`, if it is a room of one, and stand under the package's name;
+    else its functions and classes that do not begin with an underscore. A kind is "function", "class" or "data".
     """
-    package = next((name for name in PACKAGES if module.startswith(f"{name}.") and module not in WHOLE), None)
+    package = ".".join(module.split(".")[:2]) if module.count(".") > 1 and module not in WHOLE else None
     listed = set(import_module(package or module).__dict__.get("__all__", ()))
     top = set(import_module("rlbook").__all__)
     found = []
@@ -139,6 +129,10 @@ def to_rst(lines):
             while not block[-1]:
                 block.pop()
             out += ["", ".. parsed-literal::", "", *(f"   {marked_up(part)}" if part else "" for part in block), ""]
+        elif line.startswith(">>> "):
+            end = next((k for k in range(i, len(lines)) if not lines[k].strip()), len(lines))
+            out += ["", ".. code-block:: pycon", "", *(f"   {part}" for part in lines[i:end]), ""]
+            i = end
         else:
             out.append(marked_up(line))
             i += 1

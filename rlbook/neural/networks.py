@@ -85,6 +85,12 @@ def data(module, name, values, *shapes, note="") -> torch.Tensor:
     return tensor(module, checks.array(name, values, *shapes, note=note))
 
 
+def check_gaussian(policy) -> None:
+    """Raise unless a policy is a `GaussianPolicy`."""
+    if not isinstance(policy, GaussianPolicy):
+        raise ValueError(f"policy must be a GaussianPolicy, got a {type(policy).__name__}")
+
+
 def check_tensor(name, value, shape) -> None:
     """Raise unless `value` is a tensor of this shape, in which letters stand for any number."""
     checks.array(name, checks.instance(name, value, torch.Tensor), shape, copy=False)

@@ -123,7 +123,7 @@ def train_reinforce(
     *,
     seed,
     batches,
-    episodes=16,
+    n_episodes=16,
     gamma=0.99,
     discount=True,
     env="CartPole-v1",
@@ -134,7 +134,7 @@ def train_reinforce(
 ) -> Training:
     """REINFORCE with Adam on a Gymnasium environment with discrete actions, as a `Training`.
 
-    Each of `batches` plays `episodes` new episodes, takes one step along the mean of their gradients, and
+    Each of `batches` plays `n_episodes` new episodes, takes one step along the mean of their gradients, and
     only then, in the variant "baseline", fits V to the batch's returns by `value_steps` steps of least
     squares. Episodes are thrown away after that, so the V that a gradient uses has never seen that gradient's
     episodes. `env` is a registered id or an `EnvSpec`, `hidden` the width of the networks' one hidden layer, or a
@@ -151,14 +151,14 @@ def train_reinforce(
     checks.choice("variant", variant, VARIANTS)
     gamma = checks.discount(gamma)
     learning_rate = checks.positive("learning_rate", learning_rate)
-    for name, count in {"batches": batches, "episodes": episodes, "value_steps": value_steps}.items():
+    for name, count in {"batches": batches, "n_episodes": n_episodes, "value_steps": value_steps}.items():
         checks.count(name, count)
     checks.widths(hidden)
     checks.seed(seed)
     checks.progress_bar(progress)
 
     rng = np.random.default_rng(seed)
-    with made(env, episodes) as envs:
+    with made(env, n_episodes) as envs:
         n_in, n_actions = sizes(envs, ["discrete"])
         policy = mlp(n_in, n_actions, hidden=hidden, rng=rng)
         ascent = torch.optim.Adam(policy.parameters(), learning_rate, maximize=True)
@@ -194,9 +194,9 @@ def ascend(policy, optimiser, episodes, weights) -> None:
     optimiser.step()
 
 
-def fit_value(value, optimiser, episodes, gamma, n_steps) -> None:
+def fit_value(value, optimiser, episodes, gamma, steps) -> None:
     """Least squares of V on the episodes' returns; a truncated episode's return ends in the V of before."""
-    gamma, n_steps = checks.discount(gamma), checks.count("n_steps", n_steps)
+    gamma, steps = checks.discount(gamma), checks.count("steps", steps)
     checks.module("value", value)
     check_episodes(episodes)
     values, last_values = values_at(value, episodes.observations, episodes.last_observations)
@@ -204,7 +204,7 @@ def fit_value(value, optimiser, episodes, gamma, n_steps) -> None:
     alive = episodes.alive
     observations, targets = tensor(value, episodes.observations[alive]), tensor(value, targets[alive])
     scale = 1 / (1 - gamma)
-    for _ in range(n_steps):
+    for _ in range(steps):
         loss = (((value(observations)[:, 0] - targets) / scale) ** 2).mean()
         optimiser.zero_grad()
         loss.backward()
@@ -247,7 +247,9 @@ def episode_gradients(policy, episodes, weights) -> np.ndarray:
 
 
 @one_thread()
-def measure_gradient_variance(policy, value, *, seed, episodes=256, gamma=0.99, env="CartPole-v1") -> GradientVariance:
+def measure_gradient_variance(
+    policy, value, *, seed, n_episodes=256, gamma=0.99, env="CartPole-v1"
+) -> GradientVariance:
     """Mean and total variance of every estimator at one policy, from the same episodes: `GradientVariance`.
 
     The estimators are the three variants and "baseline, no γᵗ", whose mean is another vector. `value` is the
@@ -257,12 +259,12 @@ def measure_gradient_variance(policy, value, *, seed, episodes=256, gamma=0.99, 
     not go, or a policy or value of another kind than it makes.
     """
     gamma = checks.discount(gamma)
-    if checks.count("episodes", episodes) < 2:
-        raise ValueError("episodes must be at least 2 for a variance, got 1")
+    if checks.count("n_episodes", n_episodes) < 2:
+        raise ValueError("n_episodes must be at least 2 for a variance, got 1")
     checks.seed(seed)
     checks.module("policy", policy)
     checks.module("value", value)
-    with made(env, episodes) as envs:
+    with made(env, n_episodes) as envs:
         sizes(envs, ["discrete"])
         batch = rollout(policy, envs, np.random.default_rng(seed))
     weights = {name: step_weights(name, batch, gamma, value=value) for name in VARIANTS}
@@ -272,7 +274,7 @@ def measure_gradient_variance(policy, value, *, seed, episodes=256, gamma=0.99, 
     mean = g.mean(axis=1)
     moments = [estimate_moments(samples) for samples in g]
     apart = g - g[VARIANTS.index("baseline")]
-    chance = (apart.var(axis=1, ddof=1).sum(axis=1) / episodes) ** 0.5
+    chance = (apart.var(axis=1, ddof=1).sum(axis=1) / n_episodes) ** 0.5
     distance = np.linalg.norm(apart.mean(axis=1), axis=1)
     return GradientVariance(
         names=tuple(weights),

@@ -192,7 +192,7 @@ def train_deep_q(
     environments=16,
     hidden=64,
     learning_rate=0.003,
-    batch=128,
+    batch_size=128,
     capacity=50_000,
     warm_up=1000,
     epsilon=0.05,
@@ -202,7 +202,7 @@ def train_deep_q(
     """Deep Q-learning with Adam on a Gymnasium environment with discrete actions, as a `DeepQ`.
 
     Until `warm_up` transitions are remembered all actions are random. From then on each of `updates` makes one
-    step in each of the `environments`, remembers it, and descends once along the semi-gradient at `batch`
+    step in each of the `environments`, remembers it, and descends once along the semi-gradient at `batch_size`
     remembered transitions. After every `target_every` updates the target network becomes a copy of the network;
     with 1 there is in effect none. Actions are greedy but for a share of random ones, which falls from 1 to
     `epsilon` in the first half.
@@ -227,7 +227,7 @@ def train_deep_q(
         checks.positive("alpha", alpha)
     epsilon = checks.number("epsilon", epsilon, "[0, 1]")
     counts = {"updates": updates, "target_every": target_every, "environments": environments}
-    counts |= {"batch": batch, "capacity": capacity, "warm_up": warm_up, "evaluate_every": evaluate_every}
+    counts |= {"batch_size": batch_size, "capacity": capacity, "warm_up": warm_up, "evaluate_every": evaluate_every}
     for name, count in counts.items():
         checks.count(name, count)
     if evaluate_every > updates:
@@ -259,7 +259,9 @@ def train_deep_q(
         for update in range(1, updates + 1):
             share = max(epsilon, 1 - 2 * update / updates) if alpha is None else 0.0
             memory.add(next(stream))
-            loss = td_loss(network, target_network, memory.sample(batch, rng), gamma, alpha=alpha, residual=residual)
+            loss = td_loss(
+                network, target_network, memory.sample(batch_size, rng), gamma, alpha=alpha, residual=residual
+            )
             descent.zero_grad()
             loss.backward()
             descent.step()

@@ -3,7 +3,7 @@
 Every episode leaves in the cell of each pair it takes γᵗ r(s_t,a_t). The sum over the cells is the return of the
 episode; the sum over the average of such grids tends to η(π), and what its cells tend to is ρ_π(s,a) r(s,a)
 (thm-return, prop-empirical). `Episodes` plays them from a seed with generator and rules that the browser has a copy
-of (frontend/src/difference_numerics.js), so that both play the same episodes, step by step.
+of (frontend/src/average_grid/numerics.js), so that both play the same episodes, step by step.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ import traitlets as tr
 
 from rlbook import plots
 from rlbook.bellman import policy_iteration, transition_matrix
+from rlbook.mdp import TabularMDP
 from rlbook.occupancies import occupancy
+from rlbook.widgets.base import Whole
+from rlbook.widgets.dice import uniforms
 from rlbook.widgets.maps import MAP_SETTINGS, MapWidget, draw_cells, make_map, read_policy, write_policy
 
-MOST_EPISODES = 10_000
 CUT = 1e-6  # an episode that is not absorbed ends when γᵗ is below this
 QUANTITIES = ("reward", "visits")
 CHUNK = 500  # episodes whose grids are held at once
-MASK = np.uint64(0xFFFFFFFF)
 
 
 class Estimate(NamedTuple):
@@ -42,21 +43,6 @@ class Averages(NamedTuple):
     states: np.ndarray
     state_errors: np.ndarray
     total: Estimate
-
-
-def scramble(x):
-    """A bijection of the 32-bit integers that leaves no trace of their order (Wellons' lowbias32); an array."""
-    x = np.asarray(x, dtype=np.uint64) & MASK
-    x = ((x ^ (x >> np.uint64(16))) * np.uint64(0x7FEB352D)) & MASK
-    x = ((x ^ (x >> np.uint64(15))) * np.uint64(0x846CA68B)) & MASK
-    return x ^ (x >> np.uint64(16))
-
-
-def uniforms(seed, index):
-    """Numbers in [0, 1) by their index (SplitMix: scrambled multiples of the golden ratio), an array as index is."""
-    index = np.asarray(index, dtype=np.uint64)
-    weyl = (scramble(seed) + (index + np.uint64(1)) * np.uint64(0x9E3779B9)) & MASK
-    return scramble(weyl) / 2.0**32
 
 
 class Episodes:
@@ -87,7 +73,7 @@ class Episodes:
             powers.append(powers[-1] * self.mdp.gamma)
         self.powers, self.horizon = np.array(powers), len(powers) - 1
 
-    def play(self, first, count):
+    def play(self, first, count) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Episodes first, …, first + count − 1: states and actions, (count, horizon), and lengths, (count,).
 
         An episode's length is when it comes to an absorbing cell, which is its state from then on; else the horizon.
@@ -105,7 +91,7 @@ class Episodes:
             s = self.landing[s, (a + turn) % 4]
         return states, actions, lengths
 
-    def visits(self, first, count):
+    def visits(self, first, count) -> np.ndarray:
         """What each episode leaves of γᵗ in the cells, (count, S, 4).
 
         From the step T at which it is absorbed it stays: that is γᵀ/(1−γ) more in that cell, split as π does.
@@ -120,7 +106,7 @@ class Episodes:
         grids[ended, last] += tail[:, None] * self.pi[last]
         return grids
 
-    def average(self, count, quantity):
+    def average(self, count, quantity) -> Averages:
         """The first `count` episodes' `Averages`, of rewards γᵗr or visits γᵗ."""
         unit, kept = self.unit(quantity), [[], [], []]
         for first in range(0, count, CHUNK):
@@ -133,16 +119,16 @@ class Episodes:
         )
         return Averages(*pairs, *states, Estimate(*map(float, totals)))
 
-    def unit(self, quantity):
+    def unit(self, quantity) -> np.ndarray:
         """What a visit counts for: r(s,a), or 1; (S, 4)."""
         return self.mdp.r if quantity == "reward" else np.ones(self.mdp.r.shape)
 
     @cached_property
-    def rho(self):
+    def rho(self) -> np.ndarray:
         """ρ_π(s,a), (S, 4)."""
         return occupancy(self.mdp, self.pi)
 
-    def deviations(self, quantity):
+    def deviations(self, quantity) -> tuple[np.ndarray, float]:
         """The exact standard deviations of what one episode leaves in each state, (S,), and in all of them.
 
         What is left in s from x on has the mean v_s(x) = N(x,s) r̄(s), N = (I − γP_π)⁻¹ and r̄ = Σ_a π r. Its variance
@@ -197,16 +183,16 @@ class AverageGrid(MapWidget):
     preset = tr.Unicode("goal-and-pit").tag(sync=True, setting=True)
     policy = tr.List(tr.Unicode()).tag(sync=True, setting=True)
     quantity = tr.Enum(QUANTITIES, "reward").tag(sync=True, setting=True)
-    episodes = tr.Int(0, min=0, max=MOST_EPISODES).tag(sync=True, setting=True)
-    t = tr.Int(0, min=0, max=100_000).tag(sync=True, setting=True)
-    seed = tr.Int(1, min=0, max=2**32 - 1).tag(sync=True, setting=True)
+    episodes = Whole(0, 0, 10_000).tag(sync=True, setting=True)
+    t = Whole(0, 0, 100_000).tag(sync=True, setting=True)
+    seed = Whole(1, 0, 2**32 - 1).tag(sync=True, setting=True)
 
     def __init__(self, preset=None, **settings):
         self._played = None, None  # the settings and the episodes that were asked for last
         super().__init__(preset, **settings)
 
     @property
-    def run(self):
+    def run(self) -> Episodes:
         """The `Episodes`."""
         settings = {**self.map_settings, "policy": self.policy, "seed": self.seed}
         if self._played[0] != settings:
@@ -214,17 +200,17 @@ class AverageGrid(MapWidget):
         return self._played[1]
 
     @property
-    def mdp(self):
+    def mdp(self) -> TabularMDP:
         """The `TabularMDP` of the map."""
         return self.run.mdp
 
     @property
-    def pi(self):
+    def pi(self) -> np.ndarray:
         """The policy, (S, 4)."""
         return self.run.pi
 
     @property
-    def episode(self):
+    def episode(self) -> np.ndarray:
         """The grid of the episode that is being played, up to its t-th step, or of the last one; (S, 4)."""
         run = self.run
         if not self.t:
@@ -237,26 +223,26 @@ class AverageGrid(MapWidget):
         return grid * run.unit(self.quantity)
 
     @property
-    def average(self):
+    def average(self) -> Averages:
         """The average grid with its standard errors: `Averages`."""
         return self.run.average(self.episodes, self.quantity)
 
     @property
-    def exact(self):
+    def exact(self) -> np.ndarray:
         """What the average tends to: ρ_π(s,a) r(s,a), or ρ_π(s,a); (S, 4)."""
         return self.run.rho * self.run.unit(self.quantity)
 
     @property
-    def total(self):
+    def total(self) -> float:
         """The sum of the exact grid: η(π), or 1/(1−γ)."""
         return float(self.exact.sum())
 
     @property
-    def gap(self):
+    def gap(self) -> float:
         """Σ_s |average − exact| over the states' cells; nan without an episode."""
         return float(abs(self.average.states - self.exact.sum(axis=1)).sum())
 
-    def improve(self):
+    def improve(self) -> None:
         """Take the optimal policy's arrows."""
         self.policy = write_policy(self.rows, self.mdp.cells, policy_iteration(self.mdp).Q)
 
@@ -295,7 +281,7 @@ class AverageGrid(MapWidget):
             )
         return fig
 
-    def alt(self):
+    def alt(self) -> str:
         what = "γᵗ r" if self.quantity == "reward" else "γᵗ"
         value, error = self.average.total
         found = (

@@ -2,7 +2,7 @@
 
 In a notebook a widget is an anywidget; `_view` names the renderer inside the one shared bundle. On the page
 there is no kernel: there the `text/html` view stands, which holds the same state as JSON, and the page's own
-script mounts the same renderer on it (frontend/src/host.js). Where no script runs, and in print, the picture
+script mounts the same renderer on it (frontend/src/shared/host.js). Where no script runs, and in print, the picture
 that matplotlib drew of that state is seen.
 """
 
@@ -13,13 +13,19 @@ from contextlib import contextmanager
 from copy import deepcopy
 from html import escape
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import quote
 
 import anywidget
+import numpy as np
 import traitlets as tr
 
 from rlbook import plots
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from matplotlib.figure import Figure
 
 STATIC = Path(__file__).with_name("static")
 
@@ -36,6 +42,7 @@ class Widget(anywidget.AnyWidget):
     _esm = STATIC / "widgets.esm.js"
     _css = STATIC / "widgets.css"
     _view = tr.Unicode().tag(sync=True)
+    _schema = tr.Dict().tag(sync=True)
     _said = None  # the names of the settings said so far, while some are
 
     def __init__(self, **settings):
@@ -50,16 +57,29 @@ class Widget(anywidget.AnyWidget):
         super().__init__(**settings)
 
     @classmethod
-    def setting_names(cls):
+    def setting_names(cls) -> list[str]:
         """The names of the settings that the constructor takes."""
         return sorted(cls.class_traits(setting=True))
 
+    @tr.default("_schema")
+    def _rules_of_settings(self):
+        """What each setting may be: {low, high, step, shown, …} of numbers, {choices}, or the {most} of a map."""
+        traits = self.traits(setting=True).items()
+        choices = {name: {"choices": list(trait.values)} for name, trait in traits if isinstance(trait, tr.Enum)}
+        return choices | {name: trait.rule for name, trait in traits if hasattr(trait, "rule")}
+
+    @classmethod
+    def limits(cls, name) -> tuple[float, float]:
+        """(low, high) of a setting that is a number, or holds numbers."""
+        trait = getattr(cls, name)
+        return trait.low, trait.high
+
     @property
-    def settings(self):
+    def settings(self) -> dict:
         """The settings as they are, a dict."""
         return {name: getattr(self, name) for name in self.trait_names(setting=True)}
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         own = self._defaults(self.preset)
         texts = {name: repr(value) for name, value in self.settings.items() if value != own.get(name, value)}
         said = (f"{name}={text if len(text) <= 200 else text[:100] + '…'}" for name, text in sorted(texts.items()))
@@ -77,7 +97,7 @@ class Widget(anywidget.AnyWidget):
         make, arguments = self.__reduce__()
         return make(*deepcopy(arguments, memo))
 
-    def reset(self):
+    def reset(self) -> None:
         """Go back to the preset's own settings."""
         with self.hold_trait_notifications():
             for name, value in self._defaults(self.preset).items():
@@ -89,7 +109,7 @@ class Widget(anywidget.AnyWidget):
         with self._saying(name):
             super().__setattr__(name, value)
 
-    def set_trait(self, name, value):
+    def set_trait(self, name, value) -> None:
         """Set a trait by its name, as the front end and links do."""
         with self._saying(name):
             super().set_trait(name, value)
@@ -107,7 +127,7 @@ class Widget(anywidget.AnyWidget):
             yield
 
     @contextmanager
-    def hold_trait_notifications(self):
+    def hold_trait_notifications(self) -> Iterator[None]:
         """Settings that are said together: what follows from them leaves each as it was said."""
         if self._cross_validation_lock:  # this happens inside another, or in the constructor
             yield
@@ -136,7 +156,7 @@ class Widget(anywidget.AnyWidget):
         self._defaults(proposal["value"])
         return proposal["value"]
 
-    def picture(self):
+    def picture(self) -> Figure:
         """A matplotlib figure of the present state, in the book's style."""
         with plots.style():
             return self._draw()
@@ -144,16 +164,16 @@ class Widget(anywidget.AnyWidget):
     def _draw(self):
         raise NotImplementedError
 
-    def alt(self):
+    def alt(self) -> str:
         """The picture in words."""
         raise NotImplementedError
 
-    def page_state(self):
+    def page_state(self) -> dict:
         """What the page's script needs: the synced traits that the book's classes define, as JSON values."""
         own = (name for name, trait in self.traits(sync=True).items() if issubclass(trait.this_class, Widget))
         return {name: getattr(self, name) for name in own if name not in ("_esm", "_css", "_anywidget_id")}
 
-    def to_html(self):
+    def to_html(self) -> str:
         """The view for pages without a kernel: state, and the picture until a script mounts it."""
         state = json.dumps(self.page_state(), separators=(",", ":"), ensure_ascii=False)
         state = state.replace("</", "<\\/")  # or a string in it could close the script element
@@ -173,17 +193,59 @@ def _make(kind, settings):
     return kind(**settings)
 
 
-class Number(tr.Float):
-    """A number from `low` to `high`; nan is none."""
+# Settings with limits, which the page reads too (`Widget._schema`): they stand nowhere else.
 
-    def __init__(self, default, low, high):
+
+class Number(tr.Float):
+    """A number from `low` to `high`; nan is none. Its slider goes over `shown`, all of it if not said, by `step`.
+
+    With `log` the slider is logarithmic, and the step one of log₁₀.
+    """
+
+    def __init__(self, default, low, high, *, step=0.01, shown=None, log=False):
         super().__init__(default)
         self.low, self.high = low, high
+        self.rule = {"low": low, "high": high, "step": step, "shown": list(shown or (low, high)), "log": log}
 
-    def validate(self, obj, value):
+    def validate(self, obj, value) -> object:
         value = super().validate(obj, value)
         if not self.low <= value <= self.high:
             raise tr.TraitError(f"{self.name} must be a number from {self.low:g} to {self.high:g}, got {value!r}")
+        return value
+
+
+class Whole(tr.Int):
+    """A whole number from `low` to `high`, by steps from `low` on: with a step of 2 an even or an odd one."""
+
+    def __init__(self, default, low, high, *, step=1):
+        super().__init__(default)
+        self.low, self.high, self.step = low, high, step
+        self.rule = {"low": low, "high": high, "step": step, "shown": [low, high], "whole": True}
+
+    def validate(self, obj, value) -> object:
+        value = super().validate(obj, value)
+        if not self.low <= value <= self.high or (value - self.low) % self.step:
+            kind = {1: "a whole", 2: ("an even", "an odd")[self.low % 2]}[self.step]
+            raise tr.TraitError(f"{self.name} must be {kind} number from {self.low} to {self.high}, got {value!r}")
+        return value
+
+
+class Numbers(tr.List):
+    """Numbers from `low` to `high` in nested lists of a shape. `called` says in an error what they are."""
+
+    def __init__(self, shape, low, high, called, *, step=0.01, shown=None):
+        inner = tr.Float()
+        for n in shape[:0:-1]:
+            inner = tr.List(inner, minlen=n, maxlen=n)
+        super().__init__(inner, minlen=shape[0], maxlen=shape[0])
+        self.low, self.high, self.called = low, high, called
+        self.rule = {"low": low, "high": high, "step": step, "shown": list(shown or (low, high)), "shape": list(shape)}
+
+    def validate(self, obj, value) -> object:
+        value = super().validate(obj, value)
+        if not all(self.low <= x <= self.high for x in np.ravel(value)):  # nor is nan
+            limits = f"from {self.low} to {self.high}".replace("-", "−")
+            raise tr.TraitError(f"{self.name} must be {self.called} {limits}, got {value!r}")
         return value
 
 
@@ -194,7 +256,7 @@ class PresetWidget(Widget):
     _presets = tr.Dict().tag(sync=True)
 
     @classmethod
-    def take_presets(cls, table, usual):
+    def take_presets(cls, table, usual) -> None:
         """`table` maps a preset's name to its title, perhaps a note, and the settings that are not the usual ones."""
         cls.PRESETS, cls._table, cls._usual = tuple(table), table, usual
 

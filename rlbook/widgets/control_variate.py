@@ -8,7 +8,7 @@ mean of f + cg over n samples is an estimate of E f for every c that is fixed be
 half for the other it is not (prop-cross-fit).
 
 The numbers are those of `rlbook.q_prop`; the browser has a copy of these closed forms
-(frontend/src/q_prop_numerics.js), held to it by tests.
+(frontend/src/control_variate/numerics.js), held to it by tests.
 """
 
 from __future__ import annotations
@@ -20,10 +20,9 @@ import traitlets as tr
 
 from rlbook import plots
 from rlbook.q_prop import CorrelatedPair, control_variate, cross_fitted, fitted_on_same
-from rlbook.widgets.average_grid import uniforms
-from rlbook.widgets.base import Number, PresetWidget
+from rlbook.widgets.base import Number, PresetWidget, Whole
+from rlbook.widgets.dice import normals
 
-LIMITS = {"c": (-2, 2), "corr": (-1, 1), "bend": (0, 1)}  # of each number that can be set
 FEWEST, MOST = 8, 64  # samples in a batch: below 8 a coefficient from half of them has no variance
 BATCHES = 160
 
@@ -37,14 +36,7 @@ class Estimates(NamedTuple):
     crossed: object
 
 
-def normals(seed, count):
-    """Two (count,) arrays of independent standard normal numbers from the dice of `uniforms` (Box and Muller)."""
-    u, v = uniforms(seed, np.arange(2 * count)).reshape(count, 2).T
-    radius, angle = np.sqrt(-2 * np.log1p(-u)), 2 * np.pi * v
-    return radius * np.cos(angle), radius * np.sin(angle)
-
-
-def estimate_variances(pair, n, c):
+def estimate_variances(pair, n, c) -> Estimates:
     """The variances of the estimates of E f from n ≥ 8 samples of a `CorrelatedPair` with sd_f = sd_g = 1: `Estimates`.
 
     With the deviations d of m values of g from their mean ḡ, the fitted coefficient of g² − 1 on g is 2ḡ + T,
@@ -85,51 +77,51 @@ class ControlVariate(PresetWidget):
 
     _view = tr.Unicode("control_variate").tag(sync=True)
     preset = tr.Unicode("correlated").tag(sync=True, setting=True)
-    c = Number(0.0, *LIMITS["c"]).tag(sync=True, setting=True)
-    corr = Number(0.9, *LIMITS["corr"]).tag(sync=True, setting=True)
-    bend = Number(0.0, *LIMITS["bend"]).tag(sync=True, setting=True)
-    n = tr.Int(16).tag(sync=True, setting=True)
-    seed = tr.Int(1, min=0, max=2**32 - 1).tag(sync=True, setting=True)
+    c = Number(0.0, -2, 2).tag(sync=True, setting=True)
+    corr = Number(0.9, -1, 1).tag(sync=True, setting=True)
+    bend = Number(0.0, 0, 1).tag(sync=True, setting=True)
+    n = Whole(16, FEWEST, MOST, step=2).tag(sync=True, setting=True)
+    seed = Whole(1, 0, 2**32 - 1).tag(sync=True, setting=True)
 
     # Numbers ------------------------------------------------------------------------------------------------
 
     @property
-    def pair(self):
+    def pair(self) -> CorrelatedPair:
         """f and g as they are set, a `CorrelatedPair`."""
         return CorrelatedPair(1.0, 1.0, 1.0, self.corr, self.bend)
 
     @property
-    def variance(self):
+    def variance(self) -> float:
         """Var(f + cg) of one sample."""
         return self.pair.variance(self.c)
 
     @property
-    def best(self):
+    def best(self) -> float:
         """c* = −ρ, where that variance is least (prop-control-variate)."""
         return self.pair.best + 0.0  # not −0
 
     @property
-    def floor(self):
+    def floor(self) -> float:
         """The least variance, 1 − ρ²."""
         return self.pair.least
 
     @property
-    def bias(self):
+    def bias(self) -> Estimates:
         """What the means of the four estimates from n samples miss of E f = 1, exactly: `Estimates`."""
         return Estimates(0.0, 0.0, float(self.pair.same_sample_bias(self.n)) + 0.0, 0.0)
 
     @property
-    def sd(self):
+    def sd(self) -> Estimates:
         """The standard deviations of the four estimates, exactly: `Estimates`."""
         return Estimates(*np.sqrt(estimate_variances(self.pair, self.n, self.c)))
 
     @property
-    def samples(self):
+    def samples(self) -> tuple[np.ndarray, np.ndarray]:
         """(f, g), both (BATCHES, n): the batches that are drawn."""
         return self.pair.values(*(x.reshape(BATCHES, MOST)[:, : self.n] for x in normals(self.seed, BATCHES * MOST)))
 
     @property
-    def estimates(self):
+    def estimates(self) -> Estimates:
         """The four estimates from each of these batches: `Estimates` of (BATCHES,) arrays."""
         f, g = self.samples
         ways = (
@@ -149,7 +141,7 @@ class ControlVariate(PresetWidget):
         _draw_estimates(self, axes[2])
         return fig
 
-    def alt(self):
+    def alt(self) -> str:
         return (
             f"Samples of f and g with the correlation {self.corr:g}; the variance of f + cg as a parabola in c, "
             f"{self.variance:.3g} at c = {self.c:g} and {self.floor:.3g} at its bottom c = {self.best:g}; and "
@@ -158,13 +150,6 @@ class ControlVariate(PresetWidget):
         )
 
     # Settings -----------------------------------------------------------------------------------------------
-
-    @tr.validate("n")
-    def _two_halves(self, proposal):
-        value = proposal["value"]
-        if not FEWEST <= value <= MOST or value % 2:
-            raise tr.TraitError(f"n must be an even number from {FEWEST} to {MOST}, got {value!r}")
-        return value
 
 
 # The picture ------------------------------------------------------------------------------------------------
@@ -181,13 +166,13 @@ def _draw_samples(widget, ax):
 
 
 def _draw_bowl(widget, ax):
-    c = np.linspace(*LIMITS["c"], 81)
+    c = np.linspace(*widget.limits("c"), 81)
     ax.plot(c, widget.pair.variance(c), color=plots.BASELINE, lw=2)
     ax.axhline(1, color=plots.PLAIN, lw=1)
     ax.axhline(widget.floor, color=plots.BOUND, lw=1, ls="--")
     ax.plot(widget.best, widget.floor, "o", mfc="white", mec=plots.INK, ms=6, clip_on=False)
     ax.plot(widget.c, widget.variance, "o", color=plots.INK, ms=6, clip_on=False)
-    ax.set(title="Var(f + cg)", xlabel="c", ylabel="variance", xlim=LIMITS["c"], ylim=(0, 3))
+    ax.set(title="Var(f + cg)", xlabel="c", ylabel="variance", xlim=widget.limits("c"), ylim=(0, 3))
 
 
 def _draw_estimates(widget, ax):

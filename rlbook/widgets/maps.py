@@ -10,24 +10,25 @@ import traitlets as tr
 from matplotlib.patches import Rectangle
 
 from rlbook import plots
-from rlbook.mdp import MOVES, gridworld
+from rlbook.mdp import MOVES, TabularMDP, gridworld
 from rlbook.widgets.base import Number, PresetWidget
 
 ARROWS = "^>v<"  # the actions in gridworld's order; a dot stands for all four alike
+LARGEST_REWARD = 100  # of a step, or of a cell
 MAP_SETTINGS = ("rows", "cell_rewards", "slip", "gamma", "step_reward", "goal_reward", "pit_reward")
 
 
-def map_shape(rows):
+def map_shape(rows) -> tuple[int, int]:
     """(H, W)."""
     return len(rows), len(rows[0]) if rows else 0
 
 
-def make_map(*, rows, cell_rewards=(), **settings):
+def make_map(*, rows, cell_rewards=(), **settings) -> TabularMDP:
     """`gridworld`, with `cell_rewards` that may be empty."""
     return gridworld(rows, cell_rewards=cell_rewards if len(cell_rewards) else None, **settings)
 
 
-def read_policy(policy, cells):
+def read_policy(policy, cells) -> np.ndarray:
     """π, (S, 4), from rows of arrows and dots; empty is dots."""
     pi = np.full((len(cells), 4), 0.25)
     for s, (i, j) in enumerate(cells):
@@ -36,7 +37,7 @@ def read_policy(policy, cells):
     return pi
 
 
-def write_policy(rows, cells, Q):
+def write_policy(rows, cells, Q) -> list[str]:
     """The greedy policy of Q, (S, 4), as rows of arrows: the first of the best. Walls, goals and pits get dots."""
     letters = np.full((len(rows), len(rows[0])), ".")
     best = Q >= Q.max(axis=1, keepdims=True) - 1e-9 * (1 + abs(Q).max())
@@ -55,15 +56,15 @@ class MapWidget(PresetWidget):
     cell_rewards = tr.List(tr.List(tr.Float())).tag(sync=True, setting=True)
     slip = Number(0.0, 0, 1).tag(sync=True, setting=True)
     gamma = Number(0.9, 0, 0.98).tag(sync=True, setting=True)
-    step_reward = Number(0.0, -100, 100).tag(sync=True, setting=True)
-    goal_reward = Number(1.0, -100, 100).tag(sync=True, setting=True)
-    pit_reward = Number(-1.0, -100, 100).tag(sync=True, setting=True)
+    step_reward = Number(0.0, -LARGEST_REWARD, LARGEST_REWARD, shown=(-2, 1)).tag(sync=True, setting=True)
+    goal_reward = Number(1.0, -LARGEST_REWARD, LARGEST_REWARD).tag(sync=True, setting=True)
+    pit_reward = Number(-1.0, -LARGEST_REWARD, LARGEST_REWARD).tag(sync=True, setting=True)
 
     def __init__(self, preset=None, **settings):
         super().__init__(preset, **{**(self._emptied() if "rows" in settings else {}), **settings})
 
     @property
-    def map_settings(self):
+    def map_settings(self) -> dict:
         """The settings that `make_map` takes."""
         return {name: getattr(self, name) for name in MAP_SETTINGS}
 
@@ -72,6 +73,11 @@ class MapWidget(PresetWidget):
         following = super()._following(before, said)
         own = "rows" in said if following else map_shape(before["rows"]) != map_shape(self.rows)
         return {**following, **self._emptied()} if own else following
+
+    @tr.default("_schema")
+    def _rules_of_settings(self):
+        rewards = {"low": -LARGEST_REWARD, "high": LARGEST_REWARD}
+        return {**super()._rules_of_settings(), "rows": {"most": list(self.LARGEST_MAP)}, "cell_rewards": rewards}
 
     @classmethod
     def _emptied(cls):
@@ -94,8 +100,9 @@ class MapWidget(PresetWidget):
         value, shape = proposal["value"], map_shape(self.rows)
         if (value and map_shape(value) != shape) or any(len(row) != shape[1] for row in value):
             raise tr.TraitError(f"cell_rewards must be empty or {shape[0]} lists of {shape[1]} numbers, got {value!r}")
-        if not all(abs(x) <= 100 for row in value for x in row):  # nor is nan
-            raise tr.TraitError(f"cell_rewards must hold numbers from -100 to 100, got {value!r}")
+        if not all(abs(x) <= LARGEST_REWARD for row in value for x in row):  # nor is nan
+            most = LARGEST_REWARD
+            raise tr.TraitError(f"cell_rewards must hold numbers from {-most} to {most}, got {value!r}")
         return value
 
     def _check_arrows(self, name, policy):
@@ -110,7 +117,7 @@ class MapWidget(PresetWidget):
 # Pictures ---------------------------------------------------------------------------------------------------
 
 
-def draw_cells(ax, rows, cells, values, *, title, top, policies=(), colours=(plots.IMPROVED, plots.PLAIN)):
+def draw_cells(ax, rows, cells, values, *, title, top, policies=(), colours=(plots.IMPROVED, plots.PLAIN)) -> None:
     """A map with a number in each cell, tinted by sign up to |number| = top; (colour, π) policies as arrows."""
     H, W = len(rows), len(rows[0])
     size = min(7.0, 40 / max(H, W))

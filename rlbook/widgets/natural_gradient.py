@@ -5,7 +5,7 @@ chooses the bend k of the coordinate (σ itself is k = 1, log σ is k = 0), and 
 A softmax policy over three actions: its paths in the triangle of all policies, and the plateau of the Euclidean one.
 
 The numbers are those of `rlbook.natural_gradients`; the browser has a copy of these closed forms and steps
-(frontend/src/gaussian_numerics.js), held to it by tests.
+(frontend/src/natural_gradient/numerics.js), held to it by tests.
 """
 
 from __future__ import annotations
@@ -26,17 +26,8 @@ from rlbook.natural_gradients import (
     plateau_time,
     softmax_path,
 )
-from rlbook.widgets.base import Number, PresetWidget
+from rlbook.widgets.base import Number, Numbers, PresetWidget, Whole
 
-LIMITS = {  # of each number that can be set
-    "mu": (-2, 2),
-    "sigma": (0.1, 3),
-    "c": (-2, 2),
-    "alpha": (0.01, 2),
-    "delta": (0.001, 1),
-    "bend": (-1, 2),
-}
-MOST_STEPS = 500
 FRAME = (-2.25, 2.25), (0, 3.6), (-2.45, 1.15)  # what is seen of μ, σ and log σ
 
 
@@ -74,17 +65,17 @@ class NaturalGradient(PresetWidget):
     _view = tr.Unicode("natural_gradient").tag(sync=True)
     preset = tr.Unicode("two-coordinates").tag(sync=True, setting=True)
     view = tr.Enum(("gaussian", "softmax"), "gaussian").tag(sync=True, setting=True)
-    mu = Number(-1.2, *LIMITS["mu"]).tag(sync=True, setting=True)
-    sigma = Number(1.6, *LIMITS["sigma"]).tag(sync=True, setting=True)
-    c = Number(1.0, *LIMITS["c"]).tag(sync=True, setting=True)
-    alpha = Number(0.1, *LIMITS["alpha"]).tag(sync=True, setting=True)
-    delta = Number(0.1, *LIMITS["delta"]).tag(sync=True, setting=True)
-    bend = Number(1.0, *LIMITS["bend"]).tag(sync=True, setting=True)
-    steps = tr.Int(40, min=0, max=MOST_STEPS).tag(sync=True, setting=True)
-    start = tr.List(tr.Float(), minlen=3, maxlen=3).tag(sync=True, setting=True)
-    rewards = tr.List(tr.Float(), minlen=3, maxlen=3).tag(sync=True, setting=True)
+    mu = Number(-1.2, -2, 2).tag(sync=True, setting=True)
+    sigma = Number(1.6, 0.1, 3).tag(sync=True, setting=True)
+    c = Number(1.0, -2, 2).tag(sync=True, setting=True)
+    alpha = Number(0.1, 0.01, 2).tag(sync=True, setting=True)
+    delta = Number(0.1, 0.001, 1, log=True).tag(sync=True, setting=True)
+    bend = Number(1.0, -1, 2, step=0.05).tag(sync=True, setting=True)
+    steps = Whole(40, 0, 500).tag(sync=True, setting=True)
+    start = Numbers((3,), 0, 1, "three probabilities that sum to 1, each", step=0.001).tag(sync=True, setting=True)
+    rewards = Numbers((3,), 0, 1, "three numbers").tag(sync=True, setting=True)
 
-    def path(self, *, natural, bend=None, alpha=None, steps=None):
+    def path(self, *, natural, bend=None, alpha=None, steps=None) -> np.ndarray:
         """The policies from the start on, one a row: (steps+1, 2) of μ and σ, or (steps+1, 3) probabilities.
 
         Whatever is not given is as it is set. Rows after a step that left σ > 0 are nan.
@@ -97,12 +88,12 @@ class NaturalGradient(PresetWidget):
         return gaussian_path(self.mu, self.sigma, self.c, alpha, steps, bend=bend, natural=natural)
 
     @property
-    def eta(self):
+    def eta(self) -> Pair:
         """η after `steps` steps, a `Pair`; nan where a step has left σ > 0."""
         return _both(lambda natural: self._eta(self.path(natural=natural)[-1]))
 
     @property
-    def kl(self):
+    def kl(self) -> Pair:
         """KL(π ‖ π⁺) of one step, a `Pair`; nan where it leaves σ > 0."""
 
         def divergence(natural):
@@ -114,7 +105,7 @@ class NaturalGradient(PresetWidget):
 
         return _both(divergence)
 
-    def apart(self, *, alpha=None, steps=None):
+    def apart(self, *, alpha=None, steps=None) -> Pair:
         """How far paths taken in σ and in log σ come apart in the plane of μ and σ at most, a `Pair`.
 
         nan where one of them leaves σ > 0. Steps of α/2, twice as many, show how it goes to 0.
@@ -129,12 +120,12 @@ class NaturalGradient(PresetWidget):
         return _both(gap)
 
     @property
-    def region_alpha(self):
+    def region_alpha(self) -> float:
         """√(2δ / gᵀF⁻¹g): the α of a natural step that lies on the ellipse of δ."""
         g = gaussian_gradient(self.mu, self.sigma, self.c, self.bend)
         return float(np.sqrt(2 * self.delta / (g @ np.linalg.solve(gaussian_fisher(self.sigma, self.bend), g))))
 
-    def half_time(self, *, most=20_000):
+    def half_time(self, *, most=20_000) -> Pair:
         """After how many steps the best action of the softmax policy has half of the probability, a `Pair`.
 
         inf if that takes more than `most` steps.
@@ -149,12 +140,12 @@ class NaturalGradient(PresetWidget):
         return _both(first)
 
     @property
-    def best(self):
+    def best(self) -> int:
         """The softmax policy's best action among those that it takes."""
         return int(np.where(np.array(self.start) > 0, self.rewards, -1).argmax())
 
     @property
-    def crossing(self):
+    def crossing(self) -> Pair:
         """After how many steps the flow of two actions gives the better one half (prop-plateau), a `Pair`.
 
         nan where the start has three actions, or both rewards are alike.
@@ -180,7 +171,7 @@ class NaturalGradient(PresetWidget):
         (_draw_gaussian if self.view == "gaussian" else _draw_softmax)(self, *axes)
         return fig
 
-    def alt(self):
+    def alt(self) -> str:
         euclidean, natural = (f"{value:.3g}" if np.isfinite(value) else "undefined" for value in self.eta)
         after = f"after {self.steps} steps of α = {self.alpha:g} η is {euclidean} (Euclidean) and {natural} (natural)."
         if self.view == "softmax":
@@ -195,17 +186,10 @@ class NaturalGradient(PresetWidget):
     def _policy_that_is_one(self, proposal):
         value = proposal["value"]
         p = np.array(value)
-        if not (p >= 0).all() or not abs(p.sum() - 1) < 1e-6 or (p > 0).sum() < 2:
+        if not abs(p.sum() - 1) < 1e-6 or (p > 0).sum() < 2:
             raise tr.TraitError(
                 f"start must be three probabilities that sum to 1, at least two of them positive, got {value!r}"
             )
-        return value
-
-    @tr.validate("rewards")
-    def _rewards_in_range(self, proposal):
-        value = proposal["value"]
-        if not all(0 <= r <= 1 for r in value):
-            raise tr.TraitError(f"rewards must be three numbers from 0 to 1, got {value!r}")
         return value
 
 

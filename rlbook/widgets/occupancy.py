@@ -5,38 +5,38 @@ quadrilateral D. The return is linear there: its level lines are straight, and a
 what turning the reward does, what mixing does, and what a temperature does.
 
 The numbers are those of `rlbook.occupancies`; the browser has a copy of these closed forms
-(frontend/src/occupancy_numerics.js), held to it by tests.
+(frontend/src/occupancy/numerics.js), held to it by tests.
 """
 
 from __future__ import annotations
 
 import numpy as np
 import traitlets as tr
-from matplotlib.patches import Polygon
 
 from rlbook import plots
 from rlbook.bellman import evaluate_policy
 from rlbook.mdp import TabularMDP
 from rlbook.occupancies import (
+    Mixing,
+    ProgramSolution,
     entropy_program,
     expected_return,
-    from_plane,
     mix,
     occupancy,
     policy_from_occupancy,
     polygon,
 )
-from rlbook.widgets.base import Number, PresetWidget
-
-LIMITS = {  # of each number that can be set
-    "gamma": (0, 0.99),
-    "start": (0, 1),
-    "share": (0, 1),
-    "alpha": (0.02, 20),
-}
-MOST_REWARD = 10
-CORNERS = ((0, 0), (1, 0), (1, 1), (0, 1))  # the actions in states 0 and 1, in the order of `polygon`
-TIE = 1e-9  # corners whose returns differ by less than this, for their size, are equally good
+from rlbook.widgets.base import Number, Numbers, PresetWidget
+from rlbook.widgets.occupancy_plane import (
+    CORNERS,
+    TIE,
+    as_table,
+    draw_cooling,
+    draw_mixing,
+    draw_polygon,
+    draw_square,
+    draw_turn,
+)
 
 
 class Occupancy(PresetWidget):
@@ -62,17 +62,17 @@ class Occupancy(PresetWidget):
     _view = tr.Unicode("occupancy").tag(sync=True)
     preset = tr.Unicode("two-rooms").tag(sync=True, setting=True)
     view = tr.Enum(("reward", "mixing", "temperature"), "reward").tag(sync=True, setting=True)
-    pi = tr.List(tr.Float(), minlen=2, maxlen=2).tag(sync=True, setting=True)
-    pi_new = tr.List(tr.Float(), minlen=2, maxlen=2).tag(sync=True, setting=True)
-    share = Number(0.5, *LIMITS["share"]).tag(sync=True, setting=True)
-    alpha = Number(1.0, *LIMITS["alpha"]).tag(sync=True, setting=True)
-    r = tr.List(tr.List(tr.Float(), minlen=2, maxlen=2), minlen=2, maxlen=2).tag(sync=True, setting=True)
-    ahead = tr.List(tr.List(tr.Float(), minlen=2, maxlen=2), minlen=2, maxlen=2).tag(sync=True, setting=True)
-    gamma = Number(0.8, *LIMITS["gamma"]).tag(sync=True, setting=True)
-    start = Number(0.4, *LIMITS["start"]).tag(sync=True, setting=True)
+    pi = Numbers((2,), 0, 1, "two probabilities of action 1,").tag(sync=True, setting=True)
+    pi_new = Numbers((2,), 0, 1, "two probabilities of action 1,").tag(sync=True, setting=True)
+    share = Number(0.5, 0, 1).tag(sync=True, setting=True)
+    alpha = Number(1.0, 0.02, 20, log=True).tag(sync=True, setting=True)
+    r = Numbers((2, 2), -10, 10, "2 × 2 numbers", shown=(-2, 2)).tag(sync=True, setting=True)
+    ahead = Numbers((2, 2), 0, 1, "2 × 2 probabilities to come to state 1,").tag(sync=True, setting=True)
+    gamma = Number(0.8, 0, 0.99).tag(sync=True, setting=True)
+    start = Number(0.4, 0, 1).tag(sync=True, setting=True)
 
     @classmethod
-    def of(cls, mdp, **settings):
+    def of(cls, mdp, **settings) -> Occupancy:
         """The widget of an MDP of 2 states and 2 actions, with other settings by name.
 
         Raises `ValueError` for another size, and `TraitError` for a γ or a reward that cannot be shown.
@@ -85,54 +85,54 @@ class Occupancy(PresetWidget):
     # The MDP and its policies -------------------------------------------------------------------------------
 
     @property
-    def mdp(self):
+    def mdp(self) -> TabularMDP:
         """The MDP as it is set."""
         ahead = np.array(self.ahead)
         return TabularMDP(np.stack([1 - ahead, ahead], axis=2), self.r, self.gamma, [1 - self.start, self.start])
 
     @property
-    def policy(self):
+    def policy(self) -> np.ndarray:
         """π as an (S, A) array."""
-        return _policy(self.pi)
+        return as_table(self.pi)
 
     @property
-    def policy_new(self):
+    def policy_new(self) -> np.ndarray:
         """π' as an (S, A) array."""
-        return _policy(self.pi_new)
+        return as_table(self.pi_new)
 
     @property
-    def rho(self):
+    def rho(self) -> np.ndarray:
         """ρ_π, (S, A)."""
         return occupancy(self.mdp, self.policy)
 
     @property
-    def eta(self):
+    def eta(self) -> float:
         """η(π) = Σ ρ_π r."""
         return expected_return(self.mdp, self.policy)
 
     # The reward ---------------------------------------------------------------------------------------------
 
     @property
-    def direction(self):
+    def direction(self) -> np.ndarray:
         """∂η/∂(ρ(0,1), ρ(1,1)) on D, (2,): the arrow.
 
         It is the advantage of action 1 over the policy of action 0, and r(·,1) itself where action 0 earns nothing.
         """
-        V, Q, _ = evaluate_policy(self.mdp, _policy((0, 0)))
+        V, Q, _ = evaluate_policy(self.mdp, as_table((0, 0)))
         return Q[:, 1] - V
 
     @property
-    def corners(self):
+    def corners(self) -> np.ndarray:
         """The occupancies of the four deterministic policies 00, 10, 11, 01, (4, 2, 2)."""
         return polygon(self.mdp)
 
     @property
-    def returns(self):
+    def returns(self) -> np.ndarray:
         """η of the four corners, (4,)."""
         return (self.corners * np.array(self.r)).sum(axis=(1, 2))
 
     @property
-    def best(self):
+    def best(self) -> tuple[str, ...]:
         """The best corners, as the names of their policies: ("10",), or several that are equally good."""
         returns = self.returns
         slack = TIE * (abs(returns).max() + abs(self.direction).max() / (1 - self.gamma))
@@ -141,7 +141,7 @@ class Occupancy(PresetWidget):
         )
 
     @property
-    def jumps(self):
+    def jumps(self) -> list[tuple[float, str, str]]:
         """The directions of the reward, in degrees in (−180, 180], at which two corners that differ are equally good.
 
         They are at right angles to the polygon's sides. A list of (degrees, from, to), the names of the corners that
@@ -162,19 +162,19 @@ class Occupancy(PresetWidget):
     # Mixing and cooling -------------------------------------------------------------------------------------
 
     @property
-    def mixing(self):
+    def mixing(self) -> Mixing:
         """ρ of the policies mixed with the share λ, and the mixed occupancies: a `Mixing` of (2, 2) arrays."""
         both = mix(self.mdp, self.policy, self.policy_new, [self.share])
         return type(both)(both.of_policies[0], both.of_occupancies[0])
 
     @property
-    def mixed_policy(self):
+    def mixed_policy(self) -> np.ndarray:
         """[π(1|0), π(1|1)] of the mixed occupancies; in a state that they do not visit, that of the mixed policies."""
         mixed = (1 - self.share) * self.policy + self.share * self.policy_new
         return policy_from_occupancy(self.mixing.of_occupancies, unvisited=mixed).pi[:, 1]
 
     @property
-    def soft(self):
+    def soft(self) -> ProgramSolution:
         """The optimum of ρ·r + αH(ρ) over D: a `ProgramSolution`."""
         return entropy_program(self.mdp, self.alpha, tol=1e-12)
 
@@ -182,12 +182,12 @@ class Occupancy(PresetWidget):
 
     def _draw(self):
         fig, axes = plots.row(3, height=2.9)
-        _draw_square(self, axes[0])
-        _draw_polygon(self, axes[1])
-        {"reward": _draw_turn, "mixing": _draw_mixing, "temperature": _draw_cooling}[self.view](self, axes[2])
+        draw_square(self, axes[0])
+        draw_polygon(self, axes[1])
+        {"reward": draw_turn, "mixing": draw_mixing, "temperature": draw_cooling}[self.view](self, axes[2])
         return fig
 
-    def alt(self):
+    def alt(self) -> str:
         rho, mass = self.rho, 1 / (1 - self.gamma)
         best = " and ".join(self.best)
         extra = {
@@ -207,181 +207,6 @@ class Occupancy(PresetWidget):
             f"occupancies with ρ(0,1) = {rho[0, 1]:.3g} and ρ(1,1) = {rho[1, 1]:.3g}, of 1/(1−γ) = {mass:.3g} in all; "
             f"η = {self.eta:.3g}; {extra}."
         )
-
-    # Settings -----------------------------------------------------------------------------------------------
-
-    @tr.validate("pi", "pi_new")
-    def _two_probabilities(self, proposal):
-        name, value = proposal["trait"].name, proposal["value"]
-        if not all(0 <= p <= 1 for p in value):
-            raise tr.TraitError(f"{name} must be two probabilities of action 1, from 0 to 1, got {value!r}")
-        return value
-
-    @tr.validate("ahead")
-    def _four_probabilities(self, proposal):
-        value = proposal["value"]
-        if not all(0 <= p <= 1 for row in value for p in row):
-            raise tr.TraitError(f"ahead must be 2 × 2 probabilities to come to state 1, from 0 to 1, got {value!r}")
-        return value
-
-    @tr.validate("r")
-    def _four_rewards(self, proposal):
-        value = proposal["value"]
-        if not all(-MOST_REWARD <= x <= MOST_REWARD for row in value for x in row):
-            raise tr.TraitError(f"r must be 2 × 2 numbers from −{MOST_REWARD} to {MOST_REWARD}, got {value!r}")
-        return value
-
-
-def _policy(p):
-    """(S, A) from the probabilities of action 1."""
-    p = np.asarray(p, dtype=float)
-    return np.column_stack([1 - p, p])
-
-
-# The picture ------------------------------------------------------------------------------------------------
-
-PAPER_GRID = "#dcdcdc"
-STEPS = np.linspace(0, 1, 41)
-
-
-def _plane(rho):
-    """(ρ(0,1), ρ(1,1)), (..., 2)."""
-    return np.asarray(rho)[..., 1]
-
-
-def _image(mdp, path):
-    """Where a path of policies, (n, 2), leads in the plane, (n, 2)."""
-    return np.array([_plane(occupancy(mdp, _policy(p))) for p in path])
-
-
-def _levels(widget):
-    """Level lines of η between the worst and the best corner, each as (9, 2) points across the polygon."""
-    corners, returns = _plane(widget.corners), widget.returns
-    if np.ptp(returns) <= TIE * (abs(returns).max() + 1):
-        return
-    for level in returns.min() + np.ptp(returns) * np.arange(1, 8) / 8:
-        ends = []
-        for k in range(4):
-            low, high = returns[k - 1], returns[k]
-            if (low < level) != (high < level):
-                ends.append(corners[k - 1] + (level - low) / (high - low) * (corners[k] - corners[k - 1]))
-        if len(ends) == 2:
-            yield ends[0] + np.sin(np.linspace(0, np.pi / 2, 19))[:, None] ** 2 * (ends[1] - ends[0])
-
-
-def _names(ax, corners, centre, best):
-    for (a, b), point in zip(CORNERS, corners, strict=True):
-        name = f"{a}{b}"
-        away = np.sign(point - centre) * (5, 4)
-        colour, weight = (plots.IMPROVED, "bold") if name in best else (plots.INK, "normal")
-        where = {"textcoords": "offset points", "ha": "left" if away[0] > 0 else "right", "va": "center"}
-        ax.annotate(name, point, away, color=colour, weight=weight, size=8, **where)
-        if name in best:
-            ax.plot(*point, "o", color=plots.IMPROVED, ms=5, clip_on=False)
-
-
-def _draw_curves(widget, ax, place):
-    """What the view adds, in the square or in the polygon: place takes policies (n, 2) to points of the panel."""
-    pi, other = np.array(widget.pi), np.array(widget.pi_new)
-    if widget.view == "mixing":
-        mdp = widget.mdp
-        ax.plot(*place(pi + STEPS[:, None] * (other - pi)).T, color=plots.INK, lw=1.4)
-        start, end = occupancy(mdp, widget.policy), occupancy(mdp, widget.policy_new)
-        middle = widget.policy + widget.policy_new
-        chord = [policy_from_occupancy((1 - x) * start + x * end, unvisited=middle / 2).pi[:, 1] for x in STEPS]
-        chord[0], chord[-1] = pi, other
-        ax.plot(*place(np.array(chord)).T, color=plots.OTHER, lw=1.6, ls="--")
-        ax.plot(*place((pi + widget.share * (other - pi))[None])[0], "s", color=plots.INK, ms=4.5)
-        ax.plot(*place(widget.mixed_policy[None])[0], "D", color=plots.OTHER, ms=4.5)
-        ax.plot(*place(other[None])[0], "o", color=plots.OTHER, ms=7)
-    if widget.view == "temperature":
-        ax.plot(*place(_cooled(widget)[1]).T, color=plots.IMPROVED, lw=1.6)
-        ax.plot(*place(widget.soft.pi[:, 1][None])[0], "D", color=plots.IMPROVED, ms=5)
-    ax.plot(*place(pi[None])[0], "o", color=plots.INK, ms=7, clip_on=False)
-
-
-def _cooled(widget):
-    """Temperatures (n,) and the soft-optimal [π(1|0), π(1|1)] at each, (n, 2)."""
-    mdp, alphas = widget.mdp, np.geomspace(*LIMITS["alpha"], 31)[::-1]
-    return alphas, np.array([entropy_program(mdp, alpha, tol=1e-6).pi[:, 1] for alpha in alphas])
-
-
-def _draw_square(widget, ax):
-    for x in (0.25, 0.5, 0.75):
-        ax.axvline(x, color=PAPER_GRID, lw=0.6)
-        ax.axhline(x, color=PAPER_GRID, lw=0.6)
-    for points in _levels(widget):
-        # On the border a state may be unvisited, and then no policy is the only one.
-        full = [np.maximum(from_plane(widget.mdp, point), 0) for point in points[1:-1]]
-        ax.plot(*np.transpose([policy_from_occupancy(rho).pi[:, 1] for rho in full]), color=plots.BOUND, lw=0.7)
-    p, q = widget.pi
-    ax.plot([p, p], [0, 1], color=plots.INK, lw=0.9)
-    ax.plot([0, 1], [q, q], color=plots.INK, lw=0.9)
-    _names(ax, np.array(CORNERS, dtype=float), np.array([0.5, 0.5]), widget.best)
-    _draw_curves(widget, ax, lambda path: path)
-    ax.set(title="All policies", xlabel="π(1|0)", ylabel="π(1|1)", xlim=(-0.12, 1.12), ylim=(-0.12, 1.12))
-    ax.set(aspect="equal", xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
-
-
-def _draw_polygon(widget, ax):
-    mdp, mass = widget.mdp, 1 / (1 - widget.gamma)
-    corners = _plane(widget.corners)
-    ax.add_patch(Polygon(corners, closed=True, fc="#f2f2f2", ec=plots.INK, lw=1))
-    ends = np.array([0.0, 1.0])
-    for x in (0.25, 0.5, 0.75):
-        for path in (np.column_stack([[x, x], ends]), np.column_stack([ends, [x, x]])):
-            ax.plot(*_image(mdp, path).T, color=PAPER_GRID, lw=0.6)
-    for points in _levels(widget):
-        ax.plot(*points.T, color=plots.BOUND, lw=0.7)
-    p, q = widget.pi
-    for path in ([[p, 0], [p, 1]], [[0, q], [1, q]]):
-        ax.plot(*_image(mdp, path).T, color=plots.INK, lw=0.9)
-    _names(ax, corners, corners.mean(axis=0), widget.best)
-    _draw_curves(widget, ax, lambda path: _image(mdp, path))
-    direction = widget.direction
-    length = np.hypot(*direction)
-    if length > 0:
-        tail, tip = np.array([0.78, 0.8]) * mass, 0.15 * mass * direction / length
-        arrow = {"arrowstyle": "->", "color": plots.INK, "lw": 1.6}
-        ax.annotate("", tail + tip, tail - tip, arrowprops=arrow)
-        ax.annotate("reward", tail, (0, 16), textcoords="offset points", ha="center", size=7)
-    ticks = mass * np.array([0, 0.5, 1])
-    ax.set(title="Their occupancies", xlabel="ρ(0,1)", ylabel="ρ(1,1)", aspect="equal", xticks=ticks, yticks=ticks)
-    ax.set(xlim=(-0.12 * mass, 1.12 * mass), ylim=(-0.12 * mass, 1.12 * mass))
-    for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_formatter("{x:.3g}")
-
-
-def _draw_turn(widget, ax):
-    """η of the corners as the reward turns."""
-    length, degrees = np.hypot(*widget.direction), np.linspace(-180, 180, 73)
-    angle = np.radians(degrees)
-    turned = length * np.column_stack([np.cos(angle), np.sin(angle)]) @ _plane(widget.corners).T
-    ax.plot(degrees, turned, color=plots.BOUND, lw=0.8)
-    ax.plot(degrees, turned.max(axis=1), color=plots.IMPROVED, lw=2)
-    ax.axvline(np.degrees(np.arctan2(*widget.direction[::-1])), color=plots.INK, lw=0.8)
-    ax.set(title="As the reward turns", xlabel="φ (degrees)", ylabel="η less η(00)", xlim=(-180, 180))
-    ax.set(xticks=(-180, -90, 0, 90, 180))
-
-
-def _draw_mixing(widget, ax):
-    mixed = mix(widget.mdp, widget.policy, widget.policy_new, STEPS)
-    looks = (plots.INK, "-", "policies"), (plots.OTHER, "--", "occupancies")
-    for rho, (colour, dashes, name) in zip(mixed, looks, strict=True):
-        ax.plot(STEPS, (rho * np.array(widget.r)).sum(axis=(1, 2)), color=colour, ls=dashes, label=f"{name} mixed")
-    ax.axvline(widget.share, color=plots.INK, lw=0.6)
-    ax.set(title="The return", xlabel="λ (share of π')", ylabel="η", xlim=(0, 1))
-    ax.legend(fontsize=6.5)
-
-
-def _draw_cooling(widget, ax):
-    alphas, pi = _cooled(widget)
-    for s, dashes in enumerate(("-", "--")):
-        ax.plot(alphas, pi[:, s], color=plots.IMPROVED, ls=dashes, label=f"state {s}")
-    ax.axvline(widget.alpha, color=plots.INK, lw=0.6)
-    ax.set(title="The optimum as it cools", xlabel="α (units of reward)", ylabel="π(1|s)", ylim=(-0.02, 1.02))
-    ax.set(xscale="log", xlim=LIMITS["alpha"])
-    ax.legend(fontsize=6.5)
 
 
 # Presets ----------------------------------------------------------------------------------------------------

@@ -13,8 +13,9 @@ import traitlets as tr
 
 from rlbook import plots
 from rlbook.bellman import evaluate_policy, policy_iteration
-from rlbook.occupancies import TWO_BY_TWO, mixture_path, state_occupancy, two_by_two
-from rlbook.widgets.base import Number
+from rlbook.mdp import TabularMDP
+from rlbook.occupancies import TWO_BY_TWO, MixturePath, mixture_path, state_occupancy, two_by_two
+from rlbook.widgets.base import Number, Numbers
 from rlbook.widgets.maps import MapWidget, draw_cells, make_map, read_policy, write_policy
 
 WEIGHTS = ("new", "old")
@@ -52,67 +53,67 @@ class PerformanceDifference(MapWidget):
     policy = tr.List(tr.Unicode()).tag(sync=True, setting=True)
     other = tr.List(tr.Unicode()).tag(sync=True, setting=True)
     example = tr.Enum(tuple(TWO_BY_TWO), "detour").tag(sync=True, setting=True)
-    first = tr.List(tr.Float(), minlen=2, maxlen=2).tag(sync=True, setting=True)
-    second = tr.List(tr.Float(), minlen=2, maxlen=2).tag(sync=True, setting=True)
-    alpha = Number(0.1, 0, 1).tag(sync=True, setting=True)
+    first = Numbers((2,), 0, 1, "two numbers").tag(sync=True, setting=True)
+    second = Numbers((2,), 0, 1, "two numbers").tag(sync=True, setting=True)
+    alpha = Number(0.1, 0, 1, step=0.005).tag(sync=True, setting=True)
     weights = tr.Enum(WEIGHTS, "new").tag(sync=True, setting=True)
     actions = tr.Enum(WEIGHTS, "new").tag(sync=True, setting=True)
     reach = tr.Enum(REACHES, 1.0).tag(sync=True, setting=True)
 
     @property
-    def mdp(self):
+    def mdp(self) -> TabularMDP:
         """The `TabularMDP` of the map, or of the example of two states."""
         return two_by_two(self.example, gamma=self.gamma) if self.view == "two" else make_map(**self.map_settings)
 
     @property
-    def pi(self):
+    def pi(self) -> np.ndarray:
         """π, (S, A)."""
         return self._policy(self.policy, self.first)
 
     @property
-    def pi_new(self):
+    def pi_new(self) -> np.ndarray:
         """π', (S, A)."""
         return self._policy(self.other, self.second)
 
     @property
-    def pi_alpha(self):
+    def pi_alpha(self) -> np.ndarray:
         """π_α = (1−α)π + απ', (S, A)."""
         return (1 - self.alpha) * self.pi + self.alpha * self.pi_new
 
-    def path(self, alpha):
+    def path(self, alpha) -> MixturePath:
         """η, L and the bounds at the shares alpha, (n,): a `MixturePath`."""
         return mixture_path(self.mdp, self.pi, self.pi_new, alpha)
 
     @property
-    def eta(self):
+    def eta(self) -> float:
         """η(π_α)."""
         return float(self.path([self.alpha]).eta[0])
 
     @property
-    def start(self):
+    def start(self) -> float:
         """η(π)."""
         return float(self.path([0.0]).eta[0])
 
     @property
-    def surrogate(self):
+    def surrogate(self) -> float:
         """L_π(π_α)."""
         return float(self.path([self.alpha]).surrogate[0])
 
     @property
-    def bounds(self):
+    def bounds(self) -> dict[str, float]:
         """What |η(π_α) − L_π(π_α)| is at most, by name: average, mixture, trust_region."""
         path = self.path([self.alpha])
         return {name: float(getattr(path, name)[0]) for name in BOUNDS}
 
     @property
-    def terms(self):
+    def terms(self) -> np.ndarray:
         """Each state's term with the chosen weights and actions, (S,); their sum is η(π_α)−η(π), L−η(π) or 0."""
         mdp, pi, mixed = self.mdp, self.pi, self.pi_alpha
         V, Q, _ = evaluate_policy(mdp, pi)
         actions = mixed if self.actions == "new" else pi
         return state_occupancy(mdp, mixed if self.weights == "new" else pi) * (actions * (Q - V[:, None])).sum(axis=1)
 
-    def improve(self, which="other", *, of=None):
+    def improve(self, which="other", *, of=None) -> None:
         """Take the arrows of the optimal policy for π' ("other") or π ("policy"); `of="policy"`: greedy for Q^π."""
         if which not in self._policies or of not in (None, "policy"):
             raise ValueError(f"which must be 'policy' or 'other', and of None or 'policy', got {which!r} and {of!r}")
@@ -162,7 +163,7 @@ class PerformanceDifference(MapWidget):
         )
         return fig
 
-    def alt(self):
+    def alt(self) -> str:
         bounds = ", ".join(f"{value:.3g}" for value in self.bounds.values())
         what = "two states" if self.view == "two" else f"a map of {len(self.rows)} by {len(self.rows[0])} cells"
         return (
@@ -179,13 +180,6 @@ class PerformanceDifference(MapWidget):
     @tr.validate("policy", "other")
     def _policy_that_fits(self, proposal):
         return self._check_arrows(proposal["trait"].name, proposal["value"])
-
-    @tr.validate("first", "second")
-    def _probabilities(self, proposal):
-        value = proposal["value"]
-        if not all(0 <= x <= 1 for x in value):  # nor is nan
-            raise tr.TraitError(f"{proposal['trait'].name} must be two numbers from 0 to 1, got {value!r}")
-        return value
 
 
 # Presets ----------------------------------------------------------------------------------------------------

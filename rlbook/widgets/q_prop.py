@@ -6,7 +6,7 @@ The reader sets the weight κ of a control of slope q, or lets a rule set it; th
 parabola in κ. A rule that looks at the sample itself moves the mean (prop-single-sample).
 
 The numbers are those of `rlbook.q_prop.GaussianModel`; the browser has a copy of these closed forms
-(frontend/src/q_prop_numerics.js), held to it by tests.
+(frontend/src/q_prop/numerics.js), held to it by tests.
 """
 
 from __future__ import annotations
@@ -18,18 +18,9 @@ import traitlets as tr
 
 from rlbook import plots
 from rlbook.q_prop import GaussianModel
-from rlbook.widgets.base import Number, PresetWidget
-from rlbook.widgets.control_variate import normals
+from rlbook.widgets.base import Number, PresetWidget, Whole
+from rlbook.widgets.dice import normals
 
-LIMITS = {  # of each number that can be set
-    "weight": (-2, 3),
-    "q": (-3, 3),
-    "c1": (-2, 2),
-    "c2": (-1, 1),
-    "c3": (-0.5, 0.5),
-    "tau": (0.1, 3),
-    "sigma": (0.3, 2),
-}
 MOST = 64  # samples that an estimate averages
 BATCHES = 160
 
@@ -66,51 +57,51 @@ class QProp(PresetWidget):
 
     _view = tr.Unicode("q_prop").tag(sync=True)
     preset = tr.Unicode("helpful").tag(sync=True, setting=True)
-    weight = Number(0.0, *LIMITS["weight"]).tag(sync=True, setting=True)
+    weight = Number(0.0, -2, 3).tag(sync=True, setting=True)
     rule = tr.Enum(("fixed", "conservative", "aggressive"), "fixed").tag(sync=True, setting=True)
-    q = Number(0.9, *LIMITS["q"]).tag(sync=True, setting=True)
-    c1 = Number(1.0, *LIMITS["c1"]).tag(sync=True, setting=True)
-    c2 = Number(0.0, *LIMITS["c2"]).tag(sync=True, setting=True)
-    c3 = Number(0.0, *LIMITS["c3"]).tag(sync=True, setting=True)
-    tau = Number(0.5, *LIMITS["tau"]).tag(sync=True, setting=True)
-    sigma = Number(1.0, *LIMITS["sigma"]).tag(sync=True, setting=True)
-    n = tr.Int(16, min=1, max=MOST).tag(sync=True, setting=True)
-    seed = tr.Int(1, min=0, max=2**32 - 1).tag(sync=True, setting=True)
+    q = Number(0.9, -3, 3).tag(sync=True, setting=True)
+    c1 = Number(1.0, -2, 2).tag(sync=True, setting=True)
+    c2 = Number(0.0, -1, 1).tag(sync=True, setting=True)
+    c3 = Number(0.0, -0.5, 0.5).tag(sync=True, setting=True)
+    tau = Number(0.5, 0.1, 3).tag(sync=True, setting=True)
+    sigma = Number(1.0, 0.3, 2).tag(sync=True, setting=True)
+    n = Whole(16, 1, MOST).tag(sync=True, setting=True)
+    seed = Whole(1, 0, 2**32 - 1).tag(sync=True, setting=True)
 
     # Numbers ------------------------------------------------------------------------------------------------
 
     @property
-    def model(self):
+    def model(self) -> GaussianModel:
         """The `GaussianModel` as it is set."""
         return GaussianModel(self.c1, self.c2, self.c3, self.tau, self.sigma)
 
     @property
-    def rules(self):
+    def rules(self) -> Rules:
         """κ by each rule that looks at the state alone: `Rules`, the last of them the gradient's own optimum."""
         kept = (self.model.rule(self.q, rule) for rule in Rules._fields[:-1])
         return Rules(*kept, float(self.model.best_weight(self.q)))
 
     @property
-    def bias(self):
+    def bias(self) -> float:
         """E ĝ − c₁/σ: 0 for a κ that is fixed, not for one that looks at the sample (prop-single-sample)."""
         return 0.0 if self.rule == "fixed" else self.model.single_sample_bias(self.q, self.rule)
 
     @property
-    def mean(self):
+    def mean(self) -> float:
         """E ĝ."""
         return self.model.mean + self.bias
 
     @property
-    def variance(self):
+    def variance(self) -> float:
         """Var ĝ of one sample at the fixed weight κ."""
         return float(self.model.variance(self.q, self.weight))
 
     @property
-    def samples(self):
+    def samples(self) -> tuple[np.ndarray, np.ndarray]:
         """(z, ε), both (BATCHES, n): the batches that are drawn."""
         return tuple(x.reshape(BATCHES, MOST)[:, : self.n] for x in normals(self.seed, BATCHES * MOST))
 
-    def estimates(self, rule=None, weight=None):
+    def estimates(self, rule=None, weight=None) -> np.ndarray:
         """The mean of ĝ over each of these batches, (BATCHES,); rule and weight as they are set where not given."""
         z, eps = self.samples
         weight, rule = self.weight if weight is None else weight, self.rule if rule is None else rule
@@ -127,7 +118,7 @@ class QProp(PresetWidget):
         _draw_estimates(self, axes[2])
         return fig
 
-    def alt(self):
+    def alt(self) -> str:
         what = {
             "fixed": f"at κ = {self.weight:g} it is {self.variance:.3g} and the mean of ĝ {self.mean:.3g}",
             "conservative": f"the rule 1(ÂĀ > 0) of single samples has the bias {self.bias:.3g}",
@@ -159,7 +150,7 @@ def _draw_advantage(widget, ax):
 
 
 def _draw_parabola(widget, ax):
-    model, weights = widget.model, np.linspace(*LIMITS["weight"], 101)
+    model, weights = widget.model, np.linspace(*widget.limits("weight"), 101)
     ax.plot(weights, model.variance(widget.q, weights), color=plots.BASELINE, lw=2)
     ax.axhspan(0, model.noise_floor, color=plots.BOUND, alpha=0.2, lw=0)
     ax.axhline(model.floor, color=plots.BOUND, lw=1, ls="--")
@@ -167,7 +158,7 @@ def _draw_parabola(widget, ax):
     if widget.rule == "fixed":
         ax.plot(widget.weight, widget.variance, "o", color=plots.INK, ms=6, clip_on=False)
     top = 1.15 * max(model.variance(widget.q, 0), model.variance(widget.q, 1))
-    ax.set(title="Variance of ĝ", xlabel="κ, weight", ylabel="variance", xlim=LIMITS["weight"], ylim=(0, top))
+    ax.set(title="Variance of ĝ", xlabel="κ, weight", ylabel="variance", xlim=widget.limits("weight"), ylim=(0, top))
 
 
 def _draw_estimates(widget, ax):

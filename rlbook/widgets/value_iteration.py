@@ -3,202 +3,28 @@
 On the map the iterates are Q_{k+1} = T Q_k, with T one of T^π, T* and T_α (def-operators, def-optimality,
 def-soft), from two starts at once. In the plane they are V_{k+1} = T V_k, for the same operators on functions of
 the state. `Sweeps` and `PlaneSweeps` compute them with `rlbook.bellman`; the browser has a copy of the little that
-this takes (frontend/src/grid_numerics.js), held to it by tests.
+this takes (frontend/src/shared/grid_numerics.js), held to it by tests.
 
 An edit keeps what the sweeps have found: the present Q_k becomes the new Q_0, and k counts from 0 again.
 """
 
 from __future__ import annotations
 
-from functools import cached_property
-
 import numpy as np
 import traitlets as tr
 
 from rlbook import plots
 from rlbook.bellman import (
-    bellman_operator,
-    error_and_bounds,
-    evaluate_policy,
     greedy_policy,
-    optimality_operator,
-    policy_iteration,
-    soft_operator,
     soft_policy,
-    soft_policy_iteration,
-    soft_value,
 )
 from rlbook.mdp import TabularMDP
-from rlbook.widgets.base import Number
-from rlbook.widgets.maps import ARROWS, MapWidget, make_map, map_shape, read_policy
+from rlbook.widgets.base import Number, Numbers, Whole
+from rlbook.widgets.maps import ARROWS, MapWidget, map_shape
+from rlbook.widgets.sweeps import TWO_STATES, PlaneSweeps, Sweeps
 
-MOST_SWEEPS = 1000
 OPERATORS = ("policy", "optimal", "soft")
 STARTS = ("optimistic", "pessimistic", "random")
-TOLERANCE = 1e-13  # of a fixed point, in units of reward; iteration ends before where rounding does not allow it
-GOLDEN = 0.6180339887498949
-
-
-class _Run:
-    """What is known at every sweep of an operator's iterates x_0, x_1, …, and of their limit."""
-
-    def curves(self, sweeps):
-        """The true error and its bounds at k = 0, …, sweeps, a dict of arrays.
-
-        `error` ‖x_k − x*‖∞, `envelope` γᵏ‖x_0 − x*‖∞, `prior` and `posterior` Banach's bounds, `bracket` the width
-        γ/(1−γ)·(max Δ − min Δ) of MacQueen's, Δ = x_k − x_{k−1}. The last two are nan at k = 0.
-        """
-        names = ("error", "envelope", "prior", "posterior", "bracket")
-        values = error_and_bounds(self.iterates(sweeps + 1), self.limit, self.mdp.gamma)
-        known = (np.where(np.isfinite(curve), curve, np.nan)[: sweeps + 1] for curve in values)
-        return dict(zip(names, known, strict=True))
-
-    def right(self, Q):
-        """In which states every greedy action of Q is optimal, however ties are broken; (S,) of bool."""
-        tolerance = 1e-9 * (1 + abs(self.optimal).max())
-        greedy = Q >= Q.max(axis=1, keepdims=True) - tolerance
-        best = self.optimal >= self.optimal.max(axis=1, keepdims=True) - tolerance
-        return self.absorbing | ~(greedy & ~best).any(axis=1)
-
-    @cached_property
-    def optimal(self):
-        """Q*."""
-        return policy_iteration(self.mdp).Q
-
-    @cached_property
-    def _limit(self):
-        """The fixed point of the operator on functions of state and action."""
-        if self.operator == "policy":
-            return evaluate_policy(self.mdp, self.pi).Q
-        if self.operator == "soft":
-            return soft_policy_iteration(self.mdp, self.alpha, tol=TOLERANCE).Q
-        return self.optimal
-
-
-class Sweeps(_Run):
-    """The iterates Q_k of one operator on a map, from two starts.
-
-    Parameters
-    ----------
-    rows, cell_rewards, slip, gamma, step_reward, goal_reward, pit_reward
-        The map, as `gridworld` takes it; `cell_rewards` may be empty.
-    operator : "policy", "optimal" or "soft"
-        T^π, T* or T_α.
-    alpha : float
-        Temperature of T_α.
-    policy : sequence of str
-        π of T^π: an arrow for each cell, one of ^ > v <, or a dot for all four alike. Empty: dots.
-    Q0, other_Q0 : H rows of W lists of four numbers, or empty
-        The starts by cell. Absorbing cells start from 0, whatever stands there. Empty is 0 everywhere for the
-        first, and for the second what `other` names.
-    other : "optimistic", "pessimistic" or "random"
-        r_max/(1−γ) everywhere, which is above Q*; r_min/(1−γ), below it; or numbers scattered between.
-
-    Raises `ValueError` as `gridworld` does.
-    """
-
-    def __init__(
-        self,
-        *,
-        rows,
-        gamma=0.9,
-        operator="optimal",
-        alpha=0.1,
-        policy=(),
-        Q0=(),
-        other_Q0=(),
-        other="optimistic",
-        **map_settings,
-    ):
-        self.mdp = make_map(rows=rows, gamma=gamma, **map_settings)
-        self.shape = map_shape(rows)
-        self.kinds = np.array([list(row) for row in rows])[tuple(self.mdp.cells.T)]
-        self.absorbing = np.isin(self.kinds, ["G", "P"])
-        self.operator, self.alpha = operator, alpha
-        self.pi = read_policy(policy, self.mdp.cells)
-        self._runs = {}
-        self._starts = [
-            self._by_state(Q0) if len(Q0) else np.zeros(self.mdp.r.shape),
-            self._by_state(other_Q0) if len(other_Q0) else self._named_start(other),
-        ]
-
-    def apply(self, Q):
-        """T Q, (S, 4)."""
-        if self.operator == "policy":
-            return bellman_operator(self.mdp, self.pi, Q)
-        if self.operator == "soft":
-            return soft_operator(self.mdp, Q, self.alpha)
-        return optimality_operator(self.mdp, Q)
-
-    def values(self, Q):
-        """What the operator makes of Q(s,·): its average under π, its maximum, or lse_α; (S,)."""
-        if self.operator == "policy":
-            return (self.pi * Q).sum(axis=1)
-        return soft_value(Q, self.alpha) if self.operator == "soft" else Q.max(axis=1)
-
-    def iterates(self, sweeps, start=0):
-        """Q_0, …, Q_sweeps, (sweeps + 1, S, 4), from the first start or the other."""
-        run = self._runs.setdefault(start, [self._starts[start]])
-        while len(run) <= sweeps:
-            run.append(self.apply(run[-1]))
-        return np.array(run[: sweeps + 1])
-
-    @property
-    def limit(self):
-        """The operator's fixed point: Q^π, Q* or Q_α."""
-        return self._limit
-
-    def by_cell(self, Q):
-        """Q as H lists of W lists of four numbers, 0 at walls: the form of `Q0`."""
-        cells = np.zeros((*self.shape, 4))
-        cells[tuple(self.mdp.cells.T)] = Q
-        return cells.tolist()
-
-    def _by_state(self, by_cell):
-        Q = np.array(by_cell, dtype=float)[tuple(self.mdp.cells.T)]
-        Q[self.absorbing] = 0
-        return Q
-
-    def _named_start(self, name):
-        r = self.mdp.r
-        low, high = r.min() / (1 - self.mdp.gamma), r.max() / (1 - self.mdp.gamma)
-        spread = (np.arange(1, r.size + 1) * GOLDEN % 1).reshape(r.shape)
-        Q = {"optimistic": high, "pessimistic": low, "random": low + (high - low) * spread}[name] + np.zeros(r.shape)
-        Q[self.absorbing] = 0
-        return Q
-
-
-class PlaneSweeps(_Run):
-    """The iterates V_k of one operator on functions of two states, from V_0. For T^π, π is uniform."""
-
-    absorbing = np.zeros(2, dtype=bool)
-
-    def __init__(self, *, gamma, operator="optimal", alpha=0.1, V0=(0.0, 0.0)):
-        self.mdp = TabularMDP(TWO_STATES["P"], TWO_STATES["r"], gamma, [0.5, 0.5])
-        self.operator, self.alpha, self.V0 = operator, alpha, np.array(V0, dtype=float)
-        self.pi = np.full((2, 2), 0.5)
-
-    values = Sweeps.values
-
-    def lookahead(self, V):
-        """Q = r + γ E[V(s')], (2, 2)."""
-        return self.mdp.r + self.mdp.gamma * self.mdp.expect(V)
-
-    def apply(self, V):
-        """T V, (2,)."""
-        return self.values(self.lookahead(V))
-
-    def iterates(self, sweeps):
-        """V_0, …, V_sweeps, (sweeps + 1, 2)."""
-        run = [self.V0]
-        while len(run) <= sweeps:
-            run.append(self.apply(run[-1]))
-        return np.array(run)
-
-    @cached_property
-    def limit(self):
-        """The operator's fixed point: V^π, V* or V_α."""
-        return self.values(self._limit)
 
 
 class ValueIteration(MapWidget):
@@ -231,20 +57,20 @@ class ValueIteration(MapWidget):
     view = tr.Enum(("grid", "plane"), "grid").tag(sync=True, setting=True)
     gamma = Number(0.9, 0, 0.99).tag(sync=True, setting=True)
     operator = tr.Enum(OPERATORS, "optimal").tag(sync=True, setting=True)
-    alpha = Number(0.1, 0.01, 5).tag(sync=True, setting=True)
+    alpha = Number(0.1, 0.01, 5, log=True).tag(sync=True, setting=True)
     policy = tr.List(tr.Unicode()).tag(sync=True, setting=True)
-    k = tr.Int(0, min=0, max=MOST_SWEEPS).tag(sync=True, setting=True)
+    k = Whole(0, 0, 1000).tag(sync=True, setting=True)
     other = tr.Enum(STARTS, "optimistic").tag(sync=True, setting=True)
     Q0 = tr.List().tag(sync=True, setting=True)
     other_Q0 = tr.List().tag(sync=True, setting=True)
-    V0 = tr.List(tr.Float(), minlen=2, maxlen=2).tag(sync=True, setting=True)
+    V0 = Numbers((2,), -10_000, 10_000, "two finite numbers", step=0.1, shown=(-20, 20)).tag(sync=True, setting=True)
 
     def __init__(self, preset=None, **settings):
         self._swept = None, None  # the settings and the sweeps that were asked for last
         super().__init__(preset, **settings)
 
     @property
-    def sweeps(self):
+    def sweeps(self) -> Sweeps | PlaneSweeps:
         """The `Sweeps` that the map shows, or the `PlaneSweeps` of the plane."""
         if self.view == "plane":
             return PlaneSweeps(gamma=self.gamma, operator=self.operator, alpha=self.alpha, V0=self.V0)
@@ -254,46 +80,46 @@ class ValueIteration(MapWidget):
         return self._swept[1]
 
     @property
-    def mdp(self):
+    def mdp(self) -> TabularMDP:
         """The `TabularMDP` of the map, or of the plane."""
         return self.sweeps.mdp
 
     @property
-    def Q(self):
+    def Q(self) -> np.ndarray:
         """Q_k, (S, 4). In the plane, what looks ahead to V_k, (2, 2)."""
         sweeps = self.sweeps
         last = sweeps.iterates(self.k)[-1]
         return last if self.view == "grid" else sweeps.lookahead(last)
 
     @property
-    def V(self):
+    def V(self) -> np.ndarray:
         """V_k, (S,): what the operator makes of Q_k. In the plane, the iterate itself, (2,)."""
         sweeps = self.sweeps
         last = sweeps.iterates(self.k)[-1]
         return sweeps.values(last) if self.view == "grid" else last
 
     @property
-    def pi(self):
+    def pi(self) -> np.ndarray:
         """π of T^π, (S, A)."""
         return self.sweeps.pi
 
     @property
-    def limit(self):
+    def limit(self) -> np.ndarray:
         """The operator's fixed point, Q^π, Q* or Q_α; in the plane V^π, V* or V_α."""
         return self.sweeps.limit
 
     @property
-    def error(self):
+    def error(self) -> float:
         """‖Q_k − limit‖∞; in the plane ‖V_k − limit‖∞."""
         return self._curve("error")
 
     @property
-    def bounds(self):
+    def bounds(self) -> dict[str, float]:
         """What bounds the error at k, by name: envelope, prior, posterior, bracket (see `Sweeps.curves`)."""
         return {name: self._curve(name) for name in ("envelope", "prior", "posterior", "bracket")}
 
     @property
-    def distance(self):
+    def distance(self) -> float:
         """‖Q_k − Q'_k‖∞ between the runs from the two starts; nan in the plane, which has one."""
         if self.view == "plane":
             return np.nan
@@ -301,12 +127,12 @@ class ValueIteration(MapWidget):
         return abs(sweeps.iterates(self.k)[-1] - sweeps.iterates(self.k, start=1)[-1]).max()
 
     @property
-    def right(self):
+    def right(self) -> int:
         """In how many states where there is a choice the greedy policy of Q_k is optimal, however ties break."""
         sweeps = self.sweeps
         return int((sweeps.right(self.Q) & ~sweeps.absorbing).sum())
 
-    def freeze(self):
+    def freeze(self) -> None:
         """Take the greedy policy of the present Q as π, and T^π as the operator."""
         if self.view == "plane":
             raise ValueError("the plane's policy is uniform: freeze a policy in the view 'grid'")
@@ -318,7 +144,7 @@ class ValueIteration(MapWidget):
             self.operator = "policy"
             self.policy = ["".join(row) for row in letters]
 
-    def restart(self):
+    def restart(self) -> None:
         """Back to k = 0 and to the starts that the settings name, forgetting what was carried over."""
         with self.hold_trait_notifications():
             self.k, self.Q0, self.other_Q0 = 0, [], []
@@ -335,7 +161,7 @@ class ValueIteration(MapWidget):
         plots.draw_errors(right, curves, self.k)
         return fig
 
-    def alt(self):
+    def alt(self) -> str:
         what = {"policy": "T^π", "optimal": "T*", "soft": f"T_α with α = {self.alpha:g}"}[self.operator]
         if self.view == "plane":
             first = "The plane of two states with the square around the fixed point and its image"
@@ -397,20 +223,9 @@ class ValueIteration(MapWidget):
     def _policy_that_fits(self, proposal):
         return self._check_arrows("policy", proposal["value"])
 
-    @tr.validate("V0")
-    def _finite_start(self, proposal):
-        if not np.isfinite(proposal["value"]).all():
-            raise tr.TraitError(f"V0 must be two finite numbers, got {proposal['value']!r}")
-        return proposal["value"]
-
 
 # Presets ----------------------------------------------------------------------------------------------------
 # Each is (title, the settings that are not the defaults).
-
-TWO_STATES = {  # the first action mostly stays, the second stirs; what pays best differs between the states
-    "P": [[[0.95, 0.05], [0.4, 0.6]], [[0.05, 0.95], [0.6, 0.4]]],
-    "r": [[1.0, 0.0], [0.4, 1.0]],
-}
 
 DEFAULTS = {
     "view": "grid",

@@ -116,6 +116,7 @@ def ran(folder):
     return re.findall(r"(\w+)\.ipynb: ran in", said)
 
 
+@pytest.mark.slow
 def test_a_change_in_the_package_reaches_the_pages_that_import_it_and_runs_no_other(tmp_path):
     """The notebooks' own cells stay the same; what they import changes, and the pages must show it."""
     path = "import sys; sys.path.insert(0, '..')\n"
@@ -165,6 +166,7 @@ def test_no_folder_outside_the_build_is_emptied(tmp_path, monkeypatch, named):
     assert kept.read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_a_failing_cell_fails_the_build_and_is_named(tmp_path):
     """The notebook, the cell's number, its source and its error; and the other notebook has run."""
     small_book(tmp_path, ["x = 0", "1 / x  # the culprit"], ["print(1)"])

@@ -134,6 +134,7 @@ def said(cell):
     return "".join(parts)
 
 
+@pytest.mark.slow
 @each_notebook
 def test_each_cell_run_again_from_the_last_to_the_first_says_the_same(path):
     notebook = nbformat.read(path, as_version=4)

@@ -187,7 +187,7 @@ def test_ten_steps_take_ten_products_whatever_the_size(width):
 
 
 def test_measured_costs_have_one_entry_a_width():
-    cost = measure_solves((4, 8, 40), states=20, explicit_up_to=300, repeats=1)
+    cost = measure_solves((4, 8, 40), n_states=20, explicit_up_to=300, repeats=1)
     np.testing.assert_array_equal(cost.parameters, [h * (17 + h + 3) + 2 for h in (4, 8, 40)])
     assert (cost.conjugate > 0).all()
     for direct in (cost.forming, cost.solving):
@@ -343,7 +343,7 @@ def test_episodes_hold_vectors_of_actions(env):
 @pytest.mark.parametrize("method", METHODS)
 def test_natural_training_is_reproducible_by_its_seed(method):
     torch.set_num_threads(2)
-    runs = [train_natural(method, seed=seed, batches=3, episodes=4) for seed in (7, 7, 8)]
+    runs = [train_natural(method, seed=seed, batches=3, n_episodes=4) for seed in (7, 7, 8)]
     weights = [torch.nn.utils.parameters_to_vector(run.policy.parameters()) for run in runs]
     assert [torch.equal(weights[0], w) for w in weights] == [True, True, False]
     for column, again in zip(runs[0][2:], runs[1][2:], strict=True):
@@ -355,7 +355,7 @@ def test_natural_training_is_reproducible_by_its_seed(method):
 def test_every_step_is_as_long_as_allowed():
     """TRPO's divergences are at most δ; those of the others are near it, as far as the quadratic model is right."""
     for method in METHODS:
-        divergences = train_natural(method, seed=0, batches=6, episodes=8, delta=1e-3).divergences
+        divergences = train_natural(method, seed=0, batches=6, n_episodes=8, delta=1e-3).divergences
         np.testing.assert_allclose(divergences, 1e-3, rtol=0.5)
         if method == "trust-region":
             assert divergences.max() <= 1e-3
@@ -379,11 +379,11 @@ def test_a_trust_region_swings_the_pendulum_up():
 
 
 def test_comparison_has_one_curve_a_seed_and_method():
-    curves = neural.compare_natural(seeds=(3, 4), batches=2, episodes=3)
+    curves = neural.compare_natural(seeds=(3, 4), batches=2, n_episodes=3)
     assert tuple(curves) == METHODS
     for method, runs in curves.items():
         assert runs.shape == (2, 2)
-        np.testing.assert_array_equal(runs[1], train_natural(method, seed=4, batches=2, episodes=3).mean_returns)
+        np.testing.assert_array_equal(runs[1], train_natural(method, seed=4, batches=2, n_episodes=3).mean_returns)
 
 
 @pytest.mark.parametrize(

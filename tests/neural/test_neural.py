@@ -274,7 +274,7 @@ def test_measured_variances(monkeypatch, tabular):
     mdp, theta, policy, batch = tabular
     _, value = time_baseline(mdp, theta)
     monkeypatch.setattr(neural.policy_gradient, "rollout", lambda *_: batch)
-    measured = measure_gradient_variance(policy, value, seed=0, episodes=3000, gamma=GAMMA)
+    measured = measure_gradient_variance(policy, value, seed=0, n_episodes=3000, gamma=GAMMA)
     assert measured.names == (*VARIANTS, "baseline, no γᵗ")
     for i, variant in enumerate(VARIANTS):
         g = episode_gradients(policy, batch, step_weights(variant, batch, GAMMA, value=value))
@@ -307,7 +307,7 @@ def test_the_baseline_never_sees_its_own_batch(monkeypatch):
     kept = []  # keeps the batches alive, so that no two share an id
     spy("step_weights", 1)
     spy("fit_value", 2)
-    train_reinforce("baseline", seed=0, batches=4, episodes=3)
+    train_reinforce("baseline", seed=0, batches=4, n_episodes=3)
     assert [name for name, _ in events] == ["step_weights", "fit_value"] * 4
     batches = [batch for _, batch in events]
     assert batches[::2] == batches[1::2]
@@ -332,7 +332,7 @@ def test_a_fitted_value_approaches_the_returns():
 
 
 def test_training_is_reproducible_by_its_seed():
-    runs = [train_reinforce("baseline", seed=seed, batches=3, episodes=4) for seed in (7, 7, 8)]
+    runs = [train_reinforce("baseline", seed=seed, batches=3, n_episodes=4) for seed in (7, 7, 8)]
     np.testing.assert_array_equal(runs[0].mean_returns, runs[1].mean_returns)
     np.testing.assert_array_equal(runs[0].steps, runs[1].steps)
     for same, again in zip(runs[0].policy.parameters(), runs[1].policy.parameters(), strict=True):
@@ -342,13 +342,13 @@ def test_training_is_reproducible_by_its_seed():
 
 def test_training_leaves_torchs_threads_as_they_were():
     before = torch.get_num_threads()
-    train_reinforce("full", seed=0, batches=1, episodes=2)
+    train_reinforce("full", seed=0, batches=1, n_episodes=2)
     assert torch.get_num_threads() == before
 
 
 def test_steps_and_returns_are_counted():
     """CartPole pays one a step, so the batch's mean return times its size is the number of its steps."""
-    result = train_reinforce("to-go", seed=1, batches=3, episodes=5)
+    result = train_reinforce("to-go", seed=1, batches=3, n_episodes=5)
     np.testing.assert_allclose(np.cumsum(result.mean_returns * 5), result.steps, rtol=1e-12)
     assert result.value is None
 
@@ -362,11 +362,11 @@ def test_learning_improves_the_return(variant):
 
 
 def test_comparison_has_one_curve_a_seed():
-    curves = neural.compare_reinforce(seeds=(3, 4), batches=2, episodes=3)
+    curves = neural.compare_reinforce(seeds=(3, 4), batches=2, n_episodes=3)
     assert tuple(curves) == VARIANTS
     for variant, runs in curves.items():
         assert runs.shape == (2, 2)
-        alone = train_reinforce(variant, seed=4, batches=2, episodes=3).mean_returns
+        alone = train_reinforce(variant, seed=4, batches=2, n_episodes=3).mean_returns
         np.testing.assert_array_equal(runs[1], alone)
 
 
@@ -377,7 +377,7 @@ def test_comparison_has_one_curve_a_seed():
         ({"gamma": 1.0}, "gamma"),
         ({"gamma": float("nan")}, "gamma"),
         ({"batches": 0}, "batches"),
-        ({"episodes": 2.5}, "episodes"),
+        ({"n_episodes": 2.5}, "n_episodes"),
         ({"hidden": -1}, "hidden"),
         ({"value_steps": True}, "value_steps"),
     ],
@@ -391,7 +391,7 @@ def test_bad_settings_are_named(change, message):
 def test_other_bad_input_is_named():
     policy = mlp(4, 2, hidden=4, rng=np.random.default_rng(0))
     with pytest.raises(ValueError, match="episodes"):
-        measure_gradient_variance(policy, policy, seed=0, episodes=1)
+        measure_gradient_variance(policy, policy, seed=0, n_episodes=1)
     with pytest.raises(ValueError, match="gamma"):
         measure_gradient_variance(policy, policy, seed=0, gamma=-0.1)
     with pytest.raises(ValueError, match="value"):
@@ -628,7 +628,7 @@ def test_each_copy_of_the_target_network_is_one_step_of_value_iteration(monkeypa
     spec = gym.envs.registration.EnvSpec("OneHot-v0", lambda: OneHotEnv(mdp), max_episode_steps=3)
     updates = copies * target_every
     settings = {"updates": updates, "evaluate_every": updates, "target_every": target_every, "alpha": alpha}
-    settings |= {"environments": 4, "batch": 64, "warm_up": 200, "learning_rate": 0.1, "epsilon": 1.0}
+    settings |= {"environments": 4, "batch_size": 64, "warm_up": 200, "learning_rate": 0.1, "epsilon": 1.0}
     network = train_deep_q(seed=0, env=spec, gamma=0.5, **settings).network
     learned = network.weight.detach().numpy().T
 
@@ -752,7 +752,7 @@ def test_comparison_of_deep_q_runs():
         ({"target_every": 2.5}, "target_every"),
         ({"environments": -1}, "environments"),
         ({"hidden": 0}, "hidden"),
-        ({"batch": True}, "batch"),
+        ({"batch_size": True}, "batch_size"),
         ({"capacity": "all"}, "capacity"),
         ({"capacity": 10}, "warm_up must be at most capacity, 10, got 1000"),
         ({"warm_up": 0}, "warm_up"),

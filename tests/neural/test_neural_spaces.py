@@ -111,38 +111,38 @@ def control_for(actions=BOX, d=2):
 
 
 # Small settings, under which each does all that it does.
-DEEP = {"updates": 6, "evaluate_every": 3, "target_every": 2, "warm_up": 8, "environments": 2, "batch": 4}
+DEEP = {"updates": 6, "evaluate_every": 3, "target_every": 2, "warm_up": 8, "environments": 2, "batch_size": 4}
 NUMBERED = {
     **{
-        f"reinforce, {variant}": partial(train_reinforce, variant, batches=3, episodes=3)
+        f"reinforce, {variant}": partial(train_reinforce, variant, batches=3, n_episodes=3)
         for variant in ("full", "baseline")
     },
-    "natural": partial(train_natural, "trust-region", batches=3, episodes=3),
+    "natural": partial(train_natural, "trust-region", batches=3, n_episodes=3),
     "deep Q": partial(train_deep_q, **DEEP),
     "deep Q, soft": partial(train_deep_q, alpha=0.5, **DEEP),
     "gradient variance": lambda **settings: measure_gradient_variance(
-        policy_for(THREE), policy_for(spaces.Discrete(1)), episodes=4, **settings
+        policy_for(THREE), policy_for(spaces.Discrete(1)), n_episodes=4, **settings
     ),
 }
 VECTORS = {
     **{
-        f"{method}, vectors": partial(train_natural, method, batches=3, episodes=3)
+        f"{method}, vectors": partial(train_natural, method, batches=3, n_episodes=3)
         for method in ("gradient", "natural", "trust-region")
     },
-    "Q-Prop": partial(train_q_prop, "adaptive", batches=2, episodes=3, critic_steps=4),
-    "control": lambda **settings: fit_control(policy_for(BOX), batches=2, episodes=3, critic_steps=4, **settings),
-    "Q-Prop variance": lambda **settings: measure_q_prop_variance(control_for(), episodes=4, **settings),
+    "Q-Prop": partial(train_q_prop, "adaptive", batches=2, n_episodes=3, critic_steps=4),
+    "control": lambda **settings: fit_control(policy_for(BOX), batches=2, n_episodes=3, critic_steps=4, **settings),
+    "Q-Prop variance": lambda **settings: measure_q_prop_variance(control_for(), n_episodes=4, **settings),
 }
 COMPARISONS = {
-    "compare REINFORCE": lambda seed, **settings: compare_reinforce(seeds=[seed], batches=2, episodes=2, **settings),
-    "compare natural": lambda seed, **settings: compare_natural(seeds=[seed], batches=2, episodes=2, **settings),
+    "compare REINFORCE": lambda seed, **settings: compare_reinforce(seeds=[seed], batches=2, n_episodes=2, **settings),
+    "compare natural": lambda seed, **settings: compare_natural(seeds=[seed], batches=2, n_episodes=2, **settings),
     "compare deep Q": lambda seed, **settings: compare_deep_q(
         variants={"soft": {"alpha": 0.5}}, seeds=[seed], **DEEP, **settings
     ),
 }
 VECTOR_COMPARISON = {
     "compare Q-Prop": lambda seed, **settings: compare_q_prop(
-        seeds=[seed], batches=2, episodes=2, critic_steps=4, value_steps=4, **settings
+        seeds=[seed], batches=2, n_episodes=2, critic_steps=4, value_steps=4, **settings
     ),
 }
 TRAINERS = ["reinforce, full", "reinforce, baseline", "natural", "deep Q", "deep Q, soft"]
@@ -367,7 +367,7 @@ def global_states():
 
 
 PARTS = lambda **settings: measure_advantage_parts(  # noqa: E731
-    control_for(spaces.Box(-2, 2, (1,)), d=3), states=5, actions=3, runs=2, horizon=5, **settings
+    control_for(spaces.Box(-2, 2, (1,)), d=3), n_states=5, n_actions=3, runs=2, horizon=5, **settings
 )
 
 
@@ -381,7 +381,7 @@ PARTS = lambda **settings: measure_advantage_parts(  # noqa: E731
             for name, run in NUMBERED.items()
             if "variance" not in name
         ),
-        pytest.param(partial(train_q_prop, "full", batches=2, episodes=2, env=PENDULUM), id="Q-Prop, pendulums"),
+        pytest.param(partial(train_q_prop, "full", batches=2, n_episodes=2, env=PENDULUM), id="Q-Prop, pendulums"),
     ],
 )
 def test_results_neither_move_nor_depend_on_any_global_random_state(run):
@@ -408,7 +408,7 @@ def test_results_neither_move_nor_depend_on_any_global_random_state(run):
 
 def test_measuring_time_leaves_the_random_states_as_they_are():
     before = global_states()
-    cost = measure_solves([3, 4], states=6, repeats=1)
+    cost = measure_solves([3, 4], n_states=6, repeats=1)
     assert global_states() == before
     np.testing.assert_array_equal(cost.parameters, [17 * w + w + w * w + w + w + 1 + 1 for w in (3, 4)])
 
@@ -473,7 +473,7 @@ def test_a_seed_is_an_integer_from_0(run, env, seed):
         run(seed=seed, env=env)
 
 
-@pytest.mark.parametrize("run", [PARTS, partial(measure_solves, [3], states=4, repeats=1)])
+@pytest.mark.parametrize("run", [PARTS, partial(measure_solves, [3], n_states=4, repeats=1)])
 def test_a_seed_is_an_integer_from_0_where_there_is_no_env_too(run):
     for seed in (None, -1, 1.5):
         with pytest.raises(ValueError, match=r"^seed must be an integer from 0"):
@@ -697,7 +697,7 @@ def test_a_policy_that_does_not_fit_is_named(actions, policy, said):
     envs.close()
     if actions is THREE:
         with pytest.raises(ValueError, match=f"^{said}"):
-            measure_gradient_variance(policy, policy_for(spaces.Discrete(1)), seed=0, episodes=2, env=line())
+            measure_gradient_variance(policy, policy_for(spaces.Discrete(1)), seed=0, n_episodes=2, env=line())
 
 
 def test_a_control_that_is_none_or_another_environments_is_named():

@@ -367,7 +367,7 @@ def test_what_is_learned_afterwards_changes_nothing_about_the_batch():
         GAMMA,
         np.random.default_rng(8),
         steps=3,
-        batch=10,
+        batch_size=10,
     )
     again = control.play(envs, np.random.default_rng(7))
     for column, other in zip(batch[2:], again[2:], strict=True):
@@ -532,7 +532,7 @@ def test_the_critic_finds_the_value_of_the_policy_from_another_ones_transitions(
     policy = linear_policy(np.array([[k]]), np.array([sigma]))
     for rate in (0.3, 0.1, 0.02):
         optimiser = torch.optim.Adam(critic.parameters(), rate)
-        fit_critic(critic, target_network, optimiser, policy, memory, GAMMA, rng, steps=400, batch=256, rate=0.1)
+        fit_critic(critic, target_network, optimiser, policy, memory, GAMMA, rng, steps=400, batch_size=256, rate=0.1)
     found = critic.w.weight.detach().numpy()[0]
     np.testing.assert_allclose(found, expected, rtol=0.05, atol=0.02)
     assert (abs(found - optimal) > 5 * abs(found - expected)).all()
@@ -590,7 +590,7 @@ def trained():
 
 def test_training_is_reproducible_by_its_seed():
     torch.set_num_threads(2)
-    runs = [train_q_prop("adaptive", seed=seed, batches=2, episodes=3, critic_steps=3) for seed in (7, 7, 8)]
+    runs = [train_q_prop("adaptive", seed=seed, batches=2, n_episodes=3, critic_steps=3) for seed in (7, 7, 8)]
     weights = [torch.nn.utils.parameters_to_vector(run.policy.parameters()) for run in runs]
     assert [torch.equal(weights[0], w) for w in weights] == [True, True, False]
     np.testing.assert_array_equal(runs[0].mean_returns, runs[1].mean_returns)
@@ -606,11 +606,11 @@ def test_training_swings_the_pendulum_higher(trained):
 
 
 def test_a_comparison_has_one_run_a_seed_and_variant():
-    runs = compare_q_prop(seeds=(3, 4), batches=2, episodes=2, critic_steps=2)
+    runs = compare_q_prop(seeds=(3, 4), batches=2, n_episodes=2, critic_steps=2)
     assert tuple(runs) == tuple(neural.Q_PROP_VARIANTS)
     for name, settings in neural.Q_PROP_VARIANTS.items():
         assert [len(run.mean_returns) for run in runs[name]] == [2, 2]
-        again = train_q_prop(seed=4, batches=2, episodes=2, critic_steps=2, **settings)
+        again = train_q_prop(seed=4, batches=2, n_episodes=2, critic_steps=2, **settings)
         np.testing.assert_array_equal(runs[name][1].mean_returns, again.mean_returns)
 
 
@@ -631,7 +631,7 @@ def test_the_controls_of_a_run_are_those_before_each_batch(trained):
 def measured(trained):
     """What was learned for the policy that a run starts with, and its estimators."""
     control = fit_control(trained.controls[0].policy, seed=2)
-    return control, measure_q_prop_variance(control, seed=3, episodes=2000)
+    return control, measure_q_prop_variance(control, seed=3, n_episodes=2000)
 
 
 @pytest.mark.proves("prop-q-prop-bias")
@@ -667,7 +667,7 @@ def test_measured_variances_are_those_of_the_estimators(measured):
 def test_the_errors_of_a_measurement_are_those_of_its_repetition(measured):
     """Totals and ratios from 16 sets of 100 episodes scatter as each of them says, within a factor of two."""
     control, _ = measured
-    runs = [measure_q_prop_variance(control, seed=seed, episodes=100) for seed in range(16)]
+    runs = [measure_q_prop_variance(control, seed=seed, n_episodes=100) for seed in range(16)]
     i = runs[0].names.index("Q-Prop, aggressive, one sample")
     for value, error in (("total", "total_error"), ("relative", "relative_error")):
         scatter = np.std([getattr(run, value)[i] for run in runs], ddof=1)
@@ -703,7 +703,7 @@ def test_which_part_is_the_largest_depends_on_the_fit():
 def test_a_policy_that_never_varies_has_only_the_error_of_its_baseline():
     policy, value, critic, share = small_control()
     policy.log_sigma.data.fill_(-20)
-    made = measure_advantage_parts(Control(policy, value, critic, share), seed=0, states=20, actions=3, runs=2)
+    made = measure_advantage_parts(Control(policy, value, critic, share), seed=0, n_states=20, n_actions=3, runs=2)
     assert abs(made.parts[1:]).max() < 1e-3 * made.parts[0]
 
 
@@ -733,10 +733,10 @@ def test_bad_settings_are_named(change, message):
 
 def test_bad_measurements_are_named():
     control = Control(*small_control())
-    for change, message in (({"lam": 2}, "lam"), ({"gamma": 1}, "gamma"), ({"episodes": 1}, "at least 2")):
+    for change, message in (({"lam": 2}, "lam"), ({"gamma": 1}, "gamma"), ({"n_episodes": 1}, "at least 2")):
         with pytest.raises(ValueError, match=message):
             measure_q_prop_variance(control, **({"seed": 0} | change))
-    for change, message in (({"states": 1}, "states"), ({"runs": 0}, "runs"), ({"horizon": 0.5}, "horizon")):
+    for change, message in (({"n_states": 1}, "n_states"), ({"runs": 0}, "runs"), ({"horizon": 0.5}, "horizon")):
         with pytest.raises(ValueError, match=message):
             measure_advantage_parts(control, **({"seed": 0} | change))
     batch = control.play(Pendulums(1, 2), np.random.default_rng(0))

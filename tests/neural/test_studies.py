@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_info
 
 from rlbook import studies
 from rlbook.neural import compare_reinforce, train_reinforce
-from rlbook.studies import FailedRuns, study
+from rlbook.studies import study
 from tests.experiments import SEEDS, SMALL, VARIANTS, bits, fails, made, once, threads
 from tests.sources import ROOT
 
@@ -161,22 +161,33 @@ def test_runs_are_made_anew_when_code_has_changed(tmp_path, monkeypatch):
 def test_a_run_that_fails_says_which_it_is_and_loses_no_other(tmp_path, n_jobs):
     variants = {"sound": {}, "frail": {"at": (1, 3)}}
     for _ in range(2):
-        with parallel_config(n_jobs=n_jobs), pytest.raises(FailedRuns) as caught:
+        with parallel_config(n_jobs=n_jobs), pytest.raises(RuntimeError) as caught:
             study(fails, variants, range(4), keep=tmp_path / "kept", folder=tmp_path)
-    assert str(caught.value) == (
-        "no way at 1 (in the run 'frail', seed 1); no way at 3 (in the run 'frail', seed 3); 2 of 8 runs failed"
-    )
+    assert str(caught.value) == "Unsendable: no way at 1"
+    assert caught.value.__notes__ == [
+        "2 of 8 runs failed:\n"
+        "  'frail' with seed 1: RuntimeError: Unsendable: no way at 1\n"
+        "  'frail' with seed 3: RuntimeError: Unsendable: no way at 3"
+    ]
     assert caught.value.results == {"sound": [0, 1, 2, 3], "frail": [0, None, 2, None]}
-    assert list(caught.value.errors) == [("frail", 1), ("frail", 3)]
-    assert all('raise Unsendable("no way", seed)' in trace for trace in caught.value.errors.values())
     assert made(tmp_path) == ["0-0", "0-1", "0-2", "0-3", "2-0", "2-1", "2-1", "2-2", "2-3", "2-3"]
 
 
-def test_bad_settings_of_a_comparison_are_a_bad_value():
-    with pytest.raises(ValueError, match=r"^gamma must be .* \(in the run 'full', seed 0\); .* 3 of 3 runs failed$"):
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_an_error_stays_what_it_was_and_says_where_it_came_from(n_jobs):
+    with parallel_config(n_jobs=n_jobs), pytest.raises(ValueError, match=r"^gamma must be a number in") as caught:
         compare_reinforce(seeds=[0], gamma=2)
+    trace, said = caught.value.__notes__
+    assert "in train_reinforce" in trace
+    assert said.startswith("3 of 3 runs failed:\n  'full' with seed 0: ValueError: gamma must be")
+    assert "\n  'baseline' with seed 0: " in said
+
+
+def test_bad_studies_are_named():
     with pytest.raises(ValueError, match=r"^function must be a function, got 3"):
         study(3, VARIANTS, [0])
+    with pytest.raises(ValueError, match=r"^keep must be the path of a folder, got 3"):
+        study(train_reinforce, VARIANTS, [0], keep=3)
     with pytest.raises(ValueError, match=r"^variants must be a dictionary"):
         study(train_reinforce, "full", [0])
     with pytest.raises(ValueError, match=r"^seeds\[1\] must be an integer from 0, got -1"):

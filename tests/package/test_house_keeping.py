@@ -45,3 +45,9 @@ def test_the_workflows_actions_are_named_by_their_commits():
     for path in (ROOT / ".github" / "workflows").glob("*.yml"):
         for action in re.findall(r"uses: *(.*)", path.read_text()):
             assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}  # v[\d.]+", action), action
+
+
+def test_no_file_of_the_package_is_more_than_one_sitting():
+    files = [path for path in (ROOT / "rlbook").rglob("*.py") if "node_modules" not in path.parts]
+    assert len(files) > 50
+    assert not [path for path in files if len(path.read_text(encoding="utf-8").splitlines()) > 400]

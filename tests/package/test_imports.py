@@ -1,10 +1,13 @@
-"""Who imports whom, as the book's extensions read it from the source."""
+"""Who imports whom in the package, as the book's extensions read it; and that imports point one way."""
 
 import ast
+from xml.etree import ElementTree
 
 import pytest
 
+from book._ext import house
 from book._ext.imports import Sources
+from tests.sources import ROOT, TOPICS
 
 FILES = {
     "rlbook/__init__.py": '"""Face."""\nfrom rlbook.topic import noun, verb\nfrom rlbook.base import *\nimport numpy\n',
@@ -56,3 +59,114 @@ def test_imports_within_the_package_in_functions_too(sources):
     assert sources.imports("rlbook.topic.second") == {"rlbook.base", "rlbook.other"}
     closure = {"rlbook.topic.first", "rlbook.base", "rlbook.topic.second", "rlbook.other"}
     assert sources.closure({"rlbook.topic.first"}) == closure
+
+
+# The house ----------------------------------------------------------------------------------------------------------
+
+HOUSE = Sources(ROOT)
+NUMERICS = [room for room in HOUSE.rooms() if not room.startswith(("rlbook.neural", "rlbook.widgets", "rlbook.plots"))]
+
+
+def underscored(sources):
+    """Each use in one module of another's name that begins with an underscore, imported or as an attribute."""
+    for module, tree in sources.tree.items():
+        modules = set()
+        for source, name, alias in sources.named_in(tree, module):
+            if source.partition(".")[0] != "rlbook":
+                continue
+            if name and name.startswith("_") and not name.startswith("__"):
+                yield f"{module} imports {source}.{name}"
+            if not name or f"{source}.{name}" in sources.path:
+                modules.add(alias)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
+                if node.attr.startswith("_") and not node.attr.startswith("__"):
+                    yield f"{module} uses {node.value.id}.{node.attr}"
+
+
+def circles(sources):
+    """The rooms that import themselves in the end."""
+    return [room for room in sources.rooms() if room in sources.closure(sources.imports(room))]
+
+
+def foreign(sources, module):
+    return {source.partition(".")[0] for source, *_ in sources.named_in(sources.tree[module], module)}
+
+
+def test_no_module_uses_anothers_underscore_names():
+    assert not list(underscored(HOUSE))
+
+
+# Each topic with those that it may stand on: a chapter's with what it needs of the others.
+BELOW = {
+    "checks": (),
+    "divergences": ("checks",),
+    "mdp": ("checks",),
+    "bellman": ("checks", "mdp"),
+    "occupancies": ("checks", "mdp", "divergences", "bellman"),
+    "policy_gradient": ("checks", "mdp", "bellman", "occupancies"),
+    "natural_gradients": ("checks", "mdp", "divergences", "bellman", "occupancies", "policy_gradient"),
+    "q_prop": ("checks", "mdp", "bellman", "occupancies"),
+    "studies": ("checks",),
+}
+
+
+def test_floors():
+    """checks knows no other, the noun knows checks alone, and every topic's numerics stand on these."""
+    assert set(BELOW) == {*TOPICS, "checks", "studies"}, "say of a topic what it may stand on"
+    found = {topic: set() for topic in BELOW}
+    for room in NUMERICS:
+        topic = room.split(".")[1]
+        found[topic] |= {other.split(".")[1] for other in HOUSE.imports(room)} - {topic}
+    for topic, topics in found.items():
+        assert topics <= set(BELOW[topic]), topic
+
+
+def test_imports_have_no_circle():
+    assert not circles(HOUSE)
+
+
+def test_numerics_know_no_widget_no_plot_and_no_torch():
+    assert len(NUMERICS) > 5
+    for room in NUMERICS:
+        known = {other for other in HOUSE.closure({room}) if other not in NUMERICS}
+        assert not known, room
+        assert not foreign(HOUSE, room) & {"matplotlib", "ipywidgets", "anywidget", "traitlets"}, room
+
+
+def test_torch_is_imported_by_the_neural_rooms_alone_and_these_by_no_widget():
+    for module in HOUSE.path:
+        if not module.startswith("rlbook.neural"):
+            assert "torch" not in foreign(HOUSE, module), module
+        if module.startswith("rlbook.widgets"):
+            assert not [room for room in HOUSE.closure({module}) if room.startswith("rlbook.neural")], module
+
+
+def test_faults_of_the_house_are_seen(tmp_path):
+    (tmp_path / "rlbook").mkdir()
+    (tmp_path / "rlbook" / "a.py").write_text("from rlbook.b import _secret\ndef f():\n    import rlbook.c as c\n")
+    (tmp_path / "rlbook" / "b.py").write_text("from rlbook import c\n_secret = c._hidden, c.__name__\n")
+    (tmp_path / "rlbook" / "c.py").write_text("def g():\n    from rlbook import a\n    a.shown\n")
+    (tmp_path / "rlbook" / "d.py").write_text("import rlbook.a\nimport torch.nn as nn\n")
+    found = Sources(tmp_path)
+    assert list(underscored(found)) == ["rlbook.a imports rlbook.b._secret", "rlbook.b uses c._hidden"]
+    assert circles(found) == ["rlbook.a", "rlbook.b", "rlbook.c"]
+    assert foreign(found, "rlbook.d") == {"rlbook", "torch"}
+
+
+def test_the_drawing_is_of_todays_imports():
+    drawn = (ROOT / house.FILE).read_text(encoding="utf-8")
+    assert drawn == house.drawing(HOUSE), "run .venv/bin/python -m book._ext.house"
+
+
+def test_the_drawing_has_every_room_above_what_it_imports(sources):
+    found = ElementTree.fromstring(house.drawing(sources))
+    named = {text.text: float(text.get("y")) for text in found.iter("{http://www.w3.org/2000/svg}text")}
+    assert set(named) == {"base", "made", "other", "topic", "first", "second"}
+    assert named["base"] == named["other"] > max(named["made"], named["second"]) >= named["second"] > named["first"]
+    assert len(list(found.iter("{http://www.w3.org/2000/svg}path"))) == 1 + 3  # the tip, and topic → both, made → other
+
+
+def test_an_arrow_that_others_imply_is_left_out():
+    assert house.reduced({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == {("a", "b"), ("b", "c")}
+    assert house.floors({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == {"a": 2, "b": 1, "c": 0}

@@ -34,7 +34,7 @@ def imported(source):
             modules |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and not node.level:
             modules.add(node.module.partition(".")[0])
-    own = {"rlbook", "tests", *(path.stem for path in (ROOT / "tests").glob("*.py"))}
+    own = {"rlbook", "book", "tests", *(path.stem for path in (ROOT / "tests").glob("*.py"))}
     foreign = modules - own - sys.stdlib_module_names
     return {canonicalize_name(PACKAGES.get(module, [module])[0]) for module in foreign}
 
@@ -58,7 +58,8 @@ def test_the_extra_for_notebooks_has_what_they_import(path):
 
 def test_the_extra_for_tests_can_run_them():
     """Each file of tests imports what [test] brings, or is among those that are left out without another extra."""
-    for path in sorted((ROOT / "tests").rglob("*.py")):
+    shared = sorted((ROOT / "book" / "tools").glob("*.py"))
+    for path in [*sorted((ROOT / "tests").rglob("*.py")), *shared]:
         extras = [extra for extra, (_, files) in NEEDED.items() if any(map(path.match, files))]
         if "book" not in extras:  # which brings Sphinx and much else that it does not name
             tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -102,3 +103,15 @@ def test_constraints_are_the_bounds_of_what_is_named():
     assert lowest(project, ["all"]) == ["numpy==2.0", "jupyter-book==1.0.4", "torch==2.13", "x_y==1"]
     with pytest.raises(ValueError, match="'z' has no lower bound"):
         lowest(project, ["loose"])
+
+
+def test_book_and_benchmarks_import_nothing_from_the_tests():
+    """What they share lives in book/tools."""
+    folders = (ROOT / "book", ROOT / "benchmarks", ROOT / "rlbook")
+    files = [path for folder in folders for path in sorted(folder.rglob("*.py")) if "node_modules" not in path.parts]
+    assert {"pdf.py", "page.py", "browser.py"} <= {path.name for path in files}
+    for path in files:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not [name for name in names if name.partition(".")[0] == "tests"], path

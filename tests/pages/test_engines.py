@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
+from book.tools.browser import PAGE, is_debian_root
 from rlbook import plots
 from rlbook.widgets import (
     AverageGrid,
@@ -17,9 +18,8 @@ from rlbook.widgets import (
     VarianceReduction,
 )
 from rlbook.widgets.base import STATIC, Widget
-from tests.browser import is_debian_root
 from tests.engines import Unavailable, start
-from tests.live import PAGE, numbers
+from tests.live import numbers
 from tests.sources import NAMES, WITH_WIDGET
 
 ENGINES = ("chromium", "firefox", "webkit")
@@ -33,7 +33,7 @@ def window(request, playwright):
         opened = start(name, scheme, playwright)
     except Unavailable as reason:
         if is_debian_root():
-            pytest.fail(f"{reason}, and `python -m tests.browser` should have installed it", pytrace=False)
+            pytest.fail(f"{reason}, and `python -m book.tools.browser` should have installed it", pytrace=False)
         pytest.skip(str(reason))
     opened.scheme = scheme
     with opened:

@@ -100,7 +100,7 @@ def test_a_font_keeps_the_characters_asked_for_and_no_others():
 
 
 @pytest.fixture
-def site(tmp_path):
+def folder(tmp_path):
     """A book as Sphinx leaves it: two pages, a template, and a font with the icons of sun and moon."""
     names = [".notdef", "sun", "moon"]
     icons = FontBuilder(64, isTTF=True)
@@ -133,15 +133,15 @@ def site(tmp_path):
     return tmp_path
 
 
-def build(site):
+def build(folder):
     builder = SimpleNamespace(format="html")
-    lean.finish(SimpleNamespace(outdir=site, builder=builder, config=SimpleNamespace(lean_source="")), None)
-    written = (path for path in site.rglob("*") if path.suffix in (".html", ".css"))
-    return {path.relative_to(site).as_posix(): path.read_text() for path in written}
+    lean.finish(SimpleNamespace(outdir=folder, builder=builder, config=SimpleNamespace(lean_source="")), None)
+    written = (path for path in folder.rglob("*") if path.suffix in (".html", ".css"))
+    return {path.relative_to(folder).as_posix(): path.read_text() for path in written}
 
 
-def test_a_page_asks_for_one_stylesheet_and_no_script_that_it_has_no_use_for(site):
-    page = build(site)["book/one.html"]
+def test_a_page_asks_for_one_stylesheet_and_no_script_that_it_has_no_use_for(folder):
+    page = build(folder)["book/one.html"]
     assert page.count('rel="stylesheet"') == 1
     assert 'href="../_static/lean/lean.css?v=' in page
     for gone in ("fontawesome", "thebe", "searchtools", "preload", "documentation_options.js"):
@@ -151,19 +151,19 @@ def test_a_page_asks_for_one_stylesheet_and_no_script_that_it_has_no_use_for(sit
     assert '<script defer src="../_static/doctools.js">' in page
 
 
-def test_the_search_page_keeps_its_scripts(site):
-    assert '<script defer src="_static/searchtools.js">' in build(site)["search.html"]
+def test_the_search_page_keeps_its_scripts(folder):
+    assert '<script defer src="_static/searchtools.js">' in build(folder)["search.html"]
 
 
-def test_pictures_get_their_size_and_wait(site):
-    page = build(site)["book/one.html"]
+def test_pictures_get_their_size_and_wait(folder):
+    page = build(folder)["book/one.html"]
     assert '<img width="30" height="20" loading="lazy" src="../_images/dot.png">' in page
     assert '<img loading="lazy" width="5" src' in page
     assert '<img src="https://example.org/x.png">' in page
 
 
-def test_the_stylesheet_holds_what_all_pages_need_and_the_icons_in_use(site):
-    css = build(site)["_static/lean/lean.css"]
+def test_the_stylesheet_holds_what_all_pages_need_and_the_icons_in_use(folder):
+    css = build(folder)["_static/lean/lean.css"]
     assert "p{margin:0}" in css
     assert ".extra{" in css
     assert "url(../dot.png)" in css
@@ -175,51 +175,49 @@ def test_the_stylesheet_holds_what_all_pages_need_and_the_icons_in_use(site):
     assert set(TTFont(BytesIO(b64decode(font))).getBestCmap()) == {0xF185}
 
 
-def test_a_second_build_changes_nothing(site):
-    assert build(site) == build(site)
+def test_a_second_build_changes_nothing(folder):
+    assert build(folder) == build(folder)
 
 
-def test_when_one_page_is_written_anew_the_stylesheet_still_serves_the_other(site):
-    before = build(site)
-    (site / "book/one.html").write_text(PAGE.format(root="../", extra="nowhere"))
-    after = build(site)
+def test_when_one_page_is_written_anew_the_stylesheet_still_serves_the_other(folder):
+    before = build(folder)
+    (folder / "book/one.html").write_text(PAGE.format(root="../", extra="nowhere"))
+    after = build(folder)
     assert ".extra{" in after["_static/lean/lean.css"]
     assert ".nowhere{" in after["_static/lean/lean.css"]
     assert after["search.html"] != before["search.html"]  # it asks for the new version of the stylesheet
 
 
 @pytest.mark.parametrize("missing", ["_static/theme.css", "_static/basic.css", "_static/fonts/icons.woff2"])
-def test_a_file_that_is_not_where_it_should_be_stops_the_build(site, missing):
-    (site / missing).unlink()
+def test_a_file_that_is_not_where_it_should_be_stops_the_build(folder, missing):
+    (folder / missing).unlink()
     with pytest.raises(ExtensionError, match="lean: "):
-        build(site)
+        build(folder)
 
 
-def test_a_page_without_the_themes_stylesheets_stops_the_build(site):
-    (site / "search.html").write_text('<html data-content_root="./"></html>')
+def test_a_page_without_the_themes_stylesheets_stops_the_build(folder):
+    (folder / "search.html").write_text('<html data-content_root="./"></html>')
     with pytest.raises(ExtensionError, match=r"search\.html links no stylesheet"):
-        build(site)
+        build(folder)
 
 
-def test_the_name_of_a_function_and_its_application_are_one_in_a_formula(site):
+def test_the_name_of_a_function_and_its_application_are_one_in_a_formula(folder):
     """As KaTeX writes r_max, an index has two parts too many, and Firefox complains of it."""
-    page = site / "book/one.html"
+    page = folder / "book/one.html"
     page.write_text(page.read_text().replace("Text", "<msub><mi>r</mi><mi>max</mi><mo>\u2061</mo></msub>"))
-    assert "<msub><mi>r</mi><mrow><mi>max</mi><mo>\u2061</mo></mrow></msub>" in build(site)["book/one.html"]
+    assert "<msub><mi>r</mi><mrow><mi>max</mi><mo>\u2061</mo></mrow></msub>" in build(folder)["book/one.html"]
 
 
 EXERCISE = '<div class="exercise admonition"><section id="exercise-content">Do.</section></div>'
-FOLD = (
-    '<details class="admonition hide above-input"><summary aria-label="Toggle hidden content">Show</summary></details>'
-)
+FOLD = '<details class="admonition hide input"><summary aria-label="Toggle hidden content">Show</summary></details>'
 CITATION = '<div class="citation" role="doc-biblioentry">Author</div>'
 APPLIED = "<mi>max</mi><mo>\u2061</mo>"
 
 
-def test_what_a_checker_of_accessibility_would_not_have_is_put_otherwise(site):
-    page = site / "book/one.html"
+def test_what_a_checker_of_accessibility_would_not_have_is_put_otherwise(folder):
+    page = folder / "book/one.html"
     page.write_text(page.read_text().replace("Text", EXERCISE + FOLD + CITATION))
-    lean_page = build(site)["book/one.html"]
+    lean_page = build(folder)["book/one.html"]
     assert '<div class="exercise admonition"><section>Do.</section></div>' in lean_page
     assert '<details class="admonition hide input"><summary>Show</summary></details>' in lean_page
     assert '<div class="citation" role="listitem">Author</div>' in lean_page
@@ -240,14 +238,14 @@ def test_what_a_checker_of_accessibility_would_not_have_is_put_otherwise(site):
         (APPLIED, "<mi>max</mi><mo>", "<mi>max</mi> <mo>", "<mi"),
     ],
 )
-def test_where_the_theme_writes_something_else_the_build_stops_and_names_it(site, there, old, changed, named):
-    page = site / "book/one.html"
+def test_where_the_theme_writes_something_else_the_build_stops_and_names_it(folder, there, old, changed, named):
+    page = folder / "book/one.html"
     page.write_text(page.read_text().replace("Text", there).replace(old, changed))
     with pytest.raises(ExtensionError, match=rf"book/one\.html has nothing like .*{re.escape(named)}"):
-        build(site)
+        build(folder)
 
 
-def test_where_the_themes_styles_have_changed_the_build_stops(site):
-    (site / "_static/theme.css").write_text(SHEET.replace(":focus-visible", ":focus"))
+def test_where_the_themes_styles_have_changed_the_build_stops(folder):
+    (folder / "_static/theme.css").write_text(SHEET.replace(":focus-visible", ":focus"))
     with pytest.raises(ExtensionError, match="focus-visible"):
-        build(site)
+        build(folder)

@@ -1,14 +1,21 @@
 """Every numbered statement is named by a test, and every name is a statement's."""
 
+import functools
+
 import pytest
 
 from book._ext.claims import labels_in, markers_in
 from tests.sources import ROOT, pages
 
 
+@functools.cache  # it reads every test there is
+def proving():
+    return markers_in(ROOT / "tests")
+
+
 def test_every_statement_is_proved_and_every_marker_names_a_statement():
     stated = [label for page in pages() for label in labels_in(page)]
-    proved = markers_in(ROOT / "tests")
+    proved = proving()
     assert stated, "no labelled statement was found in the book"
     assert not [label for label in stated if stated.count(label) > 1], "labels must be unique"
     assert not sorted(set(stated) - set(proved)), "statements that no test proves"
@@ -39,7 +46,7 @@ def test_the_built_page_shows_its_checks(page, soup):
     """Beside each statement stands "checked by", and every name there is a test that exists."""
     notes = soup(str(page.relative_to(ROOT).with_suffix(".html"))).select(".checked-by")
     assert len(notes) == len(labels_in(page))
-    tests = {check.name for checks in markers_in(ROOT / "tests").values() for check in checks}
+    tests = {check.name for checks in proving().values() for check in checks}
     for note in notes:
         names = [code.get_text().replace("\u200b", "") for code in note.select("code")]
         assert names
@@ -48,7 +55,7 @@ def test_the_built_page_shows_its_checks(page, soup):
 
 def test_the_ledger_lists_every_statement_with_its_tests(soup):
     html = soup("book/ledger.html")
-    proved = markers_in(ROOT / "tests")
+    proved = proving()
     rows = {row["id"].removeprefix("checks-"): row for row in html.select("table.ledger tbody tr")}
     assert list(rows) == [label for page in pages() for label in labels_in(page)]
     for label, row in rows.items():

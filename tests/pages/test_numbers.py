@@ -10,18 +10,19 @@ import pytest
 import yaml
 from bs4 import BeautifulSoup
 
-from book._ext.claims import text_of
+from book._ext.claims import labels_in, text_of
+from book._ext.references import cited_in
 from tests.numbers import false_ones, links
 from tests.sources import NAMES, NOTEBOOKS, ROOT
 
 
 def test_each_link_of_the_book_says_the_number_of_its_target(soup):
-    """All pages' links are looked at, and there are as many as the chapters' Markdown alone has roles and more."""
+    """All pages' links are looked at: more than the pages' text has references and the ledger has statements."""
     found = list(links({name: soup(name) for name in NAMES}))
     assert not list(false_ones(found))
     numbered = [link for link in found if re.search(r"\d+\.\d+", link[2])]
-    roles = sum(len(re.findall(r"\{(?:prf:ref|eq)\}`[\w-]+`", text_of(path))) for path in NOTEBOOKS)
-    assert len(numbered) > roles > 200
+    asked_for = sum(len(cited_in(text_of(path))) + len(labels_in(path)) for path in NOTEBOOKS)
+    assert len(numbered) > asked_for > 200
     assert len(found) - len(numbered) < 30, "links that say no number, and cannot be checked"
     assert {page for page, *_ in numbered} >= {str(path.relative_to(ROOT).with_suffix(".html")) for path in NOTEBOOKS}
 

@@ -112,6 +112,14 @@ def test_blocks_and_sections_of_a_docstring():
     ]
 
 
+def test_an_example_in_a_docstring_is_code_on_the_page(soup):
+    lines = ["One.", "", ">>> for a in [1]:", "...     print(a | 2)", "3", "", "Two*."]
+    code = ["   >>> for a in [1]:", "   ...     print(a | 2)", "   3"]
+    assert api.to_rst(lines) == ["One.", "", "", ".. code-block:: pycon", "", *code, "", "", r"Two\*."]
+    shown = soup("book/api.html").find(id="rlbook.solve").parent.select_one("div.highlight-pycon").get_text()
+    assert shown.startswith(">>> from rlbook import gridworld, solve\n")
+
+
 # The exercises ----------------------------------------------------------------------------------------------------
 
 

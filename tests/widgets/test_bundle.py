@@ -1,7 +1,10 @@
-"""The committed bundle is what the frontend's sources build, byte for byte."""
+"""The front end's sources have the types that they say and keep the linter's rules; the bundle is what they build."""
 
 import json
 
+import pytest
+
+from book.tools.node import run_npm
 from rlbook.widgets.base import STATIC
 from tests.node import FRONTEND
 
@@ -21,3 +24,30 @@ def test_lock_file_names_no_host():
         if name:
             assert package["integrity"].startswith("sha512-"), name
             assert "resolved" not in package, name
+
+
+def check(frontend):
+    """What `npm run check` says, None if it has no complaint."""
+    result = run_npm(frontend, "run", "check")
+    return result.stdout + result.stderr if result.returncode else None
+
+
+def test_types_and_linter_have_no_complaint(frontend):
+    assert check(frontend) is None
+
+
+@pytest.mark.parametrize(
+    ("source", "complaint"),
+    [
+        ('/** @type {number} */\nexport const two = "2";\n', "TS2322"),
+        ("export const two = (x) => {\n  x == 2;\n};\n", "noDoubleEquals"),
+        ("export const  two = 2;\n", "would have printed"),
+    ],
+)
+def test_types_rules_and_format_are_looked_at(frontend, source, complaint):
+    odd = frontend / "src" / "shared" / "odd.js"
+    odd.write_text(source, encoding="utf-8")
+    try:
+        assert complaint in check(frontend)
+    finally:
+        odd.unlink()

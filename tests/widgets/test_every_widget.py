@@ -1,7 +1,10 @@
 """What holds for every widget of the book in Python: settings said together, what follows from them, copies, repr."""
 
 import copy
+import importlib
+import inspect
 import pickle
+import pkgutil
 import re
 
 import numpy as np
@@ -10,30 +13,21 @@ from traitlets import TraitError
 
 import rlbook.widgets
 from rlbook import gridworld
-from rlbook.widgets import (
-    AverageGrid,
-    ControlVariate,
-    NaturalGradient,
-    Occupancy,
-    PerformanceDifference,
-    QProp,
-    ValueIteration,
-    VarianceReduction,
-)
+from rlbook.widgets import AverageGrid, PerformanceDifference, ValueIteration, VarianceReduction
 
 KINDS = [getattr(rlbook.widgets, name) for name in rlbook.widgets.__all__]
 every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 
 # A setting of each that every preset admits, with a value that no preset has.
 ODD = {
-    AverageGrid: ("episodes", 7),
-    ControlVariate: ("c", 0.123),
-    NaturalGradient: ("alpha", 0.123),
-    Occupancy: ("share", 0.123),
-    PerformanceDifference: ("alpha", 0.123),
-    QProp: ("weight", 0.123),
-    ValueIteration: ("k", 7),
-    VarianceReduction: ("kappa", 0.123),
+    "AverageGrid": ("episodes", 7),
+    "ControlVariate": ("c", 0.123),
+    "NaturalGradient": ("alpha", 0.123),
+    "Occupancy": ("share", 0.123),
+    "PerformanceDifference": ("alpha", 0.123),
+    "QProp": ("weight", 0.123),
+    "ValueIteration": ("k", 7),
+    "VarianceReduction": ("kappa", 0.123),
 }
 
 
@@ -57,7 +51,7 @@ WAYS = ["hold", "set_trait", "set_state"]
 @pytest.mark.parametrize("how", WAYS)
 @every_kind
 def test_what_is_said_with_a_preset_stays_and_the_preset_brings_the_rest(kind, how):
-    name, odd = ODD[kind]
+    name, odd = ODD[kind.__name__]
     for last in (kind.PRESETS[-1], kind.PRESETS[1]):
         # `odd` is the present value already, so that nothing tells it but its being said
         widget = kind(kind.PRESETS[0], **{name: odd})
@@ -106,7 +100,7 @@ def test_what_follows_needs_no_observers(kind):
     for preset in (*kind.PRESETS[1:], kind.PRESETS[0]):
         widget.preset = preset
         assert widget.settings == kind(preset).settings
-    name, odd = ODD[kind]
+    name, odd = ODD[kind.__name__]
     setattr(widget, name, odd)
     widget.reset()
     assert widget.settings == kind(widget.preset).settings
@@ -143,7 +137,7 @@ def test_an_observer_sees_the_whole_preset_at_once(kind):
 @every_kind
 def test_what_is_refused_leaves_everything_as_it_was(kind):
     widget = kind(kind.PRESETS[0])
-    name, odd = ODD[kind]
+    name, odd = ODD[kind.__name__]
     before = widget.settings
     for how in WAYS:
         with pytest.raises(TraitError, match="preset must be one of"):
@@ -158,12 +152,12 @@ def test_what_is_refused_leaves_everything_as_it_was(kind):
 
 @every_kind
 def test_repr_says_the_preset_and_what_differs_from_it(kind):
-    name, odd = ODD[kind]
+    name, odd = ODD[kind.__name__]
     for preset in kind.PRESETS:
         assert repr(kind(preset)) == f"{kind.__name__}({preset!r})"
         widget = kind(preset, **{name: odd})
         assert repr(widget) == f"{kind.__name__}({preset!r}, {name}={odd})"
-        assert eval(repr(widget)).settings == widget.settings
+        assert eval(repr(widget), dict(vars(rlbook.widgets))).settings == widget.settings
 
 
 def test_repr_shortens_what_is_long_and_names_a_problem_of_ones_own():
@@ -179,7 +173,7 @@ def test_repr_shortens_what_is_long_and_names_a_problem_of_ones_own():
 @pytest.mark.parametrize("how", [copy.copy, copy.deepcopy, lambda widget: pickle.loads(pickle.dumps(widget))])
 @every_kind
 def test_a_copy_is_a_new_widget_of_the_same_settings(kind, how):
-    name, odd = ODD[kind]
+    name, odd = ODD[kind.__name__]
     widget, seen = kind(kind.PRESETS[-1], **{name: odd}), []
     widget.observe(seen.append)
     other = how(widget)
@@ -197,3 +191,22 @@ def test_a_copy_keeps_the_problem_of_ones_own():
     other = pickle.loads(pickle.dumps(own))
     assert other.settings == own.settings
     assert other.variance == own.variance
+
+
+def public_functions():
+    """What the widgets' modules define for others to call: functions, methods and properties, by name."""
+    for found in pkgutil.iter_modules(rlbook.widgets.__path__):
+        module = importlib.import_module(f"rlbook.widgets.{found.name}")
+        own = {name: part for name, part in vars(module).items() if getattr(part, "__module__", "") == module.__name__}
+        parts = [(found.name, own), *((name, vars(part)) for name, part in own.items() if inspect.isclass(part))]
+        for where, members in parts:
+            for name, part in members.items():
+                inner = getattr(part, "fget", None) or getattr(part, "func", None) or getattr(part, "__func__", part)
+                if inspect.isfunction(inner) and not name.startswith("_"):
+                    yield f"{where}.{name}", inspect.unwrap(inner)
+
+
+def test_what_a_public_function_returns_is_annotated():
+    functions = dict(public_functions())
+    assert {"Occupancy.rho", "Problem.tables", "dice.uniforms"} <= set(functions)
+    assert [name for name, one in functions.items() if "return" not in one.__annotations__] == []

@@ -5,9 +5,10 @@ import shutil
 import pytest
 
 import rlbook.widgets
+from book.tools.browser import PAGE
 from rlbook.widgets import QProp, VarianceReduction
 from rlbook.widgets.base import STATIC
-from tests.live import PAGE, WIDTHS, data, serious_faults
+from tests.live import WIDTHS, data, serious_faults
 
 KINDS = [getattr(rlbook.widgets, name) for name in rlbook.widgets.__all__]
 
@@ -146,16 +147,31 @@ BREAKS = {
 }
 
 
-@pytest.mark.parametrize("broken", BREAKS)
-def test_a_widget_that_fails_leaves_its_picture_and_says_so(browser, tmp_path, broken):
+THROWS = """globalThis.rlbook.register("variance_reduction", { render({ el }) {
+  el.append("begun");
+  document.querySelector(".rlbook-widget").dataset.live = document.querySelector(".is-live") !== null;
+  throw Error("no such picture");
+} });"""
+
+
+def broken_page(browser, folder, script=""):
+    """A page with two widgets, what `script` does before they come alive, and what the console then says."""
     for path in STATIC.iterdir():
-        shutil.copy(path, tmp_path)
+        if not (folder / path.name).exists():
+            shutil.copy(path, folder)
     text = PAGE.format(html=VarianceReduction().to_html() + QProp().to_html(), theme="light")
     head, _, body = text.partition('<script defer src="widget-loader.js"></script>')
-    loader = f'<script>{BREAKS[broken]}</script><script src="widget-loader.js"></script></body>'
-    (tmp_path / "page.html").write_text(head + body.replace("</body>", loader), encoding="utf-8")
-    page = browser.new_page(viewport=WIDTHS["desktop"])
-    page.goto(f"file://{tmp_path}/page.html")
+    loader = f'<script>{script}</script><script src="widget-loader.js"></script></body>'
+    (folder / "page.html").write_text(head + body.replace("</body>", loader), encoding="utf-8")
+    page, said = browser.new_page(viewport=WIDTHS["desktop"]), []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.goto(f"file://{folder}/page.html")
+    return page, said
+
+
+def keeps_its_picture(page):
+    """The first widget says why it does not run, and shows its picture; the second lives."""
     first, second = page.locator(".rlbook-widget").all()
     first.locator(".rl-failed").wait_for()
     assert "This widget cannot run here, so its picture stays." in first.locator(".rl-failed").text_content()
@@ -163,7 +179,25 @@ def test_a_widget_that_fails_leaves_its_picture_and_says_so(browser, tmp_path, b
     assert 100 < first.bounding_box()["height"] < 700  # the room for the widget is given back
     assert first.locator(".rl").count() == 0
     second.scroll_into_view_if_needed()
-    second.locator(".rl[data-preset]").wait_for()  # the others live
+    second.locator(".rl[data-preset]").wait_for()
+
+
+@pytest.mark.parametrize("broken", BREAKS)
+def test_a_widget_that_fails_leaves_its_picture_and_says_so(browser, tmp_path, broken):
+    page, _ = broken_page(browser, tmp_path, BREAKS[broken])
+    keeps_its_picture(page)
+    page.close()
+
+
+def test_a_view_that_throws_leaves_nothing_but_the_picture_and_one_word_on_the_console(browser, tmp_path):
+    (tmp_path / "widgets.variance_reduction.js").write_text(THROWS, encoding="utf-8")
+    page, said = broken_page(browser, tmp_path)
+    keeps_its_picture(page)
+    assert [text.splitlines()[0] for text in said] == ["Error: no such picture"]
+    first = page.locator(".rlbook-widget").first
+    assert "(Error: no such picture)" in first.locator(".rl-failed").text_content()
+    assert "begun" not in first.inner_text()
+    assert first.get_attribute("data-live") == "false"  # nor was the picture hidden while the view was made
     page.close()
 
 

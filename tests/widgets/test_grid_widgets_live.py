@@ -8,7 +8,7 @@ import pytest
 from rlbook import evaluate_policy
 from rlbook.widgets import AverageGrid, PerformanceDifference
 from rlbook.widgets.maps import write_policy
-from tests.live import WIDTHS, data, numbers, settled
+from tests.live import WIDTHS, data, numbers, settled, swipe
 
 EVERY = [(kind, preset) for kind in (AverageGrid, PerformanceDifference) for preset in kind.PRESETS]
 ID = {AverageGrid: "average-grid-1", PerformanceDifference: "performance-difference-1"}
@@ -83,15 +83,6 @@ def paint(widget, name, cells, arrow):
     for i, j in cells:
         rows[i][j] = arrow
     setattr(widget, name, ["".join(row) for row in rows])
-
-
-def swipe(page, start, end, steps=12):
-    send = page.context.new_cdp_session(page).send
-    points = np.linspace(start, end, steps + 1)
-    send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": points[0][0], "y": points[0][1]}]})
-    for x, y in points[1:]:
-        send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [{"x": x, "y": y}]})
-    send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
 
 
 # The average grid -----------------------------------------------------------------------------------------

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 import rlbook.widgets
+from book.tools.browser import PAGE
 from rlbook import plots
 from rlbook.widgets import ValueIteration
 from rlbook.widgets.base import STATIC, Widget
 from tests.hosts import jupyter, marimo
-from tests.live import PAGE
 
 NINE = {**{name: f"{name}()" for name in rlbook.widgets.__all__}, "plane": "ValueIteration('plane')"}
 BOXES = {

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from rlbook.widgets import NaturalGradient
-from rlbook.widgets.natural_gradient import FRAME, LIMITS, PRESETS
-from tests.live import WIDTHS, data, numbers, settled, tabbed
+from rlbook.widgets.natural_gradient import FRAME, PRESETS
+from tests.live import PARTS, WIDTHS, data, numbers, settled, swipe, tabbed
 
+LIMITS = {name: NaturalGradient.limits(name) for name in ("mu", "sigma", "c", "alpha", "delta", "bend")}
 PLANES = {"sigma": 0, "log sigma": 1}
 EDGES = (46, 12, 8, 38)  # left, right, top and foot of a plane's frame, in pixels
 
@@ -199,20 +200,11 @@ def test_handles_answer_to_arrow_keys(visit):
 def test_touch_drags_a_handle_every_way_and_elsewhere_scrolls(visit):
     widget = NaturalGradient()
     page = visit(widget, "phone", has_touch=True, is_mobile=True)
-    send = page.context.new_cdp_session(page).send
-
-    def swipe(start, end, steps=10):
-        points = [{"x": float(x), "y": float(y)} for x, y in np.linspace(start, end, steps + 1)]
-        send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": points[:1]})
-        for point in points[1:]:
-            send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [point]})
-        send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-        page.wait_for_timeout(120)
 
     handle(page, "Policy", 0).scroll_into_view_if_needed()
     top = page.evaluate("window.scrollY")
     x, y = middle(handle(page, "Policy", 0))
-    swipe((x, y), (x, y - 40))
+    swipe(page, (x, y), (x, y - 40))
     settled(page)
     sigma = float(page.get_by_label(f"{LABELS['sigma']}, as a number").input_value())
     assert sigma > widget.sigma + 0.3, "straight up too, for it is the handle that was touched"
@@ -221,18 +213,18 @@ def test_touch_drags_a_handle_every_way_and_elsewhere_scrolls(visit):
     agrees(page, widget)
 
     x, y = middle(handle(page, "Target", 0))
-    swipe((x, y), (x - 60, y))
+    swipe(page, (x, y), (x - 60, y))
     widget.c = float(page.get_by_label(f"{LABELS['c']}, as a number").input_value())
     assert widget.c < 0.2
     agrees(page, widget)
 
     # In the empty plane a finger that goes up scrolls; one that goes sideways moves the policy.
     unit, (x0, y0) = scale(page, 0)
-    swipe((x0 + 1.4 * unit, y0 - 0.6 * unit), (x0 + 1.4 * unit, y0 - 0.6 * unit - 150), steps=14)
+    swipe(page, (x0 + 1.4 * unit, y0 - 0.6 * unit), (x0 + 1.4 * unit, y0 - 0.6 * unit - 150), steps=14)
     page.wait_for_function("(top) => window.scrollY > top + 50", arg=top)
     agrees(page, widget)
     unit, (x0, y0) = scale(page, 0)
-    swipe((x0 + 0.8 * unit, y0 - 1.5 * unit), (x0 + 1.5 * unit, y0 - 1.5 * unit))
+    swipe(page, (x0 + 0.8 * unit, y0 - 1.5 * unit), (x0 + 1.5 * unit, y0 - 1.5 * unit))
     assert float(page.get_by_label(f"{LABELS['mu']}, as a number").input_value()) == pytest.approx(1.5, abs=0.1)
 
 
@@ -452,25 +444,21 @@ def test_a_link_full_of_junk_does_no_harm(visit, junk):
 def test_nothing_jumps(visit, width):
     """No preset, view or value changes the widget's height, moves its parts, or sticks out sideways."""
     page = visit(NaturalGradient(), width)
-    places = """() => ["rl-legend", "rl-leading", "rl-table", "rl-controls:not(.rl-leading)", "rl-foot"]
-      .map((kind) => document.querySelector(`.${kind}`).getBoundingClientRect().top + window.scrollY)
-      .concat([...document.querySelectorAll(".rl-panel")].map((at) => at.getBoundingClientRect().top + window.scrollY))
-      .concat(document.querySelector(".rl").getBoundingClientRect().height)"""
     settled(page)
-    seen = {"at first": page.evaluate(places)}
+    seen = {"at first": page.evaluate(PARTS)}
     for preset in PRESETS:
         page.locator(f".rl-top button[data-value='{preset}']").click()
         for alpha in (0.01, 2):
             type_number(page, LABELS["alpha"], alpha)
             settled(page)
-            seen[preset, alpha] = page.evaluate(places)
+            seen[preset, alpha] = page.evaluate(PARTS)
             sentence, foot = (page.locator(kind).bounding_box() for kind in (".rl-sentence", ".rl-foot"))
             assert sentence["height"] <= foot["height"] + 1
     for bend in (-1, 0.333, 2):
         page.locator(".rl-top button[data-value='large-alpha']").click()
         type_number(page, LABELS["bend"], bend)
         settled(page)
-        seen["bend", bend] = page.evaluate(places)
+        seen["bend", bend] = page.evaluate(PARTS)
     first = seen.pop("at first")
     assert {name: there for name, there in seen.items() if there != pytest.approx(first, abs=0.1)} == {}
     assert page.evaluate("document.documentElement.scrollWidth") <= WIDTHS[width]["width"]

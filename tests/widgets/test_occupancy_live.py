@@ -7,9 +7,10 @@ import pytest
 
 from rlbook.occupancies import flow_residual, from_plane, mix, occupancy, policy_from_occupancy
 from rlbook.widgets import Occupancy
-from rlbook.widgets.occupancy import LIMITS, PRESETS
-from tests.live import WIDTHS, data, numbers, settled, tabbed
+from rlbook.widgets.occupancy import PRESETS
+from tests.live import PARTS, WIDTHS, data, numbers, settled, swipe, tabbed
 
+LIMITS = {name: Occupancy.limits(name) for name in ("gamma", "start", "share", "alpha")}
 VIEWS = ("reward", "mixing", "temperature")
 SQUARE, POLYGON = 0, 1  # the panels
 EDGES = (52, 10, 6, 40)  # left, right, top and foot of their frames, in pixels
@@ -484,28 +485,19 @@ def test_the_arrow_goes_all_round_by_keys(visit):
 def test_touch_drags_handles_every_way_and_elsewhere_scrolls(visit):
     widget = Occupancy()
     page = visit(widget, "phone", has_touch=True, is_mobile=True)
-    send = page.context.new_cdp_session(page).send
-
-    def swipe(start, end, steps=10):
-        points = [{"x": float(x), "y": float(y)} for x, y in np.linspace(start, end, steps + 1)]
-        send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": points[:1]})
-        for point in points[1:]:
-            send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [point]})
-        send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-        page.wait_for_timeout(120)
 
     for panel in (SQUARE, POLYGON):
         grip = handle(page, "Policy π", panel)
         page.locator(".rl-panel").nth(panel).evaluate("(panel) => panel.scrollIntoView({ block: 'center' })")
         top, before = page.evaluate("window.scrollY"), shown_pi(page)
         x, y = middle(grip)
-        swipe((x, y), (x, y - 30))
+        swipe(page, (x, y), (x, y - 30))
         assert shown_pi(page)[1] > before[1] + 0.1, "straight up too, for it is the handle that was touched"
         assert page.evaluate("window.scrollY") == top
         widget.pi = shown_pi(page)
         agrees(page, widget)
     x, y = middle(handle(page, "Direction", POLYGON))
-    swipe((x, y), (x - 50, y - 10))
+    swipe(page, (x, y), (x - 50, y - 10))
     direction = numbers(data(page)["direction"])
     assert direction[1] > 0.8
     widget.r = [[0.0, direction[0]], [0.0, direction[1]]]
@@ -515,11 +507,11 @@ def test_touch_drags_handles_every_way_and_elsewhere_scrolls(visit):
     page.locator(".rl-panel").nth(SQUARE).evaluate("(panel) => panel.scrollIntoView({ block: 'center' })")
     place, top = pixels(page, SQUARE), page.evaluate("window.scrollY")
     start = place([0.15, 0.2])
-    swipe(start, start - [0, 150], steps=14)
+    swipe(page, start, start - [0, 150], steps=14)
     page.wait_for_function("(top) => window.scrollY > top + 50", arg=top)
     agrees(page, widget)
     place = pixels(page, SQUARE)
-    swipe(place([0.1, 0.35]), place([0.3, 0.35]))
+    swipe(page, place([0.1, 0.35]), place([0.3, 0.35]))
     assert shown_pi(page) == pytest.approx([0.3, 0.35], abs=0.03)
 
 
@@ -632,12 +624,8 @@ def test_a_link_full_of_junk_does_no_harm(visit, junk):
 def test_nothing_jumps(visit, width):
     """No preset, view or value changes the widget's height, moves its parts, or sticks out sideways."""
     page = visit(Occupancy(), width)
-    places = """() => ["rl-legend", "rl-leading", "rl-table", "rl-controls:not(.rl-leading)", "rl-foot"]
-      .map((kind) => document.querySelector(`.${kind}`).getBoundingClientRect().top + window.scrollY)
-      .concat([...document.querySelectorAll(".rl-panel")].map((at) => at.getBoundingClientRect().top + window.scrollY))
-      .concat(document.querySelector(".rl").getBoundingClientRect().height)"""
     settled(page)
-    seen = {"at first": page.evaluate(places)}
+    seen = {"at first": page.evaluate(PARTS)}
     for preset in PRESETS:
         page.locator(f".rl-top button[data-value='{preset}']").first.click()
         for view in VIEWS:
@@ -645,7 +633,7 @@ def test_nothing_jumps(visit, width):
             for gamma in (0, 0.987):
                 type_number(page, LABELS["gamma"], gamma)
                 settled(page)
-                seen[preset, view, gamma] = page.evaluate(places)
+                seen[preset, view, gamma] = page.evaluate(PARTS)
                 sentence, foot = (page.locator(kind).bounding_box() for kind in (".rl-sentence", ".rl-foot"))
                 assert sentence["height"] <= foot["height"] + 1
                 assert page.evaluate("document.documentElement.scrollWidth") <= WIDTHS[width]["width"]

@@ -1,4 +1,4 @@
-"""The browser's closed forms are Python's: each function of occupancy_numerics.js against its twin."""
+"""The browser's closed forms are Python's: each function of occupancy/numerics.js against its twin."""
 
 import numpy as np
 import pytest
@@ -18,9 +18,8 @@ from rlbook.occupancies import (
     state_occupancy,
 )
 from rlbook.widgets import Occupancy
-from rlbook.widgets.occupancy import LIMITS
-from tests.node import FRONTEND, Javascript
 
+MODULES = ("occupancy/numerics.js",)
 PROBABILITY = st.sampled_from([0.0, 0.5, 1.0]) | st.floats(0, 1).map(lambda p: round(p, 6))
 PAIR = st.lists(PROBABILITY, min_size=2, max_size=2)
 REWARD = st.sampled_from([0.0, 1.0, -10.0]) | st.floats(-10, 10).map(lambda x: round(x, 6))
@@ -33,7 +32,7 @@ def square(entries):
 @st.composite
 def widgets(draw):
     """Every setting anywhere within its limits, their ends among them."""
-    gamma = draw(st.sampled_from(LIMITS["gamma"]) | st.floats(*LIMITS["gamma"]))
+    gamma = draw(st.sampled_from(Occupancy.limits("gamma")) | st.floats(*Occupancy.limits("gamma")))
     return Occupancy(
         ahead=draw(square(PROBABILITY)),
         r=draw(square(REWARD)),
@@ -43,13 +42,6 @@ def widgets(draw):
         pi_new=draw(PAIR),
         share=draw(PROBABILITY),
     )
-
-
-@pytest.fixture(scope="module")
-def js():
-    numerics = Javascript(FRONTEND / "src" / "occupancy_numerics.js")
-    yield numerics
-    numerics.close()
 
 
 def of(widget):
@@ -142,7 +134,7 @@ def test_mixing(js, widget):
     assert np.array(found["policy"]) == close_to(widget.mixed_policy, 1e2)
 
 
-@given(widgets(), st.sampled_from(LIMITS["alpha"]) | st.floats(*LIMITS["alpha"]))
+@given(widgets(), st.sampled_from(Occupancy.limits("alpha")) | st.floats(*Occupancy.limits("alpha")))
 def test_the_optimum_with_entropy(js, widget, alpha):
     solution = entropy_program(widget.mdp, alpha, tol=1e-12)
     pi = js.softPolicy(of(widget), alpha)

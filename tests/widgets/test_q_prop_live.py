@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 
 from rlbook.widgets import ControlVariate, QProp
-from rlbook.widgets.control_variate import LIMITS as PAIR
-from rlbook.widgets.q_prop import LIMITS as MODEL
-from tests.live import WIDTHS, numbers, settled
+from tests.live import WIDTHS, numbers, settled, swipe
 
 LABELS = {
     ControlVariate: {
@@ -28,7 +26,7 @@ LABELS = {
         "n": "n, samples that an estimate averages",
     },
 }
-LIMITS = {ControlVariate: {**PAIR, "n": (8, 64)}, QProp: {**MODEL, "n": (1, 64)}}
+LIMITS = {cls: {name: cls.limits(name) for name in labels} for cls, labels in LABELS.items()}
 IDS = {ControlVariate: "control-variate-1", QProp: "q-prop-1"}
 BOTH = pytest.mark.parametrize("cls", [ControlVariate, QProp])
 
@@ -318,21 +316,12 @@ def test_touch_drags_handles_every_way_and_elsewhere_scrolls(visit, cls):
     }[cls]
     widget = cls(**settings)
     page = visit(widget, "phone", has_touch=True, is_mobile=True)
-    send = page.context.new_cdp_session(page).send
-
-    def swipe(start, end, steps=10):
-        points = [{"x": float(x), "y": float(y)} for x, y in np.linspace(start, end, steps + 1)]
-        send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": points[:1]})
-        for point in points[1:]:
-            send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [point]})
-        send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-        page.wait_for_timeout(120)
 
     grip = handle(page, label)
     grip.scroll_into_view_if_needed()
     top = page.evaluate("window.scrollY")
     before = getattr(widget, name)
-    swipe(middle(grip), middle(grip) - (0, 30))
+    swipe(page, middle(grip), middle(grip) - (0, 30))
     setattr(widget, name, value(page, cls, name))
     assert abs(getattr(widget, name) - before) > 0.1, "straight up too, for it is the handle that was touched"
     assert page.evaluate("window.scrollY") == top
@@ -343,7 +332,7 @@ def test_touch_drags_handles_every_way_and_elsewhere_scrolls(visit, cls):
     box = bowl.bounding_box()
     start = np.array([box["x"] + 0.9 * box["width"], box["y"] + 0.8 * box["height"]])
     top = page.evaluate("window.scrollY")
-    swipe(start, start - (0, 150), steps=14)
+    swipe(page, start, start - (0, 150), steps=14)
     page.wait_for_function("(top) => window.scrollY > top + 50", arg=top)
     agrees(page, widget)
 

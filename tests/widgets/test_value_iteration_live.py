@@ -7,7 +7,7 @@ import pytest
 
 from rlbook.widgets import ValueIteration
 from rlbook.widgets.value_iteration import PRESETS
-from tests.live import WIDTHS, data, settled
+from tests.live import WIDTHS, data, settled, swipe
 
 
 def agrees(page, widget):
@@ -189,25 +189,14 @@ def test_touch_taps_paints_sideways_and_scrolls_up_and_down(visit):
     paint(widget, [(2, 2)], "#")
     agrees(page, widget)
 
-    send = page.context.new_cdp_session(page).send
-
-    def swipe(start, end, steps=12):
-        points = np.linspace(start, end, steps + 1)
-        send(
-            "Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": points[0][0], "y": points[0][1]}]}
-        )
-        for x, y in points[1:]:
-            send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [{"x": x, "y": y}]})
-        send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-
-    swipe(middle(page, 4, 1), middle(page, 4, 5))
+    swipe(page, middle(page, 4, 1), middle(page, 4, 5))
     paint(widget, [(4, j) for j in range(1, 6)], "#")
     agrees(page, widget)
 
     # A finger that goes up scrolls the page and leaves the map alone.
     top = page.evaluate("window.scrollY")
     x, y = middle(page, 4, 6)
-    swipe((x, y), (x, y - 160))
+    swipe(page, (x, y), (x, y - 160))
     page.wait_for_function("(top) => window.scrollY > top + 60", arg=top)
     agrees(page, widget)
 

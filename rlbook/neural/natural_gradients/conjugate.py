@@ -32,7 +32,7 @@ class SolveCost(NamedTuple):
 def measure_solves(
     widths=(16, 24, 32, 40, 48, 128, 256, 512, 1000),
     *,
-    states=500,
+    n_states=500,
     explicit_up_to=3500,
     cg_steps=10,
     damping=0.1,
@@ -50,14 +50,14 @@ def measure_solves(
     from 0.
     """
     checks.seed(seed)
-    counts = {"states": states, "cg_steps": cg_steps, "repeats": repeats}
+    counts = {"n_states": n_states, "cg_steps": cg_steps, "repeats": repeats}
     for name, count in (counts | {f"widths[{i}]": width for i, width in enumerate(widths)}).items():
         checks.count(name, count)
     rng = np.random.default_rng(seed)
     rows = []
     for width in widths:
         policy = GaussianPolicy(mlp(17, 1, hidden=(width, width), rng=rng), torch.zeros(1, dtype=torch.float32))
-        observations, g = rng.normal(size=(states, 17)), rng.normal(size=size(policy))
+        observations, g = rng.normal(size=(n_states, 17)), rng.normal(size=size(policy))
 
         def conjugate(policy=policy, observations=observations, g=g):
             matvec = fisher_vector_product(policy, observations)

@@ -37,7 +37,7 @@ def train_natural(
     *,
     seed,
     batches,
-    episodes=16,
+    n_episodes=16,
     delta=0.02,
     damping=0.01,
     cg_steps=10,
@@ -52,7 +52,7 @@ def train_natural(
     """Policy optimisation by one of `METHODS` on a Gymnasium environment, as a `NaturalTraining`.
 
     Actions may be discrete (a softmax policy) or vectors (a `GaussianPolicy` that starts with σ = 1). Each of
-    `batches` plays `episodes` new episodes, takes one step by `natural_step`, of mean KL divergence about
+    `batches` plays `n_episodes` new episodes, takes one step by `natural_step`, of mean KL divergence about
     `delta`, and only then fits V to the batch's returns by `value_steps` steps of least squares with Adam, at
     `learning_rate`. States are weighted by γᵗ in g, in F and in the KL divergence, as d^π has them;
     `discount=False` weighs all alike, and so follows the gradient of no fixed objective, but learns from late
@@ -73,7 +73,7 @@ def train_natural(
     for name, number in {"delta": delta, "learning_rate": learning_rate}.items():
         checks.positive(name, number)
     damping = checks.number("damping", damping, "[0, ∞)")
-    counts = {"batches": batches, "episodes": episodes, "value_steps": value_steps, "cg_steps": cg_steps}
+    counts = {"batches": batches, "n_episodes": n_episodes, "value_steps": value_steps, "cg_steps": cg_steps}
     for name, count in counts.items():
         checks.count(name, count)
     checks.widths(hidden)
@@ -81,7 +81,7 @@ def train_natural(
     checks.progress_bar(progress)
 
     rng = np.random.default_rng(seed)
-    with made(env, episodes) as envs:
+    with made(env, n_episodes) as envs:
         policy = policy_for(envs, hidden, rng)
         value = Scaled(mlp(*envs.single_observation_space.shape, 1, hidden=hidden, rng=rng), 1 / (1 - gamma))
         descent = torch.optim.Adam(value.parameters(), learning_rate)

@@ -25,16 +25,17 @@ import torch
 from torch import nn
 from torch.func import functional_call, grad, vmap
 
-from rlbook import checks
+from rlbook import checks, q_prop
 from rlbook.neural.distributions import log_prob
 from rlbook.neural.episodes import Episodes, rollout
 from rlbook.neural.natural_gradients import LocalModel, local_model
-from rlbook.neural.networks import GaussianPolicy, flat, moved, one_thread, tensor, values_at
+from rlbook.neural.networks import GaussianPolicy, check_gaussian, flat, moved, one_thread, tensor, values_at
 from rlbook.neural.policy_gradient import gae
 from rlbook.neural.q_prop.critics import action_slope
 
-RULES = ("none", "full", "conservative", "aggressive", "adaptive")
-SINGLE_SAMPLE_RULES = ("conservative, one sample", "aggressive, one sample")
+ONE_SAMPLE = ", one sample"
+RULES = tuple(q_prop.RULES)
+SINGLE_SAMPLE_RULES = tuple(f"{rule}{ONE_SAMPLE}" for rule in q_prop.SINGLE_SAMPLE_RULES)
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Control:
     share: nn.Module
 
     def __post_init__(self):
-        checks.instance("policy", self.policy, GaussianPolicy)
+        check_gaussian(self.policy)
         for name in ("value", "critic", "share"):
             checks.module(name, getattr(self, name))
         for field in fields(self):
@@ -102,20 +103,10 @@ def control_weights(rule, batch, advantages) -> np.ndarray:
     Only the rules of `SINGLE_SAMPLE_RULES` look at `advantages` (N, T), and so at the action: they are biased.
     """
     check_rule(rule)
-    advantages = checks.array(
-        "advantages", advantages, checks.instance("batch", batch, Batch).share.shape, note=" as the batch has"
-    )
-    product = advantages * batch.tangent
-    kappa = {
-        "none": lambda: np.zeros_like(batch.share),
-        "full": lambda: np.ones_like(batch.share),
-        "conservative": lambda: np.where(batch.share > 0, 1.0, 0.0),
-        "aggressive": lambda: np.sign(batch.share),
-        "adaptive": lambda: batch.share.copy(),
-        "conservative, one sample": lambda: np.where(product > 0, 1.0, 0.0),
-        "aggressive, one sample": lambda: np.sign(product),
-    }
-    return kappa[rule]()
+    advantages = checks.array("advantages", advantages, _check_batch(batch).share.shape, note=" as the batch has")
+    # K and W of one step, where the sample decides; else of the state, whose K/W is the share.
+    K = advantages * batch.tangent if rule in SINGLE_SAMPLE_RULES else batch.share
+    return q_prop.rule_weight(K, np.ones_like(K), rule.removesuffix(ONE_SAMPLE))
 
 
 class Terms(NamedTuple):
@@ -135,7 +126,7 @@ def q_prop_terms(rule, batch, gamma, *, lam=1.0, discount=True) -> Terms:
     played.
     """
     gamma, discount = checks.discount(gamma), checks.flag("discount", discount)
-    checks.instance("batch", batch, Batch)
+    _check_batch(batch)
     advantages = gae(batch.episodes, batch.values, batch.last_values, gamma, lam)
     kappa = control_weights(rule, batch, advantages)
     factor = batch.episodes.alive * (gamma ** np.arange(kappa.shape[1]) if discount else 1.0)
@@ -146,7 +137,7 @@ def q_prop_terms(rule, batch, gamma, *, lam=1.0, discount=True) -> Terms:
 @one_thread()
 def q_prop_gradients(batch, terms) -> np.ndarray:
     """Each episode's gradient (eq-q-prop), (N, n), n the number of the policy's parameters."""
-    policy = checks.instance("batch", batch, Batch).policy
+    policy = _check_batch(batch).policy
     checks.instance("terms", terms, Terms)
     parameters = {name: p.detach() for name, p in policy.named_parameters()}
 
@@ -168,7 +159,7 @@ def q_prop_model(batch, terms) -> LocalModel:
     All alive steps count alike in its averages, so `terms` are those without γᵗ. To the surrogate's gain comes what the
     correction promises, E[κ ∇_a Q_w · (μ_new − μ)]: linear in the mean, as Ā_w is.
     """
-    policy, alive = checks.instance("batch", batch, Batch).policy, batch.episodes.alive
+    policy, alive = _check_batch(batch).policy, batch.episodes.alive
     checks.instance("terms", terms, Terms)
     observations, actions = batch.episodes.observations[alive], batch.episodes.actions[alive]
     model = local_model(policy, observations, actions, terms.residual[alive])
@@ -185,15 +176,21 @@ def q_prop_model(batch, terms) -> LocalModel:
     return model._replace(gradient=model.gradient + flat(pulled), objective=objective)
 
 
-def fit_share(share, optimiser, batch, gamma, lam, n_steps) -> None:
+def fit_share(network, optimiser, batch, gamma, lam, steps) -> None:
     """Least squares of κ_φ, Σ (Â − κ_φ(s) Ā_w(s,a))² over a batch, whose best function of s is K/W (prop-adaptive)."""
-    alive, n_steps = checks.instance("batch", batch, Batch).episodes.alive, checks.count("n_steps", n_steps)
+    alive, steps = _check_batch(batch).episodes.alive, checks.count("steps", steps)
     advantages = gae(batch.episodes, batch.values, batch.last_values, gamma, lam)
     columns = (batch.episodes.observations, advantages, batch.tangent)
-    x, advantages, tangent = (tensor(share, column[alive]) for column in columns)
+    x, advantages, tangent = (tensor(network, column[alive]) for column in columns)
     scale = (tangent**2).mean() + torch.finfo(tangent.dtype).tiny
-    for _ in range(n_steps):
-        loss = ((advantages - share(x)[:, 0] * tangent) ** 2).mean() / scale
+    for _ in range(steps):
+        loss = ((advantages - network(x)[:, 0] * tangent) ** 2).mean() / scale
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
+
+
+def _check_batch(batch):
+    if not isinstance(batch, Batch):
+        raise ValueError(f"batch must be a Batch that a Control played, got {type(batch).__name__}")
+    return batch

@@ -65,10 +65,13 @@ def evaluation_target(critic, transitions, next_actions, gamma) -> torch.Tensor:
     (prop-critic-target); with a' = μ(s') it is that of the deterministic policy. There is no max over a'.
     """
     check_transitions(transitions)
-    gamma, critic = checks.discount(gamma), checks.module("critic", critic)
-    n = len(transitions.rewards)
-    wanted = checks.array("transitions.actions", transitions.actions, (n, "m"), copy=False).shape
-    next_actions = data(critic, "next_actions", next_actions, wanted, note=", as the transitions' actions have")
+    gamma = checks.discount(gamma)
+    wanted = np.shape(transitions.actions)
+    if len(wanted) != 2:
+        raise ValueError(f"transitions.actions must be (n, m) for a critic of vectors, got shape {wanted}")
+    next_actions = data(
+        checks.module("critic", critic), "next_actions", next_actions, wanted, note=" as transitions.actions has"
+    )
     following = critic(tensor(critic, transitions.next_observations), next_actions)[:, 0]
     return tensor(critic, transitions.rewards) + gamma * (1 - tensor(critic, transitions.terminated)) * following
 
@@ -93,8 +96,10 @@ def as_transitions(episodes) -> Transitions:
     return Transitions(*(column[alive] for column in columns))
 
 
-def fit_critic(critic, target_network, optimiser, policy, memory, gamma, rng, *, steps, batch=128, rate=0.01) -> None:
-    """Off-policy evaluation of the policy: `steps` of descent on (y − Q_w(s,a))², at `batch` transitions each.
+def fit_critic(
+    critic, target_network, optimiser, policy, memory, gamma, rng, *, steps, batch_size=128, rate=0.01
+) -> None:
+    """Off-policy evaluation of the policy: `steps` of descent on (y − Q_w(s,a))², at `batch_size` transitions each.
 
     They are drawn from the memory, whichever policy made them. y is `evaluation_target` by the target network, which
     follows w at `rate` after each step, and a' is drawn from the policy. The errors are counted in units of 1/(1 − γ).
@@ -102,11 +107,11 @@ def fit_critic(critic, target_network, optimiser, policy, memory, gamma, rng, *,
     Raises `ValueError` where the memory is empty, gamma is outside [0, 1), rate outside [0, 1], or a count is not a
     positive integer.
     """
-    steps, batch = checks.count("steps", steps), checks.count("batch", batch)
+    steps, batch_size = checks.count("steps", steps), checks.count("batch_size", batch_size)
     gamma, rate = checks.discount(gamma), checks.number("rate", rate, "[0, 1]")
-    drawn = checks.instance("memory", memory, Replay).sample(steps * batch, rng)
-    next_actions = tensor(critic, draw_actions(policy, drawn.next_observations, rng)).split(batch)
-    parts = zip(*(tensor(critic, column).split(batch) for column in drawn), strict=True)
+    drawn = checks.instance("memory", memory, Replay).sample(steps * batch_size, rng)
+    next_actions = tensor(critic, draw_actions(policy, drawn.next_observations, rng)).split(batch_size)
+    parts = zip(*(tensor(critic, column).split(batch_size) for column in drawn), strict=True)
     for part, a in zip(map(Transitions._make, parts), next_actions, strict=True):
         y = evaluation_target(target_network, part, a, gamma)
         loss = (((1 - gamma) * (critic(part.observations, part.actions)[:, 0] - y)) ** 2).mean()

@@ -12,7 +12,7 @@ from torch import nn
 from rlbook import checks
 from rlbook.neural.environments import made, policy_for, sizes
 from rlbook.neural.natural_gradients import natural_step
-from rlbook.neural.networks import GaussianPolicy, Scaled, check_weights, mlp, move, one_thread
+from rlbook.neural.networks import GaussianPolicy, Scaled, check_gaussian, check_weights, mlp, move, one_thread
 from rlbook.neural.pendulum import PENDULUM
 from rlbook.neural.policy_gradient import fit_value
 from rlbook.neural.q_learning import Replay
@@ -46,7 +46,7 @@ def train_q_prop(
     *,
     seed,
     batches,
-    episodes=8,
+    n_episodes=8,
     delta=0.03,
     gamma=0.95,
     lam=1.0,
@@ -60,7 +60,7 @@ def train_q_prop(
 ) -> QPropTraining:
     """TRPO along Q-Prop's gradient, with one of the rules, as a `QPropTraining`.
 
-    Each of `batches` freezes what has been learned as a `Control`, plays `episodes` episodes with it, and takes one
+    Each of `batches` freezes what has been learned as a `Control`, plays `n_episodes` episodes with it, and takes one
     step of "trust-region" with divergence `delta`. Only then V (by `value_steps` steps), Q_w (by `critic_steps` steps
     at `learning_rate` on the last `capacity` transitions) and κ_φ learn. The factor γᵗ is dropped, so that late steps
     are learned from as much as early ones, which follows the gradient of no fixed objective. `env` is a registered id
@@ -81,7 +81,7 @@ def train_q_prop(
     lam = checks.number("lam", lam, "[0, 1]")
     for name, number in {"delta": delta, "learning_rate": learning_rate}.items():
         checks.positive(name, number)
-    counts = {"batches": batches, "episodes": episodes, "capacity": capacity}
+    counts = {"batches": batches, "n_episodes": n_episodes, "capacity": capacity}
     for name, count in (counts | {"value_steps": value_steps, "critic_steps": critic_steps}).items():
         checks.count(name, count)
     checks.widths(hidden)
@@ -89,7 +89,7 @@ def train_q_prop(
     checks.progress_bar(progress)
 
     rng = np.random.default_rng(seed)
-    with made(env, episodes) as envs:
+    with made(env, n_episodes) as envs:
         policy = policy_for(envs, hidden, rng, ["vectors"])
         learners = _Learners(envs, gamma, lam, hidden, learning_rate, value_steps, critic_steps, capacity, rng)
         controls, mean_returns, steps = [], np.empty(batches), np.empty(batches, dtype=int)
@@ -108,7 +108,7 @@ def train_q_prop(
 
 @one_thread()
 def fit_control(
-    policy, *, seed, batches=12, episodes=16, gamma=0.95, env=PENDULUM, value_steps=40, critic_steps=100
+    policy, *, seed, batches=12, n_episodes=16, gamma=0.95, env=PENDULUM, value_steps=40, critic_steps=100
 ) -> Control:
     """V, Q_w and κ_φ learned from `batches` of a policy that stays as it is, for it, as a `Control`.
 
@@ -116,13 +116,13 @@ def fit_control(
     not a positive integer, a seed that is not an integer from 0, or an env with which `train_q_prop` would not go.
     """
     gamma = checks.discount(gamma)
-    counts = {"batches": batches, "episodes": episodes, "value_steps": value_steps, "critic_steps": critic_steps}
+    counts = {"batches": batches, "n_episodes": n_episodes, "value_steps": value_steps, "critic_steps": critic_steps}
     for name, count in counts.items():
         checks.count(name, count)
     checks.seed(seed)
-    checks.instance("policy", policy, GaussianPolicy)
+    check_gaussian(policy)
     rng = np.random.default_rng(seed)
-    with made(env, episodes) as envs:
+    with made(env, n_episodes) as envs:
         sizes(envs, ["vectors"])
         learners = _Learners(envs, gamma, 1.0, 32, 0.003, value_steps, critic_steps, 50_000, rng)
         for i in range(batches):

@@ -49,7 +49,7 @@ class QPropVariance(NamedTuple):
 
 
 @one_thread()
-def measure_q_prop_variance(control, *, seed, episodes=1000, gamma=0.95, lam=0.9, env=PENDULUM) -> QPropVariance:
+def measure_q_prop_variance(control, *, seed, n_episodes=1000, gamma=0.95, lam=0.9, env=PENDULUM) -> QPropVariance:
     """Total variance and bias of every estimator at the control's policy, from the same episodes: `QPropVariance`.
 
     They are REINFORCE (the return G_t for Â_t), the baseline V, GAE at `lam`, Q-Prop with each rule at λ = 1 (the
@@ -59,13 +59,13 @@ def measure_q_prop_variance(control, *, seed, episodes=1000, gamma=0.95, lam=0.9
     Raises `ValueError` for a control that is none or does not fit the env, gamma outside [0, 1), lam outside [0, 1],
     fewer than 2 episodes, a seed that is not an integer from 0, or an env with which `train_q_prop` would not go.
     """
-    checks.instance("control", control, Control)
+    _check_control(control)
     gamma = checks.discount(gamma)
     lam = checks.number("lam", lam, "[0, 1]")
-    if checks.count("episodes", episodes) < 2:
-        raise ValueError("episodes must be at least 2 for a variance, got 1")
+    if checks.count("n_episodes", n_episodes) < 2:
+        raise ValueError("n_episodes must be at least 2 for a variance, got 1")
     checks.seed(seed)
-    with made(env, episodes) as envs:
+    with made(env, n_episodes) as envs:
         sizes(envs, ["vectors"])
         batch = control.play(envs, np.random.default_rng(seed))
     terms = partial(q_prop_terms, batch=batch, gamma=gamma)
@@ -115,42 +115,47 @@ class AdvantageParts(NamedTuple):
 
 @one_thread()
 def measure_advantage_parts(
-    control, *, seed, states=200, actions=24, runs=6, gamma=0.95, horizon=100
+    control, *, seed, n_states=200, n_actions=24, runs=6, gamma=0.95, horizon=100
 ) -> AdvantageParts:
     """What Â is made of at the states that the control's policy visits on `Pendulums`, as `AdvantageParts`.
 
-    States are drawn as d^π has them, by stopping an episode with probability 1 − γ at each step. From each, `actions`
+    States are drawn as d^π has them, by stopping an episode with probability 1 − γ at each step. From each, `n_actions`
     are drawn, and each is followed `runs` times for `horizon` steps, after which V stands for the rest. The parts are
     those of a nested analysis of variance, free of bias, so that one near 0 may be estimated below it; the errors are
     those of an average over states.
 
     Raises `ValueError` for a control that is none or was made for another env, gamma outside [0, 1), a seed that is not
-    an integer from 0, or a count that is not a positive integer, or below 2 for `states`, `actions` and `runs`.
+    an integer from 0, or a count that is not a positive integer, or below 2 for `n_states`, `n_actions` and `runs`.
     """
-    checks.instance("control", control, Control)
+    _check_control(control)
     gamma = checks.discount(gamma)
     checks.seed(seed)
-    for name, count in {"states": states, "actions": actions, "runs": runs}.items():
+    for name, count in {"n_states": n_states, "n_actions": n_actions, "runs": runs}.items():
         if checks.count(name, count) < 2:
             raise ValueError(f"{name} must be at least 2 for a variance, got 1")
     rng, policy = np.random.default_rng(seed), control.policy
-    episodes = rollout(policy, Pendulums(states, checks.count("horizon", horizon)), rng)
-    stops = rng.geometric(1 - gamma, size=states) - 1
-    start = episodes.observations[np.arange(states), np.minimum(stops, horizon - 1)]
+    episodes = rollout(policy, Pendulums(n_states, checks.count("horizon", horizon)), rng)
+    stops = rng.geometric(1 - gamma, size=n_states) - 1
+    start = episodes.observations[np.arange(n_states), np.minimum(stops, horizon - 1)]
 
-    envs = Pendulums(states * actions * runs, horizon + 1)
+    envs = Pendulums(n_states * n_actions * runs, horizon + 1)
     envs.reset(seed=0)
-    envs.pendulum.state = np.repeat([np.arctan2(start[:, 1], start[:, 0]), start[:, 2]], actions * runs, axis=1)
-    action = np.repeat(draw_actions(policy, np.repeat(start, actions, axis=0), rng), runs, axis=0)
+    envs.pendulum.state = np.repeat([np.arctan2(start[:, 1], start[:, 0]), start[:, 2]], n_actions * runs, axis=1)
+    action = np.repeat(draw_actions(policy, np.repeat(start, n_actions, axis=0), rng), runs, axis=0)
     G = 0.0
     for t in range(horizon):
         observation, reward, *_ = envs.step(action)
         G = G + gamma**t * reward
         action = draw_actions(policy, observation, rng)
     V, V_last = values_at(control.value, start, observation)
-    A = (G + gamma**horizon * V_last).reshape(states, actions, runs) - V[:, None, None]
+    A = (G + gamma**horizon * V_last).reshape(n_states, n_actions, runs) - V[:, None, None]
 
     later = A.var(axis=2, ddof=1).mean(axis=1)
     by_action = A.mean(axis=2).var(axis=1, ddof=1)
-    parts = np.array([A.mean(axis=(1, 2)) ** 2 - by_action / actions, by_action - later / runs, later])
-    return AdvantageParts(parts.mean(axis=1), parts.std(axis=1, ddof=1) / states**0.5)
+    parts = np.array([A.mean(axis=(1, 2)) ** 2 - by_action / n_actions, by_action - later / runs, later])
+    return AdvantageParts(parts.mean(axis=1), parts.std(axis=1, ddof=1) / n_states**0.5)
+
+
+def _check_control(control):
+    if not isinstance(control, Control):
+        raise ValueError(f"control must be a Control, got a {type(control).__name__}")

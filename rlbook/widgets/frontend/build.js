@@ -1,18 +1,20 @@
 // npm run build: writes ../static. Both hosts get the same views: JupyterLab as one module, the page as scripts, of
 // which it fetches those of its own widgets.
-import { readFileSync, rmSync } from "node:fs";
+import { readdirSync, rmSync } from "node:fs";
 import { build } from "esbuild";
 
 const js = "/* Includes Observable Plot (© Observable, Inc.) and D3 (© Mike Bostock), both under the ISC licence. */";
 const common = { bundle: true, minify: true, charset: "utf8", target: "es2022", legalComments: "none" };
 const to = (name) => `../static/${name}`;
-const names = [...readFileSync("src/views.js", "utf8").matchAll(/from "\.\/(\w+)\.js"/g)].map(([, name]) => name);
+const folders = readdirSync("src", { withFileTypes: true }).filter((entry) => entry.isDirectory());
+const names = folders.map(({ name }) => name).filter((name) => name !== "shared");
 
 // What page.js already brought is taken from there.
 const shared = {
   name: "shared",
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^\.\/(common|controls|frame|plot)\.js$/ }, ({ path }) => ({ path, namespace: "shared" }));
+    const filter = /^\.(\.\/shared)?\/(common|controls|frame|plot)\.js$/;
+    onResolve({ filter }, ({ path }) => ({ path: path.split("/").at(-1), namespace: "shared" }));
     onLoad({ filter: /./, namespace: "shared" }, ({ path }) => ({
       contents: `module.exports = globalThis.rlbook.shared[${JSON.stringify(path)}]`,
     }));
@@ -21,11 +23,17 @@ const shared = {
 
 rmSync(to(""), { recursive: true, force: true });
 await build({ ...common, banner: { js }, entryPoints: ["src/index.js"], format: "esm", outfile: to("widgets.esm.js") });
-await build({ ...common, banner: { js }, entryPoints: ["src/page.js"], format: "iife", outfile: to("widgets.js") });
+await build({
+  ...common,
+  banner: { js },
+  entryPoints: ["src/shared/page.js"],
+  format: "iife",
+  outfile: to("widgets.js"),
+});
 for (const name of names) {
-  const contents = `import * as view from "./src/${name}.js"; globalThis.rlbook.register("${name}", view);`;
+  const contents = `import * as view from "./src/${name}/view.js"; globalThis.rlbook.register("${name}", view);`;
   const stdin = { contents, resolveDir: "." };
   await build({ ...common, plugins: [shared], stdin, format: "iife", outfile: to(`widgets.${name}.js`) });
 }
-await build({ ...common, entryPoints: ["src/loader.js"], format: "iife", outfile: to("widget-loader.js") });
-await build({ ...common, entryPoints: ["src/style.css"], outfile: to("widgets.css") });
+await build({ ...common, entryPoints: ["src/shared/loader.js"], format: "iife", outfile: to("widget-loader.js") });
+await build({ ...common, entryPoints: ["src/shared/style.css"], outfile: to("widgets.css") });

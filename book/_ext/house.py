@@ -1,0 +1,146 @@
+"""The drawing of the house: the package's rooms on floors, by what they import.
+
+It is made from the source whenever the book is built, into book/_static/house.svg, which the package's page shows and
+CONTRIBUTING.md links; `.venv/bin/python -m book._ext.house`, which also runs at each commit, makes it by itself. A
+module stands above those that it imports. An arrow that says what two others say together is left out.
+"""
+
+import sys
+from html import escape
+from pathlib import Path
+
+from book._ext.imports import Sources
+
+FILE = Path("book", "_static", "house.svg")
+WIDTH, GAP, MARGIN = 800, 24, 16  # of the drawing, between boxes, around it
+LINE, HEAD, BETWEEN = 18, 34, 56  # heights: of a room's name, of a box's title, between floors
+STYLE = """
+svg { color-scheme: light dark; font: 14px system-ui, sans-serif; }
+.wall { fill: #fff; } .box { fill: #f3f5f7; stroke: #5a6672; } text { fill: #1b1f24; } .title { font-weight: 600; }
+.arrow { fill: none; stroke: #5a6672; stroke-width: 1.3; } .tip { fill: #5a6672; }
+@media (prefers-color-scheme: dark) {
+.wall { fill: #14181e; } .box { fill: #222933; stroke: #9aa7b4; } text { fill: #e8ecf0; }
+.arrow { stroke: #9aa7b4; } .tip { fill: #9aa7b4; }
+}"""
+
+
+def suites(sources):
+    """{name of a module or package right under the top: (its rooms, the other names that it imports)}."""
+    found = {}
+    for room in sources.rooms():
+        rooms, others = found.setdefault(name_of(room), ([], set()))
+        rooms.append(room.split(".", 2)[2] if room.count(".") > 1 else "")
+        others |= {name_of(other) for other in sources.imports(room)} - {name_of(room)}
+    return found
+
+
+def name_of(room):
+    return room.split(".")[1] if "." in room else room
+
+
+def floors(others):
+    """{name: its floor}: 0 for what imports nothing, else one above the highest that it imports."""
+
+    def floor(name, below):
+        return max((1 + floor(other, {*below, name}) for other in others[name] - below - {name}), default=0)
+
+    return {name: floor(name, set()) for name in others}
+
+
+def reduced(others):
+    """The arrows without those that others imply."""
+
+    def reached(name, seen):
+        for other in others[name] - seen:
+            seen.add(other)
+            reached(other, seen)
+        return seen
+
+    return {
+        (name, other)
+        for name in others
+        for other in others[name]
+        if not any(other in reached(between, {name}) - {name} for between in others[name] - {other})
+    }
+
+
+def drawing(sources):
+    """The house as SVG."""
+    found = suites(sources)
+    others = {name: imported & set(found) for name, (_, imported) in found.items()}
+    level = floors(others)
+    rows = [sorted(name for name in found if level[name] == k) for k in range(max(level.values()) + 1)]
+    lines = {name: [room for room in sorted(rooms) if room] for name, (rooms, _) in found.items()}
+    high = {name: HEAD + LINE * len(lines[name]) + (6 if lines[name] else 0) for name in found}
+    box, y = {}, MARGIN
+    for row in reversed(rows):
+        wide = min(220, (WIDTH - 2 * MARGIN - GAP * (len(row) - 1)) / len(row))
+        x = (WIDTH - wide * len(row) - GAP * (len(row) - 1)) / 2
+        tall = max(high[name] for name in row)
+        for i, name in enumerate(row):
+            box[name] = (x + i * (wide + GAP), y + tall - high[name], wide, high[name])
+        y += tall + BETWEEN
+    height = y - BETWEEN + MARGIN
+    arrows = "".join(arrow(box[a], box[b], box.values()) for a, b in sorted(reduced(others)))
+    boxes = "".join(boxed(name, lines[name], *box[name]) for row in rows for name in row)
+    said = "; ".join(f"{name} imports {', '.join(sorted(others[name])) or 'no other'}" for row in rows for name in row)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '
+        f'role="img" aria-label="The modules of rlbook, each above those that it imports: {escape(said)}.">'
+        f'<style>{STYLE}</style><defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" '
+        'markerHeight="8" orient="auto"><path class="tip" d="M0 0L8 4L0 8z"/></marker></defs>'
+        f'<rect class="wall" width="{WIDTH}" height="{height}"/>{arrows}{boxes}</svg>\n'
+    )
+
+
+def arrow(above, under, boxes):
+    """From the foot of one box to the head of another, leaving and arriving upright, past the boxes in between."""
+    (x, y, wide, high), (u, v, breadth, _) = above, under
+    lean = max(-0.4, min(0.4, ((u + breadth / 2) - (x + wide / 2)) / WIDTH))
+    start, end, foot = x + wide * (0.5 + lean), u + breadth * (0.5 - lean), y + high
+    between = [box for box in boxes if foot < box[1] and box[1] + box[3] < v]
+    line, at = f"M{start:.0f} {foot:.0f}", (start, foot)
+    if between:
+        ways = [
+            end,
+            MARGIN / 2,
+            WIDTH - MARGIN / 2,
+            *(left - 12 for left, *_ in between),
+            *(left + wide + 12 for left, _, wide, _ in between),
+        ]
+        free = [way for way in ways if all(not left - 8 < way < left + wide + 8 for left, _, wide, _ in between)]
+        way, last = min(free, key=lambda way: abs(way - end)), max(top + tall for _, top, _, tall in between)
+        line += curve(at, (way, min(top for _, top, _, _ in between))) + f"V{last:.0f}"
+        at = (way, last)
+    return f'<path class="arrow" marker-end="url(#tip)" d="{line}{curve(at, (end, v))}"/>'
+
+
+def curve(start, end):
+    (x, y), (u, v) = start, end
+    return f"C{x:.0f} {(y + v) / 2:.0f} {u:.0f} {(y + v) / 2:.0f} {u:.0f} {v:.0f}"
+
+
+def boxed(name, rooms, x, y, wide, high):
+    middle = x + wide / 2
+    texts = [f'<text class="title" text-anchor="middle" x="{middle:.0f}" y="{y + 22:.0f}">{escape(name)}</text>']
+    for i, room in enumerate(rooms):
+        texts.append(f'<text text-anchor="middle" x="{middle:.0f}" y="{y + HEAD + 12 + LINE * i:.0f}">{room}</text>')
+    return f'<rect class="box" x="{x:.0f}" y="{y:.0f}" width="{wide:.0f}" height="{high:.0f}" rx="4"/>{"".join(texts)}'
+
+
+def draw(root):
+    """Draw the house into its file; whether that was another before."""
+    file, drawn = Path(root) / FILE, drawing(Sources(root))
+    changed = not file.exists() or file.read_text(encoding="utf-8") != drawn
+    if changed:
+        file.write_text(drawn, encoding="utf-8")
+    return changed
+
+
+def setup(app):
+    app.connect("builder-inited", lambda app: draw(app.srcdir))
+    return {"version": "1", "parallel_read_safe": True}
+
+
+if __name__ == "__main__":
+    sys.exit(f"{FILE} was drawn anew." if draw(Path(__file__).parents[2]) else 0)

@@ -1,0 +1,83 @@
+"""Distributions, policies and transitions, which miss the sum 1 by no more than rounding explains."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy  # its subpackages load when first used, which keeps `import rlbook` quick
+
+from rlbook.checks.arrays import array, at, real_array
+from rlbook.checks.objects import tabular
+
+EPS = np.finfo(float).eps
+# How far probabilities may be from summing to 1. A softmax in single precision misses it by some 1e-7, and still does
+# when its numbers are handed on in float64: those are told by fitting float32 exactly.
+TOLERANCE = {"float64": 1e-8, "float32": 1e-6, "float16": 1e-3}
+
+
+def distributions(name, values, *shapes, note="") -> np.ndarray:
+    """`values` as a float64 array whose last axis holds distributions, but for rounding; see the top of the module."""
+    raw = real_array(name, values)
+    result = array(name, raw, *shapes, note=note)
+    _make_distributions(name, result, result.sum(axis=-1), raw.dtype, result, lambda place: place)
+    return result
+
+
+def policy(mdp, pi, name="pi") -> np.ndarray:
+    """A policy of an MDP as a float64 (S, A) array whose rows are distributions."""
+    return distributions(name, pi, tabular(mdp).r.shape, note=", one row a state")
+
+
+def policies(pi, pi_new) -> tuple[np.ndarray, np.ndarray]:
+    """Two policies of one shape as float64 (S, A) arrays."""
+    pi = distributions("pi", pi, ("S", "A"))
+    return pi, distributions("pi_new", pi_new, pi.shape, note=" as pi has")
+
+
+def transitions(P, S, A) -> np.ndarray | scipy.sparse.csr_array:
+    """Transition probabilities P(s'|s,a), (S, A, S), or sparse (S·A, S) with row s·A + a, as a dense array or CSR."""
+    if not scipy.sparse.issparse(P):
+        return distributions("P", P, (S, A, S), note=", (S, A, S) to go with r")
+    if P.dtype.kind not in "buif":
+        raise ValueError(f"P must hold real numbers, got a sparse matrix of {P.dtype}")
+    if P.shape != (S * A, S):
+        raise ValueError(f"a sparse P must have shape (S·A, S) = {(S * A, S)} as r has, got {P.shape}")
+    dtype, P = P.dtype, scipy.sparse.csr_array(P, dtype=float, copy=True)
+    P.sum_duplicates()
+
+    def place(entry):
+        row = int(np.searchsorted(P.indptr, entry[0], side="right")) - 1
+        return (*divmod(row, A), int(P.indices[entry[0]]))
+
+    bad = np.flatnonzero(~np.isfinite(P.data))
+    if len(bad):
+        raise ValueError(f"P[{at(place(bad))}] is {P.data[bad[0]]}, not a finite number")
+    sums = np.asarray(P.sum(axis=1)).reshape(S, A)
+    _make_distributions("P", P.data, sums, dtype, P, place)
+    return P
+
+
+def _make_distributions(name, entries, sums, dtype, rows, place):
+    """Make the checked `entries` distributions, in place. `rows` are they, or the CSR matrix that they belong to."""
+    tolerance = TOLERANCE["float64"]
+    if (entries.size and entries.min() < 0) or (abs(sums - 1) > tolerance).any():
+        if dtype == np.float16:
+            tolerance = TOLERANCE["float16"]
+        elif (entries == entries.astype(np.float32)).all():
+            tolerance = TOLERANCE["float32"]
+    if entries.size and entries.min() < 0:
+        bad = np.argwhere(entries < -tolerance)
+        if len(bad):
+            raise ValueError(f"{name}[{at(place(bad[0]))}] is {entries[tuple(bad[0])]:g}, not a probability")
+        np.maximum(entries, 0.0, out=entries)
+        sums = np.asarray(rows.sum(axis=-1)).reshape(sums.shape)
+    off = np.argwhere(~(abs(sums - 1) <= tolerance))
+    if len(off):
+        where = f"[{at(off[0])}]" if len(off[0]) else ""
+        raise ValueError(f"{name}{where} sums to {sums[tuple(off[0])]:.10g}, not 1")
+    rounded = abs(sums - 1) > rows.shape[-1] * EPS  # by more than a sum in float64 explains
+    if rounded.any():
+        divisor = np.where(rounded, sums, 1.0)
+        if rows is entries:
+            entries /= divisor[..., None]
+        else:
+            entries /= np.repeat(divisor.ravel(), np.diff(rows.indptr))

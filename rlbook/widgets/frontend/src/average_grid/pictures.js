@@ -1,0 +1,69 @@
+// The picture of AverageGrid beside its maps: the errors against the number of episodes.
+
+import { superscript, svgElement } from "../shared/controls.js";
+import { axesX, axesY, changes, frame, path, quiet } from "../shared/frame.js";
+import { axisX, axisY, gridX, gridY } from "../shared/plot.js";
+export function makeGaps(holder) {
+  const changed = changes();
+  let parts;
+  return function draw(gaps, bounds, n, unit, [width, height]) {
+    const range = 10 ** Math.max(2, Math.ceil(Math.log10(Math.max(n, 1))));
+    // Two powers of ten below the bound at one episode, and as many as the bound falls.
+    const top = 10 ** Math.ceil(Math.log10(1.5 * Math.max(bounds[0], 1e-6)));
+    const floor = top / 10 ** (2 + Math.log10(range) / 2);
+    if (changed([width, height, range, top, unit])) {
+      const powers = (low, high) => {
+        const ticks = [];
+        for (let p = Math.ceil(Math.log10(low) - 1e-9); p <= Math.log10(high) + 1e-9; p++) ticks.push(10 ** p);
+        return ticks;
+      };
+      const ticksX = powers(1, range);
+      const ticksY = powers(floor, top);
+      const tickFormat = (x) => {
+        const power = Math.round(Math.log10(x));
+        return power >= -2 && power <= 4 ? String(Number(x.toPrecision(1))) : `10${superscript(power)}`;
+      };
+      const base = frame(holder, {
+        width,
+        height,
+        marginRight: 20,
+        x: { type: "log", domain: [1, range] },
+        y: { type: "log", domain: [floor, top] },
+        marks: [
+          gridX({ ...quiet, ticks: ticksX }),
+          gridY({ ...quiet, ticks: ticksY }),
+          axisX({ ...axesX, ticks: ticksX, tickFormat, label: "n, episodes" }),
+          axisY({ ...axesY, ticks: ticksY, tickFormat, label: unit }),
+        ],
+      });
+      const make = (kind) => svgElement("path", { class: kind });
+      const shapes = {
+        bound: make("rl-bound"),
+        sumBound: make("rl-bound rl-dotted"),
+        sum: make("rl-spread"),
+        gap: make("rl-spread rl-heavy"),
+      };
+      const point = svgElement("circle", { class: "rl-dot", r: 5 });
+      base.layer.append(...Object.values(shapes), point);
+      parts = { ...base, ...shapes, point, floor };
+    }
+    const { x, y } = parts;
+    const at = (count, value) => [x(count), y(Math.max(value, parts.floor / 10))];
+    parts.bound.setAttribute("d", path([at(1, bounds[0]), at(range, bounds[0] / Math.sqrt(range))]));
+    parts.sumBound.setAttribute(
+      "d",
+      bounds[1] === null ? "" : path([at(1, bounds[1]), at(range, bounds[1] / Math.sqrt(range))]),
+    );
+    parts.gap.setAttribute("d", path(gaps.map(([count, gap]) => at(count, gap))));
+    parts.sum.setAttribute("d", bounds[1] === null ? "" : path(gaps.map(([count, , gap]) => at(count, gap))));
+    const last = gaps.at(-1);
+    const seen = last && last[1] >= parts.floor; // an error of 0 lies below every logarithmic axis
+    parts.point.toggleAttribute("hidden", !seen);
+    if (seen) {
+      const [cx, cy] = at(last[0], last[1]);
+      parts.point.setAttribute("cx", cx);
+      parts.point.setAttribute("cy", cy);
+    }
+    return parts.svg;
+  };
+}

@@ -1,0 +1,413 @@
+// AverageGrid: episodes leave γᵗ r in the cells of a map, and their average tends to ρ·r.
+import { ARROWS, brushes, byScale, KINDS, makeCells, numbersOf, painted, pointing } from "../shared/cells.js";
+import * as common from "../shared/common.js";
+import { chips, element, format, key, label, panel, row, scientific, tell } from "../shared/controls.js";
+import { askedMap, linkedMap, MAP, remember } from "../shared/grid_links.js";
+import * as numerics from "../shared/grid_numerics.js";
+import * as play from "./numerics.js";
+import { makeGaps } from "./pictures.js";
+
+const PROBLEM = [...MAP, "policy", "seed"]; // what the episodes depend on
+const BUDGET = 4; // milliseconds a frame that are given to playing episodes
+const TRAIL = 60; // steps of an episode whose way is drawn
+const PLAY_MS = 90; // between two frames of playing
+
+// Links ------------------------------------------------------------------------------------------------------------
+
+const POLICIES = { policy: "pi" };
+
+// Settings from a link, as strings; what makes no sense is passed over.
+/** @param {common.Model} model @param {common.Asked} asked */
+export function restore(model, asked) {
+  common.loadAsked(model, asked);
+  common.write(model, askedMap(model, asked, POLICIES));
+}
+
+// Words ------------------------------------------------------------------------------------------------------------
+
+const { count } = common;
+// A mean and its standard error, to two digits and as many decimals as that makes sense of.
+function plusMinus(value, error) {
+  if (!Number.isFinite(error)) return scientific(value);
+  if (error < 1e-9) return `${scientific(value)} ± 0`;
+  const decimals = Math.max(0, 1 - Math.floor(Math.log10(error)));
+  if (decimals > 6) return `${scientific(value)} ± ${scientific(error)}`;
+  return `${value.toFixed(decimals)} ± ${error.toFixed(decimals)}`.replace("-", "−");
+}
+const apart = (value, error, exact) => {
+  const off = Math.abs(value - exact);
+  if (!(error > 1e-9)) return off < 1e-5 ? "which is exact" : `off by ${scientific(off)}`;
+  return `${format(off / error)} standard errors from it`;
+};
+
+function sentence({ quantity, gamma }, n, shown, averages, exact, gap, bounds) {
+  const reward = quantity === "reward";
+  const goal = reward ? `η(π) = ${scientific(exact.total)}` : `1/(1−γ) = ${format(1 / (1 - gamma))}`;
+  if (!n) {
+    const begun = shown.steps
+      ? `${count(shown.steps, "step")} of the first episode ${shown.steps === 1 ? "has" : "have"} left ${scientific(shown.sum)}.`
+      : "No episode has been played.";
+    return `${begun} The exact grid sums to ${goal}.`;
+  }
+  const [[value], [error]] = averages.total;
+  const first = reward
+    ? `The average of ${count(n, "episode")} sums to ${plusMinus(value, error)}; exact is ${goal}, ${n > 1 ? apart(value, error, exact.total) : `off by ${scientific(Math.abs(value - exact.total))}`}.`
+    : `Every episode's visits sum to ${goal}, and so does their average, of ${count(n, "episode")}.`;
+  const second = `Over all cells it is ${scientific(gap[0])} away from ${reward ? "ρ·r" : "ρ"}; on average that is at most Σσ/√n = ${scientific(bounds[0] / Math.sqrt(n))}.`;
+  const third = reward ? ` The episode shown ${shown.whole ? "earned" : "has earned"} ${scientific(shown.sum)}.` : "";
+  return `${first} ${second}${third}`;
+}
+
+// The view ---------------------------------------------------------------------------------------------------------
+
+/** @param {common.Place} place */
+export function render({ model, el, link }) {
+  const set = (settings) => common.write(model, settings);
+  const read = () => common.read(model);
+  const [, most] = common.limits(model, "episodes");
+
+  const setupOf = remember(PROBLEM, (now) => {
+    const process = numerics.makeGrid(now);
+    const setup = play.makeEpisodes(now, process, numerics.readPolicy(process, now.policy));
+    return { setup, tally: play.makeTally(setup), known: {} };
+  });
+  // Another problem begins again.
+  const edit = (settings) => {
+    player.stop();
+    set({ ...settings, episodes: 0, t: 0 });
+  };
+
+  // The episode that is shown: the one being played, up to step t, or the last whole one.
+  function shownEpisode({ episodes, t }, { setup, known }) {
+    const number = t ? episodes : episodes - 1;
+    if (number < 0) return null;
+    if (known.number !== number) Object.assign(known, { number, episode: play.play(setup, number) });
+    const { episode } = known;
+    const length = episode.states.length;
+    const steps = t && t < length ? t : length;
+    return {
+      episode,
+      number,
+      steps,
+      whole: steps === length,
+      visits: play.visitsOf(setup, episode, t && t < length ? t : Infinity),
+    };
+  }
+
+  // Time -----------------------------------------------------------------------------------------------------------
+
+  // Plays `steps` more steps of the next episode; with its last one it joins the average.
+  function forward(steps) {
+    const now = read();
+    if (now.episodes >= most) return;
+    const { setup } = setupOf(now);
+    const { states } = play.play(setup, now.episodes);
+    const t = now.t + steps;
+    set(t < states.length ? { t } : { t: 0, episodes: now.episodes + 1 });
+  }
+  const more = (episodes) => set({ t: 0, episodes: Math.min(most, model.get("episodes") + episodes) });
+  let playedFrom = 0;
+  const player = common.player(
+    () => {
+      const now = read();
+      if (now.episodes >= most) return undefined;
+      const since = now.episodes - playedFrom;
+      // The first episodes step by step, the others whole, more and more of them at a time.
+      const slow = since < 2 && !common.motion.matches;
+      if (slow) forward(Math.max(1, Math.round(setupOf(now).setup.powers.length / 130)));
+      else more(Math.max(1, Math.round(0.08 * since)));
+      return common.motion.matches ? 700 : PLAY_MS;
+    },
+    () => request(),
+    () => {
+      playedFrom = model.get("episodes");
+    },
+  );
+  const halted = (act) => () => {
+    player.stop();
+    act();
+  };
+  const transport = element(
+    "div",
+    { class: "rl-chips rl-transport", role: "group", "aria-label": "Episodes" },
+    common.button(
+      "step",
+      "Step",
+      halted(() => forward(1)),
+    ),
+    player.node,
+    ...[1, 10, 100, 1000].map((n) =>
+      common.button(
+        `more-${n}`,
+        `+${n}`,
+        halted(() => more(n)),
+        `${count(n, "episode")} more`,
+      ),
+    ),
+    common.button(
+      "restart",
+      "Restart",
+      halted(() => set({ episodes: 0, t: 0 })),
+    ),
+  );
+
+  // Controls -------------------------------------------------------------------------------------------------------
+
+  const presetRow = common.presetRow(model, player);
+  const chooseQuantity = chips("What piles up", { reward: "reward γᵗ r", visits: "visits γᵗ" }, (quantity) =>
+    set({ quantity }),
+  );
+  const choosePolicy = chips("Policy π", { uniform: "uniform", optimal: "optimal" }, (name) =>
+    edit({ policy: name === "uniform" ? [] : best(read()) }),
+  );
+  function best(now) {
+    const { setup } = setupOf(now);
+    const { Q } = numerics.fixedPoint(setup.process, { kind: "optimal" });
+    return numerics.writeGreedy(setup.process, Q, numerics.tieTolerance(Q));
+  }
+  const chooseBrush = chips("Draw the policy", brushes, (brush) => {
+    episodeMap.choose(brush);
+    chooseBrush.show(brush);
+  });
+  const sliders = common.settingSliders(
+    model,
+    {
+      gamma: "γ, discount",
+      slip: "slip, chance of going aside",
+      step_reward: "reward of every step",
+    },
+    edit,
+  );
+  const played = common.settingSlider(model, "episodes", "n, episodes in the average", {
+    step: 0.001,
+    toSlider: (n) => Math.log10(1 + n),
+    fromSlider: (x) => Math.round(10 ** x - 1),
+    change(episodes) {
+      player.stop();
+      set({ episodes, t: 0 });
+    },
+  });
+  const controls = element(
+    "div",
+    { class: "rl-controls" },
+    played.node,
+    ...Object.values(sliders).map(({ node }) => node),
+    row("Policy π", choosePolicy.node),
+    row("Dice", common.dice(model, "Other dice", "dice", edit)),
+  );
+
+  // Panels ---------------------------------------------------------------------------------------------------------
+
+  const panels = Object.fromEntries(
+    ["episode", "average", "exact", "gaps"].map((name) => {
+      const notes = element("p", { class: "rl-keys" });
+      const made = panel("", notes);
+      made.node.dataset.panel = name;
+      if (name !== "gaps") made.holder.classList.add("rl-map-holder");
+      return [name, { ...made, notes }];
+    }),
+  );
+  const sumKey = key("rl-key-thin", "their sum, |η̂ − η|");
+  panels.gaps.notes.append(
+    key("rl-key-spread", "all cells, Σ|average − exact|"),
+    sumKey,
+    key("rl-key-bound", "Σσ/√n and σ/√n, bounds of their means"),
+  );
+  panels.episode.notes.append(chooseBrush.node);
+  chooseBrush.node.classList.add("rl-tools");
+  panels.average.notes.append(key("", "Each cell: the mean of what the episodes left there."));
+  const exactKey = key("", "");
+  panels.exact.notes.append(exactKey);
+  const detail = element("div", { class: "rl-equation" });
+  const shared = { always: ["episodes"] };
+  const { node: foot, announce, say } = common.foot(link, () => linkedMap(model, POLICIES, shared));
+  const top = element("div", { class: "rl-top" }, transport, chooseQuantity.node);
+  const nodes = Object.values(panels).map(({ node }) => node);
+  const root = common.stage(el, {
+    kind: "rl-two rl-average",
+    view: "average-grid",
+    parts: [presetRow.node, top, ...nodes, detail, controls, foot],
+    announce,
+  });
+
+  const { point, at: placeOf } = pointing(() => request());
+  const episodeMap = makeCells(panels.episode.holder, {
+    label: "The episode and the policy: arrow keys move; u, r, d, l and . draw the policy",
+    point,
+    paint(brush, at) {
+      const { rows, policy } = read();
+      if (rows[at[0]][at[1]] === "#") return brush;
+      const next = painted(rows, policy, brush, at);
+      if (next.join() !== painted(rows, policy, policy[at[0]]?.[at[1]] ?? ".", at).join()) edit({ policy: next });
+      return brush;
+    },
+  });
+  const averageMap = makeCells(panels.average.holder, { label: "The average grid", point });
+  const exactMap = makeCells(panels.exact.holder, { label: "The exact grid", point });
+  const drawGaps = makeGaps(panels.gaps.holder);
+  chooseBrush.show("look");
+
+  // The pointed cell, action by action, with its numbers.
+  function explain({ rows, quantity }, { setup, tally }, averages, at) {
+    const { process, rho, exact } = setup;
+    const line = (text, strong) => element("p", strong ? { class: "rl-strong" } : {}, text);
+    const s = process.stateAt[at[0]][at[1]];
+    const place = `Row ${at[0] + 1}, column ${at[1] + 1} (${KINDS[rows[at[0]][at[1]]]})`;
+    if (s < 0) return [line(`${place}: no state. A step into a wall stays where it is.`)];
+    const { n } = tally;
+    const reward = quantity === "reward";
+    const signed = (x) => (x < 0 ? `(${scientific(x)})` : scientific(x));
+    const [visits, visitErrors] = [0, 1].map((k) => (i) => {
+      const sums = tally.pairs;
+      return k ? sums.error(i, n) : sums.mean(i, n);
+    });
+    const first = n
+      ? `${place}, seen in ${tally.visits.states.seen[s]} of ${count(n, "episode")}:`
+      : `${place}, by actions:`;
+    const lines = [0, 1, 2, 3].map((a) => {
+      const i = 4 * s + a;
+      const r = process.r[i];
+      const found = n ? `average γᵗ ${plusMinus(visits(i), visitErrors(i))}` : "average –";
+      const times = reward ? `, times r = ${scientific(r)} is ${n ? scientific(visits(i) * r) : "–"}` : "";
+      const truth = reward
+        ? `ρ·r = ${scientific(rho[i])}·${signed(r)} = ${scientific(rho[i] * r)}`
+        : `ρ = ${scientific(rho[i])}`;
+      return line(`${ARROWS[a]}: ${found}${times}; exact ${truth}`);
+    });
+    const [means, errors] = averages.states;
+    const whole = n
+      ? `The cell: ${plusMinus(means[s], errors[s])}, exact ${scientific(exact[quantity].states[s])}${n > 1 ? `, ${apart(means[s], errors[s], exact[quantity].states[s])}` : ""}.`
+      : `The cell, exact: ${scientific(exact[quantity].states[s])}.`;
+    return [line(first), ...lines, line(whole, true)];
+  }
+
+  const resting = common.later(400, (rows, say) => episodeMap.describe(rows, say));
+  // Policy iteration waits until the problem is at rest.
+  const matching = common.later(120, (known) => {
+    known.best = best(read()).join();
+    request();
+  });
+  function draw(sizes) {
+    const now = read();
+    const { quantity, rows, preset } = now;
+    const known = setupOf(now);
+    if (known.tally.n > now.episodes) known.tally = play.makeTally(known.setup);
+    const { setup, tally } = known;
+    const { process } = setup;
+    const deadline = performance.now() + BUDGET;
+    play.extend(tally, setup, now.episodes, () => performance.now() < deadline);
+    const { n } = tally;
+    const busy = n < now.episodes;
+    if (busy) request();
+    const reward = quantity === "reward";
+    const exact = setup.exact[quantity];
+    const averages = play.averagesOf(tally, setup, quantity);
+    const unit = play.unitOf(setup, quantity);
+    const shown = shownEpisode(now, known);
+    const left = shown ? play.byState(shown.visits.map((x, i) => x * unit[i])) : exact.states.map(() => 0);
+    const times = shown && play.byState(shown.visits);
+    const come = left.map((x, s) => (times?.[s] ? x : NaN)); // nothing stands where it did not come
+    const state = { sum: left.reduce((sum, x) => sum + x, 0), steps: shown?.steps ?? 0, whole: shown?.whole ?? false };
+    const at = placeOf(rows);
+    const top = numerics.largest(exact.states);
+    const tinted = (values, kind) => numbersOf(rows, values, byScale(values, top, reward ? undefined : [kind, kind]));
+    const base = { rows, stateAt: process.stateAt, absorbing: process.absorbing, at };
+    const cells = shown ? shown.episode.states.slice(0, shown.steps) : [];
+    if (shown?.whole && shown.episode.ended !== null) cells.push(shown.episode.ended);
+    else if (shown && !shown.whole) cells.push(shown.episode.states[shown.steps]);
+    const trail = cells.slice(-TRAIL).map((s) => process.cells[s]);
+    episodeMap.draw(
+      { ...base, look: tinted(come, "rl-piled"), policies: [["", setup.pi]], trail, token: trail.at(-1) ?? null },
+      sizes.map,
+    );
+    const [means, errors] = averages.states;
+    const [[value], [error]] = averages.total;
+    const name = reward ? "γᵗ r" : "γᵗ";
+    const seen = means.map((x, s) => (tally.visits.states.seen[s] ? x : NaN));
+    averageMap.draw(
+      {
+        ...base,
+        look: tinted(seen, "rl-piled"),
+        says: n
+          ? `The average grid of ${count(n, "episode")}: ${name} in each cell, sum ${plusMinus(value, error)}`
+          : "The average grid, still empty",
+      },
+      sizes.map,
+    );
+    exactMap.draw(
+      {
+        ...base,
+        look: tinted(exact.states, "rl-true"),
+        says: `The exact grid: ${reward ? "ρ·r" : "ρ"} in each cell, sum ${scientific(exact.total)}`,
+      },
+      sizes.map,
+    );
+    resting.ask(rows, ([i, j]) => {
+      const s = process.stateAt[i][j];
+      if (s < 0) return "";
+      const arrow = ARROWS.filter((_, a) => setup.pi[4 * s + a] > 0.5).join("") || "all four";
+      return `${process.absorbing[s] ? "" : `${arrow}, `}episode ${scientific(left[s])}, average ${n ? scientific(means[s]) : "–"}, exact ${scientific(exact.states[s])}`;
+    });
+    const bounds = [exact.deviations.reduce((sum, x) => sum + x, 0), reward ? exact.deviation : null];
+    const { gaps } = tally[quantity];
+    const gap = n ? play.gapOf(tally, setup, quantity) : [NaN, NaN];
+    const points = n && gaps.at(-1)?.[0] !== n ? [...gaps, [n, ...gap]] : gaps;
+    const picture = drawGaps(points, bounds, n, reward ? "in units of reward" : "in visits", sizes.gaps);
+
+    presetRow.show(preset);
+    chooseQuantity.show(quantity);
+    const arrows = now.policy.join("").replace(/\./g, "");
+    if (known.best === undefined) matching.ask(known);
+    choosePolicy.show(!arrows ? "uniform" : now.policy.join() === known.best ? "optimal" : null);
+    player.show();
+    played.show(now.episodes);
+    for (const [name, control] of Object.entries(sliders)) control.show(now[name]);
+    const steps = shown && !shown.whole ? `, step ${shown.steps}` : "";
+    tell(
+      panels.episode.title,
+      shown ? `Episode ${shown.number + 1}${steps}: sum ${scientific(state.sum)}` : "No episode yet: step, or add some",
+    );
+    tell(panels.average.title, n ? `Average of ${n}: sum ${plusMinus(value, error)}` : "Average: still empty");
+    tell(
+      panels.exact.title,
+      reward
+        ? `Exact, ρ·r: sum η(π) = ${scientific(exact.total)}`
+        : `Exact, ρ: sum 1/(1−γ) = ${scientific(exact.total)}`,
+    );
+    tell(exactKey, reward ? "Each cell: Σₐ ρ(s,a) r(s,a)." : "Each cell: Σₐ ρ(s,a), how often π comes by, discounted.");
+    tell(panels.gaps.title, n ? `Error after ${count(n, "episode")}: ${scientific(gap[0])}` : "Error against episodes");
+    sumKey.classList.toggle("rl-away", !reward);
+    detail.replaceChildren(...explain(now, known, averages, at));
+
+    const words = sentence(now, n, state, averages, exact, gap, bounds);
+    say(words, { aloud: busy ? "" : words });
+    label(picture, `Error against the number of episodes, on logarithmic axes. ${words}`);
+    Object.assign(root.dataset, {
+      preset,
+      quantity,
+      episodes: n,
+      t: now.t,
+      busy: busy ? "yes" : "",
+      playing: player.running(),
+      episode: left.join(),
+      sum: state.sum,
+      average: means.join(),
+      errors: errors.join(),
+      value,
+      error,
+      exact: exact.states.join(),
+      total: exact.total,
+      gap: gap[0],
+      bound: bounds[0],
+    });
+  }
+
+  const fit = (width) => {
+    const [columns, column] = common.columnsIn(width);
+    const height = columns === 1 ? 220 : 250;
+    for (const { holder } of [panels.episode, panels.average, panels.exact]) holder.style.height = `${height}px`;
+    return { map: [column, height], gaps: [column, height] };
+  };
+  const { request, begin } = common.follow(model, root, { fit, draw, timers: [player, resting, matching, announce] });
+  return begin();
+}

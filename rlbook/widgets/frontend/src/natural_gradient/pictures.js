@@ -1,0 +1,569 @@
+// The pictures of NaturalGradient: the planes and densities of a Gaussian policy, and the triangle, returns and bars
+// of a softmax policy.
+
+import { format, subscript, svgElement } from "../shared/controls.js";
+import { axesX, axesY, changes, frame, onDrag, path, quiet } from "../shared/frame.js";
+import { arrow, dragging, makeHandle, node, put } from "../shared/handles.js";
+import { axisX, axisY, gridX, gridY } from "../shared/plot.js";
+import { gaussianDensity } from "./numerics.js";
+
+// What is seen of μ, σ and log σ: as in rlbook/widgets/natural_gradient.py.
+const [MU, SIGMA, LOG] = [
+  [-2.25, 2.25],
+  [0, 3.6],
+  [-2.45, 1.15],
+];
+const ACTIONS = [-4.5, 4.5];
+const DOTS = 150; // of a path's steps, no more are drawn
+const COLOUR = { euclidean: "plain", natural: "improved" };
+const KINDS = ["euclidean", "natural"];
+const NAME = { euclidean: "Euclidean", natural: "natural" };
+
+// The part of a path before the first policy that is none.
+function finite(points) {
+  const end = points.findIndex(([, sigma]) => Number.isNaN(sigma));
+  return end < 0 ? points : points.slice(0, end);
+}
+
+// As many of a path's points as can be told apart, its first and last among them.
+function thinned(points) {
+  const stride = Math.ceil(points.length / DOTS);
+  return stride === 1 ? points : points.filter((_, i) => i % stride === 0 || i === points.length - 1);
+}
+
+// A closed curve through the policies; where there are none, down to σ = 0 or up to where nobody sees it, `edge` to
+// both sides of μ.
+function closed(points, mu, edge, bend, at) {
+  const start = points.findIndex(([, sigma]) => Number.isNaN(sigma));
+  if (start < 0) return `${path(points.map(at))}Z`;
+  const turned = [...points.slice(start), ...points.slice(0, start)].filter(([, sigma]) => !Number.isNaN(sigma));
+  const [first, last] =
+    bend > 0
+      ? [
+          [mu + edge, 0],
+          [mu - edge, 0],
+        ]
+      : [
+          [mu - edge, 1e4],
+          [mu + edge, 1e4],
+        ];
+  return path([first, ...turned, last].map(at));
+}
+
+const dotted = (points) => points.map(([x, y]) => `M${x.toFixed(1)},${y.toFixed(1)}h0`).join("");
+
+// Points along a line, some pixels from each other.
+function spaced(points) {
+  const placed = [];
+  /** @type {number[] | null} */
+  let last = null;
+  for (const [px, py] of points) {
+    const [dx, dy] = last ? [px - last[0], py - last[1]] : [0, 0];
+    const pieces = Math.min(60, Math.floor(Math.hypot(dx, dy) / 9));
+    if (last && !pieces) continue;
+    const from = last ?? [px, py];
+    for (let i = 1; i <= pieces; i++) placed.push([from[0] + (dx * i) / pieces, from[1] + (dy * i) / pieces]);
+    last = [px, py];
+  }
+  return placed;
+}
+
+// Where a name of a curve stands: beside it, away from another that it has come apart from, clear of all points of the
+// crowd; null where the two are never far from each other in sight.
+const TALL = 8; // half of a name's height
+function placeBeside(curve, other, crowd, wide, { left, right, top, foot }) {
+  /** @type {(at: number[], by: number, high: number) => boolean} */
+  const inside = ([px, py], by, high) => px > left + by && px < right - by && py > top + high && py < foot - high;
+  const count = Math.min(curve.length, other.length);
+  /** @type {any} */
+  let best = null;
+  for (let share = 10; share >= 1; share--) {
+    const i = Math.min(count - 1, Math.round((share * count) / 10));
+    if (i < 1) continue;
+    const [p, q] = [curve[i], other[i]];
+    const apart = Math.hypot(p[0] - q[0], p[1] - q[1]);
+    if (apart < 18 || !inside(p, 0, 0)) continue;
+    const away = [(p[0] - q[0]) / apart, (p[1] - q[1]) / apart];
+    for (const [dx, dy] of [away, [0, 1], [0, -1], [1, 0], [-1, 0]]) {
+      const far = 5 + (wide * TALL) / Math.hypot(TALL * dx, wide * dy);
+      const place = [p[0] + far * dx, p[1] + far * dy];
+      if (!inside(place, wide, TALL)) continue;
+      const gap = crowd.reduce((least, [px, py]) => {
+        const [gx, gy] = [Math.abs(px - place[0]) - wide, Math.abs(py - place[1]) - TALL];
+        return Math.min(least, Math.hypot(Math.max(0, gx), Math.max(0, gy)));
+      }, 5);
+      const score = gap + apart / 500;
+      if (!best || score > best.score) best = { score, place };
+    }
+  }
+  return best?.place ?? null;
+}
+
+// The plane of (μ, σ), or of (μ, log σ) --------------------------------------------------------------------------
+
+export function makePlane(holder, { log, move, reach }) {
+  const changed = changes();
+  let parts, now;
+  const lift = log ? Math.log : (sigma) => sigma;
+  function build(width) {
+    const margins = { marginLeft: 46, marginTop: 8, marginRight: 12, marginBottom: 38 };
+    const inner = width - margins.marginLeft - margins.marginRight;
+    const domain = log ? LOG : SIGMA;
+    const height = Math.round((inner * (domain[1] - domain[0])) / (MU[1] - MU[0])) + 46; // one scale for both axes
+    const ticks = log ? [-2, -1, 0, 1] : [0, 1, 2, 3];
+    const base = frame(holder, {
+      width,
+      height,
+      ...margins,
+      x: { domain: MU },
+      y: { domain },
+      marks: [
+        gridX({ ...quiet, ticks: [-2, -1, 0, 1, 2] }),
+        gridY({ ...quiet, ticks }),
+        axisX({ ...axesX, ticks: [-2, -1, 0, 1, 2], label: "μ" }),
+        axisY({ ...axesY, labelOffset: 36, ticks, label: log ? "log σ" : "σ" }),
+      ],
+    });
+    base.svg.setAttribute("role", "group"); // it holds handles
+    base.svg.classList.add("rl-drag", "rl-free-drag");
+    const { layer } = base;
+    const shape = (name, kind) => [name, node(layer, "path", { class: kind })];
+    const shapes = Object.fromEntries([
+      shape("levels", "rl-level"),
+      shape("target", "rl-pole"),
+      shape("flow", "rl-exact rl-hair"),
+      ...KINDS.flatMap((kind) => [
+        shape(`rivals-${kind}`, `rl-of-${kind} rl-rivals`),
+        shape(`path-${kind}`, `rl-of-${kind}`),
+        shape(`dots-${kind}`, `rl-of-${kind} rl-dots`),
+      ]),
+      shape("contour", "rl-exact"),
+      ...KINDS.flatMap((kind) => [
+        shape(`outline-${kind}`, `rl-of-${kind} rl-outline`),
+        shape(`arrow-${kind}`, `rl-of-${kind} rl-stroke`),
+        shape(`cross-${kind}`, `rl-of-${kind} rl-stroke`),
+      ]),
+    ]);
+    const spots = Object.fromEntries(
+      KINDS.map((kind) => [kind, node(layer, "circle", { class: `rl-spot rl-spot-${kind}`, r: 3.5 })]),
+    );
+    const names = KINDS.flatMap((kind) =>
+      ["σ", "log σ"].map((text) => {
+        const name = node(layer, "text", { class: `rl-label rl-${COLOUR[kind]}`, "text-anchor": "middle" });
+        name.textContent = `in ${text}`;
+        return name;
+      }),
+    );
+    const triangle = svgElement("path", { class: "rl-mark", d: "M-8,0H8L0,-12Z" });
+    const target = makeHandle(base.svg, "Target c: left and right arrow keys move it", triangle);
+    put(target, { "aria-valuemin": reach("c")[0], "aria-valuemax": reach("c")[1] });
+    const cName = node(target, "text", { class: "rl-label", x: 10, y: -3 });
+    cName.textContent = "c";
+    const dot = svgElement("circle", { class: "rl-handle", r: 7.5 });
+    const policy = makeHandle(base.svg, `Policy: arrow keys move μ and ${log ? "log σ" : "σ"}`, dot);
+    put(policy, { "aria-valuemin": reach("mu")[0], "aria-valuemax": reach("mu")[1] });
+    parts = { ...base, shapes, spots, names, target, policy, invertY: base.svg.scale("y").invert };
+  }
+  // The c handle first; the empty plane drags the policy.
+  dragging(
+    holder,
+    [
+      {
+        node: () => parts.target,
+        at: () => [parts.x(now.c), parts.foot],
+        drag: ([c]) => move({ c }),
+        key: ([dx]) => move({ c: now.c + 0.05 * dx }),
+      },
+      {
+        node: () => parts.policy,
+        at: () => [parts.x(now.mu), parts.y(lift(now.sigma))],
+        drag: ([mu, v]) => move({ mu, sigma: log ? Math.exp(v) : v }),
+        key: ([dx, dy]) =>
+          move(
+            dx ? { mu: now.mu + 0.05 * dx } : { sigma: log ? now.sigma * Math.exp(0.05 * dy) : now.sigma + 0.05 * dy },
+          ),
+      },
+    ],
+    ([x, y]) => [parts.invert(x), parts.invertY(Math.min(parts.foot + 100, Math.max(parts.top, y)))],
+  );
+
+  return function draw(given, state, width) {
+    now = given;
+    if (changed([width])) build(width);
+    const { mu, sigma, c } = now;
+    const { x, y, shapes, spots, names, top, foot } = parts;
+    const high = lift(1e4);
+    const at = ([m, s]) => {
+      const v = s > 0 ? lift(s) : log ? -9 : 0;
+      return [Math.min(9e3, Math.max(-9e3, x(m))), y(Math.min(high, v))];
+    };
+    const set = (name, d) => shapes[name].setAttribute("d", d);
+    // Circles around (c, 0) in (μ, σ).
+    let levels = "";
+    for (let r = 0.5; r <= 6; r += 0.5) {
+      const ring = Array.from({ length: 49 }, (_, i) => {
+        const angle = 0.02 + ((Math.PI - 0.04) * i) / 48;
+        return at([c + r * Math.cos(angle), r * Math.sin(angle)]);
+      });
+      levels += path(ring);
+    }
+    set("levels", levels);
+    set("target", `M${x(c)},${top}V${foot}`);
+    set("flow", path(state.flow.map(at)));
+    set("contour", `${path(state.contour.map(at))}Z`);
+    const rivals = KINDS.map((kind) => state.rivals[kind].map((points) => thinned(finite(points)).map(at)));
+    for (const [i, kind] of KINDS.entries()) set(`rivals-${kind}`, rivals[i].map(path).join(""));
+    // Paths that have come apart are named where there is room beside them.
+    const own = KINDS.map((kind) => thinned(finite(state.paths[kind])).map(at));
+    const crowd = [...rivals.flat(), ...own].flatMap(spaced);
+    crowd.push(at([mu, sigma]), [x(c), foot - 6], [x(c) + 12, foot - 6]);
+    const labels = [];
+    names.forEach((name, i) => {
+      const [mine, other] = i % 2 ? [1, 0] : [0, 1];
+      const wide = [14, 24][mine]; // half of its width
+      const place = placeBeside(rivals[i >> 1][mine], rivals[i >> 1][other], [...crowd, ...labels], wide, parts);
+      name.style.display = place ? "" : "none";
+      if (!place) return;
+      put(name, { x: place[0], y: place[1] + 4 });
+      labels.push(place, [place[0] - wide, place[1]], [place[0] + wide, place[1]]);
+    });
+    for (const kind of KINDS) {
+      const points = own[KINDS.indexOf(kind)];
+      set(`path-${kind}`, path(points));
+      set(`dots-${kind}`, points.length <= now.steps / 2 ? "" : dotted(points.slice(1)));
+      set(`outline-${kind}`, closed(state.outlines[kind], mu, state.edges[kind], now.bend, at));
+      const { points: stroke, leaves } = state.strokes[kind];
+      const drawn = stroke.map(at);
+      set(`arrow-${kind}`, leaves ? path(drawn) : arrow(drawn));
+      const [px] = drawn.at(-1);
+      set(`cross-${kind}`, leaves ? `M${px - 6},${foot - 6}l12,-12m0,12l-12,-12` : "");
+      const spot = state.steepest[kind];
+      spots[kind].style.display = Number.isFinite(spot[1]) ? "" : "none";
+      if (Number.isFinite(spot[1])) put(spots[kind], { cx: at(spot)[0], cy: at(spot)[1] });
+    }
+    const [px, py] = at([mu, sigma]);
+    parts.policy.setAttribute("transform", `translate(${px},${py})`);
+    put(parts.policy, { "aria-valuenow": mu, "aria-valuetext": `μ = ${format(mu)}, σ = ${format(sigma)}` });
+    parts.target.setAttribute("transform", `translate(${x(c)},${foot})`);
+    put(parts.target, { "aria-valuenow": c, "aria-valuetext": `c = ${format(c)}` });
+    const end = (kind) => {
+      const [m, s] = state.paths[kind].at(-1);
+      return Number.isFinite(s) ? `at μ = ${format(m)}, σ = ${format(s)}` : "nowhere, for it has left σ > 0";
+    };
+    const label = `The plane of μ and ${log ? "log σ" : "σ"}: the policy at μ = ${format(mu)}, σ = ${format(sigma)}, the target c = ${format(c)}; the Euclidean path ends ${end("euclidean")}, the natural one ${end("natural")}.`;
+    if (parts.svg.getAttribute("aria-label") !== label) parts.svg.setAttribute("aria-label", label);
+  };
+}
+
+// Densities before and after a step --------------------------------------------------------------------------------
+
+export function makeDensities(holder) {
+  const changed = changes();
+  let parts;
+  return function draw({ mu, sigma, c }, { step }, [width, height]) {
+    const peak = (s) => (Number.isFinite(s) ? 0.4 / s : 0);
+    const needed = Math.max(peak(sigma), peak(step.natural[1]), Math.min(peak(step.euclidean[1]), 2.5 * peak(sigma)));
+    const top = [0.5, 1, 2, 5, 10, 20, 50, 100].find((level) => level >= 1.05 * needed) ?? 200;
+    if (changed([width, height, top])) {
+      const base = frame(holder, {
+        width,
+        height,
+        marginBottom: 38,
+        x: { domain: ACTIONS },
+        y: { domain: [0, top] },
+        marks: [
+          gridY({ ...quiet, ticks: 4 }),
+          axisX({ ...axesX, ticks: [-4, -2, 0, 2, 4], label: "action a" }),
+          axisY({ ...axesY, ticks: 4, label: "density" }),
+        ],
+      });
+      const make = (kind) => node(base.layer, "path", { class: kind });
+      const curves = {
+        target: make("rl-pole"),
+        before: make("rl-exact rl-heavy"),
+        euclidean: make("rl-of-euclidean"),
+        natural: make("rl-of-natural"),
+      };
+      // The names stand where no policy's peak can be.
+      const names = Object.fromEntries(
+        [
+          ["before", "", "before"],
+          ["euclidean", "rl-plain", "Euclidean"],
+          ["natural", "rl-improved", "natural"],
+        ].map(([name, kind, text], i) => {
+          const label = node(base.svg, "text", { class: `rl-label ${kind}`, "text-anchor": "end", x: base.right - 2 });
+          label.setAttribute("y", base.top + 14 + 15 * i);
+          label.textContent = text;
+          return [name, label];
+        }),
+      );
+      names.target = node(base.layer, "text", { class: "rl-label", y: base.top + 12 });
+      names.target.textContent = "c";
+      parts = { ...base, curves, names };
+    }
+    const { x, y, curves, names, top: ceiling, foot, svg } = parts;
+    curves.target.setAttribute("d", `M${x(c)},${ceiling}V${foot}`);
+    names.target.setAttribute("x", x(c) + 5);
+    const shown = [
+      ["before", [mu, sigma]],
+      ["euclidean", step.euclidean],
+      ["natural", step.natural],
+    ];
+    for (const [name, [m, s]] of shown) {
+      const there = Number.isFinite(s) && s > 0;
+      if (name !== "before") names[name].textContent = there ? NAME[name] : `${NAME[name]}: none`;
+      if (!there) {
+        curves[name].setAttribute("d", "");
+        continue;
+      }
+      // Evenly over the axis and, where the density is narrow, over itself.
+      const xs = Array.from({ length: 121 }, (_, i) => ACTIONS[0] + ((ACTIONS[1] - ACTIONS[0]) * i) / 120);
+      for (let i = -30; i <= 30; i++) xs.push(m + (i / 7) * s);
+      xs.sort((a, b) => a - b);
+      const inside = xs.filter((a) => a >= ACTIONS[0] && a <= ACTIONS[1]);
+      const d = path(inside.map((a) => [x(a), Math.max(-50, y(gaussianDensity(a, m, s)))]));
+      curves[name].setAttribute("d", d);
+    }
+    const say = ([m, s]) => (Number.isFinite(s) ? `mean ${format(m)}, deviation ${format(s)}` : "no policy");
+    const label = `Densities: before, mean ${format(mu)}, deviation ${format(sigma)}; after a Euclidean step, ${say(step.euclidean)}; after a natural step, ${say(step.natural)}.`;
+    if (svg.getAttribute("aria-label") !== label) svg.setAttribute("aria-label", label);
+  };
+}
+
+// The triangle of policies over three actions ----------------------------------------------------------------------
+
+const HEIGHT = Math.sqrt(0.75);
+const CORNERS = [
+  [0, 0],
+  [1, 0],
+  [0.5, HEIGHT],
+];
+const mix = (p) => [0, 1].map((i) => p.reduce((sum, q, a) => sum + q * CORNERS[a][i], 0));
+
+// The policy at a point of the plane, or one beside the edge: an action that loses all of its probability would never
+// get any again. Those that have none keep none.
+const LEAST = 0.002;
+function unmix([x, y], open) {
+  const p3 = y / HEIGHT;
+  const p2 = x - p3 / 2;
+  const p = [1 - p2 - p3, p2, p3].map((q, a) => (open[a] ? Math.max(LEAST, q) : 0));
+  const above = p.reduce((sum, q) => sum + Math.max(0, q - LEAST), 0);
+  const room = 1 - LEAST * open.filter(Boolean).length;
+  const found = p.map((q, a) => (open[a] ? Number((LEAST + (room * (q - LEAST)) / above).toFixed(6)) : 0));
+  const most = found.indexOf(Math.max(...found));
+  const rest = found.reduce((sum, q, a) => sum + (a === most ? 0 : q), 0);
+  return found.map((q, a) => (a === most ? Number((1 - rest).toFixed(6)) : q)); // the sum is 1
+}
+
+export function makeTriangle(holder, move) {
+  const changed = changes();
+  let parts, now;
+  const open = () => now.start.map((p) => p > 0);
+  function build(width) {
+    const height = Math.round(((width - 58) * 3.6) / 4.5) + 46; // as the plane is
+    const side = Math.min(width - 70, (height - 66) / HEIGHT);
+    const [x0, foot] = [(width - side) / 2, 26 + side * HEIGHT];
+    const svg = svgElement("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "group" });
+    svg.classList.add("rl-drag", "rl-free-drag");
+    holder.replaceChildren(svg);
+    const place = (/** @type {number[]} */ [x, y]) => [x0 + side * x, foot - side * y];
+    const levels = node(svg, "path", { class: "rl-level" });
+    node(svg, "path", { class: "rl-exact", d: `${path(CORNERS.map(place))}Z` });
+    const curves = Object.fromEntries(
+      KINDS.flatMap((kind) => [
+        [`ahead-${kind}`, node(svg, "path", { class: `rl-of-${kind} rl-rivals` })],
+        [kind, node(svg, "path", { class: `rl-of-${kind}` })],
+        [`dots-${kind}`, node(svg, "path", { class: `rl-of-${kind} rl-dots` })],
+      ]),
+    );
+    const ends = Object.fromEntries(
+      KINDS.map((kind) => [kind, node(svg, "circle", { class: `rl-spot rl-spot-${kind}`, r: 6 })]),
+    );
+    const names = CORNERS.map((corner, a) => {
+      const [x, y] = place(corner);
+      return node(svg, "text", { class: "rl-label", "text-anchor": "middle", x, y: a === 2 ? y - 9 : y + 18 });
+    });
+    const policy = makeHandle(
+      svg,
+      "Policy at the start: left and right arrow keys move it towards a₁ and a₂, up and down to and from a₃",
+      svgElement("circle", { class: "rl-handle", r: 7.5 }),
+    );
+    put(policy, { "aria-valuemin": 0, "aria-valuemax": 1 });
+    parts = { svg, place, levels, curves, ends, names, policy, x0, foot, side };
+  }
+  dragging(
+    holder,
+    [
+      {
+        node: () => parts.policy,
+        at: () => parts.place(mix(now.start)),
+        drag: (point) => move(unmix(point, open())),
+        key: ([dx, dy]) => {
+          const [x, y] = mix(now.start);
+          move(unmix([x + 0.02 * dx, y + 0.02 * dy], open()));
+        },
+      },
+    ],
+    ([x, y]) => [(x - parts.x0) / parts.side, (parts.foot - y) / parts.side],
+  );
+  return function draw(given, { pi, paths, ends, best }, width) {
+    now = given;
+    if (changed([width])) build(width);
+    const { place, curves } = parts;
+    const { rewards, steps } = now;
+    // Lines of equal η: from each edge's point of that η to another's.
+    let levels = "";
+    for (let i = 1; i < 10; i++) {
+      const level = i / 10;
+      const crossings = [
+        [0, 1],
+        [1, 2],
+        [2, 0],
+      ].flatMap(([a, b]) => {
+        const share = (level - rewards[a]) / (rewards[b] - rewards[a]);
+        if (!(share >= 0 && share < 1)) return [];
+        return [place([0, 1].map((j) => CORNERS[a][j] + share * (CORNERS[b][j] - CORNERS[a][j])))];
+      });
+      if (crossings.length > 1) levels += path(crossings.slice(0, 2));
+    }
+    parts.levels.setAttribute("d", levels);
+    for (const kind of KINDS) {
+      const draw = (some) => path(thinned(some).map((p) => place(mix(p))));
+      curves[`ahead-${kind}`].setAttribute("d", draw(paths[kind]));
+      curves[kind].setAttribute("d", draw(paths[kind].slice(0, steps + 1)));
+      const first = paths[kind].slice(1, Math.min(steps + 1, DOTS));
+      curves[`dots-${kind}`].setAttribute("d", dotted(first.map((p) => place(mix(p)))));
+      const [cx, cy] = place(mix(ends[kind]));
+      put(parts.ends[kind], { cx, cy });
+    }
+    parts.names.forEach((name, a) => {
+      const text = `a${subscript(a + 1)}: r = ${format(rewards[a])}`;
+      if (name.textContent !== text) name.textContent = text;
+      name.classList.toggle("rl-best", a === best);
+    });
+    const [px, py] = place(mix(pi));
+    parts.policy.setAttribute("transform", `translate(${px},${py})`);
+    const say = (p) => p.map((q) => format(Number(q.toPrecision(3)))).join(", ");
+    put(parts.policy, { "aria-valuenow": pi[best], "aria-valuetext": `probabilities ${say(pi)}` });
+    const label = `The triangle of policies: from probabilities ${say(pi)} the Euclidean path goes to ${say(ends.euclidean)}, the natural one to ${say(ends.natural)}.`;
+    if (parts.svg.getAttribute("aria-label") !== label) parts.svg.setAttribute("aria-label", label);
+  };
+}
+
+// η against the number of steps ------------------------------------------------------------------------------------
+
+export function makeReturns(holder, seek) {
+  const changed = changes();
+  let parts;
+  return function draw({ rewards, steps }, { paths, etaEnd, half }, range, width) {
+    if (changed([width, range])) {
+      const height = Math.round(((width - 58) * 3.6) / 4.5) + 46;
+      const base = frame(holder, {
+        width,
+        height,
+        marginBottom: 38,
+        x: { domain: [0, range] },
+        y: { domain: [0, 1] },
+        marks: [
+          gridY({ ...quiet, ticks: 5 }),
+          axisX({ ...axesX, ticks: 5, label: "n, steps" }),
+          axisY({ ...axesY, ticks: 5, label: "η" }),
+        ],
+      });
+      const make = (kind) => node(base.layer, "path", { class: kind });
+      const best = make("rl-exact rl-hair");
+      const cursor = make("rl-pole");
+      const curves = Object.fromEntries(
+        KINDS.flatMap((kind) => [
+          [`ahead-${kind}`, make(`rl-of-${kind} rl-rivals`)],
+          [kind, make(`rl-of-${kind}`)],
+        ]),
+      );
+      const ends = Object.fromEntries(
+        KINDS.map((kind) => [kind, node(base.svg, "circle", { class: `rl-spot rl-spot-${kind}`, r: 6 })]),
+      );
+      const names = Object.fromEntries(
+        KINDS.map((kind) => {
+          const name = node(base.svg, "text", { class: `rl-label rl-${COLOUR[kind]}` });
+          name.textContent = NAME[kind];
+          return [kind, name];
+        }),
+      );
+      const { svg, invert } = base;
+      svg.classList.add("rl-drag");
+      onDrag(svg, (event) => {
+        const box = svg.getBoundingClientRect();
+        seek(Math.round(Math.min(range, Math.max(0, invert(((event.clientX - box.left) * width) / box.width)))));
+      });
+      parts = { ...base, curves, ends, names, cursor, best };
+    }
+    const { x, y, curves, ends, names, cursor, best, top, foot, left, right, svg } = parts;
+    const top_r = Math.max(...rewards);
+    best.setAttribute("d", `M${left},${y(top_r)}H${right}`);
+    cursor.setAttribute("d", `M${x(steps)},${top}V${foot}`);
+    const eta = (p) => p.reduce((sum, q, a) => sum + q * rewards[a], 0);
+    const places = {};
+    for (const kind of KINDS) {
+      const points = paths[kind].slice(0, range + 1).map((p, n) => [x(n), y(eta(p))]);
+      curves[`ahead-${kind}`].setAttribute("d", path(thinned(points)));
+      curves[kind].setAttribute("d", path(thinned(points.slice(0, steps + 1))));
+      put(ends[kind], { cx: x(steps), cy: y(etaEnd[kind]) });
+      places[kind] = y(etaEnd[kind]);
+    }
+    // The curves rise: before the end there is room over them, after it below.
+    const after = x(steps) < (left + right) / 2;
+    const [over, below] = [(kind) => places[kind] - 9, (kind) => places[kind] + 18];
+    const beside = (kind) => {
+      if (after) return below(kind) < foot - 4 ? below(kind) : over(kind);
+      return over(kind) > top + 11 ? over(kind) : below(kind);
+    };
+    const heights = { natural: beside("natural"), euclidean: beside("euclidean") };
+    if (Math.abs(heights.natural - heights.euclidean) < 14) {
+      heights.euclidean = Math.min(foot - 4, heights.natural + 14);
+      if (heights.euclidean < heights.natural + 14) heights.natural = heights.euclidean - 14;
+    }
+    for (const kind of KINDS) {
+      put(names[kind], { x: x(steps) + (after ? 10 : -10), y: heights[kind], "text-anchor": after ? "start" : "end" });
+    }
+    const when = (kind) => (Number.isFinite(half[kind]) ? `after ${half[kind]} steps` : "not for thousands of steps");
+    const label = `η against the number of steps: after ${steps}, ${format(etaEnd.euclidean)} by the Euclidean and ${format(etaEnd.natural)} by the natural gradient; the best action has half of the probability ${when("euclidean")} and ${when("natural")}.`;
+    if (svg.getAttribute("aria-label") !== label) svg.setAttribute("aria-label", label);
+  };
+}
+
+// The policies as bars ---------------------------------------------------------------------------------------------
+
+export function makeBars(holder) {
+  const changed = changes();
+  let parts;
+  return function draw({ steps }, { pi, ends }, [width, height]) {
+    if (changed([width, height])) {
+      const base = frame(holder, {
+        width,
+        height,
+        marginBottom: 38,
+        x: { domain: [-0.5, 2.5] },
+        y: { domain: [0, 1] },
+        marks: [
+          gridY({ ...quiet, ticks: 4 }),
+          axisX({ ...axesX, ticks: [0, 1, 2], tickFormat: (a) => `a${subscript(a + 1)}`, label: "action" }),
+          axisY({ ...axesY, ticks: 4, label: "π(a)" }),
+        ],
+      });
+      const bars = ["before", ...KINDS].map((kind) =>
+        [0, 1, 2].map(() => node(base.layer, "rect", { class: `rl-bar rl-bar-${kind}` })),
+      );
+      parts = { ...base, bars };
+    }
+    const { x, y, bars, foot, svg } = parts;
+    const wide = x(0.24) - x(0);
+    for (const [i, p] of [pi, ends.euclidean, ends.natural].entries())
+      p.forEach((q, a) => {
+        const top = y(q);
+        put(bars[i][a], { x: x(a + 0.27 * (i - 1)) - wide / 2, width: wide, y: top, height: Math.max(0, foot - top) });
+      });
+    const say = (p) => p.map((q) => format(Number(q.toPrecision(3)))).join(", ");
+    const label = `Probabilities of a₁, a₂, a₃: at the start ${say(pi)}; after ${steps} Euclidean steps ${say(ends.euclidean)}; after as many natural ones ${say(ends.natural)}.`;
+    if (svg.getAttribute("aria-label") !== label) svg.setAttribute("aria-label", label);
+  };
+}

@@ -1,0 +1,440 @@
+// NaturalGradient: Euclidean and natural steps of a Gaussian policy, seen in two coordinates and taken in a third, and
+// of a softmax policy in the triangle of all policies.
+import * as common from "../shared/common.js";
+import {
+  chips,
+  element,
+  format,
+  keys,
+  panel,
+  row,
+  scientific,
+  stack,
+  subscript,
+  table,
+  tell,
+} from "../shared/controls.js";
+import * as numerics from "./numerics.js";
+import { makeBars, makeDensities, makePlane, makeReturns, makeTriangle } from "./pictures.js";
+
+const RANGES = [60, 120, 250]; // how far the returns are drawn, in steps, before all of them
+const MOST = 20000; // steps after which no more is waited for half of the probability
+const POINTS = 120; // of each outline
+const KINDS = ["euclidean", "natural"];
+const NAMES = { euclidean: "Euclidean", natural: "natural" };
+
+// { euclidean, natural } of a function of whether the gradient is natural, and of its name.
+/**
+ * @template T
+ * @param {(natural: boolean, kind: string) => T} compute
+ * @returns {{ euclidean: T, natural: T }}
+ */
+const both = (compute) =>
+  /** @type {any} */ (Object.fromEntries(KINDS.map((kind) => [kind, compute(kind === "natural", kind)])));
+
+// Three probabilities with one of them set, the others in proportion.
+function withProbability(p, i, value) {
+  const x = Math.min(0.999, Math.max(0, value));
+  const rest = 1 - p[i];
+  const next = p.map((q, a) => (a === i ? x : rest > 1e-9 ? (q * (1 - x)) / rest : (1 - x) / 2));
+  return next.filter((q) => q > 0).length > 1 ? next : p;
+}
+
+// What the numbers of the Gaussian policy are -----------------------------------------------------------------------
+
+function gaussianState({ mu, sigma, c, alpha, delta, bend, steps }) {
+  const path = (natural, k = bend, a = alpha, n = steps) => numerics.gaussianPath(mu, sigma, c, a, n, k, natural);
+  const apart = (a, n) => both((natural) => numerics.pathGap(path(natural, 1, a, n), path(natural, 0, a, n)));
+  const step = both((natural) => numerics.gaussianStep(mu, sigma, c, alpha, bend, natural));
+  const paths = both((natural) => path(natural));
+  const rivals = both((natural) => [path(natural, 1), path(natural, 0)]);
+  return {
+    step,
+    paths,
+    rivals,
+    flow: Array.from({ length: 60 }, (_, i) => numerics.naturalFlow(mu, sigma, c, steps * alpha * (i / 59) ** 2)),
+    contour: numerics.klContour(mu, sigma, delta, POINTS),
+    outlines: both((natural) => numerics.quadraticContour(mu, sigma, delta, POINTS, bend, natural)),
+    // How far from μ, if at all, they come to the end of σ > 0.
+    edges: both((natural) => {
+      const [a, b] = (natural ? numerics.gaussianFisher(sigma, bend) : [1, 1]).map((f) => Math.sqrt((2 * delta) / f));
+      const share = sigma ** bend / (Math.abs(bend) * b);
+      return share < 1 ? a * Math.sqrt(1 - share * share) : null;
+    }),
+    // Where the steepest step of the circle's or the ellipse's size leads.
+    steepest: both((natural) => {
+      const a = numerics.regionAlpha(mu, sigma, c, delta, bend, natural);
+      return numerics.gaussianStep(mu, sigma, c, a, bend, natural);
+    }),
+    // The step as it is taken, a straight line in (μ, u), up to where it leaves σ > 0.
+    strokes: both((natural, kind) => {
+      const d = numerics.gaussianDirection(mu, sigma, c, bend, natural).map((x) => alpha * x);
+      const shrink = -bend * d[1] * sigma ** -bend; // σᵏ falls by this share of itself
+      const reach = bend && shrink >= 1 ? 1 / shrink : 1;
+      const points = Array.from({ length: 25 }, (_, i) => {
+        const share = reach < 1 ? reach * (1 - (1 - i / 24) ** 3) : i / 24;
+        const at = numerics.gaussianMove(mu, sigma, [share * d[0], share * d[1]], bend);
+        return Number.isNaN(at[1]) ? [mu + share * d[0], 0] : at;
+      });
+      return { points, leaves: Number.isNaN(step[kind][1]) };
+    }),
+    kl: both((_, kind) => numerics.gaussianKl(mu, sigma, ...step[kind])),
+    eta: numerics.gaussianReturn(mu, sigma, c),
+    etaStep: both((_, kind) => numerics.gaussianReturn(...step[kind], c)),
+    etaEnd: both((_, kind) => numerics.gaussianReturn(...paths[kind].at(-1), c)),
+    apart: apart(alpha, 1),
+    halved: apart(alpha / 2, 1),
+    pathsApart: both((_, kind) => numerics.pathGap(...rivals[kind])),
+    regionAlpha: numerics.regionAlpha(mu, sigma, c, delta, bend, true),
+  };
+}
+
+function softmaxState({ start, rewards, alpha, steps }, range) {
+  const total = start.reduce((sum, p) => sum + p, 0);
+  const pi = start.map((p) => p / total);
+  const open = pi.filter((p) => p > 0).length;
+  const best = rewards.reduce((b, r, a) => (pi[a] > 0 && (pi[b] === 0 || r > rewards[b]) ? a : b), 0);
+  const paths = both((natural) => numerics.softmaxPath(pi, rewards, alpha, Math.max(range, 1), natural));
+  const ends = both((_, kind) => paths[kind][steps]);
+  const other = pi.findIndex((p, a) => p > 0 && a !== best);
+  const [lead, gap] = [Math.log(pi[best] / pi[other]), rewards[best] - rewards[other]];
+  return {
+    pi,
+    best,
+    paths,
+    ends,
+    kl: both((_, kind) => numerics.softmaxKl(pi, paths[kind][1])),
+    eta: numerics.banditReturn(pi, rewards),
+    etaStep: both((_, kind) => numerics.banditReturn(paths[kind][1], rewards)),
+    etaEnd: both((_, kind) => numerics.banditReturn(ends[kind], rewards)),
+    half: both((natural) => numerics.halfTime(pi, rewards, alpha, natural, best, MOST)),
+    // With two actions the flow is solved: how many steps of α it takes to half.
+    crossing: both((natural) =>
+      open === 2 && gap > 0 ? Math.max(0, numerics.crossingTime(lead, 0, gap, natural)) / alpha : NaN,
+    ),
+  };
+}
+
+// Links ------------------------------------------------------------------------------------------------------------
+
+const CALLED = { start: "p", rewards: "r" };
+
+// Settings from a link, as strings; what makes no sense is passed over.
+/** @param {common.Model} model @param {common.Asked} asked */
+export function restore(model, asked) {
+  common.loadAsked(model, asked);
+  const { start, ...settings } = common.askedSettings(model, asked, CALLED);
+  const total = start?.reduce((sum, p) => sum + p, 0);
+  if (start && start.filter((x) => x > 0).length > 1 && Math.abs(total - 1) < 1e-3)
+    settings.start = Math.abs(total - 1) < 1e-9 ? start : start.map((p) => p / total);
+  common.write(model, settings);
+}
+
+// Words ------------------------------------------------------------------------------------------------------------
+
+const coordinate = (k) => (k === 0 ? "log σ" : k === 1 ? "σ" : `u = (σᵏ−1)/k, k = ${format(k)}`);
+
+function gaussianSentence({ alpha, delta, bend, steps }, { kl, apart, halved, etaEnd, eta }) {
+  const gone = Number.isNaN(kl.euclidean);
+  const first = gone
+    ? `A Euclidean step of α = ${format(alpha)} in ${coordinate(bend)} leaves σ > 0: there is no such policy.`
+    : `A Euclidean step of α = ${format(alpha)} in ${coordinate(bend)} has KL ${scientific(kl.euclidean)}, ${format(kl.euclidean / delta)} times δ.`;
+  const second = Number.isNaN(kl.natural)
+    ? `The natural step leaves ${gone ? "it too" : "σ > 0"}.`
+    : `The natural step has KL ${scientific(kl.natural)}.`;
+  const two = (x) => format(Number(x.toPrecision(2)));
+  const by = (kind) => two(apart[kind] / halved[kind]);
+  const none = KINDS.filter((kind) => Number.isNaN(apart[kind]));
+  const [other] = KINDS.filter((kind) => !none.includes(kind));
+  const third = {
+    0: `Taken in σ or in log σ, one step ends ${scientific(apart.euclidean)} apart if Euclidean and ${scientific(apart.natural)} if natural; half of α divides that by ${by("euclidean")} and by ${by("natural")}.`,
+    1: `Taken in σ, the ${NAMES[none[0]]} step ${none[0] === "euclidean" && gone && bend === 1 ? "leaves" : "would leave"} σ > 0; the ${NAMES[other]} one ends ${scientific(apart[other])} apart in σ and in log σ.`,
+    2: "Taken in σ, both would leave σ > 0; in log σ neither does.",
+  }[none.length];
+  const left = KINDS.filter((kind) => Number.isNaN(etaEnd[kind]));
+  const [stays] = KINDS.filter((kind) => !left.includes(kind));
+  const fifth = {
+    0: `After ${common.count(steps, "step")} η has gone from ${scientific(eta)} to ${scientific(etaEnd.euclidean)} (Euclidean) and ${scientific(etaEnd.natural)} (natural).`,
+    1: `After ${common.count(steps, "step")} η has gone from ${scientific(eta)} to ${scientific(etaEnd[stays])} (${NAMES[stays]}); the ${NAMES[left[0]]} path has left σ > 0.`,
+    2: `Within ${common.count(steps, "step")} both paths leave σ > 0.`,
+  }[left.length];
+  return `${first} ${second} ${third} ${fifth}`;
+}
+
+function softmaxSentence({ alpha, steps, rewards, start }, { best, ends, half, etaEnd, crossing }) {
+  const name = `a${subscript(best + 1)}`;
+  const share = (kind) => scientific(ends[kind][best]);
+  const first = `After ${common.count(steps, "step")} of α = ${format(alpha)} the best action, ${name}, has probability ${share("euclidean")} (Euclidean) and ${share("natural")} (natural); η is ${format(etaEnd.euclidean)} and ${format(etaEnd.natural)}, of at most ${format(rewards[best])}.`;
+  const when = (kind) => (Number.isFinite(half[kind]) ? common.count(half[kind], "step") : `more than ${MOST} steps`);
+  const second = `To give it half of the probability takes the Euclidean gradient ${when("euclidean")} and the natural one ${when("natural")}.`;
+  const third = Number.isFinite(crossing.euclidean)
+    ? ` Small steps would need α·n = ${format(alpha * crossing.euclidean)} and ${format(alpha * crossing.natural)}, by the closed form for two actions.`
+    : start.some((p) => p === 0)
+      ? " An action of probability 0 keeps it."
+      : "";
+  return `${first} ${second}${third}`;
+}
+
+// The view ---------------------------------------------------------------------------------------------------------
+
+// A table of two columns, one a kind.
+function pairTable(rows) {
+  const { node, heads, cells } = table(
+    KINDS.map((kind) => NAMES[kind]),
+    rows,
+  );
+  KINDS.forEach((kind, i) => {
+    for (const cell of [heads[i], ...Object.values(cells).map((line) => line[i])]) cell.className = `rl-of-${kind}`;
+  });
+  const show = (name, values, say = scientific) => {
+    for (const [i, kind] of KINDS.entries()) tell(cells[name][i], say(values[kind]));
+  };
+  return { node, show };
+}
+
+const LEGENDS = {
+  gaussian: [
+    ["rl-key-plain", "Euclidean: step, path, circle dᵀd = 2δ"],
+    ["rl-key-improved", "natural: step, path, ellipse dᵀFd = 2δ"],
+    ["rl-key-exact", "KL = δ, exact"],
+    ["rl-key-level", "equal η"],
+    ["", "Drag the policy (dot) and the target c (triangle)."],
+  ],
+  softmax: [
+    ["rl-key-plain", "Euclidean"],
+    ["rl-key-improved", "natural"],
+    ["rl-key-exact", "start"],
+    ["rl-key-level", "equal η"],
+    ["", "Drag the start (dot) in the triangle, and n along the curves."],
+  ],
+};
+const TITLES = {
+  gaussian: ["Seen in (μ, σ)", "Seen in (μ, log σ)", "The policy before and after a step"],
+  softmax: ["The triangle of policies", "η after n steps", "The policy at the start and after n steps"],
+};
+const ROWS = {
+  gaussian: {
+    kl: "KL of one step",
+    etaStep: "η after one step",
+    etaEnd: "η after n steps",
+    apart: "gap σ to log σ, one step",
+    halved: "… with half of α",
+    ratio: "… which divides by",
+    pathsApart: "gap σ to log σ, n steps",
+  },
+  softmax: {
+    kl: "KL of one step",
+    etaStep: "η after one step",
+    etaEnd: "η after n steps",
+    best: "π(best) after n steps",
+    half: "steps until that is ½",
+    crossing: "closed form (2 actions)",
+  },
+};
+
+/** @param {common.Place} place */
+export function render({ model, el, link }) {
+  const set = (settings) => common.write(model, settings);
+  const clamp = (name, x) => common.fit(model, name, x, 12);
+
+  let goal = 0; // the number of steps that playing goes to
+  const player = common.player(
+    () => {
+      const steps = model.get("steps");
+      if (steps >= goal) return undefined;
+      set({ steps: common.motion.matches ? goal : Math.min(goal, steps + Math.max(1, Math.round(goal / 90))) });
+      return 45;
+    },
+    () => request(),
+    () => {
+      const { steps, preset } = common.read(model, ["steps"]);
+      const own = model.get("_presets")[preset].settings.steps;
+      goal = steps < own ? own : Math.max(1, steps);
+      if (steps >= goal) set({ steps: 0 });
+    },
+  );
+
+  // Controls -------------------------------------------------------------------------------------------------------
+
+  const change = (settings) => {
+    if (player.running()) player.stop();
+    set(settings);
+  };
+  const presetRow = common.presetRow(model, player);
+  const views = { gaussian: "Gaussian policy", softmax: "Softmax policy" };
+  const chooseView = chips("View", views, (view) => change({ view }));
+  const sliders = common.settingSliders(model, {
+    mu: "μ, mean of the policy",
+    sigma: "σ, standard deviation of the policy",
+    c: "c, the target",
+    delta: "δ, KL of the trust region",
+    bend: "k, bends u = (σᵏ−1)/k; 0: log σ, 1: σ",
+    alpha: "α, step",
+  });
+  // The number of steps leads in one view and comes late in the other.
+  const steps = ["gaussian", "softmax"].map(() =>
+    common.settingSlider(model, "steps", "n, number of steps", {
+      step: 0.01,
+      toSlider: Math.sqrt,
+      fromSlider: (x) => Math.round(x * x),
+      change: (n) => change({ steps: n }),
+    }),
+  );
+  const actions = [0, 1, 2];
+  const probabilities = actions.map((i) =>
+    common.settingSlider(model, "start", `π₀(a${subscript(i + 1)}), probability at the start`, {
+      change: (x) => set({ start: withProbability(model.get("start"), i, x) }),
+    }),
+  );
+  const rewards = common.listSliders(
+    model,
+    "rewards",
+    actions.map((i) => `r(a${subscript(i + 1)}), reward`),
+  );
+  const toRegion = common.button("region", "", () => {
+    const { regionAlpha } = gaussianState(common.read(model));
+    set({ alpha: clamp("alpha", regionAlpha) });
+  });
+  const regionRow = row("Natural step that has the size of the ellipse", toRegion);
+  const first = { gaussian: [sliders.bend.node], softmax: [steps[1].node] };
+  const own = {
+    gaussian: [...["mu", "sigma", "c", "delta"].map((name) => sliders[name].node), steps[0].node, regionRow],
+    softmax: [0, 1, 2].flatMap((i) => [probabilities[i].node, rewards[i].node]),
+  };
+  const leading = element(
+    "div",
+    { class: "rl-controls rl-leading" },
+    ...first.gaussian,
+    ...first.softmax,
+    sliders.alpha.node,
+  );
+  const controls = element("div", { class: "rl-controls" }, ...own.gaussian, ...own.softmax);
+
+  // Panels ---------------------------------------------------------------------------------------------------------
+
+  const legend = stack("rl-legend", { gaussian: keys(...LEGENDS.gaussian), softmax: keys(...LEGENDS.softmax) });
+  const holders = [0, 1, 2].map(() => {
+    const { title, holder: gaussian, node } = panel();
+    const softmax = element("div", { class: "rl-picture" });
+    node.append(softmax);
+    return { title, gaussian, softmax, node };
+  });
+  const tables = { gaussian: pairTable(ROWS.gaussian), softmax: pairTable(ROWS.softmax) };
+  const tablePair = stack("", { gaussian: tables.gaussian.node, softmax: tables.softmax.node });
+  const numbers = panel("The numbers");
+  numbers.holder.replaceWith(tablePair.node);
+  const nodes = holders.map(({ node }) => node);
+  const { node: foot, announce, say } = common.foot(link, () => common.linked(model, CALLED));
+  const top = element("div", { class: "rl-top" }, chooseView.node, player.node);
+  const root = common.stage(el, {
+    kind: "rl-two rl-natural",
+    view: "natural-gradient",
+    parts: [presetRow.node, top, legend.node, ...nodes.slice(0, 2), leading, nodes[2], numbers.node, controls, foot],
+    announce,
+  });
+
+  const movePolicy = (to) =>
+    set(Object.fromEntries(Object.entries(to).map(([name, x]) => [name, common.fit(model, name, x, 3)])));
+  const reach = (name) => common.limits(model, name);
+  const drawPlanes = [false, true].map((log, i) => makePlane(holders[i].gaussian, { log, move: movePolicy, reach }));
+  const drawDensities = makeDensities(holders[2].gaussian);
+  const drawTriangle = makeTriangle(holders[0].softmax, (p) => set({ start: p }));
+  const drawReturns = makeReturns(holders[1].softmax, (steps) => change({ steps }));
+  const drawBars = makeBars(holders[2].softmax);
+
+  function draw(sizes) {
+    const now = common.read(model);
+    const { view, preset } = now;
+    const gaussian = view === "gaussian";
+    for (const { gaussian: one, softmax: other } of holders) {
+      one.hidden = !gaussian;
+      other.hidden = gaussian;
+    }
+    const range = RANGES.find((most) => most >= now.steps) ?? reach("steps")[1];
+    /** @type {any} */
+    const state = gaussian ? gaussianState(now) : softmaxState(now, range);
+    const { kl, etaStep, etaEnd } = state;
+    const words = gaussian ? gaussianSentence(now, state) : softmaxSentence(now, state);
+
+    if (gaussian) {
+      for (const drawPlane of drawPlanes) drawPlane(now, state, sizes.plane);
+      drawDensities(now, state, sizes.low);
+    } else {
+      drawTriangle(now, state, sizes.plane);
+      drawReturns(now, state, range, sizes.plane);
+      drawBars(now, state, sizes.low);
+    }
+
+    presetRow.show(preset);
+    chooseView.show(view);
+    player.show();
+    for (const [name, control] of Object.entries(sliders)) control.show(now[name]);
+    for (const control of steps) control.show(now.steps);
+    for (const [i, control] of probabilities.entries()) control.show(now.start[i]);
+    for (const [i, control] of rewards.entries()) control.show(now.rewards[i]);
+    for (const name of ["gaussian", "softmax"])
+      for (const node of [...first[name], ...own[name]]) node.hidden = name !== view;
+    legend.show(view);
+    tablePair.show(view);
+
+    for (const [i, { title }] of holders.entries()) tell(title, TITLES[view][i]);
+    const { show } = tables[view];
+    const number = (x) => (Number.isFinite(x) ? scientific(x) : "no policy");
+    show("kl", kl, number);
+    show("etaStep", etaStep, number);
+    show("etaEnd", etaEnd, number);
+    if (gaussian) {
+      show("apart", state.apart, number);
+      show("halved", state.halved, number);
+      show(
+        "ratio",
+        both((_, kind) => state.apart[kind] / state.halved[kind]),
+      );
+      show("pathsApart", state.pathsApart, number);
+      const alpha = Number(state.regionAlpha.toPrecision(3));
+      const reachable = alpha === clamp("alpha", alpha);
+      toRegion.textContent = `Set α to ${format(alpha)}${reachable ? "" : ": too large"}`;
+      toRegion.disabled = !reachable;
+    } else {
+      show(
+        "best",
+        both((_, kind) => state.ends[kind][state.best]),
+      );
+      show("half", state.half, (n) => (Number.isFinite(n) ? String(n) : `over ${MOST}`));
+      show("crossing", state.crossing);
+    }
+
+    say(words);
+    const pair = ({ euclidean, natural }) => [euclidean, natural].join();
+    Object.assign(root.dataset, {
+      preset,
+      shows: view,
+      steps: now.steps,
+      kl: pair(kl),
+      eta: pair(etaEnd),
+      ...(gaussian
+        ? {
+            euclidean: state.paths.euclidean.at(-1).join(),
+            natural: state.paths.natural.at(-1).join(),
+            apart: pair(state.apart),
+            halved: pair(state.halved),
+            paths: pair(state.pathsApart),
+            region: state.regionAlpha,
+          }
+        : {
+            euclidean: state.ends.euclidean.join(),
+            natural: state.ends.natural.join(),
+            half: pair(state.half),
+            crossing: pair(state.crossing),
+          }),
+      playing: player.running(),
+    });
+  }
+
+  const fit = (width) => {
+    const [columns, column] = common.columnsIn(width);
+    return { plane: column, low: [column, columns === 1 ? 200 : 230] };
+  };
+  const { request, begin } = common.follow(model, root, { fit, draw, timers: [player, announce] });
+  return begin();
+}

@@ -1,0 +1,365 @@
+// Occupancy: the policies of two states and two actions as a square, their occupancies as a polygon, linked both ways,
+// and over them a reward that turns, two ways to mix, or a temperature that falls.
+import * as common from "../shared/common.js";
+import { chips, element, format, keys, panel, scientific, slider, stack, table, tell } from "../shared/controls.js";
+import * as numerics from "./numerics.js";
+import { makeGraph, makePolygon, makeSquare } from "./pictures.js";
+
+const CALLED = { pi_new: "new", ahead: "to" }; // in a link
+const LEVELS = 9;
+const BESIDE = [0.5, 1 / 3, 0.2, 0.1, 0.04, 0.01, 1e-3, 1e-5]; // along a level line, from its ends
+
+const between = (low, high, x) => Math.min(high, Math.max(low, x));
+
+// What the numbers are ---------------------------------------------------------------------------------------------
+
+function compute(now) {
+  const { pi, pi_new: other, share, view, gamma, r, alpha } = now;
+  const rho = numerics.occupancy(now, pi);
+  const rhos = numerics.polygon(now);
+  const returns = rhos.map((one) => numerics.expectedReturn(now, one));
+  const direction = numerics.rewardDirection(now);
+  const size = Math.max(...returns.map(Math.abs)) + Math.max(...direction.map(Math.abs)) * numerics.mass(now);
+  const flat = Math.max(...direction.map(Math.abs)) <= 1e-12 * Math.max(1, ...r.flat().map(Math.abs));
+  /** @type {any} */
+  const state = {
+    now,
+    rho,
+    residual: numerics.flowResidual(now, rho),
+    eta: numerics.expectedReturn(now, rho),
+    rhos,
+    corners: rhos.map(numerics.plane),
+    returns,
+    best: numerics.bestCorners(now, returns),
+    direction,
+    angle: flat ? NaN : (Math.atan2(direction[1], direction[0]) * 180) / Math.PI,
+    jumps: numerics.jumps(now),
+    levels: [],
+    curves: [],
+  };
+  // Corners at one place share their names; η = origin + direction·(ρ(0,1), ρ(1,1)).
+  state.names = state.corners.map(([x, y]) =>
+    numerics.NAMES.filter(
+      (_, j) => Math.hypot(state.corners[j][0] - x, state.corners[j][1] - y) * (1 - gamma) < 1e-6,
+    ).join(" = "),
+  );
+  state.origin = returns[0] - direction[0] * state.corners[0][0] - direction[1] * state.corners[0][1];
+  const [low, high] = [Math.min(...returns), Math.max(...returns)];
+  if (high - low > 1e-9 * size)
+    for (let i = 1; i <= LEVELS; i++) {
+      const ends = numerics.levelLine(state.corners, returns, low + ((high - low) * i) / (LEVELS + 1));
+      if (!ends) continue;
+      state.levels.push(ends.map((point) => point.map((x) => x * (1 - gamma))));
+      const shares = [...BESIDE.toReversed(), ...BESIDE.slice(1).map((x) => 1 - x)];
+      const fine = shares.flatMap((x, j) => (j + 1 < shares.length ? [x, (x + shares[j + 1]) / 2] : [x]));
+      state.curves.push(
+        fine.map((x) => {
+          const point = ends[0].map((u, k) => (1 - x) * u + x * ends[1][k]);
+          const inside = numerics.fromPlane(now, point).map((row) => row.map((u) => Math.max(0, u)));
+          return numerics.policyFromOccupancy(inside, pi);
+        }),
+      );
+    }
+  const reach = Math.hypot(...direction) * Math.max(...state.corners.map(([x, y]) => Math.hypot(x, y))) || 1;
+  state.heights = view === "reward" ? { low: state.origin - reach, high: state.origin + reach } : { low, high };
+  if (view === "mixing") {
+    state.rhoNew = numerics.occupancy(now, other);
+    state.etaNew = numerics.expectedReturn(now, state.rhoNew);
+    state.mixture = numerics.mix(now, pi, other, share);
+    state.mixed = Array.from({ length: 61 }, (_, i) => numerics.mix(now, pi, other, i / 60));
+  }
+  if (view === "temperature") {
+    const at = (temperature) => {
+      const best = numerics.softPolicy(now, temperature);
+      return { alpha: temperature, pi: best };
+    };
+    state.cooled = Array.from({ length: 61 }, (_, i) => at(20 * 10 ** (-i / 20)));
+    state.soft = at(alpha);
+    state.soft.rho = numerics.occupancy(now, state.soft.pi);
+  }
+  return state;
+}
+
+// The rewards with the arrow turned to `degrees`: only r(·,1) moves.
+function turned({ r }, direction, degrees, [least, most]) {
+  const angle = (degrees * Math.PI) / 180;
+  const length = Math.hypot(...direction) > 1e-9 ? Math.hypot(...direction) : 1;
+  const to = [length * Math.cos(angle), length * Math.sin(angle)];
+  return r.map(([none, one], s) => {
+    const next = Number((one + to[s] - direction[s]).toFixed(6));
+    return [none, between(least, most, next)];
+  });
+}
+
+// Links ------------------------------------------------------------------------------------------------------------
+
+export const restore = (model, asked) => common.restore(model, asked, CALLED);
+
+// Words ------------------------------------------------------------------------------------------------------------
+
+const pair = ([p, q]) => `(${format(p)}, ${format(q)})`;
+const nameOf = (k) => numerics.NAMES[k];
+const and = (items) =>
+  items.length < 3 ? items.join(" and ") : `${items.slice(0, -1).join(", ")} and ${items.at(-1)}`;
+const residualOf = (now, residual) => {
+  const most = Math.max(...residual.map(Math.abs));
+  return most <= 1e-13 * numerics.mass(now) ? "0" : scientific(most);
+};
+
+function rewardWords(_, { angle, best, returns, jumps, names }) {
+  const top = format(Math.max(...returns));
+  if (Number.isNaN(angle)) return `The reward has no direction: every policy has η = ${top}.`;
+  const places = [...new Set(best.map((k) => names[k]))];
+  if (places.length > 1)
+    return `The corners ${and(places)} are equally good with η = ${top}, and so is every point between them: the reward is at right angles to that side.`;
+  if (!jumps.length) return `The corner ${places[0]} is best with η = ${top}: all policies have the same occupancy.`;
+  const called = (name) => names[numerics.NAMES.indexOf(name)];
+  const ahead = jumps.map(([degrees, from, to]) => ({ turn: (((degrees - angle) % 360) + 360) % 360, from, to }));
+  ahead.sort((a, b) => a.turn - b.turn);
+  const [next, last] = [ahead[0], ahead.at(-1)];
+  return `The corner ${places[0]} is best with η = ${top}. The best jumps to ${called(next.to)} when the reward turns ${format(next.turn)}° anticlockwise, and to ${called(last.from)} when it turns ${format(360 - last.turn)}° clockwise.`;
+}
+
+function mixingWords(now, { eta, etaNew, mixture }) {
+  const { share, pi, pi_new: other } = now;
+  const [one, two] = ["policies", "occupancies"].map((kind) => numerics.expectedReturn(now, mixture[kind]));
+  const same = Math.abs(one - two) <= 1e-9 * Math.max(1, Math.abs(one), Math.abs(two));
+  if (pi.join() === other.join()) return "π and π′ are the same, and so are all their mixtures.";
+  const times = (weight, value) => `${format(weight)}·${value < 0 ? `(${format(value)})` : format(value)}`;
+  const average = `${times(1 - share, eta)} + ${times(share, etaNew)}`;
+  return `At λ = ${format(share)} the mixed policies have η = ${format(one)}, the mixed occupancies ${same ? "the same, " : ""}${format(two)} = ${average}. These belong to the policy ${pair(mixture.policy)}; the mixed policies are ${pair(mixture.mixed)}.`;
+}
+
+function coolingWords(now, { soft, best, returns, names }) {
+  const eta = numerics.expectedReturn(now, soft.rho);
+  const places = [...new Set(best.map((k) => names[k]))];
+  const where = places.length > 1 ? `what lies between ${and(places)}` : `the corner ${places[0]}`;
+  return `At temperature α = ${format(now.alpha)} the best of Σρr + αH(ρ) is inside: it takes action 1 with probabilities ${pair(soft.pi)} and has η = ${format(eta)}. As α falls it goes to ${where}, where η = ${format(Math.max(...returns))}.`;
+}
+
+function sentence(now, state) {
+  const { rho, eta, residual } = state;
+  const four = rho.map((row) => row.map(format).join(", ")).join("; ");
+  const first = `π takes action 1 with probability ${format(now.pi[0])} in state 0 and ${format(now.pi[1])} in state 1. Its ρ = (${four}) sums to 1/(1−γ) = ${format(rho.flat().reduce((sum, x) => sum + x, 0))}, flow residual ${residualOf(now, residual)}, and its return is Σρr = ${format(eta)}.`;
+  const empty = [0, 1].find((s) => rho[s][0] + rho[s][1] === 0);
+  const second =
+    empty === undefined ? "" : ` State ${empty} is never visited: ρ is the same whatever π(1|${empty}) is.`;
+  const third = { reward: rewardWords, mixing: mixingWords, temperature: coolingWords }[now.view](now, state);
+  return `${first}${second} ${third}`;
+}
+
+// The view ---------------------------------------------------------------------------------------------------------
+
+const ROWS = {
+  p0: "π(1|0)",
+  p1: "π(1|1)",
+  r00: "ρ(0,0)",
+  r01: "ρ(0,1)",
+  r10: "ρ(1,0)",
+  r11: "ρ(1,1)",
+  sum: "sum",
+  flow: "flow residual",
+  eta: "η = Σρr",
+  entropy: "H(ρ), nats",
+};
+const CORNER = ["", "Corner ab: action a in state 0, b in state 1."];
+const LEGENDS = {
+  reward: [
+    ["rl-key-dot", "π and its ρ"],
+    ["rl-key-level", "equal η"],
+    ["rl-key-improved", "best corner"],
+    CORNER,
+    ["", "Drag the dot in either picture, and the arrow."],
+  ],
+  mixing: [
+    ["rl-key-dot", "π"],
+    ["rl-key-dot rl-key-other", "π′"],
+    ["rl-key-exact", "policies mixed"],
+    ["rl-key-mixed", "occupancies mixed"],
+    CORNER,
+    ["", "Drag both dots in either picture."],
+  ],
+  temperature: [
+    ["rl-key-dot", "π and its ρ"],
+    ["rl-key-improved", "best with entropy, at every α"],
+    ["rl-key-level", "equal η"],
+    CORNER,
+  ],
+};
+const TITLES = {
+  reward: "η of the corners as the reward turns",
+  mixing: "η of both mixtures",
+  temperature: "The optimum as it cools",
+};
+
+// The table of numbers: show(now, columns), up to four columns [name, class, policy, ρ].
+function makeNumbers() {
+  const { node, heads, cells } = table(["", "", "", ""], ROWS);
+  node.classList.add("rl-columns");
+  function show(now, columns) {
+    heads.forEach((head, i) => {
+      const column = columns[i];
+      for (const one of [head, ...Object.values(cells).map((line) => line[i])]) {
+        one.hidden = !column;
+        one.className = column ? column[1] : "";
+      }
+      if (!column) return;
+      const [name, , pi, rho] = column;
+      tell(head, name);
+      const flat = rho.flat();
+      const texts = [...pi, ...flat, flat.reduce((sum, x) => sum + x, 0)].map(format);
+      texts.push(residualOf(now, numerics.flowResidual(now, rho)));
+      texts.push(format(numerics.expectedReturn(now, rho)), format(numerics.entropy(rho)));
+      for (const [k, line] of Object.values(cells).entries()) tell(line[i], texts[k]);
+    });
+  }
+  return { node, show };
+}
+
+/** @param {common.Place} place */
+export function render({ model, el, link }) {
+  const set = (settings) => common.write(model, settings);
+
+  // Controls -------------------------------------------------------------------------------------------------------
+
+  const presetRow = common.presetRow(model);
+  const chooseView = chips("View", { reward: "Reward", mixing: "Mixing", temperature: "Temperature" }, (view) =>
+    set({ view }),
+  );
+  const turn = (degrees) => {
+    const now = common.read(model);
+    const wrapped = degrees > 180 || degrees < -180 ? (((degrees % 360) + 540) % 360) - 180 : degrees;
+    set({ r: turned(now, numerics.rewardDirection(now), wrapped, common.limits(model, "r")) });
+  };
+  const one = (name, text) => common.settingSlider(model, name, text);
+  const list = (name, labels) => common.listSliders(model, name, labels);
+  const sliders = {
+    angle: slider({ label: "φ, direction of the reward (degrees)", min: -180, max: 180, step: 1, change: turn }),
+    share: one("share", "λ, share of π′"),
+    alpha: one("alpha", "α, temperature"),
+    gamma: one("gamma", "γ, discount"),
+    start: one("start", "ρ₀(1), share that starts in state 1"),
+  };
+  const policy = list("pi", ["π(1|0), action 1 in state 0", "π(1|1), action 1 in state 1"]);
+  const other = list("pi_new", ["π′(1|0), the other policy", "π′(1|1), the other policy"]);
+  const rewards = list(
+    "r",
+    [0, 1].map((s) => [0, 1].map((a) => `r(${s},${a}), reward of action ${a}`)),
+  );
+  const reward = rewards.map(([, ofOne]) => ofOne); // that of action 0 is not offered
+  const ahead = list(
+    "ahead",
+    [0, 1].map((s) => [0, 1].map((a) => `P(1|${s},${a}), from ${s} by action ${a} to 1`)),
+  );
+  const own = {
+    reward: [sliders.angle.node],
+    mixing: [sliders.share.node],
+    temperature: [sliders.alpha.node],
+  };
+  const leading = element("div", { class: "rl-controls rl-leading" }, sliders.gamma.node, ...Object.values(own).flat());
+  const controls = element(
+    "div",
+    { class: "rl-controls" },
+    ...policy.map(({ node }) => node),
+    ...[...reward, ...other].map(({ node }) => node),
+    sliders.start.node,
+    ...ahead.flat().map(({ node }) => node),
+  );
+
+  // Panels ---------------------------------------------------------------------------------------------------------
+
+  const note = common.makeNotes(model);
+  const legend = stack(
+    "rl-legend",
+    Object.fromEntries(Object.entries(LEGENDS).map(([view, entries]) => [view, keys(...entries)])),
+  );
+  const panels = [0, 1, 2].map(() => panel());
+  const numbers = makeNumbers();
+  const numbersPanel = panel("The numbers");
+  numbersPanel.holder.replaceWith(numbers.node);
+  const nodes = panels.map(({ node }) => node);
+  const { node: foot, announce, say } = common.foot(link, () => common.linked(model, CALLED));
+  const top = element("div", { class: "rl-top" }, chooseView.node);
+  const root = common.stage(el, {
+    kind: "rl-two rl-occupancy",
+    view: "occupancy",
+    parts: [
+      ...[presetRow.node, note.node, top, legend.node, ...nodes.slice(0, 2), leading],
+      ...[nodes[2], numbersPanel.node, controls, foot],
+    ],
+    announce,
+  });
+
+  const move = (name, pi) => set({ [name]: pi });
+  const drawSquare = makeSquare(panels[0].holder, move);
+  const drawPolygon = makePolygon(panels[1].holder, move, turn);
+  const drawGraph = makeGraph(panels[2].holder, (view, value) => {
+    if (view === "reward") turn(Math.round(value));
+    else if (view === "mixing") set({ share: common.fit(model, "share", value, 3) });
+    else set({ alpha: common.fit(model, "alpha", Number(value.toPrecision(3))) });
+  });
+
+  function draw(sizes) {
+    const now = common.read(model);
+    const state = compute(now);
+    const { view, preset } = now;
+    drawSquare(now, state, sizes.plane);
+    drawPolygon(now, state, sizes.plane);
+    drawGraph(now, state, sizes.low);
+
+    presetRow.show(preset);
+    chooseView.show(view);
+    for (const name of ["share", "alpha", "gamma", "start"]) sliders[name].show(now[name]);
+    sliders.angle.show(Number(state.angle.toFixed(2)));
+    for (const [s, control] of policy.entries()) control.show(now.pi[s]);
+    for (const [s, control] of other.entries()) control.show(now.pi_new[s]);
+    for (const [s, control] of reward.entries()) control.show(now.r[s][1]);
+    for (const [s, row] of ahead.entries()) for (const [a, control] of row.entries()) control.show(now.ahead[s][a]);
+    note.show(preset);
+    legend.show(view);
+    for (const [name, controls] of Object.entries(own)) for (const node of controls) node.hidden = name !== view;
+    for (const { node } of reward) node.hidden = view === "mixing";
+    for (const { node } of other) node.hidden = view !== "mixing";
+    for (const [i, text] of ["All policies", "Their occupancies", TITLES[view]].entries()) tell(panels[i].title, text);
+
+    const best = state.best[0];
+    const optimum = [`best, ${nameOf(best)}`, "rl-of-natural", numerics.CORNERS[best], state.rhos[best]];
+    const mine = ["π", "", now.pi, state.rho];
+    const columns = {
+      reward: () => [mine, optimum],
+      mixing: () => [
+        mine,
+        ["π′", "rl-of-other", now.pi_new, state.rhoNew],
+        ["mixed π", "", state.mixture.mixed, state.mixture.policies],
+        ["mixed ρ", "rl-of-other", state.mixture.policy, state.mixture.occupancies],
+      ],
+      temperature: () => [mine, ["best at α", "rl-of-natural", state.soft.pi, state.soft.rho], optimum],
+    }[view]();
+    numbers.show(now, columns);
+
+    say(sentence(now, state));
+    Object.assign(root.dataset, {
+      preset,
+      shows: view,
+      pi: now.pi.join(),
+      rho: state.rho.flat().join(),
+      eta: state.eta,
+      residual: state.residual.join(),
+      corners: state.rhos.flat(2).join(),
+      returns: state.returns.join(),
+      best: state.best.map(nameOf).join(),
+      direction: state.direction.join(),
+      jumps: state.jumps.map(([degrees]) => degrees).join(),
+      policies: state.mixture ? state.mixture.policies.flat().join() : "",
+      occupancies: state.mixture ? state.mixture.occupancies.flat().join() : "",
+      mixed: state.mixture ? state.mixture.policy.join() : "",
+      soft: state.soft ? state.soft.rho.flat().join() : "",
+    });
+  }
+
+  const fit = (width) => {
+    const [columns, column] = common.columnsIn(width);
+    return { plane: Math.min(column, 480), low: [column, columns === 1 ? 230 : 250] };
+  };
+  return common.follow(model, root, { fit, draw, timers: [announce] }).begin();
+}

@@ -1,0 +1,320 @@
+// QProp: the advantages of one state and the line that a critic takes from them, the parabola of the gradient's
+// variance in the weight κ, estimates that keep their mean or lose it, and the rules that choose κ.
+
+import * as common from "../shared/common.js";
+import { makeBowl, makeHeaps, makeScatter } from "../shared/control_pictures.js";
+import { chips, element, format, keys, panel, row, table, tell } from "../shared/controls.js";
+import { makeNormals } from "../shared/dice.js";
+import * as numerics from "./numerics.js";
+
+const BATCHES = 160; // as in rlbook/widgets/q_prop.py
+const SHOWN = 400; // points of the scatter
+const ACTIONS = [-4, 4]; // what is seen of a − μ
+const RULES = {
+  none: "none",
+  full: "full",
+  conservative: "conservative",
+  aggressive: "aggressive",
+  adaptive: "adaptive K/W",
+  optimal: "gradient’s best",
+};
+const SINGLE = { conservative: "1{ÂĀ > 0}", aggressive: "sign(ÂĀ)" };
+
+// What the numbers are ---------------------------------------------------------------------------------------------
+
+function compute(now, samples, most) {
+  const { q, weight, rule, n } = now;
+  const estimates = (...how) => numerics.batchGradients(now, q, ...how, samples, most, n);
+  const bias = numerics.singleSampleBias(now, q, "conservative");
+  const single = { conservative: bias, aggressive: 2 * bias };
+  const fixed = rule === "fixed";
+  return {
+    fixed,
+    truth: numerics.gradientMean(now),
+    variance: numerics.gradientVariance(now, q, weight),
+    plain: numerics.gradientVariance(now, q, 0),
+    full: numerics.gradientVariance(now, q, 1),
+    floor: numerics.gradientFloor(now),
+    noise: numerics.noiseFloor(now),
+    moments: numerics.controlMoments(now, q),
+    weights: numerics.ruleWeights(now, q),
+    single,
+    bias: fixed ? 0 : single[rule],
+    estimates: { plain: estimates(0, "fixed"), now: estimates(weight, rule) },
+  };
+}
+
+// Links ------------------------------------------------------------------------------------------------------------
+
+export const { restore } = common;
+
+// Words ------------------------------------------------------------------------------------------------------------
+
+const rounded = (x) => format(Number(x.toPrecision(2)));
+
+function sentence(now, { fixed, truth, variance, plain, floor, noise, moments: [K, W], weights, bias }) {
+  const { weight, rule, q, c3 } = now;
+  const ratio = variance / plain;
+  const share = ratio < 0.995 ? `${Math.round(100 * ratio)} % of` : ratio > 1.005 ? `${format(ratio)} times` : "about";
+  const compared = weight === 0 ? "that of no control" : `${share} that of no control, ${format(plain)}`;
+  const first = fixed
+    ? `With κ = ${format(weight)} the variance of one ĝ is ${format(variance)}, ${compared}; the mean stays at c₁/σ = ${format(truth)}.`
+    : `The rule ${SINGLE[rule]} looks at the sample, and so at the action: the mean is ${format(truth + bias)} instead of ${format(truth)}, a bias of ${rounded(bias)} that no number of samples takes away.`;
+  const second =
+    q === 0
+      ? "A critic of slope 0 is no control."
+      : Math.abs(K) > W / 2
+        ? `|K| = ${format(Math.abs(K))} is over W/2 = ${format(W / 2)}: with κ = ${K > 0 ? 1 : "−1"}, Â − κĀ varies less than Â.`
+        : `|K| = ${format(Math.abs(K))} is not over W/2 = ${format(W / 2)}: neither with κ = 1 nor with −1 does Â − κĀ vary less than Â.`;
+  const best =
+    q === 0
+      ? ""
+      : c3 === 0
+        ? ` Lowest at κ = K/W = ${format(weights.adaptive)}:`
+        : ` Lowest at κ = ${format(weights.optimal)}, not at K/W = ${format(weights.adaptive)}:`;
+  const part = floor - noise < 1e-9 ? "all of it τ²/σ²," : `of which ${format(noise)} is τ²/σ²,`;
+  const third = q === 0 ? "" : `${best} ${format(floor)}, ${part} out of reach of every function of state and action.`;
+  return `${first} ${second}${third}`;
+}
+
+// The view ---------------------------------------------------------------------------------------------------------
+
+/** @param {common.Place} place */
+export function render({ model, el, link }) {
+  const set = (settings) => common.write(model, settings);
+  const edit = (settings) => set({ ...settings, ...("weight" in settings ? { rule: "fixed" } : {}) });
+  const put = (name) => (x) => edit({ [name]: common.fit(model, name, x, 3) });
+  const nudge =
+    (name, step = 0.05) =>
+    (steps) =>
+      put(name)(model.get(name) + step * steps);
+  const reach = (name) => common.limits(model, name);
+  const reachable = (weight) => weight >= reach("weight")[0] && weight <= reach("weight")[1];
+
+  // Controls -------------------------------------------------------------------------------------------------------
+
+  const presetRow = common.presetRow(model);
+  const sliders = common.settingSliders(
+    model,
+    {
+      weight: "κ, weight of the control",
+      q: "q, slope of the critic",
+      c1: "c₁, linear part of Â",
+      c2: "c₂, quadratic part",
+      c3: "c₃, cubic part",
+      tau: "τ, noise after the action",
+      sigma: "σ of the policy",
+      n: "n, samples that an estimate averages",
+    },
+    edit,
+  );
+  const chooseRule = chips("Weight by the state", RULES, (name) => {
+    const now = common.read(model);
+    set({ weight: numerics.ruleWeights(now, now.q)[name], rule: "fixed" });
+  });
+  const chooseSingle = chips("Weight by the sample", SINGLE, (rule) => set({ rule }));
+  const again = common.dice(model, "Other samples", "again");
+  const leading = element(
+    "div",
+    { class: "rl-controls rl-leading" },
+    sliders.weight.node,
+    sliders.q.node,
+    row("κ by the state: a rule of K and W", chooseRule.node),
+    row("κ by each sample itself", chooseSingle.node),
+  );
+  const controls = element(
+    "div",
+    { class: "rl-controls" },
+    ...["c1", "c2", "c3", "tau", "sigma", "n"].map((name) => sliders[name].node),
+    row("The dice", again),
+  );
+
+  // Panels ---------------------------------------------------------------------------------------------------------
+
+  const notes = common.makeNotes(model);
+  const legend = keys(
+    ["rl-key-sample", "samples, estimates"],
+    ["rl-key-exact", "exact: E[Â|a], the mean c₁/σ"],
+    ["rl-key-control", "κĀ; what it leaves: bars are 2 sd"],
+    ["rl-key-control rl-key-dots", "Ā = q(a − μ)"],
+    ["rl-key-plain", "no control"],
+    ["rl-key-bound", "lowest"],
+    ["", "Drag both lines and the point on the parabola."],
+  );
+  legend.classList.add("rl-legend");
+  const panels = ["What the critic takes from Â", "The variance of ĝ", "", "The rules"].map((title) => panel(title));
+  const holders = panels.map(({ holder }) => holder);
+  const singles = Object.fromEntries(Object.entries(SINGLE).map(([name, text]) => [`single-${name}`, text]));
+  const { node: rules, cells, lines } = table(["κ", "variance", "bias"], { ...RULES, ...singles });
+  rules.classList.add("rl-columns");
+  holders[3].replaceWith(rules);
+  const nodes = panels.map(({ node }) => node);
+  const { node: foot, announce, say } = common.foot(link, () => common.linked(model));
+  const root = common.stage(el, {
+    kind: "rl-two rl-qprop",
+    view: "q-prop",
+    parts: [presetRow.node, notes.node, legend, ...nodes.slice(0, 2), leading, ...nodes.slice(2), controls, foot],
+    announce,
+  });
+
+  const turnWeight = (slope) => {
+    const q = model.get("q");
+    if (Math.abs(q) > 1e-3) put("weight")(slope / q);
+  };
+  const drawScatter = makeScatter(holders[0], {
+    x: { domain: ACTIONS, label: "a − μ" },
+    y: { label: "advantage" },
+    centre: [0, 0],
+    lines: [
+      {
+        name: "Slope q of Ā",
+        kind: "rl-control rl-dotted",
+        look: "rl-handle-control",
+        side: -1,
+        limits: reach("q"),
+        turn: put("q"),
+        nudge: nudge("q"),
+      },
+      {
+        name: "Weight κ of κĀ",
+        kind: "rl-control rl-heavy",
+        look: "rl-handle-control",
+        side: 1,
+        limits: reach("weight"),
+        turn: turnWeight,
+        nudge: (steps) => nudge("weight")(model.get("q") < 0 ? -steps : steps),
+      },
+    ],
+  });
+  const drawBowl = makeBowl(holders[1], {
+    x: { domain: reach("weight"), label: "κ, weight of the control" },
+    y: { label: "Var ĝ" },
+    flags: 4,
+    point: { name: "κ", limits: reach("weight"), move: put("weight"), nudge: nudge("weight") },
+  });
+  const drawHeaps = makeHeaps(holders[2], { label: "error of the estimate, ĝ − c₁/σ", count: 2 });
+
+  const [, most] = reach("n");
+  const samples = makeNormals(BATCHES * most);
+  function draw(sizes) {
+    const now = common.read(model);
+    const drawn = samples(now.seed);
+    const state = compute(now, drawn, most);
+    const { preset, weight, q, rule, sigma, tau, c1, c2, c3, n } = now;
+    const { fixed, truth, variance, plain, full, floor, noise, weights, single, bias, estimates } = state;
+    const [z, eps] = drawn;
+
+    const reach = Math.min(2 * sigma, 3.5);
+    const spread = Math.sqrt(c1 * c1 + 2 * c2 * c2 + 6 * c3 * c3 + tau * tau);
+    const rise = numerics.nextLevel(2.4 * spread);
+    const control = { fixed: weight * q, conservative: [q, 0], aggressive: [q, -q] }[rule];
+    drawScatter(
+      {
+        points: z.slice(0, SHOWN).map((x, i) => [sigma * x, numerics.advantageMean(now, x) + tau * eps[i]]),
+        curve: Array.from({ length: 61 }, (_, i) => -4 + (8 * i) / 60).map((x) => [
+          x,
+          numerics.advantageMean(now, x / sigma),
+        ]),
+        domain: [-rise, rise],
+        slopes: [q, control],
+        reach,
+        texts: [
+          [q, `q = ${format(q)}`],
+          [weight, `κ = ${format(weight)}`],
+        ],
+        label: `Advantages of ${SHOWN} sampled actions around their exact mean, the critic's line of slope q = ${format(q)}, and what is taken off, ${fixed ? `a line of slope κq = ${format(weight * q)}` : "a line that each sample chooses"}.`,
+      },
+      sizes.high,
+    );
+    const best = q === 0 ? NaN : weights.optimal;
+    drawBowl(
+      {
+        variance: (kappa) => numerics.gradientVariance(now, q, kappa),
+        at: fixed ? weight : NaN,
+        value: variance,
+        marks: [
+          ["none", 0, "rl-of-plain"],
+          ["full", 1, "rl-baseline"],
+          ["K/W", q === 0 ? NaN : weights.adaptive, "rl-baseline"],
+          ["gradient’s best", c3 === 0 ? NaN : best, "rl-baseline"],
+        ],
+        floor: q === 0 ? plain : floor,
+        floorName: `lowest: ${format(q === 0 ? plain : floor)}`,
+        plain,
+        lowest: [Number.isFinite(best) ? best : 0, floor],
+        band: { name: `τ²/σ² = ${format(noise)}`, at: noise },
+        top: numerics.nextLevel(1.1 * Math.max(plain, full)),
+        text: `κ = ${format(weight)}, variance ${format(variance)}`,
+        label: `The variance of ĝ against κ: ${format(plain)} at 0, ${format(full)} at 1, lowest ${format(floor)}; ${format(noise)} of it is τ²/σ².`,
+      },
+      sizes.high,
+    );
+    const half = numerics.nextLevel(2.7 * Math.sqrt(Math.max(plain, full) / n));
+    const sd = { plain: Math.sqrt(plain / n), now: fixed ? Math.sqrt(variance / n) : NaN };
+    const name = fixed ? `κ = ${format(weight)}` : `κ = ${SINGLE[rule]}`;
+    drawHeaps(
+      {
+        domain: [-half, half],
+        truth: 0,
+        rows: [
+          ["no control", "plain", "rl-plain", 0],
+          [name, "now", "rl-control", bias],
+        ].map(([text, kind, look, mean]) => ({
+          name: `${text}: ${fixed || kind === "plain" ? `sd ${format(sd[kind])}` : `bias ${rounded(bias)}`}`,
+          values: estimates[kind].map((x) => x - truth),
+          mean,
+          sd: sd[kind],
+          kind: `${look} rl-bar`,
+        })),
+        label: `${BATCHES} means of ${n} ĝ around c₁/σ = ${format(truth)}: without control their standard deviation is ${format(sd.plain)}; with ${name} ${fixed ? `it is ${format(sd.now)}, and the mean is the same` : `the mean is off by ${rounded(bias)}`}.`,
+      },
+      sizes.heaps,
+    );
+
+    presetRow.show(preset);
+    notes.show(preset);
+    tell(panels[2].title, n === 1 ? "Single ĝ and their exact mean" : `Means of ${n} ĝ and their exact mean`);
+    for (const [setting, slide] of Object.entries(sliders)) slide.show(now[setting]);
+    const same = Object.keys(RULES).filter((one) => Math.abs(weights[one] - weight) < 1e-9);
+    chooseRule.show(...(fixed ? same : []));
+    chooseSingle.show(rule);
+    for (const chip of chooseRule.node.children) chip.disabled = !reachable(weights[chip.dataset.value]);
+    const fill = (name, texts, chosen) => {
+      for (const [i, text] of texts.entries()) tell(cells[name][i], text);
+      lines[name].classList.toggle("rl-now", chosen);
+    };
+    for (const one of Object.keys(RULES)) {
+      const texts = [format(weights[one]), format(numerics.gradientVariance(now, q, weights[one])), "0"];
+      fill(one, texts, fixed && same.includes(one));
+    }
+    for (const one of Object.keys(SINGLE)) {
+      fill(`single-${one}`, [one === "conservative" ? "0 or 1" : "±1", "–", rounded(single[one])], rule === one);
+    }
+
+    say(sentence(now, state));
+    const mean = (values) => values.reduce((sum, x) => sum + x, 0) / values.length;
+    Object.assign(root.dataset, {
+      preset,
+      rule,
+      variance,
+      mean: truth + bias,
+      bias,
+      floor,
+      noise,
+      weights: Object.keys(RULES)
+        .map((one) => weights[one])
+        .join(),
+      single: Object.keys(SINGLE)
+        .map((one) => single[one])
+        .join(),
+      means: [mean(estimates.plain), mean(estimates.now)].join(),
+    });
+  }
+
+  const fit = (width) => {
+    const [columns, column] = common.columnsIn(width);
+    const one = columns === 1;
+    return { high: [column, one ? 280 : 310], heaps: [column, one ? 220 : 250] };
+  };
+  return common.follow(model, root, { fit, draw, timers: [announce] }).begin();
+}

@@ -1,0 +1,340 @@
+// The pictures of ControlVariate and QProp: samples with lines through them, the bowl of a variance, estimates heaped
+// up over their exact mean and spread, and curves against the number of samples.
+import { format, svgElement } from "./controls.js";
+import { axesX, axesY, changes, frame, onDrag, path, quiet } from "./frame.js";
+import { arrow, dragging, makeHandle, node, put } from "./handles.js";
+import { axisX, axisY, gridX, gridY } from "./plot.js";
+
+const ROW = 14; // height of one row of flags above a bowl, in pixels
+const LOW = 13; // height of a band that has room for its name, in pixels
+const PILE = 5; // width of a column of a heap, in pixels
+
+const between = (low, high, x) => Math.min(high, Math.max(low, x));
+const say = (svg, label) => svg.getAttribute("aria-label") !== label && svg.setAttribute("aria-label", label);
+const dots = (points) => points.map(([x, y]) => `M${x.toFixed(1)},${y.toFixed(1)}h0`).join("");
+
+// A picture that holds handles and can be dragged in every direction.
+function withHandles(base) {
+  base.svg.setAttribute("role", "group");
+  base.svg.classList.add("rl-drag", "rl-free-drag");
+  return base;
+}
+
+const round = (kind = "") => svgElement("circle", { class: `rl-handle ${kind}`, r: 7.5 });
+
+// Samples ----------------------------------------------------------------------------------------------------------
+
+// Points with lines through one centre, which turn by their handles. lines: [{ name, kind, look, side, limits, turn,
+// nudge }]: the classes of stroke and handle, the side of the handle, 1 or −1, turn(slope), and nudge(steps) for keys.
+export function makeScatter(holder, { x: across, y: up, centre, lines }) {
+  const changed = changes();
+  let parts, state;
+  function build(domain, [width, height]) {
+    const base = withHandles(
+      frame(holder, {
+        width,
+        height,
+        x: { domain: across.domain },
+        y: { domain },
+        marks: [
+          gridX({ ...quiet, ticks: 5 }),
+          gridY({ ...quiet, ticks: 5 }),
+          axisX({ ...axesX, ticks: 5, label: across.label }),
+          axisY({ ...axesY, ticks: 5, label: up.label }),
+        ],
+      }),
+    );
+    const make = (kind) => node(base.layer, "path", { class: kind });
+    const points = make("rl-heap");
+    const curve = make("rl-exact");
+    const strokes = lines.map(({ kind }) => make(kind));
+    const handles = lines.map(({ name, limits, look }) => {
+      const handle = makeHandle(base.svg, `${name}: up and down arrow keys turn it`, round(look));
+      put(handle, { "aria-valuemin": limits[0], "aria-valuemax": limits[1] });
+      return handle;
+    });
+    parts = { ...base, points, curve, strokes, handles, invertY: base.svg.scale("y").invert };
+  }
+  // Where a line's handle is: at the reach of its side, or where the line leaves the frame.
+  function grip(side, slope) {
+    const { x, y, top, foot } = parts;
+    const { reach } = state;
+    const rise = slope * side * reach;
+    const room = Math.max(0.01, rise > 0 ? parts.invertY(top + 8) - centre[1] : centre[1] - parts.invertY(foot - 8));
+    const share = Math.min(1, room / Math.abs(rise || 1e-9));
+    return [x(centre[0] + share * side * reach), y(centre[1] + share * rise)];
+  }
+  dragging(
+    holder,
+    lines.map((line, k) => ({
+      node: () => parts.handles[k],
+      at: () => grip(line.side, state.slopes[k]),
+      drag: ([u, v]) =>
+        line.turn((v - centre[1]) / (line.side * Math.max(0.15 * state.reach, line.side * (u - centre[0])))),
+      key: ([dx, dy]) => line.nudge(dy || dx),
+    })),
+    ([px, py]) => [parts.invert(px), parts.invertY(py)],
+  );
+  // slopes: one a line, NaN for none, or several; reach: how far from the centre the handles are.
+  return function draw(given, size) {
+    state = given;
+    const { points, curve, domain, slopes, texts, label } = state;
+    if (changed([...size, ...domain])) build(domain, size);
+    const { x, y, strokes, handles } = parts;
+    parts.points.setAttribute("d", dots(points.map(([u, v]) => [x(u), y(v)])));
+    parts.curve.setAttribute("d", path(curve.map(([u, v]) => [x(u), between(-2e3, 2e3, y(v))])));
+    const [low, high] = across.domain;
+    strokes.forEach((stroke, i) => {
+      const drawn = [slopes[i]].flat().filter(Number.isFinite);
+      const ends = (slope) => [low, high].map((u) => [x(u), y(centre[1] + slope * (u - centre[0]))]);
+      stroke.setAttribute("d", drawn.map((slope) => path(ends(slope))).join(""));
+    });
+    lines.forEach((line, k) => {
+      const there = Number.isFinite(slopes[k]);
+      handles[k].style.display = there ? "" : "none";
+      if (!there) return;
+      handles[k].setAttribute("transform", `translate(${grip(line.side, slopes[k])})`);
+      put(handles[k], { "aria-valuenow": texts[k][0], "aria-valuetext": texts[k][1] });
+    });
+    say(parts.svg, label);
+  };
+}
+
+// The bowl ---------------------------------------------------------------------------------------------------------
+
+// A variance against a weight, with a point on it to drag. `flags` is how many marks there are at most.
+export function makeBowl(holder, { x: across, y: up, flags: count, point }) {
+  const changed = changes();
+  let parts, state;
+  function build(top, [width, height]) {
+    const base = withHandles(
+      frame(holder, {
+        width,
+        height,
+        marginTop: count * ROW + 8,
+        marginRight: 14,
+        x: { domain: across.domain },
+        y: { domain: [0, top] },
+        marks: [
+          gridY({ ...quiet, ticks: 5 }),
+          axisX({ ...axesX, ticks: 5, label: across.label }),
+          axisY({ ...axesY, ticks: 5, label: up.label }),
+        ],
+      }),
+    );
+    const { layer, svg, right, left } = base;
+    const band = node(layer, "rect", { class: "rl-band", x: left, width: right - left });
+    const bandName = node(layer, "text", { class: "rl-label rl-side" });
+    const plain = node(layer, "path", { class: "rl-plain rl-hair" });
+    const floor = node(layer, "path", { class: "rl-bound" });
+    const curve = node(layer, "path", { class: "rl-control rl-heavy" });
+    const floorName = node(svg, "text", { class: "rl-label" });
+    const marks = Array.from({ length: count }, (_, row) => {
+      const group = svgElement("g");
+      const pole = node(group, "path", { class: "rl-pole" });
+      const name = node(group, "text", { class: "rl-label", y: ROW * row + ROW - 2 });
+      const spot = node(group, "circle", { class: "rl-mark", r: 3.5 });
+      layer.before(group);
+      return { group, pole, name, spot };
+    });
+    const handle = makeHandle(svg, `${point.name}: left and right arrow keys move it`, round());
+    put(handle, { "aria-valuemin": point.limits[0], "aria-valuemax": point.limits[1] });
+    parts = { ...base, band, bandName, plain, floor, floorName, curve, marks, handle };
+  }
+  const height = (value) => Math.max(parts.top, parts.y(value));
+  dragging(
+    holder,
+    [
+      {
+        node: () => parts.handle,
+        at: () => [parts.x(state.at), height(state.value)],
+        drag: ([px]) => point.move(parts.invert(px)),
+        key: ([dx, dy]) => point.nudge(dx || dy),
+      },
+    ],
+    (at) => at,
+  );
+  // marks: [name, where, class]; where NaN is left out. at NaN: no point. band: { name, at } from 0 up.
+  return function draw(given, size) {
+    state = given;
+    const { variance, at, value, marks, floor, band, plain, top, lowest, text, label } = state;
+    if (changed([...size, top])) build(top, size);
+    const { x, y, left, right, foot, svg } = parts;
+    const xs = Array.from({ length: 81 }, (_, i) => left + ((right - left) * i) / 80);
+    parts.curve.setAttribute("d", path(xs.map((px) => [px, Math.max(-2e3, y(variance(parts.invert(px))))])));
+    parts.plain.setAttribute("d", `M${left},${y(plain)}H${right}`);
+    parts.floor.setAttribute("d", `M${left},${y(floor)}H${right}`);
+    // The names of the floor and of the band under it stand to either side, the floor's away from the bottom; a band
+    // that is too low for its name gives it to the floor's.
+    const aside = x(lowest[0]) > (left + right) / 2;
+    const sides = [
+      { x: left + 6, "text-anchor": "start" },
+      { x: right - 4, "text-anchor": "end" },
+    ];
+    const rise = band ? foot - Math.max(parts.top, y(band.at)) : 0;
+    parts.band.style.display = rise > 0 ? "" : "none";
+    put(parts.band, { y: foot - rise, height: rise });
+    parts.bandName.style.display = rise >= LOW ? "" : "none";
+    put(parts.bandName, { ...sides[aside ? 1 : 0], y: Math.min(foot - 3, foot - rise + 13) });
+    parts.bandName.textContent = band ? `${band.name}: out of reach` : "";
+    put(parts.floorName, { ...sides[aside ? 0 : 1], y: between(parts.top + 10, foot - 4, y(floor) - 5) });
+    parts.floorName.textContent = band && rise < LOW ? `${state.floorName} (${band.name})` : state.floorName;
+    marks.forEach(([name, where, kind], row) => {
+      const mark = parts.marks[row];
+      const px = x(where);
+      const seen = Number.isFinite(px) && px >= left - 1 && px <= right + 1;
+      mark.group.style.display = seen ? "" : "none";
+      if (!seen) return;
+      const py = y(variance(where));
+      const after = px < (left + right) / 2;
+      mark.group.setAttribute("class", kind);
+      mark.pole.setAttribute("d", `M${px},${ROW * row + 4}V${Math.max(parts.top, py)}`);
+      put(mark.name, { x: px + (after ? 4 : -4), "text-anchor": after ? "start" : "end" });
+      mark.name.textContent = `${name}: ${format(variance(where))}`;
+      put(mark.spot, { cx: px, cy: py });
+      mark.spot.style.display = py < parts.top - 1 ? "none" : "";
+    });
+    const there = Number.isFinite(at);
+    parts.handle.style.display = there ? "" : "none";
+    if (there) {
+      parts.handle.setAttribute("transform", `translate(${x(at)},${height(value)})`);
+      put(parts.handle, { "aria-valuenow": at, "aria-valuetext": text });
+    }
+    say(svg, label);
+  };
+}
+
+// Estimates --------------------------------------------------------------------------------------------------------
+
+// Rows of estimates, each heaped up as dots over a bar of its exact mean and two standard deviations to both sides;
+// the line of the truth runs through all of them, and an arrow goes from it to a mean that is elsewhere.
+export function makeHeaps(holder, { label: acrossLabel, count }) {
+  const changed = changes();
+  let parts;
+  function build(domain, [width, height]) {
+    const base = frame(holder, {
+      width,
+      height,
+      marginLeft: 16,
+      marginTop: 4,
+      marginRight: 16,
+      x: { domain },
+      y: { domain: [count, 0] },
+      marks: [gridX({ ...quiet, ticks: 5 }), axisX({ ...axesX, ticks: 5, label: acrossLabel })],
+    });
+    const truth = node(base.layer, "path", { class: "rl-exact" });
+    const rows = Array.from({ length: count }, () => ({
+      heap: node(base.layer, "path", { class: "rl-heap" }),
+      bar: node(base.layer, "path"),
+      shift: node(base.layer, "path", { class: "rl-exact rl-stroke" }),
+      name: node(base.svg, "text", { class: "rl-label", x: base.left + 2, "text-anchor": "start" }),
+    }));
+    parts = { ...base, truth, rows };
+  }
+  // rows: [{ name, values, mean, sd, kind }]; an sd of NaN has no bar.
+  return function draw({ domain, truth, rows, label }, size) {
+    if (changed([...size, ...domain])) build(domain, size);
+    const { x, y, left, right, top, foot, svg } = parts;
+    parts.truth.setAttribute("d", `M${x(truth)},${top}V${foot}`);
+    rows.forEach(({ name, values, mean, sd, kind }, i) => {
+      const row = parts.rows[i];
+      const [ceiling, ground] = [y(i) + 17, y(i + 1) - 17];
+      const piles = new Map();
+      for (const value of values) {
+        const pile = Math.round((between(-1e6, 1e6, x(value)) - left) / PILE);
+        piles.set(pile, (piles.get(pile) ?? 0) + 1);
+      }
+      const step = Math.min(4.5, (ground - ceiling) / Math.max(1, ...piles.values()));
+      const points = [];
+      for (const [pile, many] of piles) {
+        const px = left + pile * PILE;
+        if (px < left || px > right) continue;
+        for (let k = 0; k < many; k++) points.push([px, ground - 2 - k * step]);
+      }
+      row.heap.setAttribute("d", dots(points));
+      const bar = ground + 6;
+      const at = (value) => between(-2e3, 2e3, x(value));
+      const reach = Number.isFinite(sd) ? `M${at(mean - 2 * sd)},${bar}H${at(mean + 2 * sd)}` : "";
+      row.bar.setAttribute("class", kind);
+      row.bar.setAttribute("d", `${reach}M${at(mean)},${bar - 6}v12`);
+      const [from, to] = [x(truth), at(mean)];
+      const shifted = Math.abs(to - from) > 1;
+      row.shift.setAttribute(
+        "d",
+        shifted
+          ? arrow([
+              [from, bar],
+              [(3 * from + to) / 4, bar],
+              [to, bar],
+            ])
+          : "",
+      );
+      put(row.name, { y: y(i) + 13 });
+      if (row.name.textContent !== name) row.name.textContent = name;
+    });
+    say(svg, label);
+  };
+}
+
+// Against n --------------------------------------------------------------------------------------------------------
+
+// Curves on logarithmic scales, their names at their right ends; seek(n) is called where the picture is dragged.
+export function makeGrowth(holder, { x: across, y: up, names, seek }) {
+  const changed = changes();
+  let parts;
+  function build([width, height]) {
+    const log = { type: "log" };
+    const base = frame(holder, {
+      width,
+      height,
+      marginRight: 92,
+      x: { ...log, domain: across.domain },
+      y: { ...log, domain: up.domain },
+      marks: [
+        gridY({ ...quiet, ticks: up.ticks }),
+        axisX({ ...axesX, ticks: across.ticks, tickFormat: String, label: across.label }),
+        axisY({ ...axesY, ticks: up.ticks, tickFormat: format, label: up.label }),
+      ],
+    });
+    const { svg, layer, invert, right, left } = base;
+    const cursor = node(layer, "path", { class: "rl-pole" });
+    const curves = names.map(([, kind]) => node(layer, "path", { class: kind }));
+    const labels = names.map(([name, , colour]) => {
+      const label = node(svg, "text", { class: `rl-label ${colour}`, x: right + 5, "text-anchor": "start" });
+      label.textContent = name;
+      return label;
+    });
+    const spots = names.map(([, , , spot]) => node(layer, "circle", { class: `rl-spot ${spot}`, r: 5 }));
+    svg.classList.add("rl-drag");
+    onDrag(svg, (event) => {
+      const px = event.clientX - svg.getBoundingClientRect().left;
+      seek(invert(between(left, right, px)));
+    });
+    parts = { ...base, cursor, curves, labels, spots };
+  }
+  // curves: one (n) => value a name; a value of 0 is not drawn.
+  return function draw({ at, curves, label }, size) {
+    if (changed(size)) build(size);
+    const { x, y, top, foot, svg, cursor, labels, spots } = parts;
+    cursor.setAttribute("d", `M${x(at)},${top}V${foot}`);
+    const [low, high] = across.domain;
+    const xs = Array.from({ length: 25 }, (_, i) => low * (high / low) ** (i / 24));
+    const ends = curves.map((curve, i) => {
+      const seen = curve(low) > 0;
+      const down = (n) => between(-50, 2e3, y(Math.max(1e-9, curve(n))));
+      parts.curves[i].setAttribute("d", seen ? path(xs.map((n) => [x(n), down(n)])) : "");
+      spots[i].style.display = seen ? "" : "none";
+      put(spots[i], { cx: x(at), cy: down(at) });
+      const end = down(high);
+      labels[i].style.display = seen && end < foot + 4 ? "" : "none";
+      return { i, end: Math.max(top + 6, end), seen: seen && end < foot + 4 };
+    });
+    // From the lowest name up, each as high as the one below it needs.
+    let below = Infinity;
+    for (const { i, end } of ends.filter(({ seen }) => seen).sort((a, b) => b.end - a.end)) {
+      below = Math.min(below - ROW, end + 4);
+      put(labels[i], { y: below });
+    }
+    say(svg, label);
+  };
+}

@@ -1,0 +1,248 @@
+// Native inputs, built alike for every widget, and the small things every view needs.
+
+// element("p", { class: "x" }, "text", child): attributes that start with "on" are listeners.
+export function element(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else if (value === true) node.setAttribute(name, "");
+    else if (value !== false && value != null) node.setAttribute(name, value);
+  }
+  node.append(...children);
+  return node;
+}
+
+export function svgElement(tag, attributes = {}) {
+  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  return node;
+}
+
+let count = 0;
+const own = [...crypto.getRandomValues(new Uint32Array(2))].map((word) => word.toString(36)).join("");
+// An id that no other element has: several widgets, or several views of one, may share a page, and a host may load
+// this module anew for each of them.
+export const uniqueId = () => `rl-${own}-${++count}`;
+
+// Whether a node has the focus, or one inside it; a host may keep a widget in a shadow tree, which has its own.
+export const hasFocus = (node) => node.contains(node.getRootNode().activeElement ?? null);
+
+// A number for reading: three significant digits, a true minus sign, and 0 for what is 0 but for rounding.
+export function format(x) {
+  if (!Number.isFinite(x)) return "–";
+  if (Math.abs(x) < 1e-9) return "0";
+  if (Math.abs(x) >= 1e6) return powerOfTen(x);
+  const digits = Math.abs(x) >= 1000 ? x.toFixed(0) : String(Number(x.toPrecision(3)));
+  return digits.replace("-", "−");
+}
+
+const DIGITS = {
+  "-": ["⁻", "₋"],
+  ...Object.fromEntries([..."0123456789"].map((d) => [d, ["⁰¹²³⁴⁵⁶⁷⁸⁹"[d], "₀₁₂₃₄₅₆₇₈₉"[d]]])),
+};
+export const superscript = (n) => String(n).replace(/[-\d]/g, (digit) => DIGITS[digit][0]);
+export const subscript = (n) => String(n).replace(/[-\d]/g, (digit) => DIGITS[digit][1]);
+
+// A number of any size for reading: what is small, in powers of ten.
+export function scientific(x) {
+  if (x === null || x === undefined || !Number.isFinite(x)) return "–";
+  if (Math.abs(x) < 1e-14) return "0"; // but for rounding
+  if (Math.abs(x) >= 1e-3) return format(x);
+  return powerOfTen(x);
+}
+
+function powerOfTen(x) {
+  const [digits, power] = x.toExponential(1).split("e");
+  return `${digits.replace(".0", "").replace("-", "−")}·10${superscript(Number(power))}`;
+}
+
+// A labelled slider from min to max, with a number that can be typed, from least to most. `toSlider` and `fromSlider`
+// map a value to the slider's position and back; `change` gets the value, inside the limits and cleaned.
+export function slider({
+  label,
+  min,
+  max,
+  least = min,
+  most = max,
+  step,
+  change,
+  toSlider = (x) => x,
+  fromSlider = (x) => x,
+  clean = (x) => x,
+}) {
+  const id = uniqueId();
+  let limits = [least, most];
+  const range = element("input", { type: "range", id, min: toSlider(min), max: toSlider(max), step });
+  // The arrow keys step by the slider's step where slider and number have the same scale.
+  const scale = toSlider(max) === max ? step : "any";
+  const number = element("input", {
+    type: "number",
+    min: least,
+    max: most,
+    step: scale,
+    "aria-label": `${label}, as a number`,
+  });
+  const name = element("label", { for: id }, label);
+  const take = (value) => change(clean(Math.min(limits[1], Math.max(limits[0], value))));
+  range.addEventListener("input", () => take(fromSlider(range.valueAsNumber)));
+  // While it is typed in, the field is left as it is; on leaving it, it shows what was understood.
+  number.addEventListener("input", () => Number.isFinite(number.valueAsNumber) && take(number.valueAsNumber));
+  const node = element("div", { class: "rl-slider" }, name, range, number);
+  let shown;
+  const understood = () => {
+    number.value = Number.isFinite(shown) ? Number(shown.toFixed(4)) : "";
+  };
+  const show = (value) => {
+    shown = value;
+    range.value = toSlider(value);
+    range.setAttribute("aria-valuetext", format(value));
+    if (!hasFocus(number)) understood();
+  };
+  number.addEventListener("blur", understood);
+  number.addEventListener("change", () => setTimeout(understood, 50)); // Enter; the value itself comes with the next frame
+  return {
+    node,
+    show,
+    rename(text) {
+      if (name.textContent === text) return;
+      name.textContent = text;
+      number.setAttribute("aria-label", `${text}, as a number`);
+    },
+    // The slider reaches from `low` to `high`; what is typed may go as far as `top`.
+    limit(low, high, top = high) {
+      limits = [low, top];
+      Object.assign(range, { min: low, max: high });
+      Object.assign(number, { min: low, max: top });
+    },
+    enable(yes) {
+      range.disabled = number.disabled = !yes;
+    },
+  };
+}
+
+// Buttons of which one is pressed: choices is { value: text or node, … }, or pairs of these.
+export function chips(label, choices, choose) {
+  const buttons = new Map(
+    (Array.isArray(choices) ? choices : Object.entries(choices)).map(([value, text]) => [
+      value,
+      element("button", { type: "button", class: "rl-chip", "data-value": value, onclick: () => choose(value) }, text),
+    ]),
+  );
+  const node = element("div", { class: "rl-chips", role: "group", "aria-label": label }, ...buttons.values());
+  const show = (...values) => {
+    const pressed = values.map(String);
+    for (const [key, button] of buttons) button.setAttribute("aria-pressed", pressed.includes(key));
+  };
+  return { node, show };
+}
+
+// JupyterLab's own shortcuts would take the arrow keys and Enter from whatever is not a text field.
+export function keepKeys(root) {
+  for (const control of root.querySelectorAll("button, input, select")) {
+    control.setAttribute("data-lm-suppress-shortcuts", "true");
+  }
+}
+
+// Calls of the returned function within one frame draw once.
+/** @param {() => void} draw */
+export function onFrame(draw) {
+  let frame = 0;
+  const request = () => {
+    frame ||= requestAnimationFrame(() => {
+      frame = 0;
+      request.guard(draw);
+    });
+  };
+  /** @param {() => void} act */
+  request.guard = (act) => act();
+  request.cancel = () => cancelAnimationFrame(frame);
+  return request;
+}
+
+// Controls beside a name, as wide as a slider.
+export const row = (name, ...nodes) =>
+  element("div", { class: "rl-row" }, element("span", { class: "rl-name" }, ...[name].flat()), ...nodes);
+
+// An entry of a legend, with the mark of that class, and a line of them: [[class, ...text], …].
+export const key = (kind, ...text) => element("span", { class: kind && `rl-key ${kind}` }, ...text);
+export const keys = (...entries) => element("p", { class: "rl-keys" }, ...entries.map((entry) => key(...entry)));
+
+// A panel of a title, perhaps notes, and a holder for a picture.
+export function panel(title, ...notes) {
+  const heading = element("p", { class: "rl-title" }, title);
+  const holder = element("div", { class: "rl-picture" });
+  return { title: heading, holder, node: element("div", { class: "rl-panel" }, heading, ...notes, holder) };
+}
+
+// Several things of which one is seen take the room of the largest: nothing moves when another is shown.
+export function stack(kind, nodes) {
+  const node = element("div", { class: `rl-stack ${kind}` }, ...Object.values(nodes));
+  const show = (shown) => {
+    for (const [name, one] of Object.entries(nodes)) one.classList.toggle("rl-away", name !== shown);
+  };
+  return { node, show };
+}
+
+// A table's body: rows maps a key to its name, and `columns` is how many cells each has.
+export function table(heads, rows, columns = heads.length) {
+  const cells = Object.fromEntries(
+    Object.keys(rows).map((name) => [name, Array.from({ length: columns }, () => element("td"))]),
+  );
+  const lines = Object.fromEntries(
+    Object.entries(rows).map(([name, text]) => [
+      name,
+      element("tr", {}, element("th", { scope: "row" }, text), ...cells[name]),
+    ]),
+  );
+  const top = heads.map((head) => element("th", { scope: "col" }, head));
+  const head = element("thead", {}, element("tr", {}, element("td"), ...top));
+  const body = element("tbody", {}, ...Object.values(lines));
+  return { node: element("table", { class: "rl-table" }, head, body), heads: top, cells, lines };
+}
+
+// A list of numbers with their names: rows maps a key to [the mark beside the name, the name's parts].
+export function readout(rows) {
+  const node = element("dl", { class: "rl-readout" });
+  const parts = Object.entries(rows).map(([name, [mark, ...text]]) => {
+    const swatch = svgElement("svg", { width: 26, height: 10, "aria-hidden": "true" });
+    if (mark) swatch.append(svgElement("path", mark));
+    const [term, value] = [element("span", {}, ...text), element("dd")];
+    node.append(element("div", {}, element("dt", {}, swatch, term), value));
+    return [name, { term, value }];
+  });
+  return { node, parts: Object.fromEntries(parts) };
+}
+
+// Writes a text, or the label of a picture, where it is another.
+export function tell(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+export function label(node, text) {
+  if (node.getAttribute("aria-label") !== text) node.setAttribute("aria-label", text);
+}
+
+// Says a sentence to screen readers once it has stopped changing.
+export function announcer() {
+  const node = element("p", { class: "rl-hidden", role: "status", "aria-live": "polite" });
+  let timer = 0;
+  return {
+    node,
+    say(sentence) {
+      clearTimeout(timer);
+      timer = setTimeout(() => tell(node, sentence), 600);
+    },
+    end: () => clearTimeout(timer),
+  };
+}
+
+// A button that copies a link to the present state: `link` is the host's, `settings` gives what it is to say.
+export function linkButton(link, settings, announce) {
+  const node = element("button", { type: "button", class: "rl-button", "data-role": "link" }, "Copy link");
+  node.addEventListener("click", async () => {
+    const copied = await link(settings());
+    announce.say(copied ? "Link copied" : "The link is in the address bar");
+    node.textContent = copied ? "Copied" : "See address";
+    setTimeout(() => (node.textContent = "Copy link"), 1500);
+  });
+  return node;
+}

@@ -1,0 +1,80 @@
+// A picture's frame, axes and grid, alike in every widget.
+import { svgElement } from "./controls.js";
+import { plot } from "./plot.js";
+
+export const path = (points) => points.map(([x, y], i) => `${i ? "L" : "M"}${x.toFixed(2)},${y.toFixed(2)}`).join("");
+
+// Drawing a frame anew is slow: changed(values) says whether what it depends on is another than the last time.
+export function changes() {
+  /** @type {string | undefined} */
+  let known;
+  return (values) => {
+    const before = known;
+    known = values.join();
+    return known !== before;
+  };
+}
+
+// A frame drawn by Plot, and over it a layer for what moves, clipped to the frame.
+/**
+ * @param {HTMLElement} holder
+ * @param {any} given options of Plot; margins that are not given are the usual ones
+ * @returns {{
+ *   svg: any, layer: SVGElement, x: (value: number) => number, y: (value: number) => number,
+ *   invert: (pixel: number) => number, left: number, top: number, right: number, foot: number,
+ * }}
+ */
+export function frame(holder, given) {
+  const options = { marginLeft: LEFT, marginTop: 8, marginRight: 12, marginBottom: 40, ...given };
+  const [x0, y0] = [options.x, options.y].map((scale) => ({ ...scale, axis: null })); // the marks draw the axes
+  /** @type {any} */
+  const svg = plot({ ...options, x: x0, y: y0 });
+  const { width, height, marginLeft: left, marginTop: top, marginRight: right, marginBottom: foot } = options;
+  const [w, h] = [width - left - right, height - top - foot];
+  svg.setAttribute("role", "img");
+  for (const g of svg.querySelectorAll("g[aria-label]")) g.removeAttribute("aria-label"); // the picture has one
+  const layer = svgElement("svg", { x: left, y: top, width: w, height: h, viewBox: `${left} ${top} ${w} ${h}` });
+  svg.append(layer);
+  holder.replaceChildren(svg);
+  const [x, y] = [svg.scale("x"), svg.scale("y")];
+  return { svg, layer, x: x.apply, y: y.apply, invert: x.invert, left, top, right: width - right, foot: height - foot };
+}
+
+export const quiet = { stroke: "var(--rl-grid)", strokeOpacity: 1 };
+const axes = /** @type {const} */ ({ fontSize: 11, tickSize: 3, labelAnchor: "center", labelArrow: "none" });
+export const axesX = { ...axes, labelOffset: 34 };
+export const axesY = { ...axes, labelOffset: 54 };
+export const LEFT = 60; // room for the labels of y axes, alike in all panels
+
+// Calls move(event) while a pointer drags over the node. A finger that comes down may want to scroll the page: it
+// moves nothing until it has gone sideways, or has tapped; when it scrolls, the browser takes the pointer away.
+// Where free(event) holds, a finger moves at once. The node's touch-action has to be pan-y.
+/**
+ * @param {Element} node
+ * @param {(event: any) => void} move
+ * @param {{ free?: (event: any) => boolean, end?: () => void }} more
+ */
+export function onDrag(node, move, { free = () => false, end = () => {} } = {}) {
+  /** @type {number | null} */
+  let touched = null;
+  node.addEventListener("pointerdown", (/** @type {any} */ event) => {
+    if (event.button) return;
+    node.setPointerCapture(event.pointerId);
+    touched = event.pointerType === "touch" && !free(event) ? event.clientX : null;
+    if (touched === null) move(event);
+  });
+  node.addEventListener("pointermove", (/** @type {any} */ event) => {
+    if (!node.hasPointerCapture(event.pointerId)) return;
+    if (touched !== null && Math.abs(event.clientX - touched) < 8) return;
+    touched = null;
+    move(event);
+  });
+  node.addEventListener("pointerup", (event) => {
+    if (touched !== null) move(event);
+    end();
+  });
+  node.addEventListener("pointercancel", () => {
+    touched = null;
+    end();
+  });
+}

@@ -1,0 +1,74 @@
+// What pictures with handles share: handles that are dragged and moved by keys, arrows, and small tools for SVG.
+import { svgElement } from "./controls.js";
+import { onDrag, path } from "./frame.js";
+
+export const node = (parent, tag, attributes) => {
+  const made = svgElement(tag, attributes);
+  parent.append(made);
+  return made;
+};
+export const put = (made, attributes) => {
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+};
+
+// A stroke through the points with a head at its end; without a head where it is too short for one.
+export function arrow(points) {
+  const drawn = points.filter(([x, y], i) => !i || Math.hypot(x - points[i - 1][0], y - points[i - 1][1]) > 0.01);
+  if (drawn.length < 2) return "";
+  const [x, y] = drawn.at(-1);
+  const back = drawn.findLast(([a, b]) => Math.hypot(x - a, y - b) > 6);
+  if (!back) return path(drawn);
+  const angle = Math.atan2(y - back[1], x - back[0]);
+  const barb = (turn) => [x - 9 * Math.cos(angle + turn), y - 9 * Math.sin(angle + turn)];
+  return `${path(drawn)}${path([barb(0.45), [x, y], barb(-0.45)])}`;
+}
+
+// What can be dragged in a picture: things is a list of { node, at(), drag([x, y]), key(direction) }, the last of
+// which also moves when the empty plane is dragged. Handles keep the distance to the pointer that took them.
+export function dragging(holder, things, toPlane) {
+  /** @type {any} */
+  let taken = null;
+  const where = (event) => {
+    const box = holder.firstElementChild.getBoundingClientRect();
+    return [event.clientX - box.left, event.clientY - box.top];
+  };
+  const under = (event) => things.find((thing) => thing.node().contains(event.target));
+  holder.addEventListener("pointerdown", (event) => {
+    const thing = under(event);
+    const [x, y] = where(event);
+    const at = thing?.at();
+    taken = { thing: thing ?? things.at(-1), off: at ? [at[0] - x, at[1] - y] : [0, 0] };
+  });
+  onDrag(
+    holder,
+    (event) => {
+      const [x, y] = where(event);
+      taken?.thing.drag(toPlane([x + taken.off[0], y + taken.off[1]]));
+    },
+    { free: (event) => Boolean(under(event)) },
+  );
+  // On a handle a finger drags in every direction.
+  holder.addEventListener("touchstart", (event) => under(event) && event.preventDefault(), { passive: false });
+  holder.addEventListener("keydown", (event) => {
+    const thing = under(event);
+    const to = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
+    if (!thing || !to || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    event.stopPropagation();
+    thing.key(to.map((x) => x * (event.shiftKey ? 5 : 1)));
+  });
+}
+
+// A handle: a dot with room around it for a finger. `name` says what it is.
+export function makeHandle(parent, name, shape) {
+  const group = node(parent, "g", {
+    class: "rl-grip",
+    tabindex: "0",
+    role: "slider",
+    "aria-label": name,
+    "data-lm-suppress-shortcuts": "true",
+  });
+  node(group, "circle", { class: "rl-reach", r: 20 });
+  group.append(shape);
+  return group;
+}

@@ -1,0 +1,321 @@
+// The pictures of VarianceReduction: the cloud of estimates, the bowl of their variance, its growth with the horizon.
+import { format, subscript, svgElement } from "../shared/controls.js";
+import { axesX, axesY, changes, frame, LEFT, onDrag, path, quiet } from "../shared/frame.js";
+import { axisX, axisY, gridX, gridY, line, ruleX } from "../shared/plot.js";
+import * as numerics from "./numerics.js";
+
+export const valueName = (problem, t, s) => `b${subscript(t)}(${problem.states[s]})`;
+const ROW = 14; // height of one row of flags above the bowl, in pixels
+const DECADES = Array.from({ length: 16 }, (_, i) => 10 ** (i - 6));
+const close = (a, b) => a.flat().every((x, i) => Math.abs(x - b.flat()[i]) < 1e-9 * (1 + Math.abs(x)));
+
+export const namedBaselines = (problem, kappa) => ({
+  V: problem.V,
+  "per-step": problem.perStep,
+  optimal: numerics.optimalBaseline(problem, kappa),
+});
+
+// Every name that the baseline has: in a small problem two of them may be the same numbers.
+export const baselineNames = (problem, kappa, baseline) =>
+  Object.entries(namedBaselines(problem, kappa)).flatMap(([name, b]) => (close(baseline, b) ? [name] : []));
+
+export const baselineName = (problem, kappa, baseline) => baselineNames(problem, kappa, baseline)[0] ?? "your b";
+
+// What depends on the preset alone.
+const prepared = new WeakMap();
+export function prepare(problem) {
+  if (!prepared.has(problem)) {
+    const T = problem.V.length;
+    const states = numerics.decodeBase64(problem.atomStates);
+    const actions = numerics.decodeBase64(problem.atomActions);
+    const none = problem.V.map((row) => row.map(() => 0));
+    const [full, toGo] = [1, 0].map((kappa) => numerics.totalVariance(problem, kappa, 0, none));
+    prepared.set(problem, {
+      atoms: Array.from({ length: states.length / T }, (_, i) => [
+        states.subarray(i * T, i * T + T),
+        actions.subarray(i * T, i * T + T),
+      ]),
+      draws: numerics.decodeBase64(problem.draws),
+      plane: problem.axes.length === 2,
+      fullReturn: numerics.packedCovariance(problem, 1, 0, none),
+      full,
+      toGo,
+      top: 1.08 * Math.max(full, toGo, ...[0, 1].map((kappa) => numerics.totalVariance(problem, kappa, 1, problem.V))),
+    });
+  }
+  return prepared.get(problem);
+}
+
+// The values of b_t(s) that its bowl shows: from below every mark to above it.
+export function valueRange(problem, t, s) {
+  const marks = [0, problem.V, problem.perStep, ...[0, 1].map((k) => numerics.optimalBaseline(problem, k))].map((b) =>
+    b === 0 ? 0 : b[t][s],
+  );
+  const [low, high] = [Math.min(...marks), Math.max(...marks)];
+  const pad = 0.25 * (high - low) || 1;
+  return [low - pad, high + pad].map((x) => Number(x.toPrecision(3)));
+}
+
+// A. The cloud -----------------------------------------------------------------------------------------------------
+
+export function makeCloud(holder) {
+  const changed = changes();
+  let parts;
+  return function draw({ preset, problem, kappa, beta, baseline, batch }, packed, [width, height]) {
+    const { atoms, draws, plane, fullReturn } = prepare(problem);
+    const [meanX, meanY] = problem.mean;
+    if (changed([preset, width, height])) {
+      const margins = { marginLeft: plane ? LEFT : 16, marginTop: 10, marginRight: 12, marginBottom: 40 };
+      const [halfX, halfY] = plane ? problem.halfWidths : [problem.halfWidths[0], 1];
+      const base = frame(holder, {
+        width,
+        height,
+        ...margins,
+        x: { domain: [meanX - halfX, meanX + halfX] },
+        y: { domain: [meanY - halfY, meanY + halfY] },
+        marks: [
+          gridX({ ...quiet, ticks: 5 }),
+          axisX({ ...axesX, ticks: 5, label: `ĝ, ${problem.axes[0]}${plane ? "" : "; heights only spread the dots"}` }),
+          ...(plane
+            ? [gridY({ ...quiet, ticks: 5 }), axisY({ ...axesY, ticks: 5, label: `ĝ, ${problem.axes[1]}` })]
+            : []),
+        ],
+      });
+      const circles = Array.from({ length: draws.length / problem.width }, () =>
+        svgElement("circle", { r: 3, class: "rl-sample" }),
+      );
+      const ghost = svgElement("path", { class: "rl-plain" });
+      const spread = svgElement("path", { class: "rl-exact" });
+      const cross = svgElement("path", { class: "rl-exact rl-heavy" });
+      cross.setAttribute("d", `M${base.x(meanX) - 7},${base.y(meanY)}h14m-7,-7v14`);
+      base.layer.append(...circles, ghost, spread, cross);
+      parts = { ...base, circles, ghost, spread };
+    }
+    const { x, y, circles, ghost, spread, svg } = parts;
+    const gradients = atoms.map(([s, a]) => numerics.trajectoryGradient(problem, s, a, kappa, beta, baseline));
+    const dots = numerics.batchMeans(gradients, draws, problem.width, batch);
+    dots.forEach((dot, m) => {
+      circles[m].setAttribute("cx", x(dot[0]).toFixed(2));
+      // One component only: the height says nothing; it keeps dots of equal value apart (golden-ratio spacing).
+      circles[m].setAttribute("cy", y(plane ? dot[1] : ((m * 0.618034) % 1) - 0.5).toFixed(2));
+    });
+    const outline = (covariance, height) => {
+      if (plane) {
+        const points = numerics.ellipse(problem.mean, covariance, 2, batch, 72);
+        return `${path(points.map(([u, v]) => [x(u), y(v)]))}Z`;
+      }
+      const reach = 2 * Math.sqrt(Math.max(0, covariance[0]) / batch);
+      return `M${x(meanX - reach)},${y(height) - 6}v12m0,-6H${x(meanX + reach)}m0,-6v12`;
+    };
+    ghost.setAttribute("d", outline(fullReturn, -0.8));
+    spread.setAttribute("d", outline(packed, 0.8));
+    return svg;
+  };
+}
+
+// B. The bowl ------------------------------------------------------------------------------------------------------
+
+// The line that the bowl cuts: its parabola, x range, current x, and the marks on it.
+function cut({ problem, kappa, beta, baseline, selected }) {
+  if (!selected) {
+    const parabola = numerics.parabolaInBeta(problem, kappa, baseline);
+    const lowest = numerics.bottom(parabola);
+    const name = baselineName(problem, kappa, baseline);
+    const marks = [
+      ["no baseline", 0, "rl-baseline"],
+      [name, 1, "rl-baseline"],
+      ["lowest on this line", lowest, "rl-exact"],
+    ];
+    return {
+      parabola,
+      range: [0, 2],
+      at: beta,
+      marks,
+      label: `β, multiple of ${name === "your b" ? name : `the ${name} baseline`}`,
+    };
+  }
+  const [t, s] = selected;
+  const parabola = numerics.parabolaInValue(problem, kappa, beta, baseline, t, s);
+  const marks = [
+    ["b = 0", 0, "rl-baseline"],
+    ["V", problem.V[t][s], "rl-baseline"],
+    ["per-step", problem.perStep[t][s], "rl-baseline"],
+    ["optimal", numerics.bottom(parabola), "rl-exact"],
+  ];
+  return {
+    parabola,
+    range: valueRange(problem, t, s),
+    at: baseline[t][s],
+    marks,
+    label: `${valueName(problem, t, s)}, the others held`,
+  };
+}
+
+export function makeBowl(holder, drag) {
+  const changed = changes();
+  let parts, domain, of;
+  return function draw(now, variance, [width, height]) {
+    const { preset, problem, kappa, selected } = now;
+    const { parabola, range, at, marks, label } = cut(now);
+    const values = (xs) => xs.map((x) => Math.max(0, numerics.evaluateParabola(parabola, x)));
+
+    // The axis stays while a value is dragged. All of β's bowls share one; a single value's bowl is shallow, so it
+    // gets its own, which is chosen again only when the bowl has left it or become a sliver of it.
+    if (!selected) {
+      domain = [0, prepare(problem).top || 1];
+      of = null;
+    } else {
+      const inside = values([...range, numerics.bottom(parabola)].filter(Number.isFinite));
+      const [low, high] = [Math.min(...inside), Math.max(...inside)];
+      const lost = () =>
+        low < domain[0] || high > 1.6 * domain[1] - 0.6 * domain[0] || high - low < 0.3 * (domain[1] - domain[0]);
+      const another = of !== [preset, ...selected].join();
+      of = [preset, ...selected].join();
+      if (another || lost()) {
+        const pad = 0.15 * (high - low) || 0.5 * high || 1;
+        domain = [Math.max(0, low - pad), high + 0.5 * pad];
+      }
+    }
+
+    if (changed([preset, width, height, label, ...domain])) {
+      const base = frame(holder, {
+        width,
+        height,
+        marginTop: 4 * ROW + 8,
+        marginRight: 14,
+        x: { domain: range },
+        y: { domain },
+        marks: [
+          gridY({ ...quiet, ticks: 5 }),
+          axisX({ ...axesX, ticks: 5, label }),
+          axisY({ ...axesY, ticks: 5, label: "total variance, tr Cov ĝ" }),
+        ],
+      });
+      const curve = svgElement("path", { class: "rl-exact rl-heavy" });
+      const floor = svgElement("path", { class: "rl-bound" });
+      const floorName = svgElement("text", { class: "rl-label", "text-anchor": "end", x: base.right - 2 });
+      const point = svgElement("circle", { class: "rl-handle", r: 8 });
+      const flags = marks.map(([, , kind], row) => {
+        const group = svgElement("g", { class: kind });
+        const pole = svgElement("path", { class: "rl-pole" });
+        const name = svgElement("text", { class: "rl-label", y: ROW * row + ROW - 2 });
+        const spot = svgElement("circle", { class: "rl-mark", r: 3.5 });
+        group.append(pole, name, spot);
+        return { group, pole, name, spot };
+      });
+      base.layer.append(curve, floor, floorName);
+      base.layer.before(...flags.map(({ group }) => group));
+      base.svg.append(point);
+      base.svg.classList.add("rl-drag");
+      const move = (event) => {
+        const box = base.svg.getBoundingClientRect();
+        const x = base.invert(((event.clientX - box.left) * width) / box.width);
+        drag(Number(Math.min(range[1], Math.max(range[0], x)).toFixed(3)));
+      };
+      onDrag(base.svg, move);
+      parts = { ...base, curve, floor, floorName, point, flags };
+    }
+
+    const { x, y, left, right, foot, top, curve, floor, floorName, point, flags, svg } = parts;
+    const xs = Array.from({ length: 61 }, (_, i) => range[0] + ((range[1] - range[0]) * i) / 60);
+    curve.setAttribute("d", path(values(xs).map((v, i) => [x(xs[i]), y(v)])));
+    marks.forEach(([name, where], row) => {
+      const { group, pole, name: label, spot } = flags[row];
+      const [px, value] = [x(where), values([where])[0]];
+      const seen = Number.isFinite(where) && px >= left - 1 && px <= right + 1;
+      group.style.display = seen ? "" : "none";
+      if (!seen) return;
+      const py = Math.max(top, y(value));
+      const after = px < (left + right) / 2;
+      pole.setAttribute("d", `M${px},${ROW * row + 4}V${py}`);
+      label.setAttribute("x", px + (after ? 4 : -4));
+      label.setAttribute("text-anchor", after ? "start" : "end");
+      label.textContent = `${name}: ${format(value)}`;
+      spot.setAttribute("cx", px);
+      spot.setAttribute("cy", y(value));
+      spot.style.display = y(value) < top ? "none" : "";
+    });
+    // What no state baseline can go below, at this κ.
+    const best = numerics.totalVariance(problem, kappa, 1, numerics.optimalBaseline(problem, kappa));
+    const py = y(best);
+    const seen = !selected && py <= foot && py >= top;
+    floor.style.display = floorName.style.display = seen ? "" : "none";
+    if (seen) {
+      floor.setAttribute("d", `M${left},${py}H${right}`);
+      floorName.setAttribute("y", py - 5);
+      floorName.textContent = `best b of all: ${format(best)}`;
+    }
+    const [pointX, pointY] = [x(at), y(variance)];
+    point.setAttribute("cx", pointX);
+    point.setAttribute("cy", pointY);
+    point.style.display = pointX >= left - 1 && pointX <= right + 1 && pointY >= top - 1 ? "" : "none";
+    return svg;
+  };
+}
+
+// C. Variance against the horizon ----------------------------------------------------------------------------------
+
+export function makeHorizon(holder) {
+  const changed = changes();
+  let parts;
+  return function draw({ preset, problem, kappa, beta }, variance, [width, height]) {
+    const { horizons, horizonTotals } = problem;
+    const along = (k, b) => horizonTotals.map((total) => numerics.horizonVariance(total, k, b));
+    if (changed([preset, width, height])) {
+      const kinds = [
+        ["full return", "plain", along(1, 0)],
+        ["reward-to-go", "improved", along(0, 0)],
+        ["minus V", "baseline", along(0, 1)],
+      ];
+      const all = kinds.flatMap(([, , values]) => values).filter((value) => value > 1e-9);
+      const [low, high] = [Math.min(...all, 1), Math.max(...all, ...along(1, 2), ...along(0, 2), 1e-3)];
+      const round = (steps) => DECADES.flatMap((d) => steps.map((k) => k * d)).filter((v) => v >= low / 2 && v <= high);
+      const ticks = [0, ...(round([1]).length > 2 ? round([1]) : round([1, 2, 5]))];
+      const margins = { marginLeft: LEFT, marginTop: 10, marginRight: 84, marginBottom: 40 };
+      const base = frame(holder, {
+        width,
+        height,
+        ...margins,
+        x: { type: "log", domain: [1, horizons.at(-1)] },
+        // Logarithmic but for a short linear piece at the bottom, since some of these variances are exactly 0.
+        y: { type: "symlog", constant: low, domain: [0, high * 1.1] },
+        marks: [
+          gridY({ ...quiet, ticks }),
+          axisX({ ...axesX, ticks: [1, 2, 5, 10, 20, 50, 100, 200], tickFormat: String, label: "horizon T, steps" }),
+          axisY({ ...axesY, ticks, tickFormat: format, label: "total variance" }),
+          ruleX([problem.V.length], { stroke: "var(--rl-bound)", strokeDasharray: "2,3" }),
+          ...kinds.map(([, kind, values]) =>
+            line(values, { x: (_, i) => horizons[i], y: (v) => v, stroke: `var(--rl-${kind})`, strokeWidth: 1.75 }),
+          ),
+        ],
+      });
+      // Names at the ends of the curves, pushed apart where curves end together: down, then up from the axis.
+      const ends = kinds
+        .map(([name, kind, values]) => [name, kind, base.y(values.at(-1)) + 4])
+        .sort((a, b) => a[2] - b[2]);
+      for (let i = 1; i < ends.length; i++) ends[i][2] = Math.max(ends[i][2], ends[i - 1][2] + ROW);
+      const lowest = ends[ends.length - 1];
+      lowest[2] = Math.min(lowest[2], base.foot);
+      for (let i = ends.length - 1; i > 0; i--) ends[i - 1][2] = Math.min(ends[i - 1][2], ends[i][2] - ROW);
+      for (const [name, kind, height] of ends) {
+        const label = svgElement("text", {
+          class: `rl-label rl-${kind}`,
+          "text-anchor": "start",
+          x: base.right + 5,
+          y: height,
+        });
+        label.textContent = name;
+        base.svg.append(label);
+      }
+      const curve = svgElement("path", { class: "rl-exact rl-heavy" });
+      const point = svgElement("circle", { class: "rl-handle", r: 5 });
+      base.layer.append(curve, point);
+      parts = { ...base, curve, point };
+    }
+    const { x, y, curve, point, svg } = parts;
+    curve.setAttribute("d", path(along(kappa, beta).map((v, i) => [x(horizons[i]), y(v)])));
+    point.setAttribute("cx", x(problem.V.length));
+    point.setAttribute("cy", y(variance));
+    return svg;
+  };
+}

@@ -1,0 +1,249 @@
+// VarianceReduction: the cloud of ĝ(κ, βb), the bowl of its variance, its growth with the horizon.
+import * as common from "../shared/common.js";
+import { chips, element, format, key, keys, label, panel, row, slider, tell } from "../shared/controls.js";
+import * as numerics from "./numerics.js";
+import {
+  baselineName,
+  baselineNames,
+  makeBowl,
+  makeCloud,
+  makeHorizon,
+  namedBaselines,
+  prepare,
+  valueName,
+  valueRange,
+} from "./pictures.js";
+
+const SETTINGS = ["kappa", "beta", "baseline", "step", "state", "batch"];
+
+// Settings as the view uses them. Python sends a change trait by trait, so for a moment a preset may stand beside
+// the baseline of another; what does not fit is read as the preset's own.
+function read(model) {
+  const preset = model.get("preset");
+  const { problem, settings } = model.get("_presets")[preset];
+  const { V } = problem;
+  const given = model.get("baseline");
+  const fits = given.length === V.length && given.every((row) => row.length === V[0].length);
+  const [t, s] = [model.get("step"), model.get("state")];
+  return {
+    preset,
+    problem,
+    settings,
+    kappa: model.get("kappa"),
+    beta: model.get("beta"),
+    baseline: fits ? given : V,
+    selected: t !== null && t < V.length && s < V[0].length ? [t, s] : null,
+    batch: model.get("batch"),
+  };
+}
+
+function load(model, preset) {
+  const { problem, settings } = model.get("_presets")[preset];
+  common.write(model, { preset, ...settings, baseline: problem.V });
+}
+
+const mostOf = (model) => common.choices(model, "batch").at(-1);
+
+// Settings from a link, as strings; what makes no sense is passed over.
+/** @param {common.Model} model @param {common.Asked} asked */
+export function restore(model, asked) {
+  common.loadAsked(model, asked, load);
+  const { problem } = read(model);
+  const [T, S] = [problem.V.length, problem.V[0].length];
+  const settings = common.askedSettings(model, asked);
+  if ("batch" in asked) settings.batch = numerics.nearestPowerOfTwo(Number(asked.batch) || 1, mostOf(model));
+  if (asked.step === "all") settings.step = null;
+  if (/^\d+$/.test(asked.step) && asked.step < T) settings.step = Number(asked.step);
+  if (/^\d+$/.test(asked.state) && asked.state < S) settings.state = Number(asked.state);
+  const kappa = settings.kappa ?? model.get("kappa");
+  const flat = (asked.b ?? "").split(",").map(Number);
+  const named = Object.entries(namedBaselines(problem, kappa)).find(([name]) => name === asked.b);
+  const [low, high] = common.limits(model, "baseline");
+  if (named) settings.baseline = named[1];
+  else if (asked.b && flat.length === T * S && flat.every((b) => b >= low && b <= high)) {
+    settings.baseline = problem.V.map((_, t) => flat.slice(t * S, t * S + S));
+  }
+  common.write(model, settings);
+}
+
+// The settings of a link: restore's inverse.
+function linked({ preset, kappa, beta, baseline, selected, batch, problem }) {
+  const name = baselineName(problem, kappa, baseline);
+  return {
+    preset,
+    kappa,
+    beta,
+    batch,
+    ...(selected ? { step: selected[0], state: selected[1] } : { step: "all" }),
+    ...(name === "V" ? {} : { b: name === "your b" ? baseline.flat().join(",") : name }),
+  };
+}
+
+// The sentence -----------------------------------------------------------------------------------------------------
+
+function sentence({ problem, kappa, beta, baseline, batch }, variance) {
+  const { full, toGo, plane } = prepare(problem);
+  const name = baselineName(problem, kappa, baseline);
+  const what =
+    beta > 0
+      ? `κ = ${format(kappa)} and β = ${format(beta)} (b: ${name === "your b" ? "your own" : name})`
+      : `κ = ${format(kappa)} and no baseline`;
+  const share = (other) => {
+    const ratio = variance / other;
+    if (Math.abs(ratio - 1) < 0.005) return "as much as";
+    if (ratio >= 2) return `${format(ratio)} times`;
+    return `${ratio > 1 ? Math.round(100 * ratio) : format(Number((100 * ratio).toPrecision(2)))} % of`;
+  };
+  const reference = Math.abs(full - toGo) < 1e-9 ? "that without a baseline" : "the full return's";
+  let compared = "";
+  if (variance < 1e-9) compared = ": every trajectory gives the same ĝ";
+  else if (beta === 0 && kappa < 1 && problem.pp[3] < 1e-12) compared = ", whatever κ is";
+  else if (kappa === 1 && beta === 0) compared = ": this is REINFORCE with the full return";
+  else if (full > 1e-9) compared = `, ${share(full)} ${reference}, ${format(full)}`;
+  else if (beta > 0 || kappa > 0) compared = `, ${share(toGo)} reward-to-go's, ${format(toGo)}; the full return's is 0`;
+  else compared = "; the full return's is 0";
+  const averaged = batch > 1 ? ` Averaged over N = ${batch} trajectories it is ${format(variance / batch)}.` : "";
+  const mean = plane ? `(${problem.mean.map(format).join(", ")})` : format(problem.mean[0]);
+  return `With ${what} the variance is ${format(variance)}${compared}.${averaged} The mean stays at ${mean}.`;
+}
+
+// The view ---------------------------------------------------------------------------------------------------------
+
+/** @param {common.Place} place */
+export function render({ model, el, link }) {
+  const set = (settings) => common.write(model, settings);
+  const setValue = (/** @type {any} */ [t, s], value) =>
+    set({ baseline: read(model).baseline.map((row, i) => row.map((b, j) => (i === t && j === s ? value : b))) });
+  const drag = (x) => {
+    const { selected } = read(model);
+    if (selected) setValue(selected, x);
+    else set({ beta: x });
+  };
+
+  const presetRow = common.presetRow(model, { choose: load });
+
+  const dotsKey = key("rl-key-sample");
+  const cloudKeys = keys(["rl-key-exact", "exact mean, 2 sd"], ["rl-key-plain", "full return, 2 sd"]);
+  cloudKeys.prepend(dotsKey);
+  const cloud = panel("The cloud of gradient estimates ĝ", cloudKeys);
+  const bowl = panel("");
+  const horizon = panel(
+    "Variance against the horizon",
+    keys(["rl-key-exact", "κ and β·V as now, at every horizon"], ["rl-key-dot", "now"]),
+  );
+  horizon.node.classList.add("rl-wide");
+  const most = mostOf(model);
+  const kappa = common.settingSlider(model, "kappa", "κ, weight of the past");
+  const beta = common.settingSlider(model, "beta", "β, weight of the baseline");
+  const batch = slider({
+    label: "N, trajectories a dot averages",
+    min: 1,
+    max: most,
+    step: 1,
+    toSlider: Math.log2,
+    fromSlider: (x) => 2 ** x,
+    clean: (x) => numerics.nearestPowerOfTwo(x, most),
+    change: (x) => set({ batch: x }),
+  });
+  const value = slider({ label: "b", min: 0, max: 1, step: 0.01, change: (x) => setValue(read(model).selected, x) });
+  const chooseBaseline = chips(
+    "Baseline",
+    ["none", "V", "per-step", "optimal"].map((name) => [name, name]),
+    (name) => {
+      const { problem, kappa } = read(model);
+      if (name === "none") set({ beta: 0 });
+      if (name === "V") set({ beta: 1, baseline: problem.V });
+      if (name === "per-step") set({ beta: 1, baseline: problem.perStep });
+      if (name === "optimal") set({ beta: 1, baseline: numerics.optimalBaseline(problem, kappa) });
+    },
+  );
+  const baselineRow = row("Baseline b", chooseBaseline.node);
+  const chooseValue = element("select", {
+    "aria-label": "The bowl shows",
+    onchange: () => {
+      if (chooseValue.value === "all") return set({ step: null });
+      const [step, state] = chooseValue.value.split(",").map(Number);
+      // A single value can only be seen at work while the baseline is in use.
+      set({ step, state, ...(model.get("beta") === 0 ? { beta: 1 } : {}) });
+    },
+  });
+  const valueRow = row("The bowl shows", chooseValue);
+  const controls = element(
+    "div",
+    { class: "rl-controls" },
+    kappa.node,
+    beta.node,
+    baselineRow,
+    batch.node,
+    valueRow,
+    value.node,
+  );
+
+  const { node: foot, announce, say } = common.foot(link, () => linked(read(model)));
+
+  const root = common.stage(el, {
+    view: "variance-reduction",
+    parts: [presetRow.node, cloud.node, bowl.node, horizon.node, controls, foot],
+    announce,
+  });
+
+  const drawCloud = makeCloud(cloud.holder);
+  const drawBowl = makeBowl(bowl.holder, drag);
+  const drawHorizon = makeHorizon(horizon.holder);
+  let optionsOf = null;
+
+  function draw(sizes) {
+    const now = read(model);
+    const { preset, problem, selected, baseline } = now;
+    const packed = numerics.packedCovariance(problem, now.kappa, now.beta, baseline);
+    const variance = Math.max(0, packed[3]);
+
+    const pictures = [
+      drawCloud(now, packed, sizes.square),
+      drawBowl(now, variance, sizes.square),
+      drawHorizon(now, variance, sizes.wide),
+    ];
+
+    presetRow.show(preset);
+    const pressed = { 0: ["none"], 1: baselineNames(problem, now.kappa, baseline) };
+    chooseBaseline.show(...(pressed[now.beta] ?? []));
+    kappa.show(now.kappa);
+    beta.show(now.beta);
+    batch.show(now.batch);
+    if (optionsOf !== problem) {
+      optionsOf = problem;
+      // Values that change nothing (a state that cannot be reached then, or a score of 0) are left out.
+      const values = problem.hh.flatMap((row, t) => row.flatMap((h, s) => (h[3] > 0 ? [[t, s]] : [])));
+      chooseValue.replaceChildren(
+        element("option", { value: "all" }, "all of b, as β grows"),
+        ...values.map(([t, s]) => element("option", { value: [t, s] }, `${valueName(problem, t, s)} alone`)),
+      );
+    }
+    chooseValue.value = selected ? selected : "all";
+    value.enable(selected);
+    value.rename(selected ? valueName(problem, ...selected) : "b, one value: choose it above");
+    if (selected) value.limit(...valueRange(problem, ...selected));
+    value.show(selected ? baseline[selected[0]][selected[1]] : NaN);
+    const sampled = problem.enumerated ? "" : ", from a sample of 256";
+    tell(dotsKey, `${now.batch > 1 ? `mean of ĝ over ${now.batch} trajectories` : "ĝ of one trajectory"}${sampled}`);
+
+    tell(bowl.title, `Variance ${format(variance)}: drag to the bottom`);
+
+    const words = sentence(now, variance);
+    say(words);
+    const labels = [
+      `The cloud: estimates of the gradient around its exact mean. ${words}`,
+      `The bowl: total variance ${format(variance)} against ${selected ? valueName(problem, ...selected) : "β"}.`,
+      `Total variance against the horizon from 1 to ${problem.horizons.at(-1)} steps, for the full return, reward-to-go, reward-to-go minus V, and now.`,
+    ];
+    for (const [i, svg] of pictures.entries()) label(svg, labels[i]);
+    Object.assign(root.dataset, { preset, variance, mean: problem.mean.slice(0, problem.axes.length).join() });
+  }
+
+  const fit = (width) => {
+    const [columns, column] = common.columnsIn(width, width >= 1000 ? 3 : undefined);
+    const height = columns === 1 ? 280 : 320;
+    return { square: [column, height], wide: columns === 2 ? [width, 230] : [column, height] };
+  };
+  return common.follow(model, root, { fit, draw, names: SETTINGS, timers: [announce] }).begin();
+}
