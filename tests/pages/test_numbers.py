@@ -70,6 +70,8 @@ def small_book(tmp_path):
         shutil.copytree(ROOT / "book" / name, tmp_path / "book" / name)
     shutil.copy(ROOT / "book" / "references.bib", tmp_path / "book")
     shutil.copy(ROOT / "_config.yml", tmp_path)
+    (tmp_path / "rlbook").mkdir()
+    (tmp_path / "rlbook" / "noun.py").write_text("SIZE = 1\n")  # for the drawing of the house
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
     toc["parts"] = [
         {"numbered": 1, "chapters": [{"file": "book/one"}, {"file": "book/two"}]},

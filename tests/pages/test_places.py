@@ -18,7 +18,7 @@ import sys, tempfile
 from types import SimpleNamespace
 root, *folders = sys.argv[1:]
 sys.path.insert(0, root)
-from book._ext from book._ext import kernel_free
+from book._ext import kernel_free
 from sphinxcontrib import katex
 nothing = lambda *args, **options: None
 kernel_free.setup(SimpleNamespace(add_directive=nothing, connect=nothing))

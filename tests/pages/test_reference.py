@@ -31,9 +31,8 @@ def public():
     found, packages, top = {}, set(), import_module("rlbook")
     for name in modules():
         module = import_module(name)
-        package = import_module(name.rpartition(".")[0])
-        if package is not top and name != "rlbook.widgets.base":
-            packages.add(package.__name__)
+        if name.count(".") > 1 and name != "rlbook.widgets.base":  # a room: its topic says what of it is public
+            packages.add(".".join(name.split(".")[:2]))
             continue
         for key, value in vars(module).items():
             of_module = (inspect.isfunction(value) or inspect.isclass(value)) and value.__module__ == name
