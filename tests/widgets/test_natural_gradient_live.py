@@ -152,6 +152,7 @@ def test_the_policy_goes_where_the_plane_is_pressed_and_stays_in_its_limits(visi
     page = visit(widget)
     unit, (x0, y0) = scale(page, 0)
     page.mouse.click(x0 + 0.5 * unit, y0 - 2.5 * unit)
+    settled(page)
     shown = [float(page.get_by_label(f"{LABELS[of]}, as a number").input_value()) for of in ("mu", "sigma")]
     assert shown == pytest.approx([0.5, 2.5], abs=0.02)
     drag(page, handle(page, "Policy", 1), 900, 900)
@@ -353,6 +354,7 @@ def test_the_curves_are_a_scale_for_n(visit):
     page = visit(widget)
     box = page.locator(".rl-panel").nth(1).locator("svg.rl-drag").first.bounding_box()
     page.mouse.click(box["x"] + 0.5 * box["width"], box["y"] + 0.5 * box["height"])
+    settled(page)
     widget.steps = int(data(page)["steps"])
     assert 60 < widget.steps < 160
     agrees(page, widget)

@@ -267,6 +267,7 @@ def test_where_the_picture_is_pressed_the_policy_goes(visit):
     page = visit(Occupancy())
     x, y = pixels(page, SQUARE)([0.2, 0.3])
     page.mouse.click(x, y)
+    settled(page)
     assert shown_pi(page) == pytest.approx([0.2, 0.3], abs=0.005)
 
 

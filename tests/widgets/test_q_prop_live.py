@@ -188,6 +188,7 @@ def test_coefficient_and_correlation_are_dragged(visit):
     # The curves are a scale for n.
     box = page.locator(".rl-panel").nth(3).locator("svg.rl-drag").bounding_box()
     page.mouse.click(box["x"] + 0.5 * box["width"], box["y"] + 100)
+    settled(page)
     widget.n = int(value(page, ControlVariate, "n"))
     assert 16 < widget.n < 48
     agrees(page, widget)

@@ -308,6 +308,7 @@ def test_the_plot_is_a_scale_for_k(visit):
     page = visit(widget)
     box = page.locator("svg.rl-drag:visible").first.bounding_box()
     page.mouse.click(box["x"] + 0.6 * box["width"], box["y"] + 0.5 * box["height"])
+    settled(page)
     widget.k = int(data(page)["k"])
     assert 40 < widget.k < 90
     agrees(page, widget)
