@@ -7,17 +7,23 @@ from html import unescape
 from urllib.parse import unquote
 
 import pytest
+from filelock import FileLock
 from pypdf import PdfReader
 
+from tests.conftest import one_for_all
 from tests.sources import NAMES, ROOT
 
 FILE = ROOT / "_build" / "pdf" / "reinforcement-learning-derived.pdf"
 
 
 @pytest.fixture(scope="module")
-def pdf(site):
-    result = subprocess.run(["make", "pdf"], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, (result.stdout + result.stderr)[-3000:]
+def pdf(site, tmp_path_factory):
+    folder = one_for_all(tmp_path_factory)
+    with FileLock(folder / "pdf.lock"):  # of two processes of tests, one prints
+        if not (folder / "pdf.made").exists():
+            result = subprocess.run(["make", "pdf"], cwd=ROOT, capture_output=True, text=True, check=False)
+            assert result.returncode == 0, (result.stdout + result.stderr)[-3000:]
+            (folder / "pdf.made").touch()
     return PdfReader(FILE)
 
 
