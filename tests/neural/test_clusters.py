@@ -33,7 +33,7 @@ def ray_of_two():
         patch.setenv("RAY_AUTH_MODE", "disabled")  # which would leave a key in the home folder
         for more in (2, 1, 0):  # it gives itself 30 s to start, which a machine with other work may not have
             try:
-                ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=2**27)
+                ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=2**27)
                 break
             except Exception:
                 ray.shutdown()
