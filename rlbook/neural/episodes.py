@@ -46,7 +46,12 @@ def draw_actions(policy, observations, rng) -> np.ndarray:
     weights have come to be nan.
     """
     checks.generator(rng)
-    outputs = policy(data(checks.module("policy", policy), "observations", observations, ("N", "d")))
+    return _drawn(policy, data(checks.module("policy", policy), "observations", observations, ("N", "d")), rng)
+
+
+def _drawn(policy, x, rng):
+    """`draw_actions` of observations that are known to be sound, a tensor (N, d)."""
+    outputs = policy(x)
     if isinstance(policy, GaussianPolicy):
         mean, log_sigma = outputs.double().numpy().reshape(len(outputs), 2, -1).swapaxes(0, 1)
         sigma = np.exp(log_sigma)
@@ -64,6 +69,7 @@ def _check_distributions(outputs, right):
 
 
 @one_thread()
+@torch.no_grad()
 def rollout(policy, envs, rng) -> Episodes:
     """One whole episode from each of the vector environment's sub-environments, as `Episodes`.
 
@@ -88,9 +94,9 @@ def rollout(policy, envs, rng) -> Episodes:
     terminated, truncated = np.zeros((2, envs.num_envs), dtype=bool)
     check_shown(0, alive, observation)
     last = observation.copy()
-    steps = []
+    steps, dtype = [], next(policy.parameters()).dtype
     while alive.any():
-        action = draw_actions(policy, observation, rng)
+        action = _drawn(policy, torch.as_tensor(observation, dtype=dtype), rng)  # check_shown has seen it
         before = (_only(alive, observation), _only(alive, action))  # copies: a step may fill the same array anew
         following, reward, ended, cut, _ = envs.step(played(envs, action))
         check_shown(len(steps) + 1, alive, following, reward)

@@ -271,6 +271,7 @@ def test_alpha_of_the_region_is_one_press_away(visit):
     widget = NaturalGradient(delta=0.02)
     page = visit(widget)
     page.locator("[data-role=region]").click()
+    settled(page)
     widget.alpha = float(page.get_by_label("α, step, as a number").input_value())
     assert widget.alpha == pytest.approx(widget.region_alpha, abs=1e-4)
     type_number(page, LABELS["sigma"], 0.1)
