@@ -88,7 +88,13 @@ class World:
 
     def trajectories(self):
         states, actions = (self.rng.integers(n, size=(N, T)) for n in (self.S, self.A))
-        return rlbook.policy_gradient.Trajectories(states, actions, self.r[states, actions])
+        alive = self.rng.integers(4, size=(N, T)) > 0
+        return rlbook.policy_gradient.Trajectories(states, actions, self.r[states, actions], alive)
+
+    def rows_of_six(self):
+        """Transitions (s, a, p, s', r, ends)."""
+        s, a, s_next = (x.ravel() for x in np.indices(self.P.shape))
+        return np.stack([s, a, self.P.ravel(), s_next, self.r[s, a], np.zeros(len(s))], axis=1)
 
     def features(self):
         return self.numbers(self.S, self.A, 2)
@@ -364,8 +370,14 @@ NEURAL = {
         "steps": whole(2),
     },
 }
+WORLD = {
+    "terminal": array(lambda w: np.zeros(w.S)),
+    "cells": of("integers", lambda w: np.arange(2 * w.S).reshape(w.S, 2)),
+}
 SPECIAL = NEURAL | {  # by function, and by method; None: left at its default
-    "TabularMDP": {"cells": of("integers", lambda w: np.arange(2 * w.S).reshape(w.S, 2))},
+    "TabularMDP": WORLD,
+    "TabularMDP.replace": WORLD,
+    "TabularMDP.from_transitions": {"transitions": array(World.rows_of_six), "n_actions": of("count", lambda w: w.A)},
     "TabularMDP.flow": {"rho": array(lambda w: w.numbers(w.S, w.A))},
     "gridworld": {
         "rows": of("map", lambda w: ["S.G", ".#P"]),
@@ -440,7 +452,15 @@ SPECIAL = NEURAL | {  # by function, and by method; None: left at its default
         "rho": array(lambda w: w.rho0[:, None] * w.pi / (1 - w.gamma)),
         "mdp": of("mdp", World.still),
     },
-    "occupancy_program": {"method": of("choice", lambda w: "highs-ds")},
+    "occupancy_program": {
+        "method": of("choice", lambda w: "highs-ds"),
+        "costs": array(lambda w: abs(w.numbers(w.S, w.A))),
+        "budgets": array(lambda w: np.array(8.5)),
+    },
+    "budget_frontier": {
+        "cost": array(lambda w: abs(w.numbers(w.S, w.A))),
+        "budgets": sized(lambda w: np.array([8.5, 9.0])),
+    },
     "mix": {"shares": sized(lambda w: np.array([0.25, 0.5]))},
     "mixture_path": {"shares": sized(lambda w: np.array([0.25, 0.5]))},
     "polygon": {"mdp": of("mdp", World.small)},
@@ -540,6 +560,7 @@ SELVES = {  # whose methods are called
 }
 ELSEWHERE = {  # what plays environments is asked about its arguments in other files
     **dict.fromkeys(["TabularMDP.from_gymnasium"], "test_gymnasium.py"),
+    **dict.fromkeys(["TabularMDP.to_gymnasium", "TabularEnv"], "test_own_problems.py"),
     **dict.fromkeys(
         ["q_learning", "rollout", "interact", "fit_control", "measure_advantage_parts"], "test_neural_spaces.py"
     ),

@@ -44,6 +44,7 @@ def optimality_operator(mdp, Q) -> np.ndarray:
 def soft_operator(mdp, Q, alpha) -> np.ndarray:
     """T_α Q = r + γ E[lse_α Q(s',·)] (def-soft), (S, A), for a temperature α > 0 in units of reward.
 
+    In a terminal state nothing is chosen and there is no entropy: there the maximum takes the place of lse_α.
     Raises `ValueError` where Q is not an (S, A) array of finite numbers or alpha not a positive number.
 
     >>> from rlbook import gridworld, soft_operator
@@ -52,7 +53,7 @@ def soft_operator(mdp, Q, alpha) -> np.ndarray:
     array([1.248, 1.248, 1.248, 1.248])
     """
     Q = checks.table("Q", mdp, Q)
-    return mdp.r + mdp.gamma * mdp.expect(soft_value(Q, alpha))
+    return mdp.r + mdp.gamma * mdp.expect(best_value(mdp, Q, checks.positive("alpha", alpha)))
 
 
 def greedy_policy(Q) -> np.ndarray:
@@ -93,5 +94,12 @@ def look_ahead(mdp, V, gain=0.0) -> np.ndarray:
     return Q
 
 
-def best_value(Q, alpha) -> np.ndarray:
-    return Q.max(axis=1) if alpha is None else soft_value(Q, alpha)
+def best_value(mdp, Q, alpha) -> np.ndarray:
+    """max_a Q(s,a), or lse_α Q(s,·) where there is a temperature and the state is not terminal, (S,)."""
+    best = Q.max(axis=1)
+    return best if alpha is None else np.where(mdp.terminal, best, soft_value(Q, alpha))
+
+
+def best_policy(mdp, Q, alpha) -> np.ndarray:
+    """The policy whose value `best_value` is, (S, A)."""
+    return checks.policy(mdp, greedy_policy(Q) if alpha is None else soft_policy(Q, alpha))

@@ -8,7 +8,7 @@ import scipy  # its subpackages load when first used, which keeps `import rlbook
 from rlbook import checks
 from rlbook.bellman import large
 from rlbook.bellman.evaluation import advantage_errors, evaluate
-from rlbook.bellman.operators import best_value, greedy_policy, look_ahead, soft_policy
+from rlbook.bellman.operators import best_policy, best_value, greedy_policy, look_ahead
 from rlbook.bellman.precision import Solution, bracket, centred, common, rounding_of
 
 TRIAL, MIXING = 20, 0.9  # `solve` leaves value iteration when in 20 sweeps its bracket shrinks by less than .9 each
@@ -87,7 +87,7 @@ def soft_policy_iteration(mdp, alpha, *, tol=1e-8, max_steps=1000) -> Solution:
     checks.tabular(mdp)
     alpha, tol = checks.positive("alpha", alpha), checks.positive("tol", tol)
     max_steps = checks.count("max_steps", max_steps)
-    mdp, pi, V, error, gain = centred(mdp), soft_policy(mdp.r, alpha), None, 0.0, 0.0
+    mdp, pi, V, error, gain = centred(mdp), best_policy(mdp, mdp.r, alpha), None, 0.0, 0.0
     for step in range(1, max_steps + 1):
         before, error_before, gain_before = V, error, gain
         V, Q, error, gain = evaluate(mdp, pi, alpha * scipy.special.entr(pi).sum(axis=1), start=V, gain=gain)
@@ -136,7 +136,7 @@ def _iterate_values(mdp, tol, max_steps, alpha=None, rate=1.0, followed=0):
     trial, floor = max(1, TRIAL // (1 + followed)), 0.0
     for step in range(1, max_steps + 1):
         V, Q = W, look_ahead(mdp, W)
-        W = best_value(Q, alpha)
+        W = best_value(mdp, Q, alpha)
         change = W - V
         half = gamma / (1 - gamma) * (change.max() - change.min()) / 2
         if first is None:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rlbook.bellman.operators import best_value, greedy_policy, soft_policy
+from rlbook.bellman.operators import best_policy, best_value
 from rlbook.checks import EPS
 
 # What float64 asks for.
@@ -73,7 +73,7 @@ def bracket(mdp, V, Q, steps, tol, alpha=None, gain=0.0) -> Solution:
 
     To it is added what `gain` and a `Centred` MDP took away; its policy is read off Q before.
     """
-    gamma, W = mdp.gamma, best_value(Q, alpha)
+    gamma, W = mdp.gamma, best_value(mdp, Q, alpha)
     low, high = (W - V).min(), (W - V).max()
     shift, half = gamma / (1 - gamma) * (low + high) / 2, gamma / (1 - gamma) * (high - low) / 2
     rounding = rounding_of(mdp, V, gain) + 4 * EPS * (abs(W).max() + max(-low, high, 0.0))
@@ -81,5 +81,4 @@ def bracket(mdp, V, Q, steps, tol, alpha=None, gain=0.0) -> Solution:
         rounding += (mdp.n_actions + 8) * EPS * (alpha + abs(Q).max())
     V, Q_lifted, error = lifted(W, Q, float(half + rounding / (1 - gamma)), shift + (mdp.gain + gain) / (1 - gamma))
     error += float(4 * EPS * abs(shift))
-    pi = greedy_policy(Q) if alpha is None else soft_policy(Q, alpha)
-    return Solution(V, Q_lifted, pi, error, steps, tol is not None and bool(error <= tol))
+    return Solution(V, Q_lifted, best_policy(mdp, Q, alpha), error, steps, tol is not None and bool(error <= tol))

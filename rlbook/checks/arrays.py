@@ -44,6 +44,16 @@ def integers(name, values, *shapes, below=None, what="entries", note="", copy=Tr
     return raw if not copy and raw.dtype in (np.int32, np.int64) else raw.astype(np.intp)
 
 
+def mask(name, values, shape, note="") -> np.ndarray:
+    """`values` as a new array of True and False of this shape."""
+    raw = real_array(name, values)
+    _check_shape(name, raw.shape, (shape,), note)
+    bad = np.argwhere((raw != 0) & (raw != 1))
+    if len(bad):
+        raise ValueError(f"{name}[{at(bad[0])}] is {raw[tuple(bad[0])]}, neither True nor False")
+    return raw.astype(bool)
+
+
 def steps(name, batch, n_states, n_actions) -> tuple[np.ndarray, np.ndarray]:
     """The `states` and `actions` of episodes, as (N, T) arrays of numbers that an MDP has."""
     if not (hasattr(batch, "states") and hasattr(batch, "actions")):

@@ -20,7 +20,9 @@ def instance(name, value, kind) -> Any:
 
 def tabular(mdp) -> Any:
     """`mdp`, if it has what makes a finite MDP: `rlbook.TabularMDP`'s arrays and its two linear maps."""
-    if isinstance(mdp, type) or not all(hasattr(mdp, name) for name in ("expect", "flow", "r", "gamma", "rho0")):
+    if isinstance(mdp, type) or not all(
+        hasattr(mdp, name) for name in ("expect", "flow", "r", "gamma", "rho0", "terminal")
+    ):
         raise ValueError(f"mdp must be a TabularMDP, got {shown(mdp)}")
     return mdp
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import scipy  # its subpackages load when first used, which keeps `import rlbook` quick
 
-from rlbook.checks.arrays import array, at, real_array
+from rlbook.checks.arrays import array, at, integers, real_array
 from rlbook.checks.objects import tabular
 
 EPS = np.finfo(float).eps
@@ -23,8 +23,19 @@ def distributions(name, values, *shapes, note="") -> np.ndarray:
 
 
 def policy(mdp, pi, name="pi") -> np.ndarray:
-    """A policy of an MDP as a float64 (S, A) array whose rows are distributions."""
-    return distributions(name, pi, tabular(mdp).r.shape, note=", one row a state")
+    """A policy of an MDP, given as that or as (S,) actions, as a float64 (S, A) array whose rows are distributions.
+
+    In a terminal state nothing is chosen. There the row that is given is not read, and the first action stands for
+    none: a choice without alternative has no entropy, no score, and no divergence from another.
+    """
+    S, A = tabular(mdp).r.shape
+    raw = real_array(name, pi)
+    if raw.ndim == 1 and raw.dtype.kind in "iu":
+        pi = np.eye(A)[integers(name, raw, (S,), below=A, what="actions", note=", one action a state")]
+    else:
+        pi = distributions(name, raw, (S, A), note=", one row a state, or (S,) actions")
+    pi[mdp.terminal] = np.eye(A)[0]
+    return pi
 
 
 def policies(pi, pi_new) -> tuple[np.ndarray, np.ndarray]:

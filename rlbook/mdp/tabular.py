@@ -7,11 +7,17 @@ Outside, everything is (S, A).
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import scipy  # its subpackages load when first used, which keeps `import rlbook` quick
 
 from rlbook import checks
 from rlbook.mdp.gymnasium_tables import table_columns, table_environment, terminal_states
+from rlbook.mdp.transitions import columns_of
+
+if TYPE_CHECKING:
+    import gymnasium
 
 SPARSE_FROM = 400  # states; a gridworld this large or larger keeps its transitions sparse
 
@@ -29,6 +35,11 @@ class TabularMDP:
         Discount.
     rho0 : (S,) array
         Distribution of the first state.
+    terminal : (S,) array of True and False, optional
+        The states in which an episode ends; by default none. A terminal state rests: P leads from it to itself, it
+        earns nothing, no episode starts there, and nothing is chosen in it. So values and visits, which are sums for
+        ever, are those of an absorbing state; but the row that a policy has there is not read, no entropy comes from
+        it (def-soft), and a sampled episode has no steps after it has come there.
     cells : (S, 2) integer array, optional
         Row and column of each state, where states are cells of a map (see `gridworld`).
 
@@ -42,7 +53,8 @@ class TabularMDP:
     ------
     ValueError
         A shape that does not fit, a number that is not finite, a negative probability, a row of P or ρ₀ that
-        does not sum to 1, γ outside [0, 1). The message names the first bad entry.
+        does not sum to 1, γ outside [0, 1), a terminal state that is left, earns something or is started from.
+        The message names the first bad entry. Under γ = 1 no episodes are summed, even if all of them end.
 
     >>> from rlbook import TabularMDP
     >>> stay_or_go = TabularMDP(P=[[[1, 0], [0, 1]], [[0, 1], [1, 0]]], r=[[0, 1], [2, 0]], gamma=0.5, rho0=[1, 0])
@@ -51,11 +63,14 @@ class TabularMDP:
            [20., 10.]])
     """
 
-    def __init__(self, P, r, gamma, rho0, *, cells=None):
+    def __init__(self, P, r, gamma, rho0, *, terminal=None, cells=None):
         r = checks.array("r", r, ("S", "A"))
         S, A = r.shape
         P = checks.transitions(P, S, A)
         sums = np.asarray(P.sum(axis=-1))
+        rho0 = checks.distributions("rho0", rho0, (S,), note=", one entry a state")
+        terminal = np.zeros(S, dtype=bool) if terminal is None else checks.mask("terminal", terminal, (S,))
+        _check_rest(terminal, P, r, rho0)
         if cells is not None:
             cells = checks.integers("cells", cells, (S, 2))
         vars(self).update(
@@ -63,7 +78,8 @@ class TabularMDP:
             n_actions=A,
             r=np.asfortranarray(r),  # action-major too, as `expect` gives its result
             gamma=checks.discount(gamma),
-            rho0=checks.distributions("rho0", rho0, (S,), note=", one entry a state"),
+            rho0=rho0,
+            terminal=terminal,
             cells=cells,
             row_width=int(np.diff(P.indptr).max() if scipy.sparse.issparse(P) else np.count_nonzero(P, axis=2).max()),
             _P=_action_major(P, S, A),
@@ -73,7 +89,7 @@ class TabularMDP:
 
     def _freeze(self):
         stored = (self._P.data, self._P.indices, self._P.indptr) if self.is_sparse else (self._P,)
-        for array in (*stored, self.r, self.rho0, self.cells):
+        for array in (*stored, self.r, self.rho0, self.terminal, self.cells):
             if array is not None:
                 array.flags.writeable = False
 
@@ -86,6 +102,16 @@ class TabularMDP:
     def __setstate__(self, state):
         vars(self).update(state)  # from a pickle or a deep copy, whose arrays are new
         self._freeze()
+
+    def replace(self, *, P=None, r=None, gamma=None, rho0=None, terminal=None, cells=None) -> TabularMDP:
+        """The same MDP but for the arguments that are given, checked anew.
+
+        >>> from rlbook import gridworld
+        >>> gridworld(["S..G"], gamma=0.9).replace(gamma=0.5)
+        TabularMDP(4 states, 4 actions, gamma=0.5, dense)
+        """
+        given = {"P": P, "r": r, "gamma": gamma, "rho0": rho0, "terminal": terminal, "cells": cells}
+        return TabularMDP(**{name: getattr(self, name) if x is None else x for name, x in given.items()})
 
     @property
     def P(self) -> np.ndarray | scipy.sparse.csr_array:
@@ -129,10 +155,10 @@ class TabularMDP:
 
         FrozenLake, CliffWalking and Taxi do. P[s][a] lists the transitions (probability, next state, reward,
         terminated); states and actions are numbered from 0, the keys of dicts or the places in lists, and every
-        state has the same actions. A state in which an episode ends becomes absorbing with zero reward, whatever
+        state has the same actions. A state in which an episode ends is terminal, whatever
         its own row of the table says, because the environment never plays that row. ρ₀ is the environment's own
         `initial_state_distrib`, and r(s,a) the expectation of the table's rewards over s'. Rows of float32
-        probabilities may be off by 1e-6, and are divided by their sums.
+        probabilities may be off by 1e-6, and are divided by their sums. A state in which episodes end is `terminal`.
 
         The table is taken at its word, and it knows no wrapper. Those that leave states, actions and rewards as they
         are do not matter: Gymnasium's own TimeLimit (a truncation is no part of the MDP, and is left out), Autoreset,
@@ -154,15 +180,94 @@ class TabularMDP:
             "env.initial_state_distrib", base.initial_state_distrib, (S,), note=", one entry a state"
         )
         terminal = terminal_states(s, a, i, s_next, p, ends, rho0 > 0)
-
         live = ~terminal[s]
-        stays = np.repeat(np.flatnonzero(terminal), A)
-        rows = np.concatenate([(s * A + a)[live], stays * A + np.tile(np.arange(A), terminal.sum())])
-        columns = np.concatenate([s_next[live], stays])
-        weights = np.concatenate([p[live], np.ones(len(stays))])
-        P = scipy.sparse.csr_array((weights, (rows, columns)), shape=(S * A, S))
-        r = np.bincount((s * A + a)[live], (p * reward)[live], minlength=S * A).reshape(S, A)
-        return cls(P if S >= SPARSE_FROM else P.toarray().reshape(S, A, S), r, gamma, rho0)
+        return cls._from_columns(S, A, (x[live] for x in (s, a, p, s_next, reward)), gamma, rho0, terminal)
+
+    @classmethod
+    def from_transitions(cls, transitions, gamma, rho0, *, n_actions=None) -> TabularMDP:
+        """The MDP of transitions (s, a, p, s', r, ends): from s, action a leads to s' with probability p and earns r.
+
+        `transitions` is rows of these six, a list or an (n, 6) array, in any order; or a function (s, a) ↦ rows of
+        (p, s', r, ends), which needs `n_actions` and is asked for every pair; what it says of terminal states is not
+        read. `ends` says that the episode ends in s', which is then `terminal`:
+        it needs no transitions of its own, and must always be entered so. States and actions are numbered from 0;
+        there are as many states as rho0, (S,), has entries. Rewards may differ from one s' to the other: r(s,a) is
+        their mean. Rows with the same s, a and s' add up.
+
+        Raises
+        ------
+        ValueError
+            A row that is not as above, a state or action without transitions, probabilities that do not sum to 1, an
+            episode that ends in a state that is left again, entered without its ending, or started from. The message
+            names the row, or the state and the action.
+
+        >>> from rlbook import TabularMDP, solve
+        >>> rows = [(0, 0, 1.0, 0, 1.0, False), (0, 1, 0.5, 0, 0.0, False), (0, 1, 0.5, 1, 9.0, True)]
+        >>> machine = TabularMDP.from_transitions(rows, gamma=0.5, rho0=[1, 0])
+        >>> machine.terminal, solve(machine).V.round(6)
+        (array([False,  True]), array([6., 0.]))
+        """
+        rho0 = checks.distributions("rho0", rho0, ("S",))
+        A, columns, terminal = columns_of(transitions, len(rho0), n_actions)
+        return cls._from_columns(len(rho0), A, columns, gamma, rho0, terminal)
+
+    def to_gymnasium(self, *, one_hot=False, max_episode_steps=None, render_mode=None) -> gymnasium.Env:
+        """This MDP as an environment of Gymnasium, to be played: states drawn from P, rewards r(s,a).
+
+        It shows the number of the state, or with `one_hot` a vector for networks to read. An episode ends in a
+        terminal state; one that may never end needs `max_episode_steps`, after which it is truncated. With
+        `render_mode="ansi"` it draws itself as text. Its `spec` makes more of it, for `gymnasium.make_vec` too, and
+        `from_gymnasium` gives this MDP back.
+
+        >>> from rlbook import gridworld
+        >>> env = gridworld(["S.G"], gamma=0.9).to_gymnasium(render_mode="ansi")
+        >>> env.reset(seed=0)[0], env.step(1)[:3], env.step(1)[:3]
+        (0, (1, 0.0, False), (2, 1.0, True))
+        >>> print(env.render())
+        ..@
+        """
+        import gymnasium  # here, for it would be a fifth of what `import rlbook` costs
+        from gymnasium.envs.registration import EnvSpec
+
+        if render_mode not in (None, "ansi"):
+            raise ValueError(f"render_mode must be None or 'ansi', got {render_mode!r}")
+        limit = None if max_episode_steps is None else checks.count("max_episode_steps", max_episode_steps)
+        spec = EnvSpec(
+            "rlbook/TabularMDP-v0",
+            entry_point="rlbook.mdp.environment:TabularEnv",
+            kwargs={"mdp": self, "one_hot": checks.flag("one_hot", one_hot)},
+            max_episode_steps=limit,
+        )
+        return gymnasium.make(spec, render_mode=render_mode)
+
+    @classmethod
+    def _from_columns(cls, S, A, columns, gamma, rho0, terminal):
+        """The MDP of transitions s, a, p, s', reward in columns, none of which begins in a terminal state."""
+        s, a, p, s_next, reward = columns
+        rests = np.repeat(np.flatnonzero(terminal), A)
+        rows = np.concatenate([s * A + a, rests * A + np.tile(np.arange(A), terminal.sum())])
+        weights = np.concatenate([p, np.ones(len(rests))])
+        P = scipy.sparse.csr_array((weights, (rows, np.concatenate([s_next, rests]))), shape=(S * A, S))
+        r = np.bincount(s * A + a, p * reward, minlength=S * A).reshape(S, A)
+        return cls(P if S >= SPARSE_FROM else P.toarray().reshape(S, A, S), r, gamma, rho0, terminal=terminal)
+
+
+def _check_rest(terminal, P, r, rho0):
+    """Raise unless terminal states are never left, earn nothing, and no episode starts in one."""
+    A = r.shape[1]
+    for s in np.flatnonzero(terminal).tolist():
+        rows = P[s * A : (s + 1) * A].toarray() if scipy.sparse.issparse(P) else P[s]
+        earning, leaving = np.flatnonzero(r[s]), np.flatnonzero(rows[:, s] != 1)
+        if len(earning):
+            raise ValueError(
+                f"r[{s}, {earning[0]}] is {r[s, earning[0]]:g}, but state {s} is terminal and earns nothing: a reward "
+                f"for coming there belongs to the steps that do"
+            )
+        if len(leaving):
+            a = leaving[0]
+            raise ValueError(f"P[{s}, {a}] leaves state {s} with probability {1 - rows[a, s]:g}, but it is terminal")
+        if rho0[s]:
+            raise ValueError(f"rho0[{s}] is {rho0[s]:g}, but state {s} is terminal: no episode can start there")
 
 
 def _action_major(P, S, A):

@@ -20,7 +20,7 @@ def gridworld(
     none, every free cell does). The actions are up, right, down, left. With probability `slip` the step goes
     to one of the two sides instead, each equally likely; a step into a wall or off the map stays put. Every
     step earns `step_reward`, and entering a goal or a pit earns that cell's reward besides; goals and pits
-    are absorbing, with zero reward from then on. `cell_rewards`, a number for each cell of the map in the same
+    are terminal: there the episode ends. `cell_rewards`, a number for each cell of the map in the same
     rows, is earned besides by every step that ends in that cell, whether it was entered or not left; a wall's
     number is never earned. From 400 states on, the transitions are sparse.
 
@@ -62,11 +62,11 @@ def gridworld(
     state_at = np.full(grid.shape, -1)
     state_at[tuple(cells.T)] = np.arange(S)
     state_at = np.pad(state_at, 1, constant_values=-1)
-    absorbing = (kind == "G") | (kind == "P")
+    terminal = (kind == "G") | (kind == "P")
 
-    # landing[m, s]: the state one move m away from s, which is s itself at a wall and in an absorbing cell.
+    # landing[m, s]: the state one move m away from s, which is s itself at a wall and in a terminal cell.
     landing = np.array([state_at[cells[:, 0] + 1 + dy, cells[:, 1] + 1 + dx] for dy, dx in MOVES])
-    landing = np.where((landing < 0) | absorbing, np.arange(S), landing)
+    landing = np.where((landing < 0) | terminal, np.arange(S), landing)
 
     chance = np.zeros((A, A))  # chance[a, m]: that intending a moves along m
     for a in range(A):
@@ -80,10 +80,9 @@ def gridworld(
 
     entering = np.select([kind == "G", kind == "P"], [goal_reward, pit_reward], 0.0) + cell_rewards[tuple(cells.T)]
     r = (P @ entering).reshape(S, A) + step_reward
-    r[absorbing] = 0.0
-    return TabularMDP(
-        P if S >= SPARSE_FROM else P.toarray().reshape(S, A, S), r, gamma, starts / starts.sum(), cells=cells
-    )
+    r[terminal] = 0.0
+    P = P if S >= SPARSE_FROM else P.toarray().reshape(S, A, S)
+    return TabularMDP(P, r, gamma, starts / starts.sum(), terminal=terminal, cells=cells)
 
 
 def garnet(n_states, n_actions, branching, *, gamma, rng, sparse=False) -> TabularMDP:

@@ -58,8 +58,10 @@ from rlbook.occupancies.plane import (
     two_by_two,
 )
 from rlbook.occupancies.programs import (
+    Frontier,
     ProgramSolution,
     Vertices,
+    budget_frontier,
     deterministic_occupancies,
     entropy_program,
     occupancy_program,
@@ -69,6 +71,7 @@ __all__ = [
     "TWO_BY_TWO",
     "Difference",
     "DifferenceEstimate",
+    "Frontier",
     "Mixing",
     "MixturePath",
     "OccupancyEstimate",
@@ -76,6 +79,7 @@ __all__ = [
     "ProgramSolution",
     "Vertices",
     "average_bound",
+    "budget_frontier",
     "check_occupancy",
     "deterministic_occupancies",
     "entropy_program",

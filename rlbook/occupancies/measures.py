@@ -64,7 +64,8 @@ def state_occupancy(mdp, pi, *, tol=None) -> np.ndarray:
 def occupancy(mdp, pi, *, tol=None) -> np.ndarray:
     """The occupancy measure ρ_π(s,a) = π(a|s) ρ_π(s) of a stationary Markov policy (lem-product), (S, A).
 
-    It sums to 1/(1−γ). `tol`, the error and what raises are those of `state_occupancy`.
+    It sums to 1/(1−γ): a terminal state is visited for ever, with the first action standing for none. `tol`, the error
+    and what raises are those of `state_occupancy`.
 
     >>> from rlbook import gridworld, occupancy
     >>> corridor = gridworld(["S..G"], gamma=0.5)
@@ -78,7 +79,8 @@ def occupancy(mdp, pi, *, tol=None) -> np.ndarray:
 def history_occupancy(mdp, policy, horizon, *, most=200_000) -> np.ndarray:
     """ρ(s,a) = Σ_{t<T} γᵗ P(s_t=s, a_t=a) of a policy with memory, by enumerating its histories, (S, A).
 
-    `policy` maps a history (s_0, a_0, …, s_t) to the (A,) probabilities of a_t. The steps from T on have the mass
+    `policy` maps a history (s_0, a_0, …, s_t) to the (A,) probabilities of a_t, which do not matter where s_t is
+    terminal. The steps from T on have the mass
     γᵀ/(1−γ), and exactly γᵀ is missing from the flow (prop-histories). Raises `ValueError` for a policy that gives no
     distribution, a horizon that is no positive integer, or more than `most` histories at one time.
     """
@@ -93,6 +95,7 @@ def history_occupancy(mdp, policy, horizon, *, most=200_000) -> np.ndarray:
         for history, probability in live:
             s = history[-1]
             p = checks.distributions(f"policy({history})", policy(history), (A,))
+            p = np.eye(A)[0] if mdp.terminal[s] else p  # as in `checks.policy`
             rho[s] += mdp.gamma**t * probability * p
             for a in np.flatnonzero(p).tolist():
                 row = slice(P.indptr[s * A + a], P.indptr[s * A + a + 1])

@@ -57,15 +57,17 @@ def per_trajectory_gradients(
 
     `past` is κ: 1 for the full return, 0 for reward-to-go. `baseline` is b, as an (S,) or (T, S) array, or
     None for no baseline. `discount=False` drops the factor γᵗ in front of G_t − b, as much code does; the
-    result is then no estimate of ∇η (prop-dropped-discount).
+    result is then no estimate of ∇η (prop-dropped-discount). What stands after an episode's end (`alive`) counts for
+    nothing, so the row of pi in a terminal state does not matter.
     """
     pi = checks.distributions("pi", pi, ("S", "A"))
     S, A = pi.shape
     states, actions = checks.steps("trajectories", trajectories, S, A)
     N, T = states.shape
-    trajectories = Trajectories(
-        states, actions, checks.array("trajectories.rewards", trajectories.rewards, (N, T), copy=False)
-    )
+    rewards = checks.array("trajectories.rewards", trajectories.rewards, (N, T), copy=False)
+    alive = getattr(trajectories, "alive", None)
+    alive = np.ones((N, T), dtype=bool) if alive is None else checks.mask("trajectories.alive", alive, (N, T))
+    trajectories = Trajectories(states, actions, rewards * alive, alive)
     gamma, past = checks.discount(gamma), checks.number("past", past)
     if features is not None:
         features = checks.array("features", features, (S, A, "n"), note=" to go with pi")
@@ -74,7 +76,7 @@ def per_trajectory_gradients(
     g_hat = np.empty((N, *(pi.shape if features is None else np.shape(features)[2:])))
     for begin in range(0, N, WEIGHED_TOGETHER):
         block = slice(begin, begin + WEIGHED_TOGETHER)
-        states, actions, rewards = (x[block].T for x in trajectories)  # time-major
+        states, actions, rewards, alive = (x[block].T for x in trajectories)  # time-major
         if discount:
             weight = powers * rewards
             for t in reversed(range(T - 1)):  # γᵗ G_t = Σ_{k≥t} γᵏ r_k: discounted once, then only summed
@@ -85,6 +87,7 @@ def per_trajectory_gradients(
             weight -= (powers if discount else 1.0) * b[steps, states]
         if past:
             weight[1:] += past * np.cumsum((powers * rewards)[:-1], axis=0)
+        weight *= alive
         # ĝ is linear in the weights that a trajectory lays on each pair (s, a); collect those first.
         n = states.shape[1]
         pair = states * A + actions + S * A * np.arange(n)  # counted through the block's trajectories

@@ -42,13 +42,16 @@ def softmax_policy(theta, *, features=None) -> np.ndarray:
 
 
 def policy_of(mdp, theta, *, features=None) -> np.ndarray:
-    """`softmax_policy` of parameters that fit an MDP; raises `ValueError` where they do not."""
+    """`softmax_policy` of parameters that fit an MDP; raises `ValueError` where they do not.
+
+    In terminal states, where no parameter decides anything, it is that of `checks.policy`.
+    """
     checks.tabular(mdp)
     pi = softmax_policy(theta, features=features)
     if pi.shape != mdp.r.shape:
         name = "theta" if features is None else "features"
         raise ValueError(f"{name} must have one row a state, {mdp.r.shape}, got {pi.shape}")
-    return pi
+    return checks.policy(mdp, pi)
 
 
 def score_table(pi, *, features=None) -> np.ndarray:

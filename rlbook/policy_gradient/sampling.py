@@ -15,11 +15,16 @@ STEP = np.dtype([("state", np.int32), ("action", np.int32), ("reward", float)])
 
 
 class Trajectories(NamedTuple):
-    """N episodes of T steps: `states` and `actions` are (N, T) integers, `rewards` is (N, T)."""
+    """N episodes of up to T steps: `states` and `actions` are (N, T) integers, `rewards` is (N, T).
+
+    `alive` (N, T) tells steps from what stands after an episode's end: the terminal state, action 0 and reward 0. None
+    says that all are steps.
+    """
 
     states: np.ndarray
     actions: np.ndarray
     rewards: np.ndarray
+    alive: np.ndarray | None = None
 
 
 def sample_trajectories(mdp, pi, n, horizon, rng) -> Trajectories:
@@ -27,7 +32,8 @@ def sample_trajectories(mdp, pi, n, horizon, rng) -> Trajectories:
 
     A step draws action and next state together from one alias table (Walker 1977; Vose 1991) over the pairs
     (a, s') that have positive probability: one uniform number a step, whatever the number of outcomes.
-    Rewards are r(s_t, a_t). `rng` is a `numpy.random.Generator`.
+    Rewards are r(s_t, a_t). An episode ends when it comes to a terminal state; what stands after that is no step
+    (`alive`). `rng` is a `numpy.random.Generator`.
 
     >>> import numpy as np
     >>> from rlbook import gridworld, sample_trajectories
@@ -66,7 +72,8 @@ def sample_trajectories(mdp, pi, n, horizon, rng) -> Trajectories:
             chosen += missed
             step_of.take(chosen, out=steps[t, block], mode="clip")
             first_slot_of.take(chosen, out=first_slot, mode="clip")
-    return Trajectories(steps["state"].T, steps["action"].T, steps["reward"].T)
+    states = steps["state"].T
+    return Trajectories(states, steps["action"].T, steps["reward"].T, ~mdp.terminal[states])
 
 
 def returns(rewards, gamma) -> np.ndarray:

@@ -14,8 +14,8 @@ from rlbook.bellman import (
     policy_iteration,
     soft_operator,
     soft_policy_iteration,
-    soft_value,
 )
+from rlbook.bellman.operators import best_value
 from rlbook.mdp import TabularMDP
 from rlbook.widgets.maps import make_map, map_shape, read_policy
 
@@ -122,7 +122,7 @@ class Sweeps(_Run):
         """What the operator makes of Q(s,·): its average under π, its maximum, or lse_α; (S,)."""
         if self.operator == "policy":
             return (self.pi * Q).sum(axis=1)
-        return soft_value(Q, self.alpha) if self.operator == "soft" else Q.max(axis=1)
+        return best_value(self.mdp, Q, self.alpha if self.operator == "soft" else None)
 
     def iterates(self, sweeps, start=0) -> np.ndarray:
         """Q_0, …, Q_sweeps, (sweeps + 1, S, 4), from the first start or the other."""

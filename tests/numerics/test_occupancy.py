@@ -1138,7 +1138,10 @@ REFUSED = [
     *((f, (MDP, NO_POLICY), r"pi\[0\] sums to 1.1, not 1") for f in (occupancy, state_occupancy, expected_return)),
     *((f, (MDP, NO_POLICY, PI), r"pi\[0\] sums to 1.1") for f in TWO_POLICIES),
     *((f, (MDP, PI, NO_POLICY), r"pi_new\[0\] sums to 1.1") for f in TWO_POLICIES),
-    *((f, (OTHER, PI, PI), r"pi must have shape \(3, 2\), one row a state, got \(2, 2\)") for f in TWO_POLICIES),
+    *(
+        (f, (OTHER, PI, PI), r"pi must have shape \(3, 2\), one row a state, or \(S,\) actions, got \(2, 2\)")
+        for f in TWO_POLICIES
+    ),
     *((f, (MDP, PI, np.full((3, 2), 0.5)), r"pi_new must have shape \(2, 2\), one row a state") for f in TWO_POLICIES),
     *((f, (MDP, PI, np.full((3, 2), 0.5), [0.5]), r"pi_new must have shape \(2, 2\)") for f in (mix, mixture_path)),
     *((f, (MDP, PI, PI, [0.5, 1.5]), r"shares\[1\] is 1.5, not in \[0, 1\]") for f in (mix, mixture_path)),

@@ -61,14 +61,15 @@ export function lookahead({ size, actions, gamma, r, next, chance, P }, V) {
   return Q;
 }
 
-// What the operator makes of Q(s', ·): its average under π, its maximum, or lse_α.
-export function stateValues({ size, actions }, { kind, pi, alpha }, Q) {
+// What the operator makes of Q(s', ·): its average under π, its maximum, or lse_α, which is the maximum where the
+// episode has ended and there is no entropy.
+export function stateValues({ size, actions, absorbing }, { kind, pi, alpha }, Q) {
   const V = new Array(size);
   for (let s = 0; s < size; s++) {
     const at = s * actions;
     let value = kind === "policy" ? 0 : -Infinity;
     for (let a = at; a < at + actions; a++) value = kind === "policy" ? value + pi[a] * Q[a] : Math.max(value, Q[a]);
-    if (kind === "soft") {
+    if (kind === "soft" && !absorbing[s]) {
       let total = 0;
       for (let a = at; a < at + actions; a++) total += Math.exp((Q[a] - value) / alpha);
       value += alpha * Math.log(total);

@@ -242,7 +242,7 @@ function explain({ view, rows, operator, k, gamma, alpha }, { process, operator:
   if (process.absorbing[s]) {
     return [
       line(
-        `${place}: entering it earns ${format(process.entering[s])} besides the step's own reward. It is never left and earns nothing then${operator === "soft" ? " but its entropy" : ""}; its value is ${format(V[s])}.`,
+        `${place}: entering it earns ${format(process.entering[s])} besides the step's own reward, and ends the episode; its value is ${format(V[s])}.`,
       ),
     ];
   }
