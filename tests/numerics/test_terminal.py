@@ -231,6 +231,14 @@ def test_soft_q_learning_finds_what_the_table_says():
     assert not learned.visits[pond.terminal].any()
 
 
+def test_staying_for_a_quarter_is_worth_what_the_exercise_says():
+    """ex-boltzmann: q = ¼ + γ log(1 + e^q); were the end only absorbing, it would be worth log 2/(1−γ) = 34.7."""
+    P, r = [[[1, 0], [0, 1]], [[0, 1], [0, 1]]], [[0.25, 0], [0, 0]]
+    shop = TabularMDP(P, r, 0.98, [1, 0], terminal=[False, True])
+    assert soft_value_iteration(shop, 1.0).Q[0, 0] == pytest.approx(12.5002, abs=5e-5)
+    assert soft_value_iteration(absorbing(shop), 1.0).V[1] == pytest.approx(np.log(2) / 0.02)
+
+
 def test_a_widgets_map_ends_where_its_goals_and_pits_are():
     mdp = gridworld(["S.G", "#.P"], gamma=0.9)
     assert mdp.terminal.tolist() == [False, False, True, False, True]
