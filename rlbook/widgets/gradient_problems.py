@@ -16,9 +16,9 @@ from rlbook.policy_gradient import (
     optimal_baseline,
     per_step_baseline,
     per_trajectory_gradients,
+    policy_of,
     sample_trajectories,
     score_table,
-    softmax_policy,
     variance_against_horizon,
 )
 
@@ -50,7 +50,7 @@ class Problem:
 
     def __init__(self, mdp, theta, *, horizon, features=None, coordinates=None, states=None, axes=None, seed=0):
         self.mdp, self.features, self.horizon = mdp, features, horizon
-        self.pi = softmax_policy(theta, features=features)
+        self.pi = policy_of(mdp, theta, features=features)
         score = score_table(self.pi, features=features)
         n = score.shape[-1]
         coordinates = tuple(range(min(n, 2))) if coordinates is None else tuple(coordinates)

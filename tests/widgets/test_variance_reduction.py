@@ -177,6 +177,21 @@ def test_own_problem_counts_all_coordinates_and_shows_two():
     assert np.shape(widget.baseline) == (3, 2)
 
 
+def test_an_own_problem_that_ends_has_no_score_after_the_end():
+    """Shared features and a baseline that is not 0 at the goal: were the choices there counted, both would show."""
+    mdp, rng, b = gridworld([".G"], gamma=0.9), np.random.default_rng(0), np.full((3, 2), 0.5)
+    problem = Problem(mdp, [0.3, -0.2], horizon=3, features=rng.normal(size=(2, 4, 2)))
+    atoms, probability = enumerate_trajectories(mdp, problem.pi, 3, 256)
+    scores, alive = problem.score[atoms.states, atoms.actions], ~mdp.terminal[atoms.states]
+    assert not scores[~alive].any()
+    past = np.cumsum(atoms.rewards * 0.9 ** np.arange(3), axis=1)
+    weight = past[:, -1:] - 0.9 ** np.arange(3) * 0.5 * alive
+    g = (weight[..., None] * scores).sum(axis=1)
+    np.testing.assert_allclose(problem.gradients(1.0, b), g, atol=1e-12)
+    mean = probability @ g
+    assert variance(problem, 1.0, b) == pytest.approx(probability @ ((g - mean) ** 2).sum(axis=1))
+
+
 def test_own_problem_that_does_not_fit_is_refused():
     mdp = gridworld(["....", "...G"], gamma=0.9)
     with pytest.raises(ValueError, match=r"coordinates must be one or two integers from 0 to 31, got \(0, 40\)"):
