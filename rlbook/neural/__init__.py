@@ -23,6 +23,8 @@ from rlbook.neural.natural_gradients import (
     LocalModel,
     NaturalTraining,
     SolveCost,
+    clipped_ascent,
+    clipped_gain,
     compare_natural,
     divergence,
     explicit_fisher,
@@ -32,13 +34,13 @@ from rlbook.neural.natural_gradients import (
     measure_solves,
     natural_step,
     train_natural,
+    train_ppo,
 )
 from rlbook.neural.networks import GaussianPolicy, Scaled, mlp, one_thread
 from rlbook.neural.pendulum import PENDULUM, Pendulums
 from rlbook.neural.policy_gradient import (
     VARIANTS,
     GradientVariance,
-    Training,
     ascend,
     compare_reinforce,
     episode_gradients,
@@ -87,6 +89,7 @@ from rlbook.neural.q_prop import (
     track,
     train_q_prop,
 )
+from rlbook.neural.training import Evaluation, Training, evaluate
 
 __all__ = [
     "DEEP_Q_VARIANTS",
@@ -103,6 +106,7 @@ __all__ = [
     "Critic",
     "DeepQ",
     "Episodes",
+    "Evaluation",
     "GaussianPolicy",
     "GradientVariance",
     "LocalModel",
@@ -119,6 +123,8 @@ __all__ = [
     "action_slope",
     "as_transitions",
     "ascend",
+    "clipped_ascent",
+    "clipped_gain",
     "compare_deep_q",
     "compare_natural",
     "compare_q_prop",
@@ -127,6 +133,7 @@ __all__ = [
     "divergence",
     "draw_actions",
     "episode_gradients",
+    "evaluate",
     "evaluation_target",
     "explicit_fisher",
     "fisher_vector_product",
@@ -156,6 +163,7 @@ __all__ = [
     "track",
     "train_deep_q",
     "train_natural",
+    "train_ppo",
     "train_q_prop",
     "train_reinforce",
 ]

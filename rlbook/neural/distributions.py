@@ -33,12 +33,20 @@ def log_prob(policy, outputs, actions) -> torch.Tensor:
     return -(z**2 / 2 + log_sigma + np.log(2 * np.pi) / 2).sum(-1)
 
 
-def actions_for(policy, actions, outputs) -> torch.Tensor:
-    """The actions that go with the policy's outputs (N, k): numbers below k, or vectors of k/2 numbers."""
-    N, k = outputs.shape
+def entropies(policy, outputs) -> torch.Tensor:
+    """H(π(·|s)) in nats from the policy's outputs (…, k), (…); a Gaussian's may be negative."""
+    if not isinstance(policy, GaussianPolicy):
+        log_pi = torch.log_softmax(outputs, dim=-1)
+        return -(log_pi.exp() * log_pi).sum(-1)
+    return (outputs.chunk(2, dim=-1)[1] + np.log(2 * np.pi * np.e) / 2).sum(-1)
+
+
+def actions_for(policy, actions, outputs, *, name="actions") -> torch.Tensor:
+    """The actions that go with the policy's outputs (…, k): numbers below k, or vectors of k/2 numbers."""
+    *shape, k = outputs.shape
     if isinstance(policy, GaussianPolicy):
-        return data(policy, "actions", actions, (N, k // 2), note=", one a state")
-    return torch.as_tensor(checks.integers("actions", actions, (N,), below=k, what="actions", note=", one a state"))
+        return data(policy, name, actions, (*shape, k // 2), note=", one a state")
+    return torch.as_tensor(checks.integers(name, actions, tuple(shape), below=k, what="actions", note=", one a state"))
 
 
 def metric(policy, outputs) -> Callable[[torch.Tensor], torch.Tensor]:

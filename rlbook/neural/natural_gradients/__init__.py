@@ -27,8 +27,15 @@ from rlbook.neural.natural_gradients.fisher import (
     fisher_vector_product,
     log_density,
 )
-from rlbook.neural.natural_gradients.training import NaturalTraining, compare_natural, train_natural
-from rlbook.neural.natural_gradients.trust_region import METHODS, LocalModel, local_model, natural_step
+from rlbook.neural.natural_gradients.training import NaturalTraining, compare_natural, train_natural, train_ppo
+from rlbook.neural.natural_gradients.trust_region import (
+    METHODS,
+    LocalModel,
+    clipped_ascent,
+    clipped_gain,
+    local_model,
+    natural_step,
+)
 
 __all__ = [
     "METHODS",
@@ -36,6 +43,8 @@ __all__ = [
     "LocalModel",
     "NaturalTraining",
     "SolveCost",
+    "clipped_ascent",
+    "clipped_gain",
     "compare_natural",
     "divergence",
     "explicit_fisher",
@@ -45,4 +54,5 @@ __all__ = [
     "measure_solves",
     "natural_step",
     "train_natural",
+    "train_ppo",
 ]
