@@ -27,7 +27,13 @@ from rlbook.neural.natural_gradients.fisher import (
     fisher_vector_product,
     log_density,
 )
-from rlbook.neural.natural_gradients.training import NaturalTraining, compare_natural, train_natural, train_ppo
+from rlbook.neural.natural_gradients.training import (
+    NaturalTraining,
+    PPOTraining,
+    compare_natural,
+    train_natural,
+    train_ppo,
+)
 from rlbook.neural.natural_gradients.trust_region import (
     METHODS,
     LocalModel,
@@ -42,6 +48,7 @@ __all__ = [
     "PRODUCTS",
     "LocalModel",
     "NaturalTraining",
+    "PPOTraining",
     "SolveCost",
     "clipped_ascent",
     "clipped_gain",

@@ -26,6 +26,10 @@ class NaturalTraining(Training):
     divergences: np.ndarray
 
 
+class PPOTraining(NaturalTraining):
+    """A `NaturalTraining` of `train_ppo`."""
+
+
 @one_thread()
 def train_natural(
     method,
@@ -73,7 +77,7 @@ def train_natural(
 
         return improve
 
-    return _train(run, start)
+    return _train(run, start, NaturalTraining)
 
 
 @one_thread()
@@ -95,8 +99,8 @@ def train_ppo(
     learning_rate=0.003,
     value_steps=40,
     progress=None,
-) -> NaturalTraining:
-    """PPO, on numbered actions or vectors, as a `NaturalTraining`.
+) -> PPOTraining:
+    """PPO, on numbered actions or vectors, as a `PPOTraining`.
 
     As `train_natural`, but for the policy's step: `epochs` times through the batch, it ascends eq-ppo with Adam at
     `learning_rate`, by `batch_size` of the batch's steps at a time, ratios clipped at 1 ± `clip`. Nothing holds its
@@ -115,10 +119,10 @@ def train_ppo(
         settings = {name: getattr(run, name) for name in ("clip", "epochs", "batch_size", "entropy")}
         return lambda steps, weights: clipped_ascent(policy, ascent, *steps, run.rng, weights=weights, **settings)
 
-    return _train(run, start)
+    return _train(run, start, PPOTraining)
 
 
-def _train(run, start):
+def _train(run, start, kind):
     """A method's run: `start(policy)` gives the function that makes its step on a batch and returns the divergence."""
     with made(run.env, run.n_episodes) as envs:
         policy = policy_for(envs, run.hidden, run.rng, sigma=run.sigma)
@@ -134,7 +138,7 @@ def _train(run, start):
             divergence = improve(steps, weights / weights.sum())
             fit_value(value, descent, batch, run.gamma, run.value_steps)
             run.note_batch(batch, {"policy": policy, "value": value}, divergences=divergence)
-    return run.result(NaturalTraining, policy, value)
+    return run.result(kind, policy, value)
 
 
 def compare_natural(*, methods=METHODS, seeds=range(3), batches=50, keep=None, **settings) -> dict[str, np.ndarray]:

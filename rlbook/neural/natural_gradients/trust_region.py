@@ -97,6 +97,10 @@ def clipped_gain(ratio, advantages, clip) -> torch.Tensor:
     check_tensor("ratio", ratio, ("n",))
     check_tensor("advantages", advantages, tuple(ratio.shape))
     clip = checks.number("clip", clip, "(0, 1)")
+    return _clipped(ratio, advantages, clip)
+
+
+def _clipped(ratio, advantages, clip):
     return torch.minimum(ratio * advantages, ratio.clamp(1 - clip, 1 + clip) * advantages)
 
 
@@ -114,6 +118,7 @@ def clipped_ascent(
     advantages = data(policy, "advantages", advantages, (len(x),), note=", one a step")
     checks.generator(rng)
     epochs, batch_size = checks.count("epochs", epochs), checks.count("batch_size", batch_size)
+    clip = checks.number("clip", clip, "(0, 1)")
     entropy, weights = checks.number("entropy", entropy, "[0, ∞)"), shares(policy, weights, len(x))
     with torch.no_grad():
         before = policy(x)
@@ -123,7 +128,7 @@ def clipped_ascent(
         for part in torch.as_tensor(rng.permutation(len(x))).split(batch_size):
             outputs = policy(x[part])
             ratio = torch.exp(log_prob(policy, outputs, actions[part]) - log_pi[part])
-            gain = clipped_gain(ratio, advantages[part], clip) + entropy * entropies(policy, outputs)
+            gain = _clipped(ratio, advantages[part], clip) + entropy * entropies(policy, outputs)
             optimiser.zero_grad()
             ((weights[part] * gain).sum() * len(x) / len(part)).backward()
             optimiser.step()
