@@ -22,10 +22,9 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch.func import functional_call, grad, vmap
 
 from rlbook import checks
-from rlbook.neural.distributions import actions_for, entropies, log_prob
+from rlbook.neural.distributions import actions_for, entropies, log_prob, surrogate_gradients
 from rlbook.neural.environments import made, policy_for, value_for
 from rlbook.neural.episodes import check_episodes, rollout
 from rlbook.neural.networks import one_thread, tensor, values_at
@@ -213,23 +212,6 @@ def episode_gradients(policy, episodes, weights) -> np.ndarray:
     checks.module("policy", policy)
     weights = checks.array("weights", weights, check_episodes(episodes).alive.shape, note=" as the episodes have")
     return surrogate_gradients(policy, episodes, lambda outputs, log_pi, weights: (weights * log_pi).sum(), weights)
-
-
-def surrogate_gradients(policy, episodes, surrogate, *columns) -> np.ndarray:
-    """The gradient in the policy's parameters, (N, n), of a function of each episode: of what the policy puts out there
-    (T, k), of log π(a_t|s_t) (T,), and of the episode's rows of the columns (N, …)."""
-    parameters = {name: p.detach() for name, p in policy.named_parameters()}
-
-    def of_one(parameters, observations, actions, *rows):
-        outputs = functional_call(policy, parameters, (observations,))
-        return surrogate(outputs, log_prob(policy, outputs, actions), *rows)
-
-    x = tensor(policy, episodes.observations)
-    actions = actions_for(policy, episodes.actions, policy(x), name="episodes.actions")
-    per_episode = vmap(grad(of_one), in_dims=(None, *[0] * (2 + len(columns))), chunk_size=64)(
-        parameters, x, actions, *(tensor(policy, column) for column in columns)
-    )
-    return torch.cat([g.flatten(1) for g in per_episode.values()], dim=1).double().numpy()
 
 
 @one_thread()

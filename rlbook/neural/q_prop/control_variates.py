@@ -25,10 +25,11 @@ import torch
 from torch import nn
 
 from rlbook import checks, q_prop
+from rlbook.neural.distributions import surrogate_gradients
 from rlbook.neural.episodes import Episodes, rollout
 from rlbook.neural.natural_gradients import LocalModel, local_model
 from rlbook.neural.networks import GaussianPolicy, check_gaussian, flat, moved, one_thread, tensor, values_at
-from rlbook.neural.policy_gradient import gae, surrogate_gradients
+from rlbook.neural.policy_gradient import gae
 from rlbook.neural.q_prop.critics import action_slope
 
 ONE_SAMPLE = ", one sample"
