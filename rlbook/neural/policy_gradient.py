@@ -128,12 +128,9 @@ def train_reinforce(
     Each of `batches` plays `n_episodes` new episodes, takes one step along the mean of their gradients, and
     only then, in the variant "baseline", fits V to the batch's returns. Episodes are thrown away after that, so the
     V that a gradient uses has never seen that gradient's episodes. The other variants have no V, and no use for
-    `lam` and `value_steps`. The settings are those of `rlbook.neural.training`.
+    `lam` and `value_steps`. `Training` says what the settings are.
 
-    Raises
-    ------
-    ValueError
-        An unknown variant, or another setting that cannot be; numbers that are not finite.
+    Raises `ValueError` for an unknown variant, another setting that cannot be, or numbers that are not finite.
     """
     checks.choice("variant", variant, VARIANTS)
     run = Run(**locals())

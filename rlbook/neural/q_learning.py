@@ -210,14 +210,11 @@ def train_deep_q(
 
     A temperature `alpha`, in units of reward, makes the learning soft: the target has lse_α for the max, and
     actions are drawn from π_α(a|s) ∝ exp(Q(s,a)/α). `residual` follows the true gradient in place of the
-    semi-gradient, without a target network. The other settings are those of `rlbook.neural.training`; the bar is
+    semi-gradient, without a target network. `Training` says what the other settings are; the bar is
     moved on by one an evaluation.
 
-    Raises
-    ------
-    ValueError
-        An evaluate_every above updates, a warm_up above capacity, or another setting that cannot be; numbers that
-        are not finite.
+    Raises `ValueError` for an evaluate_every above updates, a warm_up above capacity, another setting that cannot be,
+    or numbers that are not finite.
     """
     run = Run(**locals())
     if run.evaluate_every > run.updates:

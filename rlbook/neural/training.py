@@ -1,25 +1,4 @@
-"""What all trainers share: their settings, what they return, and how good a policy is.
-
-Every trainer takes these, where it has a use for them, by the same names:
-
-    env              a registered id or an `EnvSpec`; an environment, of which copies are made; or a class or function
-                     that makes one: it shows vectors, and takes numbers or, but for deep Q-learning, vectors
-    seed             an integer from 0, from which all randomness comes
-    batches          how often `n_episodes` new episodes are played, of which each then makes one step of learning
-    gamma, lam       the discount γ, and λ of the advantages (prop-gae)
-    discount         whether states are weighted by γᵗ, as they are in the gradient of E Σ γᵗ r_t
-    hidden           the width of the networks' one hidden layer, or a tuple of widths
-    sigma            the σ that a Gaussian policy starts with; a policy of numbered actions has none
-    entropy          c of a bonus c·H(π(·|s)) at each state, in units of reward; only the policy's step sees it, there
-                     where it was: what it does to later states, and to V, is left out
-    learning_rate    of Adam, for V and for policies that learn by it
-    value_steps      how many steps of least squares V makes on a batch, after the policy's: so the V that weighs a
-                     batch has never seen it
-    progress         a tqdm bar that is moved on by one a batch
-
-A setting that cannot be is a `ValueError` that names it; so are numbers that are not finite, whether the environment
-shows them or the networks come to hold them.
-"""
+"""What all trainers share: their settings, what they return, and how good a policy is."""
 
 from __future__ import annotations
 
@@ -45,6 +24,36 @@ class Training:
     `mean_returns` is the mean undiscounted return of each batch, `steps` the number of environment steps taken up to
     its end. `seed` and `settings` are what the trainer was called with: `train(**run.settings, seed=run.seed)` is the
     same run again. It prints as a table; `rlbook.plots.learning_curves` draws several.
+
+    All trainers take these settings, each where it has a use for them. One that cannot be is a `ValueError`, and so are
+    numbers that are not finite, whether the environment shows them or the networks come to hold them.
+
+    Settings
+    --------
+    env
+        A registered id or an `EnvSpec`; or a class or function that makes an environment, or one, of which copies are
+        made: these are stepped one by one. It shows vectors, and takes numbers or vectors.
+    seed
+        An integer from 0, from which all randomness comes.
+    batches, n_episodes
+        How often new episodes are played, from which the policy then makes one step of learning; and how many.
+    gamma, lam
+        The discount γ, and λ of the advantages (prop-gae).
+    discount
+        Whether states are weighted by γᵗ, as they are in the gradient of E Σ γᵗ r_t.
+    hidden
+        The width of the networks' one hidden layer, or a tuple of widths.
+    sigma
+        The σ that a `GaussianPolicy` starts with; a policy of numbered actions has none.
+    entropy
+        The weight of a bonus H(π(·|s)), in units of reward, at the states that were seen. The policy's step alone knows
+        it: that actions lead to other states' bonuses is left out, in V as well.
+    learning_rate
+        That of Adam, for V and for a policy or critic that learns by it.
+    value_steps
+        How many steps of least squares V makes on a batch, after the policy's step.
+    progress
+        A tqdm bar that is moved on by one a batch.
     """
 
     policy: nn.Module

@@ -56,13 +56,10 @@ def train_natural(
     Each of `batches` plays `n_episodes` new episodes, takes one step by `natural_step`, of mean KL divergence about
     `delta`, and only then fits V to the batch's returns, with Adam at `learning_rate`. States are weighted by γᵗ in g,
     in F and in the KL divergence, as d^π has them; `discount=False` weighs all alike, and so follows the gradient of no
-    fixed objective, but learns from late steps as much as from early ones. The settings are those of
-    `rlbook.neural.training`.
+    fixed objective, but learns from late steps as much as from early ones. `Training` says what the
+    settings are.
 
-    Raises
-    ------
-    ValueError
-        An unknown method, or another setting that cannot be; numbers that are not finite.
+    Raises `ValueError` for an unknown method, another setting that cannot be, or numbers that are not finite.
     """
     checks.choice("method", method, METHODS)
     run = Run(**locals())
@@ -104,13 +101,10 @@ def train_ppo(
 
     As `train_natural`, but for the policy's step: `epochs` times through the batch, it ascends eq-ppo with Adam at
     `learning_rate`, by `batch_size` of the batch's steps at a time, ratios clipped at 1 ± `clip`. Nothing holds its
-    divergence. The settings are those of `rlbook.neural.training`.
+    divergence. `Training` says what the settings are.
     Source: Schulman, Wolski, Dhariwal, Radford and Klimov (2017), algorithm 1, with V fitted apart.
 
-    Raises
-    ------
-    ValueError
-        A setting that cannot be; numbers that are not finite.
+    Raises `ValueError` for a setting that cannot be, or numbers that are not finite.
     """
     run = Run(**locals())
 

@@ -63,14 +63,11 @@ def train_q_prop(
     step of "trust-region" with divergence `delta`. Only then V, Q_w (by `critic_steps` steps at `learning_rate` on the
     last `capacity` transitions) and κ_φ learn. The factor γᵗ is dropped, so that late steps are learned from as much as
     early ones, which follows the gradient of no fixed objective. π and κ_φ have one hidden layer of the width `hidden`,
-    V and Q_w two, or all have the layers of a tuple of widths. The other settings are those of
-    `rlbook.neural.training`; the actions are vectors.
+    V and Q_w two, or all have the layers of a tuple of widths. `Training` says what the other
+    settings are; the actions are vectors.
     Source: Gu, Lillicrap, Ghahramani, Turner and Levine (2017), algorithm 1, which trains the critic before the step.
 
-    Raises
-    ------
-    ValueError
-        An unknown rule, or another setting that cannot be; numbers that are not finite.
+    Raises `ValueError` for an unknown rule, another setting that cannot be, or numbers that are not finite.
     """
     check_rule(rule)
     run, controls = Run(**locals()), []
