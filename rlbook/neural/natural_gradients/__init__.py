@@ -16,7 +16,7 @@ baseline V, and F:
 
 x is what conjugate gradients make of F⁻¹g, damped: (F + λI)⁻¹g. So the first two go equally far and differ in the
 direction. The third looks ahead, and its step is shorter from the start: gᵀx counts the damping in, and ½dᵀFd is
-δ(1 − λ‖x‖²/gᵀx). PPO needs no F: it ascends the surrogate with its ratios clipped, several times through a batch (eq-ppo).
+δ(1 − λ‖x‖²/gᵀx). PPO needs no F: it ascends the surrogate with clipped ratios (eq-ppo), several times through a batch.
 """
 
 from rlbook.neural.natural_gradients.conjugate import SolveCost, measure_solves
