@@ -82,8 +82,9 @@ def lines(x, curves, *, colors, xlabel, ylabel, log="") -> Axes:
         values = np.atleast_2d(values)
         if len(values) > 1:
             ax.plot(x, values.T, color=color, lw=0.7, alpha=0.5)
-        ax.plot(x, values.mean(axis=0), color=color, lw=2, ls="--" if color == BOUND else "-")
-        ends[name] = values.mean(axis=0)[-1], color
+        mean = values.mean(axis=0)
+        ax.plot(x, mean, color=color, lw=2, ls="--" if color == BOUND else "-")
+        ends[name] = next(iter(mean[np.isfinite(mean)][::-1]), np.nan), color
     ax.set(**{f"{axis}scale": "log" for axis in log})
     ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.margins(x=0)
@@ -101,6 +102,30 @@ def lines(x, curves, *, colors, xlabel, ylabel, log="") -> Axes:
         below = max(place.transform((x[-1], y))[1], below + 0.08)
         ax.text(1.01, below, name, color=color, va="center", transform=ax.transAxes)
     return ax
+
+
+def learning_curves(runs, *, colors=(IMPROVED, PLAIN, BASELINE, OTHER, SAMPLES, INK)) -> Axes:
+    """Mean return against environment steps of what trainers of `rlbook.neural` return, on new axes.
+
+    `runs` maps a name to one run, or to several, one a seed: these are thin lines, with a thick mean as far as all of
+    them go. Between its batches a run is a straight line. `colors` are taken in order.
+    Raises `ValueError` for anything but runs, or more names than colours.
+    """
+    if not isinstance(runs, dict) or not runs:
+        raise ValueError(
+            f"runs must be a dictionary from names to runs, or to lists of runs, got {type(runs).__name__}"
+        )
+    curves = {name: [of_seeds] if hasattr(of_seeds, "steps") else of_seeds for name, of_seeds in runs.items()}
+    for name, of_seeds in curves.items():
+        if not isinstance(of_seeds, (list, tuple)) or not of_seeds or not all(hasattr(x, "steps") for x in of_seeds):
+            raise ValueError(f"runs[{name!r}] must be what a trainer returned, or a list of that, got {of_seeds!r}")
+    if len(curves) > len(colors):
+        raise ValueError(f"colors must be as many as the {len(curves)} names of runs, got {len(colors)}")
+    ends = [run.steps[i] for of_seeds in curves.values() for run in of_seeds for i in (0, -1)]
+    x = np.linspace(min(ends), max(ends), 400)
+    for name, of_seeds in curves.items():
+        curves[name] = [np.interp(x, run.steps, run.mean_returns, np.nan, np.nan) for run in of_seeds]
+    return lines(x, curves, colors=colors[: len(curves)], xlabel="environment steps", ylabel="mean return")
 
 
 def maps(numbers, shape, *, colors):

@@ -46,7 +46,7 @@ if HAS_TORCH:
     MODULES += tuple(
         f"neural.{name}"
         for name in (
-            *("episodes", "policy_gradient", "q_learning"),
+            *("training", "episodes", "policy_gradient", "q_learning"),
             *(f"natural_gradients.{room}" for room in ("fisher", "conjugate", "trust_region", "training")),
             *(f"q_prop.{room}" for room in ("control_variates", "critics", "training", "variance")),
         )
@@ -218,6 +218,12 @@ def outputs(world):
     return torch.tensor(world.numbers(5, 3))
 
 
+def ratios(world):
+    import torch
+
+    return torch.tensor(world.rows(5))
+
+
 FLAG = of("flag", lambda w: True)
 COMMON = {  # what a parameter's name means everywhere but where `SPECIAL` says otherwise
     "mdp": of("mdp", lambda w: w.mdp),
@@ -250,6 +256,7 @@ COMMON = {  # what a parameter's name means everywhere but where `SPECIAL` says 
     "damping": number(0.5),
     "delta": number(0.5),
     "epsilon": number(0.5),
+    "entropy": number(0.5),
     "step_size": number(0.5),
     "exponent": number(0.75),
     "scale": number(0.5),
@@ -296,6 +303,7 @@ NEURAL = {
         "optimiser": opaque(lambda w: w.optimiser("network")),
         "episodes": episodes,
         "weights": table,
+        "bonus": table,
     },
     "fit_value": {
         "value": value,
@@ -330,6 +338,18 @@ NEURAL = {
         "observations": observations,
         "actions": numbered,
         "advantages": array(lambda w: w.numbers(5)),
+        "weights": array(lambda w: w.rows(5)),
+    },
+    "clipped_gain": {"ratio": opaque(ratios), "advantages": opaque(ratios), "clip": number(0.25)},
+    "clipped_ascent": {
+        "policy": network,
+        "optimiser": opaque(lambda w: w.optimiser("network")),
+        "observations": observations,
+        "actions": numbered,
+        "advantages": array(lambda w: w.numbers(5)),
+        "clip": number(0.25),
+        "epochs": whole(2),
+        "batch_size": whole(3),
         "weights": array(lambda w: w.rows(5)),
     },
     "natural_step": {
@@ -565,6 +585,8 @@ ELSEWHERE = {  # what plays environments is asked about its arguments in other f
         ["q_learning", "rollout", "interact", "fit_control", "measure_advantage_parts"], "test_neural_spaces.py"
     ),
     **dict.fromkeys(["train_reinforce", "train_deep_q", "train_natural", "train_q_prop"], "test_neural_spaces.py"),
+    **dict.fromkeys(["train_ppo", "evaluate", "Run", "Run.note", "Run.note_batch", "Run.result"], "test_trainers.py"),
+    **dict.fromkeys(["Training", "NaturalTraining", "PPOTraining", "QPropTraining", "DeepQ"], "test_trainers.py"),
     **dict.fromkeys(["compare_reinforce", "compare_deep_q", "compare_natural"], "test_neural_spaces.py"),
     **dict.fromkeys(["compare_q_prop", "measure_solves", "measure_gradient_variance"], "test_neural_spaces.py"),
     **dict.fromkeys(

@@ -50,8 +50,10 @@ class Sources:
             for source, given, alias in self.named_in(self.tree[module], module):
                 if alias == name and given and source in self.path and (source, given) != (module, name):
                     return self.home(source, given)
-                if given == "*" and name in self.defined(source):
-                    return source
+                if given == "*" and source in self.path:
+                    found = self.home(source, name)
+                    if found != source or name in self.defined(source):
+                        return found
         inner = f"{module}.{name}"
         return inner if inner in self.path else module
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import copy
+import inspect
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import gymnasium as gym
 import numpy as np
 import torch
 from gymnasium.envs.registration import EnvSpec
-from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 from torch import nn
 
 from rlbook import checks
-from rlbook.neural.networks import GaussianPolicy, mlp, tensor
+from rlbook.neural.networks import GaussianPolicy, Scaled, mlp, tensor
 
 KINDS = {"discrete": "a Discrete space", "vectors": "a Box of real vectors"}
 
@@ -22,27 +24,73 @@ KINDS = {"discrete": "a Discrete space", "vectors": "a Box of real vectors"}
 def made(env, num_envs) -> Iterator[VectorEnv]:
     """So many copies of an environment as a vector environment, closed when the block is left, by an error too.
 
-    Raises `ValueError` for an `env` that is neither an id nor an `EnvSpec`, an id that is not registered, or a
-    specification that makes another number of copies.
+    `env` is a registered id or an `EnvSpec`, which Gymnasium vectorises as they say; or a class or function that makes
+    one environment without arguments, which is called for each copy; or an environment itself, which is deep-copied
+    and left as it is. These last are stepped one after another, and bring a time limit of their own.
+
+    Raises `ValueError` for an `env` of another kind, such as a vector environment; an id that is not registered, or a
+    specification that makes another number of copies; a class or function that needs arguments, makes something
+    else, or the same environment twice; and an environment that cannot be copied.
     """
-    if not isinstance(env, (str, EnvSpec)):
-        kind = f"the class {env.__name__}" if isinstance(env, type) else f"a {type(env).__name__}"
-        raise ValueError(
-            f"env must be the id of a registered environment, such as 'CartPole-v1', or its EnvSpec, got {kind}: "
-            f"gymnasium.register gives an environment of your own an id"
-        )
-    try:
-        envs = gym.make_vec(env, num_envs=num_envs)
-    except gym.error.DependencyNotInstalled:
-        raise
-    except (gym.error.Error, ModuleNotFoundError) as error:
-        raise ValueError(f"env must be the id of a registered environment, got {env!r}: {error}") from error
+    envs = _vectorised(env, num_envs) if isinstance(env, (str, EnvSpec)) else _side_by_side(env, num_envs)
     try:
         if envs.num_envs != num_envs:
             raise ValueError(f"env must not say how many copies there are: it made {envs.num_envs}, not {num_envs}")
         yield envs
     finally:
         envs.close()
+
+
+def _vectorised(env, num_envs):
+    try:
+        return gym.make_vec(env, num_envs=num_envs)
+    except gym.error.DependencyNotInstalled:
+        raise
+    except (gym.error.Error, ModuleNotFoundError) as error:
+        raise ValueError(f"env must be the id of a registered environment, got {env!r}: {error}") from error
+
+
+def _side_by_side(env, num_envs):
+    """Copies of an instance, or what a class or function makes, in one `SyncVectorEnv`; closed again if one fails."""
+    with ExitStack() as closing:
+        copies = []
+        for _ in range(num_envs):
+            one = _copied(env) if isinstance(env, gym.Env) else _called(env)
+            if any(one is other for other in copies):
+                raise ValueError(f"env must make a new environment each time, got the same from {env!r} twice")
+            copies.append(closing.enter_context(one))
+        envs = SyncVectorEnv([lambda one=one: one for one in copies])
+        closing.pop_all()
+    return envs
+
+
+def _copied(env):
+    try:
+        return copy.deepcopy(env)
+    except Exception as error:  # whatever an environment is made of
+        raise ValueError(
+            f"env must be a class or function that makes {env}, which cannot be copied: {error}"
+        ) from error
+
+
+def _called(env):
+    kinds = "the id of a registered environment, such as 'CartPole-v1', its EnvSpec, an environment, or a class or"
+    if not callable(env) or isinstance(env, VectorEnv):
+        raise ValueError(f"env must be {kinds} function that makes one, got a {type(env).__name__}")
+    try:
+        inspect.signature(env).bind()
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"env must make an environment without arguments, got {env!r}: {error}") from error
+    one = env()
+    if not isinstance(one, gym.Env):
+        raise ValueError(f"env must be {kinds} function that makes one; {env!r} made a {type(one).__name__}")
+    return one
+
+
+def env_name(env) -> str:
+    """What an environment is called: its id, or the name of what makes it."""
+    spec = getattr(env, "spec", env)  # an EnvSpec, or an environment that was made from one
+    return env if isinstance(env, str) else getattr(spec, "id", None) or getattr(env, "__name__", type(env).__name__)
 
 
 def sizes(envs, kinds=("discrete", "vectors")) -> tuple[int, int]:
@@ -61,13 +109,18 @@ def sizes(envs, kinds=("discrete", "vectors")) -> tuple[int, int]:
     raise ValueError(f"env must take actions from {' or '.join(KINDS[kind] for kind in kinds)}, got {actions}")
 
 
-def policy_for(envs, hidden, rng, kinds=("discrete", "vectors")) -> nn.Module:
-    """A policy of the kind that the environments' actions need: logits, or a `GaussianPolicy` that has σ = 1."""
+def policy_for(envs, hidden, rng, *, sigma=1.0, kinds=("discrete", "vectors")) -> nn.Module:
+    """A policy of the kind that the environments' actions need: logits, or a `GaussianPolicy` that has σ = `sigma`."""
     n_in, n_actions = sizes(envs, kinds)
     network = mlp(n_in, n_actions, hidden=hidden, rng=rng)
     if isinstance(envs.single_action_space, gym.spaces.Discrete):
         return network
-    return GaussianPolicy(network, torch.zeros(n_actions, dtype=torch.float32))
+    return GaussianPolicy(network, torch.full((n_actions,), np.log(sigma), dtype=torch.float32))
+
+
+def value_for(envs, hidden, rng, gamma) -> Scaled:
+    """A network for V, in units of 1/(1 − γ), as many as rewards there may be to come."""
+    return Scaled(mlp(*envs.single_observation_space.shape, 1, hidden=hidden, rng=rng), 1 / (1 - gamma))
 
 
 def played(envs, actions) -> np.ndarray:

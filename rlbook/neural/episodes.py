@@ -11,6 +11,8 @@ from rlbook import checks
 from rlbook.neural.environments import check_envs, check_policy, check_shown, played
 from rlbook.neural.networks import GaussianPolicy, data, one_thread
 
+LONGEST = 100_000  # steps, after which an episode is taken to have no end
+
 
 class Episodes(NamedTuple):
     """N whole episodes, padded with zeros to the length T of the longest.
@@ -84,7 +86,8 @@ def rollout(policy, envs, rng) -> Episodes:
 
     Raises `ValueError` if `envs` has another autoreset mode (resetting within the step that ends an episode would
     hide its last observation), shows no vectors or takes neither numbers nor vectors, if the policy does not fit it,
-    or for observations, rewards or outputs of the policy that are not finite.
+    for observations, rewards or outputs of the policy that are not finite, or for an episode that goes on for 100,000
+    steps.
     """
     check_envs(envs)
     check_policy(policy, envs)
@@ -100,6 +103,10 @@ def rollout(policy, envs, rng) -> Episodes:
         before = (_only(alive, observation), _only(alive, action))  # copies: a step may fill the same array anew
         following, reward, ended, cut, _ = envs.step(played(envs, action))
         check_shown(len(steps) + 1, alive, following, reward)
+        if len(steps) == LONGEST:
+            raise ValueError(
+                f"env must end its episodes, as a gymnasium.wrappers.TimeLimit does, got {LONGEST:,} steps"
+            )
         steps.append((*before, _only(alive, reward.astype(float)), alive))
         last[alive] = following[alive]
         terminated |= alive & ended

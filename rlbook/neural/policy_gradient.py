@@ -22,30 +22,17 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import nn
-from torch.func import functional_call, grad, vmap
 
 from rlbook import checks
-from rlbook.neural.environments import made, sizes
+from rlbook.neural.distributions import actions_for, entropies, log_prob, surrogate_gradients
+from rlbook.neural.environments import made, policy_for, value_for
 from rlbook.neural.episodes import check_episodes, rollout
-from rlbook.neural.networks import Scaled, check_weights, mlp, one_thread, tensor, values_at
+from rlbook.neural.networks import one_thread, tensor, values_at
+from rlbook.neural.training import Run, Training
 from rlbook.policy_gradient import estimate_moments, returns
 from rlbook.studies import study
 
 VARIANTS = ("full", "to-go", "baseline")
-
-
-class Training(NamedTuple):
-    """A trained `policy`, its `value` function (None without baseline), and (batches,) learning curves.
-
-    `mean_returns` is the mean undiscounted return of each batch, `steps` the number of environment steps
-    taken up to its end.
-    """
-
-    policy: nn.Module
-    value: nn.Module | None
-    mean_returns: np.ndarray
-    steps: np.ndarray
 
 
 class GradientVariance(NamedTuple):
@@ -90,11 +77,12 @@ def gae(episodes, values, last_values, gamma, lam) -> np.ndarray:
     return returns(episodes.rewards + gamma * following - values, gamma * lam)
 
 
-def step_weights(variant, episodes, gamma, *, value=None, discount=True) -> np.ndarray:
+def step_weights(variant, episodes, gamma, *, value=None, discount=True, lam=1.0) -> np.ndarray:
     """The weights w_t in Σ_t w_t ∇log π(a_t|s_t), (N, T): see the top of the module for the three variants.
 
-    `value` is used by "baseline" and must not have seen these episodes. `discount=False` drops the factor γᵗ;
-    in "full" there is none in front of the return.
+    `value` is used by "baseline" and must not have seen these episodes; with `lam` below 1 its advantages are those
+    of `gae`, and biased where V is wrong. `discount=False` drops the factor γᵗ; in "full" there is none in front of
+    the return.
     """
     checks.choice("variant", variant, VARIANTS)
     gamma, discount = checks.discount(gamma), checks.flag("discount", discount)
@@ -104,7 +92,7 @@ def step_weights(variant, episodes, gamma, *, value=None, discount=True) -> np.n
     if variant == "baseline":
         if value is None:
             raise ValueError("value must be given for the variant 'baseline'")
-        weights = gae(episodes, *values_at(value, episodes.observations, episodes.last_observations), gamma, 1.0)
+        weights = gae(episodes, *values_at(value, episodes.observations, episodes.last_observations), gamma, lam)
     else:
         weights = returns(episodes.rewards, gamma)
     if variant == "full":
@@ -125,70 +113,59 @@ def train_reinforce(
     batches,
     n_episodes=16,
     gamma=0.99,
+    lam=1.0,
     discount=True,
     env="CartPole-v1",
     hidden=32,
+    sigma=1.0,
+    entropy=0.0,
     learning_rate=0.02,
     value_steps=10,
     progress=None,
 ) -> Training:
-    """REINFORCE with Adam on a Gymnasium environment with discrete actions, as a `Training`.
+    """REINFORCE with Adam, on numbered actions or vectors, as a `Training`.
 
     Each of `batches` plays `n_episodes` new episodes, takes one step along the mean of their gradients, and
-    only then, in the variant "baseline", fits V to the batch's returns by `value_steps` steps of least
-    squares. Episodes are thrown away after that, so the V that a gradient uses has never seen that gradient's
-    episodes. `env` is a registered id or an `EnvSpec`, `hidden` the width of the networks' one hidden layer, or a
-    tuple of widths. All randomness comes from `seed`, an integer from 0. `progress` is a tqdm bar to move on by
-    one a batch.
+    only then, in the variant "baseline", fits V to the batch's returns. Episodes are thrown away after that, so the
+    V that a gradient uses has never seen that gradient's episodes. The other variants have no V, and no use for
+    `lam` and `value_steps`. `Training` says what the settings are.
 
-    Raises
-    ------
-    ValueError
-        An unknown variant, gamma outside [0, 1), a learning_rate that is not positive, a count that is not a
-        positive integer, an env that is not registered, whose observations are not vectors or whose actions not
-        discrete; numbers that are not finite, whether the env shows them or the networks come to hold them.
+    Raises `ValueError` for an unknown variant, another setting that cannot be, or numbers that are not finite.
     """
     checks.choice("variant", variant, VARIANTS)
-    gamma = checks.discount(gamma)
-    learning_rate = checks.positive("learning_rate", learning_rate)
-    for name, count in {"batches": batches, "n_episodes": n_episodes, "value_steps": value_steps}.items():
-        checks.count(name, count)
-    checks.widths(hidden)
-    checks.seed(seed)
-    checks.progress_bar(progress)
-
-    rng = np.random.default_rng(seed)
-    with made(env, n_episodes) as envs:
-        n_in, n_actions = sizes(envs, ["discrete"])
-        policy = mlp(n_in, n_actions, hidden=hidden, rng=rng)
-        ascent = torch.optim.Adam(policy.parameters(), learning_rate, maximize=True)
-        learned, value = {"policy": policy}, None
+    run = Run(**locals())
+    with made(env, run.n_episodes) as envs:
+        policy, value = policy_for(envs, hidden, run.rng, sigma=run.sigma), None
+        ascent = torch.optim.Adam(policy.parameters(), run.learning_rate, maximize=True)
+        learned = {"policy": policy}
         if variant == "baseline":
-            value = learned["value"] = Scaled(mlp(n_in, 1, hidden=hidden, rng=rng), 1 / (1 - gamma))
-            descent = torch.optim.Adam(value.parameters(), learning_rate)
-
-        mean_returns, steps = np.empty(batches), np.empty(batches, dtype=int)
-        for i in range(batches):
-            batch = rollout(policy, envs, rng)
-            weights = step_weights(variant, batch, gamma, value=value, discount=discount)
-            ascend(policy, ascent, batch, weights)
+            value = learned["value"] = value_for(envs, hidden, run.rng, run.gamma)
+            descent = torch.optim.Adam(value.parameters(), run.learning_rate)
+        for _ in range(run.batches):
+            batch = rollout(policy, envs, run.rng)
+            weights = step_weights(variant, batch, run.gamma, value=value, discount=run.discount, lam=run.lam)
+            factor = run.gamma ** np.arange(weights.shape[1]) if run.discount else 1.0
+            bonus = run.entropy * factor * batch.alive if run.entropy else None
+            ascend(policy, ascent, batch, weights, bonus=bonus)
             if value is not None:
-                fit_value(value, descent, batch, gamma, value_steps)
-            check_weights(f"in batch {i}", **learned)
-            mean_returns[i], steps[i] = batch.rewards.sum(axis=1).mean(), batch.alive.sum()
-            if progress is not None:
-                progress.update()
-    return Training(policy, value, mean_returns, steps.cumsum())
+                fit_value(value, descent, batch, run.gamma, run.value_steps)
+            run.note_batch(batch, learned)
+    return run.result(Training, policy, value)
 
 
-def ascend(policy, optimiser, episodes, weights) -> None:
-    """One step of the optimiser along the mean gradient (1/N) Σ_i Σ_t w_it ∇log π(a_it|s_it)."""
+def ascend(policy, optimiser, episodes, weights, *, bonus=None) -> None:
+    """One step of the optimiser along the mean gradient (1/N) Σ_i Σ_t w_it ∇log π(a_it|s_it).
+
+    `bonus` (N, T) weighs gradients of the entropies there, which are added: Σ_t b_it ∇H(π(·|s_it)).
+    """
     alive = check_episodes(episodes).alive
     weights = checks.array("weights", weights, alive.shape, note=" as the episodes have")
-    logits = policy(tensor(policy, episodes.observations[alive]))
-    actions = _taken(episodes.actions[alive], logits.shape[-1])
-    log_pi = torch.log_softmax(logits, dim=-1).gather(1, actions[:, None])[:, 0]
+    outputs = policy(tensor(policy, episodes.observations[alive]))
+    log_pi = log_prob(policy, outputs, actions_for(policy, episodes.actions[alive], outputs, name="episodes.actions"))
     surrogate = (tensor(policy, weights[alive]) * log_pi).sum() / len(alive)
+    if bonus is not None:
+        bonus = checks.array("bonus", bonus, alive.shape, note=" as the episodes have")[alive]
+        surrogate = surrogate + (tensor(policy, bonus) * entropies(policy, outputs)).sum() / len(alive)
     optimiser.zero_grad()
     surrogate.backward()
     optimiser.step()
@@ -231,19 +208,7 @@ def episode_gradients(policy, episodes, weights) -> np.ndarray:
     """Each episode's gradient Σ_t w_t ∇log π(a_t|s_t), (N, n), n the number of the policy's parameters."""
     checks.module("policy", policy)
     weights = checks.array("weights", weights, check_episodes(episodes).alive.shape, note=" as the episodes have")
-    parameters = {name: p.detach() for name, p in policy.named_parameters()}
-
-    def surrogate(parameters, observations, actions, weights):
-        log_pi = torch.log_softmax(functional_call(policy, parameters, (observations,)), dim=-1)
-        return (weights * log_pi.gather(1, actions[:, None])[:, 0]).sum()
-
-    per_episode = vmap(grad(surrogate), in_dims=(None, 0, 0, 0), chunk_size=64)(
-        parameters,
-        tensor(policy, episodes.observations),
-        _taken(episodes.actions, policy(tensor(policy, episodes.observations[:1, :1])).shape[-1]),
-        tensor(policy, weights),
-    )
-    return torch.cat([g.flatten(1) for g in per_episode.values()], dim=1).double().numpy()
+    return surrogate_gradients(policy, episodes, lambda outputs, log_pi, weights: (weights * log_pi).sum(), weights)
 
 
 @one_thread()
@@ -259,13 +224,11 @@ def measure_gradient_variance(
     not go, or a policy or value of another kind than it makes.
     """
     gamma = checks.discount(gamma)
-    if checks.count("n_episodes", n_episodes) < 2:
-        raise ValueError("n_episodes must be at least 2 for a variance, got 1")
+    checks.count("n_episodes", n_episodes, least=2)
     checks.seed(seed)
     checks.module("policy", policy)
     checks.module("value", value)
     with made(env, n_episodes) as envs:
-        sizes(envs, ["discrete"])
         batch = rollout(policy, envs, np.random.default_rng(seed))
     weights = {name: step_weights(name, batch, gamma, value=value) for name in VARIANTS}
     weights["baseline, no γᵗ"] = step_weights("baseline", batch, gamma, value=value, discount=False)
@@ -283,11 +246,3 @@ def measure_gradient_variance(
         mean=mean,
         bias=np.divide(distance, chance, out=np.zeros(len(g)), where=chance > 0),
     )
-
-
-# Helpers ------------------------------------------------------------------------------------------------
-
-
-def _taken(actions, n_actions):
-    """The numbers of the actions that episodes took, as a tensor."""
-    return torch.as_tensor(checks.integers("episodes.actions", actions, below=n_actions, what="actions"))

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +26,7 @@ from rlbook import checks
 from rlbook.neural.environments import check_envs, check_shown, made, played, sizes
 from rlbook.neural.episodes import draw_actions, rollout
 from rlbook.neural.networks import Scaled, check_tensor, check_weights, mlp, one_thread, tensor
+from rlbook.neural.training import Run, Training
 from rlbook.policy_gradient import returns
 from rlbook.studies import study
 
@@ -161,11 +163,12 @@ def td_loss(network, target_network, transitions, gamma, *, alpha=None, residual
 # Training -----------------------------------------------------------------------------------------------
 
 
-class DeepQ(NamedTuple):
-    """A trained `network`, and (K,) measurements, one entry an evaluation.
+@dataclass(frozen=True, eq=False, repr=False)
+class DeepQ(Training):
+    """A `Training` whose curves (K,) have one entry an evaluation, with the `network` for Q; it has no other `value`.
 
     `updates` and `steps` count the gradient steps and the environment steps until then. Each evaluation plays
-    whole episodes by the greedy policy, without exploration (by π_α, where the training was soft):
+    whole episodes by the `policy`, which is greedy, without exploration (π_α, where the training was soft):
     `mean_returns` and `discounted_returns` are their mean returns, without and with γ, and `predictions` is the
     mean of max_a Q(s₀,a) at their first observations (of lse_α Q(s₀,·), which counts entropy as well), so what
     the network promised for what it then earned.
@@ -173,8 +176,6 @@ class DeepQ(NamedTuple):
 
     network: nn.Module
     updates: np.ndarray
-    steps: np.ndarray
-    mean_returns: np.ndarray
     discounted_returns: np.ndarray
     predictions: np.ndarray
 
@@ -199,7 +200,7 @@ def train_deep_q(
     evaluate_every=150,
     progress=None,
 ) -> DeepQ:
-    """Deep Q-learning with Adam on a Gymnasium environment with discrete actions, as a `DeepQ`.
+    """Deep Q-learning with Adam, on numbered actions, as a `DeepQ`.
 
     Until `warm_up` transitions are remembered all actions are random. From then on each of `updates` makes one
     step in each of the `environments`, remembers it, and descends once along the semi-gradient at `batch_size`
@@ -209,71 +210,52 @@ def train_deep_q(
 
     A temperature `alpha`, in units of reward, makes the learning soft: the target has lse_α for the max, and
     actions are drawn from π_α(a|s) ∝ exp(Q(s,a)/α). `residual` follows the true gradient in place of the
-    semi-gradient, without a target network. `env` is a registered id or an `EnvSpec`, `hidden` the width of the
-    network's one hidden layer, or a tuple of widths. All randomness comes from `seed`, an integer from 0. `progress`
-    is a tqdm bar to move on by one an evaluation.
+    semi-gradient, without a target network. `Training` says what the other settings are; the bar is
+    moved on by one an evaluation.
 
-    Raises
-    ------
-    ValueError
-        gamma outside [0, 1), epsilon outside [0, 1], a learning_rate or alpha that is not positive, a count
-        that is not a positive integer, an evaluate_every above updates, a warm_up above capacity, an env that is
-        not registered, whose observations are not vectors or whose actions not discrete; numbers that are not
-        finite, whether the env shows them or the network comes to hold them.
+    Raises `ValueError` for an evaluate_every above updates, a warm_up above capacity, another setting that cannot be,
+    or numbers that are not finite.
     """
-    gamma = checks.discount(gamma)
-    learning_rate = checks.positive("learning_rate", learning_rate)
-    if alpha is not None:
-        checks.positive("alpha", alpha)
-    epsilon = checks.number("epsilon", epsilon, "[0, 1]")
-    counts = {"updates": updates, "target_every": target_every, "environments": environments}
-    counts |= {"batch_size": batch_size, "capacity": capacity, "warm_up": warm_up, "evaluate_every": evaluate_every}
-    for name, count in counts.items():
-        checks.count(name, count)
-    if evaluate_every > updates:
-        raise ValueError(f"evaluate_every must be at most updates, {updates}, got {evaluate_every}")
-    if warm_up > capacity:
-        raise ValueError(f"warm_up must be at most capacity, {capacity}, got {warm_up}")
+    run = Run(**locals())
+    if run.evaluate_every > run.updates:
+        raise ValueError(f"evaluate_every must be at most updates, {run.updates}, got {run.evaluate_every}")
+    if run.warm_up > run.capacity:
+        raise ValueError(f"warm_up must be at most capacity, {run.capacity}, got {run.warm_up}")
+    gamma, alpha = run.gamma, run.alpha
 
-    checks.widths(hidden)
-    checks.seed(seed)
-    checks.progress_bar(progress)
-
-    rng, judge = np.random.default_rng(seed).spawn(2)  # so that evaluations leave the training as it is
-    with made(env, environments) as envs, made(env, 20) as trials:
+    rng, judge = run.rng.spawn(2)  # so that evaluations leave the training as it is
+    with made(env, run.environments) as envs, made(env, 20) as trials:
         n_in, n_actions = sizes(envs, ["discrete"])
         network = mlp(n_in, n_actions, hidden=hidden, rng=rng)
-        target_network = network if residual else copy.deepcopy(network).requires_grad_(False)
-        descent = torch.optim.Adam(network.parameters(), learning_rate, fused=True)
+        target_network = network if run.residual else copy.deepcopy(network).requires_grad_(False)
+        descent = torch.optim.Adam(network.parameters(), run.learning_rate, fused=True)
         policy = Scaled(network, 1e9 if alpha is None else 1 / alpha)  # softmax of so large a multiple is greedy
         share = 1.0
 
         def choose(observations):
-            at_random = rng.random(environments) < share
-            others = rng.integers(n_actions, size=environments)
+            at_random = rng.random(len(observations)) < share
+            others = rng.integers(n_actions, size=len(observations))
             return np.where(at_random, others, draw_actions(policy, observations, rng))
 
-        memory, stream, measured = Replay(capacity), interact(envs, choose, rng), []
-        while len(memory) < warm_up:
+        memory, stream = Replay(run.capacity), interact(envs, choose, rng)
+        while len(memory) < run.warm_up:
             memory.add(next(stream))
-        for update in range(1, updates + 1):
-            share = max(epsilon, 1 - 2 * update / updates) if alpha is None else 0.0
+        for update in range(1, run.updates + 1):
+            share = max(run.epsilon, 1 - 2 * update / run.updates) if alpha is None else 0.0
             memory.add(next(stream))
-            loss = td_loss(
-                network, target_network, memory.sample(batch_size, rng), gamma, alpha=alpha, residual=residual
-            )
+            drawn = memory.sample(run.batch_size, rng)
+            loss = td_loss(network, target_network, drawn, gamma, alpha=alpha, residual=run.residual)
             descent.zero_grad()
             loss.backward()
             descent.step()
-            if update % target_every == 0:
+            if update % run.target_every == 0:
                 target_network.load_state_dict(network.state_dict())
-            if update % evaluate_every == 0:
+            if update % run.evaluate_every == 0:
                 check_weights(f"at update {update}", network=network)
-                measured.append((update, memory.added, *_evaluate_q(network, policy, trials, gamma, alpha, judge)))
-                if progress is not None:
-                    progress.update()
+                found = _evaluate_q(network, policy, trials, gamma, alpha, judge)
+                run.note(updates=update, steps=memory.added, **found)
     check_weights("at the end", network=network)
-    return DeepQ(network, *(np.array(column) for column in zip(*measured, strict=True)))
+    return run.result(DeepQ, policy, network=network)
 
 
 DEEP_Q_VARIANTS = {
@@ -301,5 +283,8 @@ def _evaluate_q(network, policy, envs, gamma, alpha, rng):
     """Mean return, mean discounted return and mean predicted value of the policy's episodes, one an environment."""
     episodes = rollout(policy, envs, rng)
     predicted = state_value(network(tensor(network, episodes.observations[:, 0])), alpha)
-    discounted = returns(episodes.rewards, gamma)[:, 0]
-    return episodes.rewards.sum(axis=1).mean(), discounted.mean(), predicted.mean().item()
+    return {
+        "mean_returns": episodes.rewards.sum(axis=1).mean(),
+        "discounted_returns": returns(episodes.rewards, gamma)[:, 0].mean(),
+        "predictions": predicted.mean().item(),
+    }

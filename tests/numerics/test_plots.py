@@ -88,3 +88,51 @@ def test_maps_that_cannot_be_drawn_are_refused():
         plots.maps({"a": np.ones(5)}, (2, 3), colors=["k"])
     with pytest.raises(ValueError, match="colors must have one for each of numbers"):
         plots.maps({"a": np.ones(6)}, (2, 3), colors=[])
+
+
+# Learning curves ------------------------------------------------------------------------------------------------
+
+
+class Run:
+    def __init__(self, steps, mean_returns):
+        self.steps, self.mean_returns = np.array(steps), np.array(mean_returns, dtype=float)
+
+
+def test_learning_curves_are_returns_against_each_runs_own_steps():
+    """The mean of runs that end apart goes as far as both do; names stand at the ends of the means."""
+    pair = [Run([10, 20, 40], [0, 1, 3]), Run([20, 40, 60], [2, 4, 6])]
+    with plots.style():
+        ax = plots.learning_curves({"pair": pair, "one": Run([10, 100], [5, 5])})
+        ax.figure.canvas.draw()
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("environment steps", "mean return")
+    *thin, mean, one = ax.lines
+    for line, run in zip(thin, pair, strict=True):
+        x, y = line.get_xdata(), line.get_ydata()
+        inside = (x >= run.steps[0]) & (x <= run.steps[-1])
+        np.testing.assert_array_equal(np.isfinite(y), inside)
+        np.testing.assert_allclose(y[inside], np.interp(x[inside], run.steps, run.mean_returns))
+    x, y = mean.get_xdata(), mean.get_ydata()
+    both = (x >= 20) & (x <= 40)
+    np.testing.assert_array_equal(np.isfinite(y), both)
+    np.testing.assert_allclose(y[both], x[both] / 10 - 0.5)  # (x/10 − 1 + x/10)/2
+    assert (one.get_xdata()[0], one.get_xdata()[-1]) == (10, 100)
+    places = {text.get_text(): text.get_position()[1] for text in ax.texts}
+    low, high = ax.get_ylim()
+    assert places["pair"] == pytest.approx((3.5 - low) / (high - low), abs=0.02)
+    assert [line.get_color() for line in (mean, one)] == [plots.IMPROVED, plots.PLAIN]
+
+
+@pytest.mark.parametrize(
+    ("runs", "said"),
+    [
+        (3, "runs must be a dictionary from names to runs, .* got int"),
+        ({}, "runs must be a dictionary"),
+        ({"a": []}, r"runs\['a'\] must be what a trainer returned, or a list of that, got \[\]"),
+        ({"a": np.ones(3)}, r"runs\['a'\] must be what a trainer returned"),
+        ({"a": [Run([1], [1]), 3]}, r"runs\['a'\] must be what a trainer returned"),
+        ({str(i): Run([1, 2], [1, 1]) for i in range(7)}, "colors must be as many as the 7 names of runs, got 6"),
+    ],
+)
+def test_learning_curves_of_anything_else_are_refused(runs, said):
+    with pytest.raises(ValueError, match=f"^{said}"):
+        plots.learning_curves(runs)

@@ -16,6 +16,7 @@ FILES = {
     "rlbook/topic/first.py": "from rlbook import SIZE\ndef noun():\n    from . import second\n",
     "rlbook/topic/second.py": "import rlbook.base as base, scipy\nfrom ..other import thing\ndef act(): pass\n",
     "rlbook/other.py": "thing = 1\n",
+    "rlbook/all/__init__.py": "from rlbook.topic import *\n",
     "rlbook/made/__init__.py": "from rlbook.other import thing\ndef own(): pass\n",
     "rlbook/widgets/frontend/node_modules/x.py": "import rlbook\n",
 }
@@ -42,6 +43,7 @@ def test_rooms_define_something_and_faces_hand_on(sources):
         ("from rlbook.topic import verb", "topic.second"),
         ("from rlbook import WIDTH, HEIGHT", "base"),
         ("from rlbook import other", "other"),
+        ("from rlbook.all import verb", "topic.second"),
         ("import rlbook.other as o", "other"),
         ("from rlbook import topic", "topic.first topic.second"),
         ("import rlbook", "base topic.first topic.second"),

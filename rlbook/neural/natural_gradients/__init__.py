@@ -16,7 +16,7 @@ baseline V, and F:
 
 x is what conjugate gradients make of F⁻¹g, damped: (F + λI)⁻¹g. So the first two go equally far and differ in the
 direction. The third looks ahead, and its step is shorter from the start: gᵀx counts the damping in, and ½dᵀFd is
-δ(1 − λ‖x‖²/gᵀx).
+δ(1 − λ‖x‖²/gᵀx). PPO needs no F: it ascends the surrogate with clipped ratios (eq-ppo), several times through a batch.
 """
 
 from rlbook.neural.natural_gradients.conjugate import SolveCost, measure_solves
@@ -27,15 +27,31 @@ from rlbook.neural.natural_gradients.fisher import (
     fisher_vector_product,
     log_density,
 )
-from rlbook.neural.natural_gradients.training import NaturalTraining, compare_natural, train_natural
-from rlbook.neural.natural_gradients.trust_region import METHODS, LocalModel, local_model, natural_step
+from rlbook.neural.natural_gradients.training import (
+    NaturalTraining,
+    PPOTraining,
+    compare_natural,
+    train_natural,
+    train_ppo,
+)
+from rlbook.neural.natural_gradients.trust_region import (
+    METHODS,
+    LocalModel,
+    clipped_ascent,
+    clipped_gain,
+    local_model,
+    natural_step,
+)
 
 __all__ = [
     "METHODS",
     "PRODUCTS",
     "LocalModel",
     "NaturalTraining",
+    "PPOTraining",
     "SolveCost",
+    "clipped_ascent",
+    "clipped_gain",
     "compare_natural",
     "divergence",
     "explicit_fisher",
@@ -45,4 +61,5 @@ __all__ = [
     "measure_solves",
     "natural_step",
     "train_natural",
+    "train_ppo",
 ]

@@ -10,9 +10,9 @@ import torch
 
 from rlbook import checks
 from rlbook.natural_gradients import conjugate_gradient, trust_region_step
-from rlbook.neural.distributions import actions_for, kl, log_prob
+from rlbook.neural.distributions import actions_for, entropies, kl, log_prob
 from rlbook.neural.natural_gradients.fisher import fisher_vector_product
-from rlbook.neural.networks import data, flat, moved, shares
+from rlbook.neural.networks import check_tensor, data, flat, moved, shares
 
 METHODS = ("gradient", "natural", "trust-region")
 
@@ -31,24 +31,32 @@ class LocalModel(NamedTuple):
     divergence: Callable[[np.ndarray], float]
 
 
-def local_model(policy, observations, actions, advantages, *, weights=None) -> LocalModel:
+def local_model(policy, observations, actions, advantages, *, weights=None, entropy=0.0) -> LocalModel:
     """The `LocalModel` of a batch of N steps: observations (N, d), actions (N,) or (N, m), advantages Â (N,).
 
-    `weights` (N,) are the steps' in all averages, by default 1/N each.
+    `weights` (N,) are the steps' in all averages, by default 1/N each. To the objective comes `entropy` times what the
+    policy gains in mean entropy, and to g its gradient.
     """
+    entropy = checks.number("entropy", entropy, "[0, ∞)")
     x = data(checks.module("policy", policy), "observations", observations, ("N", "d"))
     advantages = data(policy, "advantages", advantages, (len(x),), note=", one a step")
     weights, outputs = shares(policy, weights, len(x)), policy(x)
     actions = actions_for(policy, actions, outputs)
     log_pi = log_prob(policy, outputs, actions)
-    gradient = torch.autograd.grad((weights * advantages * log_pi).sum(), list(policy.parameters()))
+    slope = (weights * advantages * log_pi).sum()
+    if entropy:
+        slope = slope + entropy * (weights * entropies(policy, outputs)).sum()
+    gradient = torch.autograd.grad(slope, list(policy.parameters()))
     outputs, log_pi = outputs.detach(), log_pi.detach()
     after = moved(policy, x)
 
     @torch.no_grad()
     def objective(step):
-        ratio = torch.exp(log_prob(policy, after(step), actions) - log_pi)
-        return (weights * advantages * (ratio - 1)).sum().item()
+        there = after(step)
+        gain = weights * advantages * (torch.exp(log_prob(policy, there, actions) - log_pi) - 1)
+        if entropy:
+            gain = gain + weights * entropy * (entropies(policy, there) - entropies(policy, outputs))
+        return gain.sum().item()
 
     @torch.no_grad()
     def mean_divergence(step):
@@ -78,3 +86,51 @@ def natural_step(method, model, delta, *, damping=0.0, cg_steps=10) -> np.ndarra
     x = g if method == "gradient" else conjugate_gradient(model.matvec, g, damping=damping, max_steps=cg_steps).x
     curvature = x @ model.matvec(x)
     return x * (2 * delta / curvature) ** 0.5 if curvature > 0 else np.zeros_like(x)
+
+
+def clipped_gain(ratio, advantages, clip) -> torch.Tensor:
+    """min(ωA, clip(ω, 1−ε, 1+ε) A) of ratios ω and advantages A, tensors (n,), and ε = `clip` (eq-ppo), (n,).
+
+    It is flat where ω has gone beyond 1 ± ε to A's profit (prop-ppo). Raises `ValueError` for tensors that do not fit
+    each other, or a clip outside (0, 1).
+    """
+    check_tensor("ratio", ratio, ("n",))
+    check_tensor("advantages", advantages, tuple(ratio.shape))
+    clip = checks.number("clip", clip, "(0, 1)")
+    return _clipped(ratio, advantages, clip)
+
+
+def _clipped(ratio, advantages, clip):
+    return torch.minimum(ratio * advantages, ratio.clamp(1 - clip, 1 + clip) * advantages)
+
+
+def clipped_ascent(
+    policy, optimiser, observations, actions, advantages, rng, *, clip, epochs, batch_size, weights=None, entropy=0.0
+) -> float:
+    """PPO's step: gradient ascent on the mean of `clipped_gain` over a batch; returns the mean KL divergence.
+
+    The batch and its `weights` are those of `local_model`, ω is the ratio to the policy as it came. Each of `epochs`
+    goes once through all steps, in an order drawn from `rng`, by `batch_size` at a time; each part's sum counts N over
+    its size, so that parts have the whole's gradient for their mean. `entropy` weighs the policy's mean entropy, which
+    is added.
+    """
+    x = data(checks.module("policy", policy), "observations", observations, ("N", "d"))
+    advantages = data(policy, "advantages", advantages, (len(x),), note=", one a step")
+    checks.generator(rng)
+    epochs, batch_size = checks.count("epochs", epochs), checks.count("batch_size", batch_size)
+    clip = checks.number("clip", clip, "(0, 1)")
+    entropy, weights = checks.number("entropy", entropy, "[0, ∞)"), shares(policy, weights, len(x))
+    with torch.no_grad():
+        before = policy(x)
+        actions = actions_for(policy, actions, before)
+        log_pi = log_prob(policy, before, actions)
+    for _ in range(epochs):
+        for part in torch.as_tensor(rng.permutation(len(x))).split(batch_size):
+            outputs = policy(x[part])
+            ratio = torch.exp(log_prob(policy, outputs, actions[part]) - log_pi[part])
+            gain = _clipped(ratio, advantages[part], clip) + entropy * entropies(policy, outputs)
+            optimiser.zero_grad()
+            ((weights[part] * gain).sum() * len(x) / len(part)).backward()
+            optimiser.step()
+    with torch.no_grad():
+        return (weights * kl(policy, before, policy(x))).sum().item()

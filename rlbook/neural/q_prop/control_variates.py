@@ -23,10 +23,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import nn
-from torch.func import functional_call, grad, vmap
 
 from rlbook import checks, q_prop
-from rlbook.neural.distributions import log_prob
+from rlbook.neural.distributions import surrogate_gradients
 from rlbook.neural.episodes import Episodes, rollout
 from rlbook.neural.natural_gradients import LocalModel, local_model
 from rlbook.neural.networks import GaussianPolicy, check_gaussian, flat, moved, one_thread, tensor, values_at
@@ -139,18 +138,12 @@ def q_prop_gradients(batch, terms) -> np.ndarray:
     """Each episode's gradient (eq-q-prop), (N, n), n the number of the policy's parameters."""
     policy = _check_batch(batch).policy
     checks.instance("terms", terms, Terms)
-    parameters = {name: p.detach() for name, p in policy.named_parameters()}
 
-    def surrogate(parameters, observations, actions, residual, correction):
-        outputs = functional_call(policy, parameters, (observations,))
+    def surrogate(outputs, log_pi, residual, correction):
         mean, _ = outputs.chunk(2, dim=-1)
-        return (residual * log_prob(policy, outputs, actions)).sum() + (correction * mean).sum()
+        return (residual * log_pi).sum() + (correction * mean).sum()
 
-    arrays = (batch.episodes.observations, batch.episodes.actions, *terms)
-    per_episode = vmap(grad(surrogate), in_dims=(None, 0, 0, 0, 0), chunk_size=64)(
-        parameters, *(tensor(policy, array) for array in arrays)
-    )
-    return torch.cat([g.flatten(1) for g in per_episode.values()], dim=1).double().numpy()
+    return surrogate_gradients(policy, batch.episodes, surrogate, *terms)
 
 
 def q_prop_model(batch, terms) -> LocalModel:

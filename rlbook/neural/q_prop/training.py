@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import copy
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import nn
 
 from rlbook import checks
-from rlbook.neural.environments import made, policy_for, sizes
+from rlbook.neural.environments import made, policy_for, sizes, value_for
 from rlbook.neural.natural_gradients import natural_step
-from rlbook.neural.networks import GaussianPolicy, Scaled, check_gaussian, check_weights, mlp, move, one_thread
+from rlbook.neural.networks import Scaled, check_gaussian, mlp, move, one_thread
 from rlbook.neural.pendulum import PENDULUM
 from rlbook.neural.policy_gradient import fit_value
 from rlbook.neural.q_learning import Replay
@@ -24,20 +24,18 @@ from rlbook.neural.q_prop.control_variates import (
     q_prop_terms,
 )
 from rlbook.neural.q_prop.critics import Critic, as_transitions, fit_critic
+from rlbook.neural.training import Run, Training
 from rlbook.studies import study
 
 
-class QPropTraining(NamedTuple):
-    """A trained `policy`, the `controls` that weighed each batch, and (batches,) learning curves.
+@dataclass(frozen=True, eq=False, repr=False)
+class QPropTraining(Training):
+    """A `Training` with the `controls` that weighed each batch.
 
-    `controls[i]` holds what was known before batch i: its policy, V, Q_w and κ_φ. `mean_returns` is the mean
-    undiscounted return of each batch, `steps` the number of environment steps taken up to its end.
+    `controls[i]` holds what was known before batch i: its policy, V, Q_w and κ_φ.
     """
 
-    policy: GaussianPolicy
-    controls: list
-    mean_returns: np.ndarray
-    steps: np.ndarray
+    controls: list[Control]
 
 
 @one_thread()
@@ -52,6 +50,7 @@ def train_q_prop(
     lam=1.0,
     env=PENDULUM,
     hidden=32,
+    sigma=1.0,
     learning_rate=0.003,
     value_steps=40,
     critic_steps=40,
@@ -61,49 +60,28 @@ def train_q_prop(
     """TRPO along Q-Prop's gradient, with one of the rules, as a `QPropTraining`.
 
     Each of `batches` freezes what has been learned as a `Control`, plays `n_episodes` episodes with it, and takes one
-    step of "trust-region" with divergence `delta`. Only then V (by `value_steps` steps), Q_w (by `critic_steps` steps
-    at `learning_rate` on the last `capacity` transitions) and κ_φ learn. The factor γᵗ is dropped, so that late steps
-    are learned from as much as early ones, which follows the gradient of no fixed objective. `env` is a registered id
-    or an `EnvSpec`. π and κ_φ have one hidden layer of the width `hidden`, V and Q_w two, or all have the layers of a
-    tuple of widths. All randomness comes from `seed`, an integer from 0. `progress` is a tqdm bar to move on by one a
-    batch.
+    step of "trust-region" with divergence `delta`. Only then V, Q_w (by `critic_steps` steps at `learning_rate` on the
+    last `capacity` transitions) and κ_φ learn. The factor γᵗ is dropped, so that late steps are learned from as much as
+    early ones, which follows the gradient of no fixed objective. π and κ_φ have one hidden layer of the width `hidden`,
+    V and Q_w two, or all have the layers of a tuple of widths. `Training` says what the other
+    settings are; the actions are vectors.
     Source: Gu, Lillicrap, Ghahramani, Turner and Levine (2017), algorithm 1, which trains the critic before the step.
 
-    Raises
-    ------
-    ValueError
-        An unknown rule, gamma outside [0, 1), lam outside [0, 1], a delta or learning_rate that is not positive, a
-        count that is not a positive integer, an env that is not registered or whose observations or actions are not
-        vectors; numbers that are not finite, whether the env shows them or the networks come to hold them.
+    Raises `ValueError` for an unknown rule, another setting that cannot be, or numbers that are not finite.
     """
     check_rule(rule)
-    gamma = checks.discount(gamma)
-    lam = checks.number("lam", lam, "[0, 1]")
-    for name, number in {"delta": delta, "learning_rate": learning_rate}.items():
-        checks.positive(name, number)
-    counts = {"batches": batches, "n_episodes": n_episodes, "capacity": capacity}
-    for name, count in (counts | {"value_steps": value_steps, "critic_steps": critic_steps}).items():
-        checks.count(name, count)
-    checks.widths(hidden)
-    checks.seed(seed)
-    checks.progress_bar(progress)
-
-    rng = np.random.default_rng(seed)
-    with made(env, n_episodes) as envs:
-        policy = policy_for(envs, hidden, rng, ["vectors"])
-        learners = _Learners(envs, gamma, lam, hidden, learning_rate, value_steps, critic_steps, capacity, rng)
-        controls, mean_returns, steps = [], np.empty(batches), np.empty(batches, dtype=int)
-        for i in range(batches):
+    run, controls = Run(**locals()), []
+    with made(env, run.n_episodes) as envs:
+        policy = policy_for(envs, hidden, run.rng, sigma=run.sigma, kinds=["vectors"])
+        learners = _Learners(envs, run)
+        for _ in range(run.batches):
             controls.append(learners.freeze(policy))
-            batch = controls[i].play(envs, rng)
-            model = q_prop_model(batch, q_prop_terms(rule, batch, gamma, lam=lam, discount=False))
-            move(policy, natural_step("trust-region", model, delta, damping=0.01))
-            learners.learn(policy, batch, rng)
-            check_weights(f"in batch {i}", policy=policy, **learners.networks())
-            mean_returns[i], steps[i] = batch.episodes.rewards.sum(axis=1).mean(), batch.episodes.alive.sum()
-            if progress is not None:
-                progress.update()
-    return QPropTraining(policy, controls, mean_returns, steps.cumsum())
+            batch = controls[-1].play(envs, run.rng)
+            model = q_prop_model(batch, q_prop_terms(rule, batch, run.gamma, lam=run.lam, discount=False))
+            move(policy, natural_step("trust-region", model, run.delta, damping=0.01))
+            learners.learn(policy, batch)
+            run.note_batch(batch.episodes, {"policy": policy, **learners.networks()})
+    return run.result(QPropTraining, policy, learners.value, controls=controls)
 
 
 @one_thread()
@@ -115,37 +93,32 @@ def fit_control(
     Raises `ValueError` for a policy that is not Gaussian or does not fit the env, gamma outside [0, 1), a count that is
     not a positive integer, a seed that is not an integer from 0, or an env with which `train_q_prop` would not go.
     """
-    gamma = checks.discount(gamma)
-    counts = {"batches": batches, "n_episodes": n_episodes, "value_steps": value_steps, "critic_steps": critic_steps}
-    for name, count in counts.items():
-        checks.count(name, count)
-    checks.seed(seed)
+    run = Run(**locals(), lam=1.0, hidden=32, learning_rate=0.003, capacity=50_000)
     check_gaussian(policy)
-    rng = np.random.default_rng(seed)
-    with made(env, n_episodes) as envs:
-        sizes(envs, ["vectors"])
-        learners = _Learners(envs, gamma, 1.0, 32, 0.003, value_steps, critic_steps, 50_000, rng)
-        for i in range(batches):
-            learners.learn(policy, learners.freeze(policy).play(envs, rng), rng)
-            check_weights(f"in batch {i}", **learners.networks())
+    with made(env, run.n_episodes) as envs:
+        learners = _Learners(envs, run)
+        for _ in range(run.batches):
+            batch = learners.freeze(policy).play(envs, run.rng)
+            learners.learn(policy, batch)
+            run.note_batch(batch.episodes, learners.networks())
     return learners.freeze(policy)
 
 
 class _Learners:
-    """V, Q_w with its target network, and κ_φ, and what they learn from: all that learns but the policy."""
+    """V, Q_w with its target network, and κ_φ, and what they learn from: all that learns in a run but the policy."""
 
-    def __init__(self, envs, gamma, lam, hidden, learning_rate, value_steps, critic_steps, capacity, rng):
+    def __init__(self, envs, run):
         n_in, n_actions = sizes(envs, ["vectors"])
-        scale, deep = 1 / (1 - gamma), 2 * checks.widths(hidden) if np.ndim(hidden) == 0 else hidden
-        self.gamma, self.lam, self.memory = gamma, lam, Replay(capacity)
-        self.value_steps, self.critic_steps = value_steps, critic_steps
-        self.value = Scaled(mlp(n_in, 1, hidden=deep, rng=rng), scale)
-        self.critic = Critic(Scaled(mlp(n_in + n_actions, 1, hidden=deep, rng=rng), scale))
+        hidden, rng = run.hidden, run.rng
+        deep = 2 * checks.widths(hidden) if np.ndim(hidden) == 0 else hidden
+        self.run, self.memory = run, Replay(run.capacity)
+        self.value = value_for(envs, deep, rng, run.gamma)
+        self.critic = Critic(Scaled(mlp(n_in + n_actions, 1, hidden=deep, rng=rng), 1 / (1 - run.gamma)))
         self.share = mlp(n_in, 1, hidden=hidden, rng=rng)
         self.target_network = copy.deepcopy(self.critic).requires_grad_(False)
         self.value_descent = torch.optim.Adam(self.value.parameters(), 0.02, fused=True)
         self.critic_descent, self.share_descent = (
-            torch.optim.Adam(module.parameters(), learning_rate, fused=True) for module in (self.critic, self.share)
+            torch.optim.Adam(module.parameters(), run.learning_rate, fused=True) for module in (self.critic, self.share)
         )
 
     def freeze(self, policy) -> Control:
@@ -154,13 +127,14 @@ class _Learners:
     def networks(self) -> dict[str, nn.Module]:
         return {"value": self.value, "critic": self.critic, "share": self.share}
 
-    def learn(self, policy, batch, rng) -> None:
+    def learn(self, policy, batch) -> None:
         """From a batch whose gradient has been taken; the critic for the policy as it is now."""
+        run = self.run
         self.memory.add(as_transitions(batch.episodes))
-        fit_value(self.value, self.value_descent, batch.episodes, self.gamma, self.value_steps)
+        fit_value(self.value, self.value_descent, batch.episodes, run.gamma, run.value_steps)
         descent = (self.critic, self.target_network, self.critic_descent)
-        fit_critic(*descent, policy, self.memory, self.gamma, rng, steps=self.critic_steps)
-        fit_share(self.share, self.share_descent, batch, self.gamma, self.lam, 10)
+        fit_critic(*descent, policy, self.memory, run.gamma, run.rng, steps=run.critic_steps)
+        fit_share(self.share, self.share_descent, batch, run.gamma, run.lam, 10)
 
 
 Q_PROP_VARIANTS = {

@@ -62,8 +62,7 @@ def measure_q_prop_variance(control, *, seed, n_episodes=1000, gamma=0.95, lam=0
     _check_control(control)
     gamma = checks.discount(gamma)
     lam = checks.number("lam", lam, "[0, 1]")
-    if checks.count("n_episodes", n_episodes) < 2:
-        raise ValueError("n_episodes must be at least 2 for a variance, got 1")
+    checks.count("n_episodes", n_episodes, least=2)
     checks.seed(seed)
     with made(env, n_episodes) as envs:
         sizes(envs, ["vectors"])
@@ -131,8 +130,7 @@ def measure_advantage_parts(
     gamma = checks.discount(gamma)
     checks.seed(seed)
     for name, count in {"n_states": n_states, "n_actions": n_actions, "runs": runs}.items():
-        if checks.count(name, count) < 2:
-            raise ValueError(f"{name} must be at least 2 for a variance, got 1")
+        checks.count(name, count, least=2)
     rng, policy = np.random.default_rng(seed), control.policy
     episodes = rollout(policy, Pendulums(n_states, checks.count("horizon", horizon)), rng)
     stops = rng.geometric(1 - gamma, size=n_states) - 1
