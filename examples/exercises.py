@@ -3,10 +3,20 @@
 import gymnasium as gym
 import numpy as np
 
-from rlbook import TabularMDP, bellman, exact_gradient, expected_return, garnet
-from rlbook import policy_gradient as pg
+from rlbook import (
+    TabularMDP,
+    bellman,
+    exact_gradient,
+    expected_return,
+    garnet,
+    natural_gradient,
+    policy_iteration,
+    sample_trajectories,
+    soft_value_iteration,
+    softmax_policy,
+)
 from rlbook import natural_gradients as ng
-from rlbook import natural_gradient, policy_iteration, sample_trajectories, soft_value_iteration, softmax_policy
+from rlbook import policy_gradient as pg
 
 lake = TabularMDP.from_gymnasium(gym.make("FrozenLake-v1"), 0.95)
 
@@ -39,9 +49,7 @@ for gamma in (0.9, 0.99, 0.999):
     print(f"γ = {gamma}: the bound asks for {asked} sweeps, the lake needs {np.flatnonzero(error > 1e-6)[-1] + 1}")
 
 # Chapter 2, "Three fixed points": staying in a shop until it pays no longer.
-shop = TabularMDP.from_transitions(
-    [(0, 0, 1.0, 0, 0.25, False), (0, 1, 1.0, 1, 0.0, True)], gamma=0.98, rho0=[1, 0]
-)
+shop = TabularMDP.from_transitions([(0, 0, 1.0, 0, 0.25, False), (0, 1, 1.0, 1, 0.0, True)], gamma=0.98, rho0=[1, 0])
 print(f"soft value of staying {soft_value_iteration(shop, 1.0).Q[0, 0]:.4f}")
 
 # Chapter 2: soft values against the temperature, on a lake whose holes end the episode.

@@ -6,8 +6,7 @@ It is new, worn or bad, and earns 3, 2 or 1 a week. Run on, it wears, and a bad 
 
 import numpy as np
 
-from rlbook import TabularMDP, evaluate_policy, policy_iteration, soft_value_iteration
-from rlbook import bellman
+from rlbook import TabularMDP, bellman, evaluate_policy, policy_iteration, soft_value_iteration
 
 NEW, WORN, BAD, BROKEN = range(4)
 RUN, OVERHAUL = range(2)
@@ -33,7 +32,7 @@ print(f"never overhauled: {never.V[NEW]:.3f}")
 # At which price does it no longer pay?
 for price in range(4, 40):
     r = machine.r.copy()
-    r[: BROKEN, OVERHAUL] = -price
+    r[:BROKEN, OVERHAUL] = -price
     if policy_iteration(machine.replace(r=r)).pi[BAD].argmax() == RUN:
         break
 print(f"an overhaul of a bad machine pays below {price}")
