@@ -180,22 +180,20 @@ class Chapter:
         options = OPTIONS.match(content)[0]
         body = self.text(content[len(options) :].strip("\n"))
         label = (re.search(r":label: *(\S+)", options) or [None, None])[1]
-        folded = re.search(r":class:.*\bdropdown\b", options)
+        folds = re.search(r":class:.*\bdropdown\b", options)
         if kind == "prf:proof":
-            return self.folded("Proof", body) if folded else proof(body)
+            begin = "\n\n" if OWN_BLOCK.match(body) else " "
+            return folded("Proof", ended(body)) if folds else f"*Proof.*{begin}{ended(body)}"
         if kind == "solution":
             if self.handout:  # an exercise asks for code if its solution has some
-                return f"<answer of {argument}, {'code' if '`' in content else 'text'}>"
-            return self.folded(f"Solution to {self.said['labels'][argument][0]}", body)
+                return f"<answer of {argument}, {'code' if '`' in body else 'text'}>"
+            return folded(f"Solution to {self.said['labels'][argument][0]}", body)
         if kind == "admonition":
-            return self.folded(argument, body) if folded else boxed(f"**{argument}**", body)
+            return folded(argument, body) if folds else boxed(f"**{argument}**", body)
         if kind == "exercise" or kind.removeprefix("prf:") in KINDS:
             title = f" ({self.roles(argument)})" if argument else ""
             return boxed(f"**{self.said['labels'][label][0]}**{title}.", body, f' id="{label}"')
         raise ValueError(f"{self.path.name} has a directive {{{kind}}}, of which there is no plain form yet")
-
-    def folded(self, summary, body):
-        return f"<details>\n<summary>{summary}</summary>\n\n{body}\n\n</details>"
 
     # Words
 
@@ -232,15 +230,19 @@ def markdown(source, name):
     return nbformat.v4.new_markdown_cell(source, id=name)
 
 
+def folded(summary, body):
+    """What opens when asked for. With the blank lines all tools read what is inside as Markdown."""
+    return f"<details>\n<summary>{summary}</summary>\n\n{body}\n\n</details>"
+
+
 def boxed(head, body, attributes=""):
     """A blockquote as HTML: with `> ` before each line, Jupyter would take the sign for a part of a formula."""
     return f"<blockquote{attributes}>\n\n{head}\n\n{body}\n\n</blockquote>"
 
 
-def proof(body):
-    begin = "\n\n" if OWN_BLOCK.match(body) else " "
-    end = "\n\n" if body.endswith(("$$", "```", ">", "|")) else " "
-    return f"*Proof.*{begin}{body}{end}∎"
+def ended(body):
+    """A proof's text with the sign of its end."""
+    return body + ("\n\n" if body.endswith(("$$", "```", ">", "|")) else " ") + "∎"
 
 
 # Writing them -------------------------------------------------------------------------------------------------------
