@@ -1,4 +1,4 @@
-"""A plain notebook in Notebook 7 as it comes, without the MyST extension: formulas, folds, and links that lead there."""
+"""A plain notebook in Notebook 7, without the MyST extension: formulas, folds, and links that lead there."""
 
 import re
 import shutil
