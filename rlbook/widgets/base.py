@@ -29,11 +29,18 @@ if TYPE_CHECKING:
 
 STATIC = Path(__file__).with_name("static")
 
+# Where neither the page's script nor its styles are, as in nbconvert's HTML and in another book.
+NOTE = (
+    "This is the widget’s picture. It lives in JupyterLab, on a page that loads widget-loader.js and widgets.css from "
+    "rlbook/widgets/static, and in a file that its save_html(path) writes."
+)
+
 # A page of its own. The scripts come after the widget, which they bring to life as soon as they run.
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title>
 <meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">
 <style>:root {{ color-scheme: light dark }} body {{ margin: 0 auto; padding: 0 1rem; max-width: 62rem }}
+@media (prefers-color-scheme: dark) {{ body {{ background: #14181e }} }}
 {style}</style></head>
 <body>{html}{scripts}</body></html>
 """
@@ -190,6 +197,7 @@ class Widget(anywidget.AnyWidget):
         return (
             f'<div class="rlbook-widget" data-widget="{type(self).__name__}" data-view="{self._view}">'
             f'<img class="rlbook-picture" alt="{escape(self.alt())}" src="{source}">'
+            f'<p class="rlbook-note">{NOTE}</p>'
             f'<script type="application/json">{state}</script></div>'
         )
 
