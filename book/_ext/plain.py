@@ -40,7 +40,7 @@ ROLE = re.compile(r"\{([\w:]+)\}`([^`]+)`")
 LINK = re.compile(r"\[([^\]\[]*)\]\(([\w-]+)\.(?:ipynb|md)(?:#([\w-]+))?\)")
 DIRECTIVE = re.compile(r"\{([\w:-]+)\}[ ]*(.*)")
 OPTIONS = re.compile(r"(?::[\w-]+:[^\n]*\n)*")
-OWN_BLOCK = re.compile(r"\$\$|<|[-+*] |\d+[.)] |\||#|```")  # what cannot follow words on their line
+OWN_BLOCK = re.compile(r"\$\$|[<>]|[-+*] |\d+[.)] |\||#|```")  # what cannot follow words on their line
 ANSWER = re.compile(r"\n*<answer of ([\w-]+), (text|code)>\n*")
 
 
@@ -189,10 +189,10 @@ class Chapter:
                 return f"<answer of {argument}, {'code' if '`' in body else 'text'}>"
             return folded(f"Solution to {self.said['labels'][argument][0]}", body)
         if kind == "admonition":
-            return folded(argument, body) if folds else boxed(f"**{argument}**", body)
+            return folded(argument, body) if folds else quoted(f"**{argument}**\n\n{body}")
         if kind == "exercise" or kind.removeprefix("prf:") in KINDS:
             title = f" ({self.roles(argument)})" if argument else ""
-            return boxed(f"**{self.said['labels'][label][0]}**{title}.", body, f' id="{label}"')
+            return quoted(f'<a id="{label}"></a>**{self.said["labels"][label][0]}**{title}.\n\n{body}')
         raise ValueError(f"{self.path.name} has a directive {{{kind}}}, of which there is no plain form yet")
 
     # Words
@@ -232,17 +232,27 @@ def markdown(source, name):
 
 def folded(summary, body):
     """What opens when asked for. With the blank lines all tools read what is inside as Markdown."""
-    return f"<details>\n<summary>{summary}</summary>\n\n{body}\n\n</details>"
+    return quoted(f"<details>\n<summary>{summary}</summary>\n\n{body}\n\n</details>")
 
 
-def boxed(head, body, attributes=""):
-    """A blockquote as HTML: with `> ` before each line, Jupyter would take the sign for a part of a formula."""
-    return f"<blockquote{attributes}>\n\n{head}\n\n{body}\n\n</blockquote>"
+def quoted(text):
+    """A text as a block quotation, so that one sees where it ends.
+
+    A formula is put on one line, or plain Jupyter, which takes formulas out first, would take `> ` for a part of it.
+    What folds stands in one too: jupyterlab-myst, which cannot fold HTML, then at least typesets what is in it.
+    """
+    lines = text.split("\n")
+    for token in MARKDOWN.parse(text):
+        if token.type == "math_block":
+            begin, end = token.map
+            formula = " ".join(re.sub(r"(?<!\\)%.*", "", line).strip() for line in token.content.strip().split("\n"))
+            lines[begin:end] = [re.match(" *", lines[begin])[0] + f"$$ {formula} $$"] + [None] * (end - begin - 1)
+    return "\n".join(f"> {line}".rstrip() for line in lines if line is not None)
 
 
 def ended(body):
     """A proof's text with the sign of its end."""
-    return body + ("\n\n" if body.endswith(("$$", "```", ">", "|")) else " ") + "∎"
+    return body + ("\n\n" if body.endswith(("$$", "```", "|")) else " ") + "∎"
 
 
 # Writing them -------------------------------------------------------------------------------------------------------

@@ -39,6 +39,9 @@ def markdown_of(notebook):
     return [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
 
 
+SOLUTION = re.compile(r"^> <details>$.*?^> </details>$", re.M | re.S)
+
+
 def squeezed(text):
     return re.sub(r"\s", "", text)
 
@@ -70,6 +73,7 @@ def test_every_formula_comes_through(path, plain_ones):
     for source in markdown_of(notebook):
         for token in plain.MARKDOWN.parse(source):
             inside = [part for part in token.children or () if part.type.startswith("math")]
+            assert not any("\n" in formula.content for formula in inside), "in a quotation it would have a > in it"
             for formula in [token] if token.type == "math_block" else inside:
                 dollars = "$$" if token.type == "math_block" else "$"
                 assert f"{dollars}{squeezed(formula.content)}{dollars}" in all_shown
@@ -86,9 +90,14 @@ def test_the_code_is_the_books(path, plain_ones):
 # The same numbers ------------------------------------------------------------------------------------------------
 
 
+def boxes(shown):
+    """The statements and exercises of a converted notebook."""
+    return [box for box in shown.select("blockquote") if box.find("p").select_one("a[id] + strong")]
+
+
 def heads(shown):
     """{anchor: number or name and number} of a converted notebook, as `called` gives it for a page."""
-    found = {box["id"]: box.select_one("strong").get_text() for box in shown.select("blockquote[id]")}
+    found = {box.select_one("a[id]")["id"]: box.select_one("strong").get_text() for box in boxes(shown)}
     for anchor in shown.select("a[id^='eq-']"):
         formula = anchor.find_next(string=lambda text: "$$" in text)
         found[f"equation-{anchor['id']}"] = f"({re.search(r'tag{([^}]+)}', formula)[1]})"
@@ -105,12 +114,11 @@ def test_statements_equations_and_exercises_have_the_numbers_of_the_page(path, p
 @each_chapter
 def test_statements_have_the_titles_of_the_page(path, plain_ones, soup):
     page, (_, shown) = soup(f"book/{path.stem}.html"), plain_ones(path)
-    boxes = shown.select("blockquote[id]")
-    for box in boxes:
-        theirs = page.find(id=box["id"]).select_one(".admonition-title")
+    for box in boxes(shown):
+        theirs = page.find(id=box.select_one("a[id]")["id"]).select_one(".admonition-title")
         if not theirs.select(".katex"):
             assert letters(box.select_one("p").get_text()) == letters(theirs.get_text())
-    assert len(boxes) == len(page.select(".proof[id]:not([id*='proof']), .exercise[id]"))
+    assert len(boxes(shown)) == len(page.select(".proof[id]:not([id*='proof']), .exercise[id]"))
 
 
 def test_the_ledger_has_the_same_numbers(plain_ones, soup):
@@ -200,18 +208,17 @@ def test_a_handout_has_room_for_answers_where_solutions_stood(path, plain_ones, 
     given, shown = converted(handout / path.name)
     assert not shown.select("details")
     assert not MYST.findall("\n".join(markdown_of(given)))
-    solutions = re.findall(r"<details>.*?</details>", "\n".join(markdown_of(whole)), re.S)
-    exercises = re.findall(r"^\*\*(Exercise [\d.]+)\*\*", "\n".join(markdown_of(given)), re.M)
+    solutions = SOLUTION.findall("\n".join(markdown_of(whole)))
+    exercises = re.findall(r"\*\*(Exercise [\d.]+)\*\*", "\n".join(markdown_of(given)))
     assert len(exercises) == len(solutions) >= 5
     answers = [i for i, cell in enumerate(given.cells) if cell.source.startswith("*Your answer to ")]
     assert [given.cells[i].source for i in answers] == [f"*Your answer to {name}:*" for name in exercises]
     for i, name, solution in zip(answers, exercises, solutions, strict=True):
-        assert given.cells[i - 1].source.rstrip().endswith("</blockquote>")
-        assert f"**{name}**" in given.cells[i - 1].source
+        assert re.findall(r"\*\*(Exercise [\d.]+)\*\*", given.cells[i - 1].source)[-1] == name
         after = given.cells[i + 1]
         assert ("`" in solution) == (after.cell_type == "code" and not after.source)
     left = squeezed("\n".join(markdown_of(given)))
-    kept = squeezed(re.sub(r"<details>.*?</details>", "", "\n".join(markdown_of(whole)), flags=re.S))
+    kept = squeezed(SOLUTION.sub("", "\n".join(markdown_of(whole))))
     opening = "*The solutions are left out; each exercise has a place for your answer.*"
     left = left.replace(squeezed(opening), "", 1)
     assert re.sub(r"\*YouranswertoExercise[\d.]+:\*", "", left).replace("../html/", "../") == kept
@@ -264,7 +271,7 @@ def test_references_lead_within_the_notebook_or_to_the_pages():
 def test_a_numbered_equation_keeps_its_number_wherever_it_stands():
     tagged = '<a id="eq-a"></a>\n\n$$\nx\n\\tag{1.7}\n$$'
     one_line = tagged.replace("x\n", "x ")
-    assert in_plain("So\n$$\nx\n$$ (eq-a)\nholds.") == f"So\n\n{one_line}\n\nholds."
+    assert in_plain("So\n\n$$\nx\n$$ (eq-a)\nholds.") == f"So\n\n{one_line}\n\nholds."
     assert in_plain("$$x$$ (eq-a)") == one_line
     nested = in_plain("- So\n\n  $$\n  x\n  $$ (eq-a)\n\n- on")
     assert "\n".join("  " + line if line else "" for line in one_line.split("\n")) in nested
@@ -281,7 +288,20 @@ def test_a_proof_ends_where_it_ends():
     assert in_plain("```{prf:proof}\n$$\nx\n$$\n```") == "*Proof.*\n\n$$\nx\n$$\n\n∎"
     assert in_plain("```{prf:proof}\n- one\n- two\n```") == "*Proof.*\n\n- one\n- two ∎"
     folded = in_plain("```{prf:proof}\n:class: dropdown\nBy hand.\n```")
-    assert folded == "<details>\n<summary>Proof</summary>\n\nBy hand. ∎\n\n</details>"
+    assert folded == "> <details>\n> <summary>Proof</summary>\n>\n> By hand. ∎\n>\n> </details>"
+
+
+def test_a_statement_is_a_quotation_with_each_formula_on_one_line():
+    """Plain Jupyter takes formulas out before it reads quotations, and would leave a > in one of several lines."""
+    body = "Let\n\n$$\nx % why\n= 50 \\%\n$$ (eq-a)\n\n- and\n\n  $$\n  y\n  $$\n"
+    assert in_plain(f"```{{prf:theorem}} Title\n:label: thm-a\n{body}```").split("\n>\n") == [
+        '> <a id="thm-a"></a>**Theorem 1.1** (Title).',
+        "> Let",
+        '> <a id="eq-a"></a>',
+        "> $$ x = 50 \\% \\tag{1.7} $$",
+        "> - and",
+        ">   $$ y $$",
+    ]
 
 
 @pytest.mark.parametrize("text", ["```{figure} x.png\n```", "{term}`policy`", "{prf:ref}`thm-nowhere`"])
