@@ -16,7 +16,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist load
 BROWSERLESS := tests/derivations% tests/neural% tests/numerics% tests/package%
 NAMED := $(filter tests%,$(ARGS))
 
-.PHONY: book test help fuzz mutants lowest lab pdf bench studies
+.PHONY: book test help fuzz mutants lowest lab pdf notebooks handout bench studies
 
 book: _build/html/.built  ## run the notebooks that have changed, build the pages, print where to open them
 	@echo
@@ -40,7 +40,7 @@ endif
 	@PATH="$$PWD/$(BIN):$$PATH" $(PYTEST) $(ARGS)
 
 help:  ## print these lines
-	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
 
 fuzz: .venv/.ready  ## call every function with 100,000 hostile arguments
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.contract 100000
@@ -60,6 +60,12 @@ lab: .venv/.ready  ## open the chapters in JupyterLab
 pdf: book  ## print the whole book into one file
 	@$(BIN)/python -m book.tools.browser
 	@$(BIN)/python -m book.pdf
+
+notebooks: book  ## write the chapters as notebooks that read right everywhere, with the page's numbers
+	@$(BIN)/python -m book._ext.plain $@
+
+handout: book  ## write the same with the solutions left out and room for answers
+	@$(BIN)/python -m book._ext.plain $@
 
 bench: book  ## print the comparisons with other tools
 	@$(INSTALL) -r requirements.txt -r benchmarks/requirements.txt

@@ -30,8 +30,8 @@ def served(command, address, folder, **environment):
 
 
 @contextmanager
-def jupyter(folder, program="lab"):
-    """JupyterLab, or Notebook, on a folder of notebooks; its address."""
+def jupyter(folder, program="lab", *, without=()):
+    """JupyterLab, or Notebook, on a folder of notebooks, perhaps without some extensions; its address."""
     settings = folder / ".settings" / "@jupyterlab"
     quiet = {
         "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
@@ -41,6 +41,9 @@ def jupyter(folder, program="lab"):
         path = settings / f"{name}.jupyterlab-settings"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(values))
+    disabled = folder / ".config" / "labconfig" / "page_config.json"
+    disabled.parent.mkdir(parents=True, exist_ok=True)
+    disabled.write_text(json.dumps({"disabledExtensions": dict.fromkeys(without, True)}))
     port = free_port()
     command = [
         *(sys.executable, "-m", "jupyter", program, "--no-browser", "--allow-root", "--expose-app-in-browser"),

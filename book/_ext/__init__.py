@@ -13,6 +13,7 @@ EXTENSIONS = (
     "exercises",
     "api",
     "launch",
+    "plain",
     "house",
 )
 

@@ -89,4 +89,12 @@
   if (!(document.fullscreenEnabled ?? document.webkitFullscreenEnabled)) {
     document.querySelector(".btn-fullscreen-button")?.remove();
   }
+
+  // What the button beside "Print to PDF" does; book.css leaves the solutions out.
+  globalThis.printWithoutSolutions = () => {
+    const { classList } = document.body;
+    classList.add("is-without-solutions");
+    addEventListener("afterprint", () => classList.remove("is-without-solutions"), { once: true });
+    print();
+  };
 }

@@ -43,10 +43,10 @@ def function(name, value) -> Callable[..., Any]:
     return value
 
 
-def path(name, value) -> Path:
-    """`value` as an absolute `Path`, if it can be one."""
+def path(name, value, what="a folder") -> Path:
+    """`value` as an absolute `Path`, if it can be one; `what` says in the error of what."""
     if not isinstance(value, (str, Path)):
-        raise ValueError(f"{name} must be the path of a folder, got {shown(value)}")
+        raise ValueError(f"{name} must be the path of {what}, got {shown(value)}")
     return Path(value).absolute()
 
 

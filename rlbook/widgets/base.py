@@ -20,7 +20,7 @@ import anywidget
 import numpy as np
 import traitlets as tr
 
-from rlbook import plots
+from rlbook import checks, plots
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +28,22 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 STATIC = Path(__file__).with_name("static")
+
+# Where neither the page's script nor its styles are, as in nbconvert's HTML and in another book.
+NOTE = (
+    "This is the widget’s picture. It lives in JupyterLab, on a page that loads widget-loader.js and widgets.css from "
+    "rlbook/widgets/static, and in a file that its save_html(path) writes."
+)
+
+# A page of its own. The scripts come after the widget, which they bring to life as soon as they run.
+PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
+<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">
+<style>:root {{ color-scheme: light dark }} body {{ margin: 0 auto; padding: 0 1rem; max-width: 62rem }}
+@media (prefers-color-scheme: dark) {{ body {{ background: #14181e }} }}
+{style}</style></head>
+<body>{html}{scripts}</body></html>
+"""
 
 
 class Widget(anywidget.AnyWidget):
@@ -181,8 +197,32 @@ class Widget(anywidget.AnyWidget):
         return (
             f'<div class="rlbook-widget" data-widget="{type(self).__name__}" data-view="{self._view}">'
             f'<img class="rlbook-picture" alt="{escape(self.alt())}" src="{source}">'
+            f'<p class="rlbook-note">{NOTE}</p>'
             f'<script type="application/json">{state}</script></div>'
         )
+
+    def save_html(self, path) -> None:
+        """Write the widget as a page of its own into one file, alive wherever it is opened, with nothing beside it.
+
+        `path` is the file's, a `str` or `Path`; a file that is there is written over. The page, about half a
+        megabyte, asks for nothing else, so it works offline, sent by mail or in an `<iframe>`. Its widget begins with
+        the settings that this one has now, and is no longer tied to it.
+
+        Raises `ValueError` for what is no path and for a file that cannot be written, and says why it cannot.
+        """
+        file = checks.path("path", path, "a file")
+        names = ("widgets.js", f"widgets.{self._view}.js", "widget-loader.js")  # what the loader would fetch, first
+        scripts = ((STATIC / name).read_text(encoding="utf-8") for name in names)
+        page = PAGE.format(
+            title=type(self).__name__,
+            style=(STATIC / "widgets.css").read_text(encoding="utf-8"),
+            html=self.to_html(),
+            scripts="".join(f"<script>{script}</script>" for script in scripts),
+        )
+        try:
+            file.write_text(page, encoding="utf-8")
+        except OSError as error:
+            raise ValueError(f"path must be a file that can be written, got {str(path)!r}: {error.strerror}") from error
 
     def _repr_mimebundle_(self, **kwargs):
         data, metadata = super()._repr_mimebundle_(**kwargs)

@@ -253,6 +253,14 @@ def test_every_other_button_of_the_head_does_what_it_says(window, address):
     window.wait(menu, True, seconds=30)
     window.point(how, window.place(".btn-download-pdf-button"))
     window.wait("() => window.printed === 1", seconds=30)
+    window.point(how, window.place(".dropdown-download-buttons > button"))
+    window.wait(menu, True, seconds=30)
+    window.point(how, window.place(".btn-print-exercises-button"))
+    window.wait("() => window.printed === 2", seconds=30)
+    without = "() => document.body.classList.contains('is-without-solutions')"
+    assert window.run(without)
+    window.run("() => { dispatchEvent(new Event('afterprint')); }")
+    assert not window.run(without)
 
     window.run("() => { document.activeElement.blur(); scrollTo({ top: 6000, behavior: 'instant' }); }")
     window.wait("() => scrollY > 4000", seconds=30)

@@ -1,5 +1,6 @@
 """Launch buttons: they open the repository that is being built, a fork's the fork's, and are not there without one."""
 
+import os
 import tomllib
 from types import SimpleNamespace
 
@@ -45,7 +46,7 @@ def buttons():
         server, owner, repository = options["repository_url"].rsplit("/", 2)
         context |= {"github_url": server, "github_user": owner, "github_repo": repository}
     add_launch_buttons(app, name, "page.html", context, None)
-    launch.name_buttons(app, name, "page.html", context, None)
+    launch.set_buttons(app, name, "page.html", context, None)
     return {
         button["text"]: (button["url"], button["tooltip"])
         for group in context["header_buttons"]
@@ -89,10 +90,24 @@ def test_half_an_answer_is_none(repository, monkeypatch, missing):
 
 
 def test_the_built_page_offers_its_notebook(soup, site):
-    """The theme's own button, under a name that says what it is; the file is the notebook as it is stored."""
+    """The theme's own button, under a name that says what it is; the file is the one that reads right everywhere."""
     link = soup("book/01-reinforce.html").select_one("a.btn-download-source-button")
     assert link["title"] == "Download this notebook"
-    assert (site / "book" / link["href"]).read_bytes() == (ROOT / "book" / "01-reinforce.ipynb").read_bytes()
+    assert (site / "book" / link["href"]).resolve() == site / "notebooks" / "01-reinforce.ipynb"
+
+
+def test_where_github_publishes_the_pages(repository, monkeypatch):
+    """By deploy-pages' rule; a repository that has the owner's own name is published at the top."""
+    owner, name = repository.split("/")
+    assert launch.pages_address(os.environ) == f"https://{owner}.github.io/{name}/"
+    monkeypatch.setenv("GITHUB_REPOSITORY", f"{owner}/{owner}.github.io")
+    assert launch.pages_address(os.environ) == f"https://{owner}.github.io/"
+    monkeypatch.setenv("GITHUB_SERVER_URL", "https://git.example.org")
+    assert launch.pages_address(os.environ) is None
+
+
+def test_nobody_publishes_pages_of_no_repository(nowhere):
+    assert launch.pages_address(os.environ) is None
 
 
 def test_binder_gets_the_python_that_the_pins_were_frozen_on():

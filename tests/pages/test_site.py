@@ -132,6 +132,30 @@ def test_in_print_the_picture_takes_the_widgets_place(chapter):
     assert not live.is_visible()
 
 
+def test_a_chapter_prints_with_its_solutions_or_without(chapter):
+    """The exercises stand either way; once it has been printed without, it prints with them again."""
+    page = chapter.page
+    page.evaluate("() => { window.print = () => { dispatchEvent(new Event('beforeprint')); }; }")
+    page.emulate_media(media="print")
+    exercises, solutions = page.locator("div.exercise"), page.locator("div.solution")
+    text = solutions.first.locator("section p").first
+
+    def printed(button, *, solved):
+        page.locator(button).evaluate("(button) => button.click()")  # which no print shows
+        assert [exercise.is_visible() for exercise in exercises.all()] == [True] * 5
+        assert [solution.is_visible() for solution in solutions.all()] == [solved] * 5
+        assert text.is_visible() is solved
+        page.evaluate("() => { dispatchEvent(new Event('afterprint')); }")
+
+    printed(".btn-print-exercises-button", solved=False)
+    printed(".btn-download-pdf-button", solved=True)
+
+
+def test_only_chapters_offer_to_print_without_solutions(soup):
+    having = {name for name in NAMES if soup(name).select(".btn-print-exercises-button")}
+    assert having == {name for name in NAMES if soup(name).select("div.solution")} == set(CHAPTERS)
+
+
 def test_search_finds_a_word(browser, address):
     with Visit(browser, f"{address}/{WITH_WIDGET}", viewport=WIDTHS["desktop"]) as visit:
         page = visit.page
