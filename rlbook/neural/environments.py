@@ -56,7 +56,7 @@ def _side_by_side(env, num_envs):
         copies = []
         for _ in range(num_envs):
             one = _copied(env) if isinstance(env, gym.Env) else _called(env)
-            if any(one is other for other in copies):
+            if any(one.unwrapped is other.unwrapped for other in copies):
                 raise ValueError(f"env must make a new environment each time, got the same from {env!r} twice")
             copies.append(closing.enter_context(one))
         envs = SyncVectorEnv([lambda one=one: one for one in copies])
@@ -75,7 +75,7 @@ def _copied(env):
 
 def _called(env):
     kinds = "the id of a registered environment, such as 'CartPole-v1', its EnvSpec, an environment, or a class or"
-    if not callable(env) or isinstance(env, VectorEnv):
+    if not callable(env):
         raise ValueError(f"env must be {kinds} function that makes one, got a {type(env).__name__}")
     try:
         inspect.signature(env).bind()

@@ -23,7 +23,7 @@ class Training:
 
     `mean_returns` is the mean undiscounted return of each batch, `steps` the number of environment steps taken up to
     its end. `seed` and `settings` are what the trainer was called with: `train(**run.settings, seed=run.seed)` is the
-    same run again. It prints as a table; `rlbook.plots.learning_curves` draws several.
+    same run again. It prints as a table; `rlbook.plots.learning_curves` draws several, such as those of a `study`.
 
     All trainers take these settings, each where it has a use for them. One that cannot be is a `ValueError`, and so are
     numbers that are not finite, whether the environment shows them or the networks come to hold them.

@@ -182,6 +182,7 @@ def test_environments_that_cannot_be_made_are_named_and_what_was_made_is_closed(
     one, held = Walk(), Held()
     for env, said in (
         (lambda: one, r"env must make a new environment each time, got the same from <function .* twice"),
+        (lambda: gym.wrappers.TimeLimit(one, 3), r"env must make a new environment each time, got the same from"),
         (held, r"env must be a class or function that makes <Held.*>, which cannot be copied: cannot pickle"),
         (Needs, r"env must make an environment without arguments, got <class .*Needs'>: missing a required argument"),
         (lambda length: Walk(), r"env must make an environment without arguments, got .*: missing a required argument"),
