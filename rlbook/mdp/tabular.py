@@ -223,8 +223,8 @@ class TabularMDP:
         >>> env = gridworld(["S.G"], gamma=0.9).to_gymnasium(render_mode="ansi")
         >>> env.reset(seed=0)[0], env.step(1)[:3], env.step(1)[:3]
         (0, (1, 0.0, False), (2, 1.0, True))
-        >>> print(env.render())
-        ..@
+        >>> env.render().split()
+        ['..@']
         """
         import gymnasium  # here, for it would be a fifth of what `import rlbook` costs
         from gymnasium.envs.registration import EnvSpec

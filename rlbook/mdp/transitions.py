@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -16,7 +16,7 @@ ROW = ("s", "a", "p", "s'", "r", "ends")
 
 def columns_of(transitions, S, n_actions) -> tuple[int, tuple[np.ndarray, ...], np.ndarray]:
     """The number of actions, the transitions (s, a, p, s', r) in columns, and which of the S states are terminal."""
-    if callable(transitions):
+    if callable(transitions) and not isinstance(transitions, type):
         if n_actions is None:
             raise ValueError("n_actions must be given with a function, which does not tell how many there are")
         A = checks.count("n_actions", n_actions)
@@ -32,16 +32,19 @@ def columns_of(transitions, S, n_actions) -> tuple[int, tuple[np.ndarray, ...], 
     for k in np.flatnonzero(terminal[s] | (terminal[s_next] & ~ends & (p > 0)))[:1].tolist():
         state, what = (s[k], "leaves") if terminal[s[k]] else (s_next[k], "goes on in")
         raise ValueError(f"{places[k]} {what} state {state}, in which {places[ended_by[state]]} ends the episode")
-    given = np.zeros((S, A), dtype=bool)
-    given[s, a] = True
-    missing = np.argwhere(~given & ~terminal[:, None])
-    if len(missing):
-        raise ValueError(f"transitions must say where state {missing[0, 0]} leads under action {missing[0, 1]}")
+    sums = np.bincount(s * A + a, p, minlength=S * A).reshape(S, A)
+    single = (p == p.astype(np.float32)).all()
+    off = np.argwhere((abs(sums - 1) > checks.TOLERANCE["float32" if single else "float64"]) & ~terminal[:, None])
+    for state, action in off[:1].tolist():
+        what = f"state {state} under action {action}"
+        if not ((s == state) & (a == action)).any():
+            raise ValueError(f"transitions must say where {what} leads, and do not")
+        raise ValueError(f"transitions from {what} have probabilities that sum to {sums[state, action]:.10g}, not 1")
     return A, (s, a, p, s_next, reward), terminal
 
 
 def _listed(transitions):
-    if not isinstance(transitions, np.ndarray) and isinstance(transitions, Iterable):
+    if isinstance(transitions, (list, tuple, Iterator)):
         transitions = list(transitions)
         for k, row in enumerate(transitions):
             if not isinstance(row, (tuple, list, np.ndarray)) or len(row) != len(ROW):

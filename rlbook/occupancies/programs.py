@@ -157,7 +157,7 @@ def _check_budgets(mdp, costs, budgets):
     if costs is None:
         return np.zeros((0, *mdp.r.shape)), np.zeros(0)
     costs = checks.array("costs", costs, mdp.r.shape, ("k", *mdp.r.shape))
-    budgets = checks.array("budgets", budgets, costs.shape[:-2], note=", one a cost")
+    budgets = checks.array("budgets", budgets, costs.shape[:-2], note=", one for each of costs")
     return costs.reshape(-1, *mdp.r.shape), budgets.reshape(-1)
 
 

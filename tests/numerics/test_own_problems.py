@@ -85,8 +85,11 @@ GOOD = [(0, 0, 1.0, 0, 1.0, False), (0, 1, 0.5, 0, 0.0, False), (0, 1, 0.5, 1, 9
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        (GOOD[:1], r"^transitions must say where state 1 leads under action 0$"),
-        ([*GOOD[:1], (0, 1, 1.0, 1, 0, True), (0, 2, 0.5, 0, 0, False)], r"^P\[0, 2\] sums to 0.5, not 1$"),
+        (GOOD[:1], r"^transitions must say where state 1 under action 0 leads, and do not$"),
+        (
+            [*GOOD[:1], (0, 1, 1.0, 1, 0, True), (0, 2, 0.5, 0, 0, False)],
+            r"^transitions from state 0 under action 2 have probabilities that sum to 0.5, not 1$",
+        ),
         ([*GOOD, (1, 0, 1, 1, 0, False)], r"^transitions\[3\] leaves state 1, in which transitions\[2\] ends the"),
         ([*GOOD, (0, 2, 1, 1, 0, False)], r"^transitions\[3\] goes on in state 1, in which transitions\[2\] ends the"),
         ([GOOD[0], (0, 1, 1.0)], r"^transitions\[1\] must be \(s, a, p, s', r, ends\), got \(0, 1, 1.0\)$"),
@@ -96,7 +99,10 @@ GOOD = [(0, 0, 1.0, 0, 1.0, False), (0, 1, 0.5, 0, 0.0, False), (0, 1, 0.5, 1, 9
         ([GOOD[0], (0, 1, -0.5, 0, 0, False)], r"^transitions\[1\] has -0.5 for p, not a probability$"),
         ([GOOD[0], (0, 1, 1.0, 0, 0, 3)], r"^transitions\[1\] has 3 for ends, not True or False$"),
         ([GOOD[0], (0, 1, 1.0, 0, np.inf, 0)], r"^transitions\[1, 4\] is inf, not a finite number$"),
-        ([*GOOD, (0, 2, 1.0, 0, 0, True)], r"^rho0\[0\] is 1, but state 0 is terminal|leaves state 0"),
+        (
+            [*GOOD, (0, 2, 1.0, 0, 0, True)],
+            r"^transitions\[0\] leaves state 0, in which transitions\[3\] ends the episode$",
+        ),
         (7, r"^transitions must have shape \(n, 6\)"),
         (lambda s, a: [(1.0, 0, 0.0, False)], r"^n_actions must be given with a function"),
     ],
@@ -306,7 +312,7 @@ def test_budgets_that_nobody_keeps_are_told_with_what_must_be_spent():
     for arguments, message in (
         ({"costs": COST}, r"^budgets must be given too"),
         ({"budgets": 1.0}, r"^costs must be given too"),
-        ({"costs": COST, "budgets": [1.0]}, r"^budgets must have shape \(\), one a cost, got \(1,\)$"),
+        ({"costs": COST, "budgets": [1.0]}, r"^budgets must have shape \(\), one for each of costs, got \(1,\)$"),
         ({"costs": COST[:2], "budgets": 1.0}, r"^costs must have shape \(4, 2\) or \(k, 4, 2\)"),
     ):
         with pytest.raises(ValueError, match=message):
