@@ -86,6 +86,7 @@ def step_weights(variant, episodes, gamma, *, value=None, discount=True, lam=1.0
     """
     checks.choice("variant", variant, VARIANTS)
     gamma, discount = checks.discount(gamma), checks.flag("discount", discount)
+    lam = checks.number("lam", lam, "[0, 1]")
     check_episodes(episodes)
     if value is not None:
         checks.module("value", value)
