@@ -49,7 +49,7 @@ class Training:
         The weight of a bonus H(π(·|s)), in units of reward, at the states that were seen. The policy's step alone knows
         it: that actions lead to other states' bonuses is left out, in V as well.
     learning_rate
-        That of Adam, for V and for a policy or critic that learns by it.
+        That of Adam, for V (but Q-Prop's, which has 0.02) and for a policy or critic that learns by it.
     value_steps
         How many steps of least squares V makes on a batch, after the policy's step.
     progress
