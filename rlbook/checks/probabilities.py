@@ -15,7 +15,7 @@ TOLERANCE = {"float64": 1e-8, "float32": 1e-6, "float16": 1e-3}
 
 
 def distributions(name, values, *shapes, note="") -> np.ndarray:
-    """`values` as a float64 array whose last axis holds distributions, but for rounding; see the top of the module."""
+    """`values` as a float64 array whose last axis holds distributions, but for rounding (see `rlbook.checks`)."""
     raw = real_array(name, values)
     result = array(name, raw, *shapes, note=note)
     _make_distributions(name, result, result.sum(axis=-1), raw.dtype, result, lambda place: place)

@@ -2,11 +2,8 @@
 
 A batch is N whole episodes, one from each of N environments run side by side, so that its average is an average
 over trajectories, as in the derivation: a batch cut after a fixed number of steps would hold too many short
-episodes. With G_t the return from step t on, an episode's gradient is Σ_t w_t ∇log π(a_t|s_t), where
-
-    full           w_t = Σ_k γᵏ r_k              the whole return at every step         (thm-reinforce)
-    to-go          w_t = γᵗ G_t                  what came before a_t left out          (thm-reward-to-go)
-    baseline       w_t = γᵗ (G_t − V(s_t))       V learned from earlier batches         (thm-baseline)
+episodes. With G_t the return from step t on, an episode's gradient is Σ_t w_t ∇log π(a_t|s_t); `step_weights`
+has its three variants.
 
 The factor γᵗ belongs to the gradient of E Σ γᵗ r_t. Much code drops it (`discount=False`), which weighs late
 steps as heavily as early ones and follows the gradient of no fixed objective.
@@ -78,7 +75,11 @@ def gae(episodes, values, last_values, gamma, lam) -> np.ndarray:
 
 
 def step_weights(variant, episodes, gamma, *, value=None, discount=True, lam=1.0) -> np.ndarray:
-    """The weights w_t in Σ_t w_t ∇log π(a_t|s_t), (N, T): see the top of the module for the three variants.
+    """The weights w_t in Σ_t w_t ∇log π(a_t|s_t), (N, T).
+
+        full           w_t = Σ_k γᵏ r_k              the whole return at every step         (thm-reinforce)
+        to-go          w_t = γᵗ G_t                  what came before a_t left out          (thm-reward-to-go)
+        baseline       w_t = γᵗ (G_t − V(s_t))       V learned from earlier batches         (thm-baseline)
 
     `value` is used by "baseline" and must not have seen these episodes; with `lam` below 1 its advantages are those
     of `gae`, and biased where V is wrong. `discount=False` drops the factor γᵗ; in "full" there is none in front of

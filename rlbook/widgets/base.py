@@ -297,8 +297,12 @@ class PresetWidget(Widget):
 
     @classmethod
     def take_presets(cls, table, usual) -> None:
-        """`table` maps a preset's name to its title, perhaps a note, and the settings that are not the usual ones."""
+        """`table` maps a preset's name to its title, perhaps a note, and the settings that are not the usual ones.
+
+        Where a subclass's docstring says `{presets}` it then says which there are.
+        """
         cls.PRESETS, cls._table, cls._usual = tuple(table), table, usual
+        cls.__doc__ = cls.__doc__.replace("{presets}", ", ".join(map(repr, table)))
 
     def __init__(self, preset=None, **settings):
         preset = self.PRESETS[0] if preset is None else preset

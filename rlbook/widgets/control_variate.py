@@ -67,7 +67,7 @@ class ControlVariate(PresetWidget):
 
     Settings
     --------
-    preset : name of a preset; setting it resets the others to that preset's
+    preset : one of {presets}; setting it resets the others to that preset's
     c : the coefficient c of f + c(g − E g), from −2 to 2
     corr : the correlation of f and g, from −1 to 1
     bend : β, the share of f's remainder that is curved in g, from 0 to 1; at 0 (f, g) is jointly Gaussian

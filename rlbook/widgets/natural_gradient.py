@@ -50,7 +50,7 @@ class NaturalGradient(PresetWidget):
 
     Settings
     --------
-    preset : name of a preset; setting it resets the others to that preset's
+    preset : one of {presets}; setting it resets the others to that preset's
     view : "gaussian" or "softmax"
     mu, sigma : the Gaussian policy N(μ, σ²); μ from −2 to 2, σ from 0.1 to 3
     c : the target of η = −½[(μ−c)² + σ²], from −2 to 2

@@ -47,7 +47,7 @@ class Occupancy(PresetWidget):
 
     Settings
     --------
-    preset : name of a preset; setting it resets the others to that preset's
+    preset : one of {presets}; setting it resets the others to that preset's
     view : "reward", "mixing" or "temperature": what is drawn over the polygon, and against what the third panel is
     pi : the policy, [π(1|0), π(1|1)]: the probability of action 1 in each state
     pi_new : the other policy π' of the view "mixing", in the same form

@@ -31,7 +31,7 @@ class PerformanceDifference(MapWidget):
 
     Settings
     --------
-    preset : name of a preset; setting it resets the others to that preset's
+    preset : one of {presets}; setting it resets the others to that preset's
     view : "grid", or "two" for an example of two states and two actions
     rows : the map, as `gridworld` takes it, at most 8 rows of 10
     cell_rewards : what a step that ends in a cell earns besides, H lists of W numbers; or empty

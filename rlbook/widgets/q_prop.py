@@ -43,7 +43,7 @@ class QProp(PresetWidget):
 
     Settings
     --------
-    preset : name of a preset; setting it resets the others to that preset's
+    preset : one of {presets}; setting it resets the others to that preset's
     weight : κ, the weight of the control, from −2 to 3
     rule : "fixed", the same κ for every sample; or "conservative", 1{ÂĀ > 0}, and "aggressive", sign(ÂĀ), of each
         sample by itself

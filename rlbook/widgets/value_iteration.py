@@ -35,7 +35,7 @@ class ValueIteration(MapWidget):
 
     Settings
     --------
-    preset : name of a preset; setting it resets the others to that preset's
+    preset : one of {presets}; setting it resets the others to that preset's
     view : "grid" or "plane"
     rows : the map, as `gridworld` takes it, at most 12 rows of 16
     cell_rewards : what a step that ends in a cell earns besides, H lists of W numbers; or empty

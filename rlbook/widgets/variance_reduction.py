@@ -29,7 +29,8 @@ class VarianceReduction(Widget):
 
     Settings
     --------
-    preset : name of a preset; setting it resets the others to that preset's
+    preset : one of 'two-rooms', 'ten-then-ten', 'two-arms', 'corridor', or 'own' of a problem of your own; setting it
+        resets the others to that preset's
     kappa : weight κ of the past, in [0, 1]; 1 is the full return, 0 reward-to-go
     beta : multiple β of the baseline, in [0, 2]
     baseline : b_t(s), T lists of S numbers
@@ -59,7 +60,14 @@ class VarianceReduction(Widget):
 
     @classmethod
     def of(cls, mdp, theta, *, horizon, features=None, coordinates=None, **settings) -> VarianceReduction:
-        """The widget for an MDP of your own; the arguments are those of `Problem`, settings the widget's."""
+        """The widget for an MDP, a softmax policy and a horizon of your own; `settings` are the widget's.
+
+        `theta` is (S, A), or (n,) to go with (S, A, n) `features`, and `horizon` the steps T of an episode.
+        `coordinates` are the one or two components of the gradient that the plane shows, by default the first ones;
+        the variance counts all of them. Every variance is exact and computed before the reader sees it, so the
+        problem must be small: at most 16 parameters, and horizon times states at most 64.
+        Raises `ValueError` for a larger one, and for coordinates that are no components of θ.
+        """
         own = Problem(mdp, theta, horizon=horizon, features=features, coordinates=coordinates)
         return cls(own=own, **settings)
 

@@ -210,3 +210,10 @@ def test_what_a_public_function_returns_is_annotated():
     functions = dict(public_functions())
     assert {"Occupancy.rho", "Problem.tables", "dice.uniforms"} <= set(functions)
     assert [name for name, one in functions.items() if "return" not in one.__annotations__] == []
+
+
+@every_kind
+def test_its_help_names_every_preset(kind):
+    for preset in kind.PRESETS:
+        assert f"'{preset}'" in inspect.getdoc(kind)
+    assert "{" not in inspect.getdoc(kind)

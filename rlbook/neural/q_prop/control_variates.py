@@ -1,14 +1,6 @@
 """Q-Prop: a batch and the control that weighs it, how much of it, and the gradient that comes of both.
 
-κ, the paper's η(s), is one of
-
-    none            0                  Â alone: the baseline V, or GAE
-    full            1
-    conservative    1{K > 0}           K(s) = E_a[Â Ā_w],  W(s) = E_a[Ā_w²]                             (prop-adaptive)
-    aggressive      sign K
-    adaptive        K/W
-
-No rule may look at the action that it weighs. So K/W is a function of the state, κ_φ(s), fitted to earlier batches by
+κ is the paper's η(s); `control_weights` has its rules. No rule may look at the action that it weighs. So K/W is a function of the state, κ_φ(s), fitted to earlier batches by
 least squares, Σ (Â − κ_φ(s) Ā_w)², and the sign of K is the sign of κ_φ. "Conservative, one sample" and
 "aggressive, one sample" take Â_t Ā_w(s_t,a_t) of the sample itself for K, as the paper does (section 3.2): these are
 biased (prop-single-sample).
@@ -97,7 +89,13 @@ def check_rule(rule) -> None:
 
 
 def control_weights(rule, batch, advantages) -> np.ndarray:
-    """κ at each step of the batch, (N, T): see the top of the module for the rules.
+    """κ at each step of the batch, (N, T), by one of these rules, with K(s) = E_a[Â Ā_w] and W(s) = E_a[Ā_w²]:
+
+        none            0                  Â alone: the baseline V, or GAE
+        full            1
+        conservative    1{K > 0}           (prop-adaptive)
+        aggressive      sign K
+        adaptive        K/W
 
     Only the rules of `SINGLE_SAMPLE_RULES` look at `advantages` (N, T), and so at the action: they are biased.
     """
