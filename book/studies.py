@@ -21,10 +21,10 @@ def experiments():
     from rlbook.neural import compare_deep_q, compare_natural, compare_q_prop, compare_reinforce
 
     settings = {"seeds": range(SEEDS), "keep": ROOT / "_build" / "studies"}
-    yield "reinforce", compare_reinforce(batches=30, **settings), np.arange(1, 31)
+    yield "reinforce", returns(compare_reinforce(batches=30, **settings)), np.arange(1, 31)
     runs = compare_deep_q(updates=1200, **settings)
     yield "q-learning", returns(runs), runs["soft"][0].updates
-    yield "natural-gradient", compare_natural(batches=20, delta=0.01, **settings), np.arange(1, 21)
+    yield "natural-gradient", returns(compare_natural(batches=20, delta=0.01, **settings)), np.arange(1, 21)
     yield "q-prop", returns(compare_q_prop(batches=16, **settings)), np.arange(1, 17)
 
 

@@ -190,16 +190,16 @@ def fit_value(value, optimiser, episodes, gamma, steps) -> None:
         optimiser.step()
 
 
-def compare_reinforce(*, variants=VARIANTS, seeds=range(3), batches=50, keep=None, **settings) -> dict[str, np.ndarray]:
-    """The learning curves of `train_reinforce` for every variant and seed, all with the same settings.
+def compare_reinforce(
+    *, variants=VARIANTS, seeds=range(3), batches=50, keep=None, **settings
+) -> dict[str, list[Training]]:
+    """The runs of `train_reinforce` for every variant and seed, all with the same settings.
 
-    Returns a dictionary from variant to (len(seeds), batches) mean returns. The runs are those of a `study`, which
-    says where they are made and what `keep` does. Raises `ValueError` where `train_reinforce` does.
+    Returns a dictionary from variant to a list of `Training`, one a seed. The runs are those of a `study`, which says
+    where they are made and what `keep` does. Raises `ValueError` where `train_reinforce` does.
     """
     named = {variant: {"variant": variant} for variant in variants}
-    batches = checks.count("batches", batches)
-    runs = study(train_reinforce, named, seeds, keep=keep, batches=batches, **settings)
-    return {variant: np.array([run.mean_returns for run in of_seeds]) for variant, of_seeds in runs.items()}
+    return study(train_reinforce, named, seeds, keep=keep, batches=checks.count("batches", batches), **settings)
 
 
 # Variance -----------------------------------------------------------------------------------------------

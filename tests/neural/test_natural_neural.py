@@ -378,12 +378,13 @@ def test_a_trust_region_swings_the_pendulum_up():
     assert curve[-5:].mean() > -600
 
 
-def test_comparison_has_one_curve_a_seed_and_method():
-    curves = neural.compare_natural(seeds=(3, 4), batches=2, n_episodes=3)
-    assert tuple(curves) == METHODS
-    for method, runs in curves.items():
-        assert runs.shape == (2, 2)
-        np.testing.assert_array_equal(runs[1], train_natural(method, seed=4, batches=2, n_episodes=3).mean_returns)
+def test_comparison_has_one_run_a_seed_and_method():
+    compared = neural.compare_natural(seeds=(3, 4), batches=2, n_episodes=3)
+    assert tuple(compared) == METHODS
+    for method, runs in compared.items():
+        assert [run.seed for run in runs] == [3, 4]
+        alone = train_natural(method, seed=4, batches=2, n_episodes=3)
+        np.testing.assert_array_equal(runs[1].mean_returns, alone.mean_returns)
 
 
 @pytest.mark.parametrize(

@@ -216,4 +216,4 @@ def test_what_a_public_function_returns_is_annotated():
 def test_its_help_names_every_preset(kind):
     for preset in kind.PRESETS:
         assert f"'{preset}'" in inspect.getdoc(kind)
-    assert "{" not in inspect.getdoc(kind)
+    assert "{presets}" not in inspect.getdoc(kind)

@@ -135,13 +135,13 @@ def _train(run, start, kind):
     return run.result(kind, policy, value)
 
 
-def compare_natural(*, methods=METHODS, seeds=range(3), batches=50, keep=None, **settings) -> dict[str, np.ndarray]:
-    """The learning curves of `train_natural` for every method and seed, all with the same settings.
+def compare_natural(
+    *, methods=METHODS, seeds=range(3), batches=50, keep=None, **settings
+) -> dict[str, list[NaturalTraining]]:
+    """The runs of `train_natural` for every method and seed, all with the same settings.
 
-    Returns a dictionary from method to (len(seeds), batches) mean returns. The runs are those of a `study`, which says
-    where they are made and what `keep` does. Raises `ValueError` where `train_natural` does.
+    Returns a dictionary from method to a list of `NaturalTraining`, one a seed. The runs are those of a `study`, which
+    says where they are made and what `keep` does. Raises `ValueError` where `train_natural` does.
     """
     named = {method: {"method": method} for method in methods}
-    batches = checks.count("batches", batches)
-    runs = study(train_natural, named, seeds, keep=keep, batches=batches, **settings)
-    return {method: np.array([run.mean_returns for run in of_seeds]) for method, of_seeds in runs.items()}
+    return study(train_natural, named, seeds, keep=keep, batches=checks.count("batches", batches), **settings)

@@ -1,9 +1,9 @@
 """Q-Prop: a batch and the control that weighs it, how much of it, and the gradient that comes of both.
 
-κ is the paper's η(s); `control_weights` has its rules. No rule may look at the action that it weighs. So K/W is a function of the state, κ_φ(s), fitted to earlier batches by
-least squares, Σ (Â − κ_φ(s) Ā_w)², and the sign of K is the sign of κ_φ. "Conservative, one sample" and
-"aggressive, one sample" take Â_t Ā_w(s_t,a_t) of the sample itself for K, as the paper does (section 3.2): these are
-biased (prop-single-sample).
+κ is the paper's η(s); `control_weights` has its rules. No rule may look at the action that it weighs. So K/W is a
+function of the state, κ_φ(s), fitted to earlier batches by least squares, Σ (Â − κ_φ(s) Ā_w)², and the sign of K is the
+sign of κ_φ. "Conservative, one sample" and "aggressive, one sample" take Â_t Ā_w(s_t,a_t) of the sample itself for K,
+as the paper does (section 3.2): these are biased (prop-single-sample).
 """
 
 from __future__ import annotations
