@@ -231,15 +231,19 @@ def markdown(source, name):
 
 
 def folded(summary, body):
-    """What opens when asked for. With the blank lines all tools read what is inside as Markdown."""
-    return quoted(f"<details>\n<summary>{summary}</summary>\n\n{body}\n\n</details>")
+    """What opens when asked for. With the blank lines all tools read what is inside as Markdown.
+
+    It is an item of a list for the sake of jupyterlab-myst, which cannot fold HTML: there it typesets what is in one,
+    and elsewhere leaves formulas as they are typed.
+    """
+    inside = textwrap.indent(body, "  ")
+    return f"- <details><summary>{summary}</summary>\n\n{inside}\n\n  </details>"
 
 
 def quoted(text):
     """A text as a block quotation, so that one sees where it ends.
 
     A formula is put on one line, or plain Jupyter, which takes formulas out first, would take `> ` for a part of it.
-    What folds stands in one too: jupyterlab-myst, which cannot fold HTML, then at least typesets what is in it.
     """
     lines = text.split("\n")
     for token in MARKDOWN.parse(text):

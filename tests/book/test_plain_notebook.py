@@ -1,4 +1,4 @@
-"""A plain notebook in Notebook 7, without the MyST extension: formulas, folds, and links that lead there."""
+"""A plain notebook in Notebook 7, with the MyST extension and without: formulas, folds, and links that lead there."""
 
 import re
 import shutil
@@ -13,40 +13,69 @@ from tests.sources import NOTEBOOKS
 SEEN_AT = """(place) => document.querySelector(`[id="${place}"], [data-jupyter-id="${place}"]`)
   .getBoundingClientRect().top / innerHeight"""
 
+# The words of all Markdown cells, without what is typeset and without code.
+WORDS = """(cells) => [...document.querySelectorAll(cells)].map((cell) => {
+  const copy = cell.cloneNode(true);
+  for (const part of copy.querySelectorAll("mjx-container, .katex, code, pre")) part.remove();
+  return copy.textContent;
+})"""
 
-@pytest.fixture(scope="module")
-def notebook_7(tmp_path_factory, site):
-    folder = tmp_path_factory.mktemp("plain")
-    for path in NOTEBOOKS:
-        shutil.copy(site / "notebooks" / path.name, folder)
-    with jupyter(folder, "notebook", without=["jupyterlab-myst"]) as address:
-        yield address
+# Where each shows a Markdown cell, and what a formula is there.
+SHOWN = {
+    "plain": (".jp-MarkdownCell .jp-RenderedMarkdown", "mjx-container"),
+    "myst": (".jp-MarkdownCell .myst", ".katex"),
+}
 
 
-def test_a_plain_notebook_reads_right_without_extensions(browser, notebook_7):
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
-    page.set_default_timeout(120_000)
-    page.goto(f"{notebook_7}/notebooks/01-reinforce.ipynb")
-    page.wait_for_function(
-        """() => {
-          const cells = [...document.querySelectorAll(".jp-MarkdownCell .jp-RenderedMarkdown")];
-          return cells.length > 15 && cells.every((cell) => cell.textContent.trim());
-        }"""
-    )
-    page.locator(".jp-MarkdownCell mjx-container").first.wait_for()
-    text = " ".join(page.locator(".jp-MarkdownCell .jp-RenderedMarkdown").all_inner_texts())
-    assert not re.search(r"\{(?:prf|cite|eq|ref)\b|```|<details|<blockquote|\$\$|tag\{", text)
-    assert page.locator("mjx-merror, [data-mjx-error]").count() == 0
-    assert page.locator(".jp-MarkdownCell mjx-container").count() > 400
+@pytest.fixture(scope="module", params=SHOWN)
+def opened(request, browser, site, tmp_path_factory):
+    """Chapter 1 from beside the pages, opened in Notebook 7 as it comes, or with the book's own extension."""
+    folder = tmp_path_factory.mktemp(request.param)
+    shutil.copy(site / "notebooks" / NOTEBOOKS[0].name, folder)
+    with jupyter(folder, "notebook", without=["jupyterlab-myst"] if request.param == "plain" else []) as address:
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.set_default_timeout(60_000)
+        page.goto(f"{address}/notebooks/{NOTEBOOKS[0].name}")
+        cells, formula = SHOWN[request.param]
+        page.wait_for_function(
+            """([shown, formula]) => {
+              const cells = [...document.querySelectorAll(shown)];
+              return cells.length > 15 && cells.every((cell) => cell.textContent.trim())
+                && document.querySelectorAll(`${shown} ${formula}`).length > 400;
+            }""",
+            arg=[cells, formula],
+        )
+        yield page, formula, request.param
+        page.close()
 
+
+def test_nothing_is_left_as_it_was_typed(opened):
+    """Neither directives, roles and HTML nor formulas: all of these are typeset, with none in error."""
+    page, _, kind = opened
+    words = "\n".join(page.evaluate(WORDS, SHOWN[kind][0]))
+    assert "Theorem 1.15" in words
+    assert not re.findall(r"\{(?:prf|cite|eq|ref)\b|```|</?[a-z]+|\$|\\[a-z]+", words)
+    assert page.locator("mjx-merror, [data-mjx-error], .katex-error").count() == 0
+
+
+def test_equations_have_their_numbers(opened):
+    page, _, kind = opened
     equations = [label for label in labels_in(NOTEBOOKS[0]) if label.startswith("eq-")]
-    assert page.locator("mjx-container [data-mml-node='mlabeledtr'], mjx-mlabeledtr").count() == len(equations) > 5
-    for place in ("thm-score-function", "eq-bowl", "williams1992"):
-        page.locator(f"a[href='#{place}']").first.click()
-        page.wait_for_function(f"({SEEN_AT})('{place}') > -0.1 && ({SEEN_AT})('{place}') < 0.95")
+    numbered = {"plain": "mjx-mlabeledtr, [data-mml-node='mlabeledtr']", "myst": ".katex-html > .tag"}[kind]
+    assert page.locator(f".jp-MarkdownCell :is({numbered})").count() == len(equations) > 5
 
-    fold = page.locator("details").first
-    assert not fold.locator("mjx-container").first.is_visible()
-    fold.locator("summary").click()
-    assert fold.locator("mjx-container").first.is_visible()
-    page.close()
+
+def test_solutions_fold_where_html_can(opened):
+    """With the MyST extension, which cannot, they stand open."""
+    page, formula, kind = opened
+    solution = page.locator(f"li:has(details) {formula}").first
+    assert solution.is_visible() is (kind == "myst")
+    page.locator("details > summary").first.click()
+    assert solution.is_visible()
+
+
+@pytest.mark.parametrize("place", ["thm-score-function", "eq-bowl", "williams1992"])
+def test_links_lead_to_their_places(opened, place):
+    page, _, _ = opened
+    page.locator(f"a[href='#{place}']").first.click()
+    page.wait_for_function(f"({SEEN_AT})('{place}') > -0.1 && ({SEEN_AT})('{place}') < 0.95")

@@ -39,7 +39,7 @@ def markdown_of(notebook):
     return [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
 
 
-SOLUTION = re.compile(r"^> <details>$.*?^> </details>$", re.M | re.S)
+SOLUTION = re.compile(r"^- <details>.*?^  </details>$", re.M | re.S)
 
 
 def squeezed(text):
@@ -288,7 +288,7 @@ def test_a_proof_ends_where_it_ends():
     assert in_plain("```{prf:proof}\n$$\nx\n$$\n```") == "*Proof.*\n\n$$\nx\n$$\n\n∎"
     assert in_plain("```{prf:proof}\n- one\n- two\n```") == "*Proof.*\n\n- one\n- two ∎"
     folded = in_plain("```{prf:proof}\n:class: dropdown\nBy hand.\n```")
-    assert folded == "> <details>\n> <summary>Proof</summary>\n>\n> By hand. ∎\n>\n> </details>"
+    assert folded == "- <details><summary>Proof</summary>\n\n  By hand. ∎\n\n  </details>"
 
 
 def test_a_statement_is_a_quotation_with_each_formula_on_one_line():
