@@ -143,7 +143,9 @@ def test_each_cell_run_again_from_the_last_to_the_first_says_the_same(path):
     )
     code = [i for i, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
     before, unlike = {}, []
-    with client.setup_kernel(env={**os.environ, "PYTHONPATH": str(ROOT), "TQDM_DISABLE": "1"}):
+    # A core for each notebook, for as many run as there are processes of tests.
+    own = {"PYTHONPATH": str(ROOT), "TQDM_DISABLE": "1", "LOKY_MAX_CPU_COUNT": "1"}
+    with client.setup_kernel(env=os.environ | own):
         for i in code:
             client.execute_cell(notebook.cells[i], i)
             before[i] = said(notebook.cells[i])
