@@ -104,13 +104,14 @@ def lines(x, curves, *, colors, xlabel, ylabel, log="") -> Axes:
     return ax
 
 
-def learning_curves(runs, *, colors=(IMPROVED, PLAIN, BASELINE, OTHER, SAMPLES, INK)) -> Axes:
-    """Mean return against environment steps of what trainers of `rlbook.neural` return, on new axes.
+def learning_curves(runs, *, against="steps", colors=(IMPROVED, PLAIN, BASELINE, OTHER, SAMPLES, INK)) -> Axes:
+    """Mean return of what trainers of `rlbook.neural` return, against environment "steps" or "batch", on new axes.
 
     `runs` maps a name to one run, or to several, one a seed: these are thin lines, with a thick mean as far as all of
     them go. Between its batches a run is a straight line. `colors` are taken in order.
     Raises `ValueError` for anything but runs, or more names than colours.
     """
+    checks.choice("against", against, ("steps", "batch"))
     if not isinstance(runs, dict) or not runs:
         raise ValueError(
             f"runs must be a dictionary from names to runs, or to lists of runs, got {type(runs).__name__}"
@@ -121,11 +122,17 @@ def learning_curves(runs, *, colors=(IMPROVED, PLAIN, BASELINE, OTHER, SAMPLES, 
             raise ValueError(f"runs[{name!r}] must be what a trainer returned, or a list of that, got {of_seeds!r}")
     if len(curves) > len(colors):
         raise ValueError(f"colors must be as many as the {len(curves)} names of runs, got {len(colors)}")
-    ends = [run.steps[i] for of_seeds in curves.values() for run in of_seeds for i in (0, -1)]
-    x = np.linspace(min(ends), max(ends), 400)
+    at = {  # where each run was measured
+        name: [run.steps if against == "steps" else np.arange(1, len(run.steps) + 1) for run in of_seeds]
+        for name, of_seeds in curves.items()
+    }
+    ends = [steps[i] for of_seeds in at.values() for steps in of_seeds for i in (0, -1)]
+    x = np.linspace(min(ends), max(ends), 400) if against == "steps" else np.arange(1, max(ends) + 1)
     for name, of_seeds in curves.items():
-        curves[name] = [np.interp(x, run.steps, run.mean_returns, np.nan, np.nan) for run in of_seeds]
-    return lines(x, curves, colors=colors[: len(curves)], xlabel="environment steps", ylabel="mean return")
+        measured = zip(at[name], of_seeds, strict=True)
+        curves[name] = [np.interp(x, steps, run.mean_returns, np.nan, np.nan) for steps, run in measured]
+    xlabel = "environment steps" if against == "steps" else "batch"
+    return lines(x, curves, colors=colors[: len(curves)], xlabel=xlabel, ylabel="mean return")
 
 
 def maps(numbers, shape, *, colors):

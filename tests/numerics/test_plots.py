@@ -122,6 +122,20 @@ def test_learning_curves_are_returns_against_each_runs_own_steps():
     assert [line.get_color() for line in (mean, one)] == [plots.IMPROVED, plots.PLAIN]
 
 
+def test_learning_curves_against_the_batch_are_the_runs_own():
+    long, short = Run([10, 20, 40], [0, 1, 3]), Run([7, 9], [2, 4])
+    with plots.style():
+        ax = plots.learning_curves({"pair": [long, short]}, against="batch")
+    assert ax.get_xlabel() == "batch"
+    first, second, mean = (line.get_ydata() for line in ax.lines)
+    np.testing.assert_array_equal(ax.lines[0].get_xdata(), [1, 2, 3])
+    np.testing.assert_array_equal(first, [0, 1, 3])
+    np.testing.assert_array_equal(second, [2, 4, np.nan])
+    np.testing.assert_array_equal(mean, [1, 2.5, np.nan])
+    with pytest.raises(ValueError, match=r"^against must be"):
+        plots.learning_curves({"one": long}, against="episodes")
+
+
 @pytest.mark.parametrize(
     ("runs", "said"),
     [
