@@ -61,7 +61,7 @@ class Episodes:
 
     def __init__(self, *, policy=(), seed=0, **map_settings):
         self.mdp = make_map(**map_settings)
-        self.pi, self.seed, self.slip = read_policy(policy, self.mdp.cells), seed, map_settings.get("slip", 0.0)
+        self.pi, self.seed, self.slip = read_policy(policy, self.mdp), seed, map_settings.get("slip", 0.0)
         rows, cells = map_settings["rows"], self.mdp.cells
         kinds = np.array([rows[i][j] for i, j in cells])
         self.absorbing = np.isin(kinds, ["G", "P"])

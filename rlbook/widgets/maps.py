@@ -9,7 +9,7 @@ import numpy as np
 import traitlets as tr
 from matplotlib.patches import Rectangle
 
-from rlbook import plots
+from rlbook import checks, plots
 from rlbook.mdp import MOVES, TabularMDP, gridworld
 from rlbook.widgets.base import Number, PresetWidget
 
@@ -28,13 +28,13 @@ def make_map(*, rows, cell_rewards=(), **settings) -> TabularMDP:
     return gridworld(rows, cell_rewards=cell_rewards if len(cell_rewards) else None, **settings)
 
 
-def read_policy(policy, cells) -> np.ndarray:
-    """π, (S, 4), from rows of arrows and dots; empty is dots."""
-    pi = np.full((len(cells), 4), 0.25)
-    for s, (i, j) in enumerate(cells):
+def read_policy(policy, mdp) -> np.ndarray:
+    """π, (S, 4), from rows of arrows and dots; empty is dots. At goals and pits nothing is chosen: the first action."""
+    pi = np.full((mdp.n_states, 4), 0.25)
+    for s, (i, j) in enumerate(mdp.cells):
         if len(policy) and policy[i][j] != ".":
             pi[s] = np.eye(4)[ARROWS.index(policy[i][j])]
-    return pi
+    return checks.policy(mdp, pi)
 
 
 def write_policy(rows, cells, Q) -> list[str]:

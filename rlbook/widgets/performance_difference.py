@@ -124,7 +124,7 @@ class PerformanceDifference(MapWidget):
 
     def _policy(self, arrows, second_action):
         if self.view == "grid":
-            return read_policy(arrows, make_map(**self.map_settings).cells)
+            return read_policy(arrows, make_map(**self.map_settings))
         taken = np.array(second_action)
         return np.column_stack([1 - taken, taken])
 

@@ -103,7 +103,7 @@ class Sweeps(_Run):
         self.kinds = np.array([list(row) for row in rows])[tuple(self.mdp.cells.T)]
         self.absorbing = np.isin(self.kinds, ["G", "P"])
         self.operator, self.alpha = operator, alpha
-        self.pi = read_policy(policy, self.mdp.cells)
+        self.pi = read_policy(policy, self.mdp)
         self._runs = {}
         self._starts = [
             self._by_state(Q0) if len(Q0) else np.zeros(self.mdp.r.shape),

@@ -395,4 +395,4 @@ def test_extremes_have_a_picture_and_numbers_too(gamma, rows):
     other = PerformanceDifference(rows=rows, gamma=gamma, alpha=1.0, other=["^" * len(rows[0])] * len(rows))
     assert len(other.picture().axes) == 3
     assert "surrogate" in other.alt()
-    assert read_policy([], other.mdp.cells).shape == other.pi.shape
+    assert read_policy([], other.mdp).shape == other.pi.shape

@@ -38,7 +38,7 @@ def agrees(js, process, mdp, pi, pi_new, alpha):
 @given(grids(), SHARES, st.data())
 def test_differences_on_maps(js, grid, alpha, data):
     mdp = make_map(**grid)
-    pi, pi_new = (read_policy(data.draw(arrows(grid["rows"])), mdp.cells) for _ in range(2))
+    pi, pi_new = (read_policy(data.draw(arrows(grid["rows"])), mdp) for _ in range(2))
     process = js.makeGrid(grid)
     assert js.startDistribution(process, js.startsOf(process, grid["rows"])) == close_to(mdp.rho0)
     assert js.stateOccupancy(process, pi.ravel().tolist(), mdp.rho0.tolist()) == close_to(
@@ -61,5 +61,5 @@ def test_differences_of_two_states(js, name, gamma, alpha, chances):
 def test_a_map_as_large_as_they_come(js):
     grid, *policies = large_map(8, 10)
     mdp = make_map(**grid)
-    pi, pi_new = (read_policy(policy, mdp.cells) for policy in policies)
+    pi, pi_new = (read_policy(policy, mdp) for policy in policies)
     agrees(js, js.makeGrid(grid), mdp, pi, pi_new, 0.4)

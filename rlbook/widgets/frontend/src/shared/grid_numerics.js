@@ -271,10 +271,11 @@ export function toCells({ stateAt }, Q) {
   return stateAt.map((row) => row.map((s) => (s < 0 ? [0, 0, 0, 0] : Q.slice(4 * s, 4 * s + 4))));
 }
 
-// π from rows of ^ > v < and, for all four alike, a dot; a missing row is dots.
-export function readPolicy({ cells }, policy) {
-  return cells.flatMap(([i, j]) => {
-    const chosen = "^>v<".indexOf(policy[i]?.[j] ?? ".");
+// π from rows of ^ > v < and, for all four alike, a dot; a missing row is dots. Where an episode has ended nothing is
+// chosen, and the first action stands for none.
+export function readPolicy({ cells, absorbing }, policy) {
+  return cells.flatMap(([i, j], s) => {
+    const chosen = absorbing[s] ? 0 : "^>v<".indexOf(policy[i]?.[j] ?? ".");
     return MOVES.map((_, a) => (chosen < 0 ? 0.25 : a === chosen ? 1 : 0));
   });
 }
