@@ -53,6 +53,7 @@ class Javascript:
     def close(self):
         self._process.stdin.close()
         self._process.wait(timeout=10)
+        self._process.stdout.close()  # or a later test, in which warnings are errors, would find it open
 
 
 def close_to(expected, scale=0.0):
