@@ -247,7 +247,16 @@ def pairs_visited(mdp, trajectories) -> np.ndarray:
     states, actions = checks.steps("trajectories", trajectories, S, A)
     if len(states) < 2:
         raise ValueError(f"trajectories must hold at least 2 episodes, got {len(states)}")
-    return states * A + actions
+    rests, alive = mdp.terminal[states], getattr(trajectories, "alive", None)
+    if alive is not None:
+        lost = np.argwhere(~checks.mask("trajectories.alive", alive, states.shape) & ~rests)
+        if len(lost):
+            place = tuple(lost[0])
+            raise ValueError(
+                f"trajectories.states[{checks.at(place)}] is {states[place]}, where trajectories.alive says that the "
+                f"episode has ended, and must be a terminal state"
+            )
+    return states * A + np.where(rests, 0, actions)
 
 
 def tail_mass(mdp, horizon) -> float:

@@ -31,7 +31,13 @@ from rlbook import (
 )
 from rlbook import policy_gradient as pg
 from rlbook.natural_gradients import mean_kl
-from rlbook.occupancies import entropy_program, estimate_occupancy, history_occupancy, occupancy_entropy
+from rlbook.occupancies import (
+    entropy_program,
+    estimate_occupancy,
+    estimate_performance_difference,
+    history_occupancy,
+    occupancy_entropy,
+)
 
 ALPHA = 0.3
 
@@ -167,6 +173,17 @@ def test_sampled_episodes_end_and_nothing_stands_after_the_end():
     off = abs(rho.rho - sum(0.9**t * p[:, None] * PI for t, p in enumerate(pg.state_distributions(SHORT, PI, HORIZON))))
     live = ~SHORT.terminal
     assert (off[live] <= 5 * rho.error[live] + 1e-12).all()
+
+
+def test_counts_read_alive_and_no_action_after_the_end():
+    batch = sample_trajectories(SHORT, PI, 200, HORIZON, np.random.default_rng(4))
+    wild = batch._replace(actions=np.where(batch.alive, batch.actions, 3))
+    np.testing.assert_array_equal(estimate_occupancy(SHORT, wild).rho, estimate_occupancy(SHORT, batch).rho)
+    padded = batch._replace(states=np.where(batch.alive, batch.states, 0))
+    message = r"^trajectories.states\[\d+, \d+\] is 0, where trajectories.alive says .* must be a terminal state$"
+    for estimate in (estimate_occupancy, lambda mdp, x: estimate_performance_difference(mdp, PI, x)):
+        with pytest.raises(ValueError, match=message):
+            estimate(SHORT, padded)
 
 
 @pytest.mark.proves("thm-exact-moments")
