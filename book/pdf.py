@@ -22,7 +22,7 @@ ROOT = Path(__file__).parent.parent
 HTML = ROOT / "_build" / "html"
 FILE = ROOT / "_build" / "pdf" / "reinforcement-learning-derived.pdf"
 # Of a page: what only a screen can use, what only a program reads, and what print does not show anyway.
-USELESS = "script, .headerlink, .katex-mathml, .toctree-wrapper, .copybtn, p.checked-by, .prev-next-footer"
+USELESS = "script, .headerlink, .katex-mathml, .toctree-wrapper, .copybtn, .checked-by, .prev-next-footer"
 
 STYLE = """
 @page { size: A4; margin: 20mm 18mm 18mm; }

@@ -16,6 +16,7 @@ from rlbook.bellman import (
     solve,
     value_iteration,
 )
+from rlbook.derivations import derive
 from rlbook.mdp import TabularMDP, garnet, gridworld
 from rlbook.natural_gradients import conjugate_gradient, fisher, natural_gradient
 from rlbook.occupancies import expected_return, occupancy, policy_from_occupancy
@@ -27,6 +28,7 @@ __all__ = [
     "TabularMDP",
     "bellman_operator",
     "conjugate_gradient",
+    "derive",
     "evaluate_policy",
     "exact_gradient",
     "expected_return",

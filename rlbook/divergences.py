@@ -13,8 +13,8 @@ __all__ = ["kl", "total_variation"]
 def kl(pi, pi_new) -> np.ndarray:
     """KL(π‖π') = Σ_a π(a|s) log(π(a|s)/π'(a|s)) in each state, (S,), in nats.
 
-    Infinite where π takes an action that π' never takes. Raises `ValueError` for rows that are no distributions, or
-    two shapes.
+    Infinite where π takes an action that π' never takes. Each is (S, A); one of them may be (S,) actions, for the other
+    says how many there are. Raises `ValueError` for rows that are no distributions, two shapes, or actions twice.
     """
     pi, pi_new = checks.policies(pi, pi_new)
     return kl_terms(pi, pi_new).sum(axis=1)  # as Σ_a π = Σ_a π'
@@ -23,7 +23,7 @@ def kl(pi, pi_new) -> np.ndarray:
 def total_variation(pi, pi_new) -> np.ndarray:
     """TV(π, π') = ½ Σ_a |π(a|s) − π'(a|s)| in each state, (S,).
 
-    Raises `ValueError` for rows that are no distributions, or two shapes.
+    Each is (S, A); one of them may be (S,) actions. Raises `ValueError` as `kl` does.
     """
     pi, pi_new = checks.policies(pi, pi_new)
     return abs(pi - pi_new).sum(axis=1) / 2

@@ -9,6 +9,7 @@ import re
 from contextlib import AbstractContextManager
 from io import StringIO
 from pathlib import Path
+from urllib.parse import quote
 
 import matplotlib.style
 import numpy as np
@@ -61,6 +62,11 @@ def to_svg(fig) -> str:
     svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.DOTALL)
     svg = re.sub(r"-?\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), svg)
     return re.sub(r"\s*\n\s*", " ", svg)
+
+
+def to_uri(fig) -> str:
+    """The figure as an address for an `<img>`, with all of its SVG in it."""
+    return "data:image/svg+xml," + quote(to_svg(fig), safe=" ='/:;,()-.")
 
 
 def lines(x, curves, *, colors, xlabel, ylabel, log="") -> Axes:
@@ -151,7 +157,7 @@ def maps(numbers, shape, *, colors):
     wide = C > 2 * R
     rows, columns = (len(numbers), 1) if wide else (1, len(numbers))
     fig, axes = plt.subplots(rows, columns, squeeze=False)
-    cell = min(0.6, 6.2 / C / columns)  # inches
+    cell = min(0.6, 3.9 / C / columns)  # inches
     fig.set_size_inches(columns * (C * cell + 0.2), rows * (R * cell + 0.35))
     top = max(np.nanmax(values) for values in numbers.values()) or 1.0
     for ax, (name, values), color in zip(axes.flat, numbers.items(), colors, strict=True):
@@ -159,7 +165,7 @@ def maps(numbers, shape, *, colors):
             if not np.isnan(value):
                 ax.add_patch(Rectangle((j, i), 1, 1, color=color, alpha=0.7 * value / top, lw=0))
             if value >= 0.005:
-                ax.text(j + 0.5, i + 0.5, f"{value:.2f}", ha="center", va="center", size=7.5)
+                ax.text(j + 0.5, i + 0.5, f"{value:.2f}", ha="center", va="center", size=9.3)
         ax.set(title=name, xlim=(0, C), ylim=(R, 0), xticks=range(C + 1), yticks=range(R + 1), aspect="equal")
         ax.tick_params(length=0, labelbottom=False, labelleft=False)
     return axes.ravel()
@@ -211,11 +217,11 @@ def draw_horizon(ax, horizons, curves, point) -> None:
     ax.set_ylim(bottom=0)
 
 
-# Pictures of ValueIteration ---------------------------------------------------------------------------------
+# Pictures of ValueIteration and BellmanPlane ----------------------------------------------------------------
 
 
-def draw_map(ax, rows, cells, V, pi) -> None:
-    """A map with the values (S,) of its states, tinted by sign, and a policy (S, 4) as arrows."""
+def draw_map(ax, rows, cells, V, pi, path=()) -> None:
+    """A map with the values (S,) of its states, tinted by sign, a policy (S, 4) as arrows, and a path of cells."""
     H, W = len(rows), len(rows[0])
     top = abs(V).max() or 1.0
     size = min(7.5, 42 / max(H, W))
@@ -239,6 +245,9 @@ def draw_map(ax, rows, cells, V, pi) -> None:
                 length = 0.1 + 0.24 * weight
                 back = 0.5 * length if weight > 0.97 else 0  # a single arrow is centred
                 tails.append((j + 0.5 - back * dj, i + 0.42 - back * di, length * dj, length * di))
+    if len(path):
+        down, right = np.transpose(path)
+        ax.plot(right + 0.5, down + 0.42, color=INK, lw=5, alpha=0.25, solid_capstyle="round")
     if tails:
         scale = {"angles": "xy", "scale_units": "xy", "scale": 1, "units": "xy", "width": 0.03}
         ax.quiver(*np.transpose(tails), color=INK, headwidth=4.5, headlength=4.5, headaxislength=4, **scale)

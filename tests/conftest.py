@@ -174,7 +174,9 @@ def browser(playwright):
 def visit(browser, tmp_path, monkeypatch):
     """Open a widget on a page of its own: visit(widget, width, asked="#…"). Nothing may be complained of.
 
-    The picture that stands there without JavaScript takes longer to draw than all the rest, and comes if asked for.
+    `width` is one of `tests.live.WIDTHS`, or (width, height).
+
+    The picture that stands there without JavaScript takes longer to draw than all the rest, and is left out.
     """
     from book.tools.browser import PAGE
     from tests.live import WIDTHS, Visit
@@ -183,15 +185,15 @@ def visit(browser, tmp_path, monkeypatch):
         shutil.copy(path, tmp_path)
     visits = []
 
-    def open_page(widget, width="desktop", *, asked="", theme="light", drawn=False, **options):
+    def open_page(widget, width="desktop", *, asked="", theme="light", **options):
         with monkeypatch.context() as patched:
-            if not drawn:
-                patched.setattr(Widget, "picture", lambda widget: None)
-                patched.setattr(plots, "to_svg", lambda picture: "<svg xmlns='http://www.w3.org/2000/svg'/>")
+            patched.setattr(Widget, "picture", lambda widget: None)
+            patched.setattr(plots, "to_svg", lambda picture: "<svg xmlns='http://www.w3.org/2000/svg'/>")
             html = widget.to_html()
         (tmp_path / "page.html").write_text(PAGE.format(html=html, theme=theme), encoding="utf-8")
         address = f"file://{tmp_path}/page.html{asked}"
-        visits.append(Visit(browser, address, viewport=WIDTHS[width], idle=False, **options))
+        size = WIDTHS[width] if isinstance(width, str) else dict(zip(("width", "height"), width, strict=True))
+        visits.append(Visit(browser, address, viewport=size, idle=False, **options))
         return visits[-1].page
 
     yield open_page

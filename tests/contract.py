@@ -251,7 +251,7 @@ COMMON = {  # what a parameter's name means everywhere but where `SPECIAL` says 
     "share": number(0.5),
     "tol": number(2.0**-20),
     "lam": number(0.5),
-    "past": number(0.5),
+    "kappa": number(0.5),
     "beta": number(0.5),
     "damping": number(0.5),
     "delta": number(0.5),
@@ -398,6 +398,7 @@ SPECIAL = NEURAL | {  # by function, and by method; None: left at its default
     "TabularMDP": WORLD,
     "TabularMDP.replace": WORLD,
     "TabularMDP.from_transitions": {"transitions": array(World.rows_of_six), "n_actions": of("count", lambda w: w.A)},
+    "summary": {"result": opaque(lambda w: rlbook.bellman.policy_iteration(w.mdp))},
     "TabularMDP.flow": {"rho": array(lambda w: w.numbers(w.S, w.A))},
     "gridworld": {
         "rows": of("map", lambda w: ["S.G", ".#P"]),
@@ -416,6 +417,7 @@ SPECIAL = NEURAL | {  # by function, and by method; None: left at its default
     "per_step_baseline": {"features": array(World.features, free=("columns",))},
     "optimal_baseline": {"features": array(World.features, free=("columns",))},
     "exact_moments": {"features": array(World.features, free=("columns",))},
+    "derive": {"name": of("choice", lambda w: "reward-to-go"), "seed": opaque(lambda w: 3), "pi_new": None},
     "variance_against_horizon": {
         "horizons": of("integers", lambda w: np.array([1, 3])),
         "features": array(World.features, free=("columns",)),
@@ -543,6 +545,7 @@ SPECIAL = NEURAL | {  # by function, and by method; None: left at its default
         "rule": single,
     },
     "GaussianModel.single_sample_bias": {"rule": single},
+    "GaussianModel.single_sample_variance": {"rule": single},
     "GaussianModel.same_batch_bias": {"n": of("integers", lambda w: np.array([3, 5]))},
     "WeightQuadratic.__call__": {"weight": anything(lambda w: np.array(0.5))},
     "GaussianProblem.critic_slope": {"V": array(lambda w: w.numbers(3))},
@@ -579,6 +582,7 @@ SELVES = {  # whose methods are called
     "WeightQuadratic": lambda w: rlbook.q_prop.weight_quadratic(w.gaussian(), w.numbers(3, 6), w.numbers(3, 1)),
 }
 ELSEWHERE = {  # what plays environments is asked about its arguments in other files
+    **dict.fromkeys(["Derivation", "Derivation.worlds"], "test_derivations.py"),
     **dict.fromkeys(["TabularMDP.from_gymnasium"], "test_gymnasium.py"),
     **dict.fromkeys(["TabularMDP.to_gymnasium", "TabularEnv"], "test_own_problems.py"),
     **dict.fromkeys(

@@ -52,6 +52,22 @@ def settled(page):
     page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
+def played_out(page):
+    """Wait until what was pressed has played to its end; that it plays is said with the first frame."""
+    settled(page)
+    page.wait_for_function("() => document.querySelector('.rl').dataset.playing === ''", timeout=30_000)
+
+
+def room_kept(page):
+    """How high the place of a page's widget is until the widget is there."""
+    return page.locator(".rlbook-widget").evaluate(
+        """(place) => {
+          place.classList.remove("is-live");
+          return parseFloat(getComputedStyle(place, "::before").height);
+        }"""
+    )
+
+
 def swipe(page, start, end, steps=10):
     """A finger goes from a point of the page to another."""
     send = page.context.new_cdp_session(page).send

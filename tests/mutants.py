@@ -44,7 +44,11 @@ EXAMPLES, ENOUGH_SECONDS, LONG = 3, 30.0, 3
 MEMORY = 1_400_000_000  # bytes that the tests of a mutant may take, for some mutants ask for any number
 
 TOPICS = {
-    "shared": [*sorted((ROOT / "rlbook" / "checks").glob("*.py")), ROOT / "rlbook" / "divergences.py"],
+    "shared": [
+        *sorted((ROOT / "rlbook" / "checks").glob("*.py")),
+        ROOT / "rlbook" / "divergences.py",
+        ROOT / "rlbook" / "results.py",
+    ],
     **{
         topic: sorted((ROOT / "rlbook" / topic).glob("*.py"))
         for topic in ("mdp", "policy_gradient", "bellman", "natural_gradients", "occupancies", "q_prop")

@@ -121,7 +121,7 @@ def scores(pi, features=None):
     return psi
 
 
-def g_hat(tau, psi, gamma, *, past=0.0, baseline=None, discount=True):
+def g_hat(tau, psi, gamma, *, kappa=0.0, baseline=None, discount=True):
     """ĝ(κ, b) = Σ_t [κ Σ_{k<t} γᵏ r_k + γᵗ (G_t − b_t(s_t))] ψ_t of one trajectory, an (n,) array.
 
     `baseline` is (T, S) or None. `discount=False` leaves out the factor γᵗ.
@@ -130,14 +130,14 @@ def g_hat(tau, psi, gamma, *, past=0.0, baseline=None, discount=True):
     for t, (s, a) in enumerate(zip(tau.states, tau.actions, strict=True)):
         b = 0.0 if baseline is None else baseline[t, s]
         weight = (gamma**t if discount else 1.0) * (return_from(tau.rewards, gamma, t) - b)
-        total += (past * reward_sum(tau.rewards, gamma, stop=t) + weight) * psi[s, a]
+        total += (kappa * reward_sum(tau.rewards, gamma, stop=t) + weight) * psi[s, a]
     return total
 
 
 def parts(tau, psi, gamma, *, baseline=None, discount=True):
     """The parts (past, future, baseline) with ĝ(κ, βb) = κ·past + future − β·baseline, a (3, n) array."""
     future = g_hat(tau, psi, gamma, discount=discount)
-    past = g_hat(tau, psi, gamma, past=1.0, discount=discount) - future
+    past = g_hat(tau, psi, gamma, kappa=1.0, discount=discount) - future
     return np.array([past, future, future - g_hat(tau, psi, gamma, baseline=baseline, discount=discount)])
 
 

@@ -1,10 +1,17 @@
 """What the book is made of: its folder, its notebooks, its pages, the items of its errata."""
 
+import json
 import re
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "book").glob("*.ipynb"))
+
+
+def code_cells(number):
+    """[(source, tags), ...] of the code cells of a chapter, by number; read as JSON, as tests of numerics can."""
+    cells = json.loads(NOTEBOOKS[number - 1].read_text(encoding="utf-8"))["cells"]
+    return [("".join(c["source"]), c["metadata"].get("tags", [])) for c in cells if c["cell_type"] == "code"]
 
 
 def pages():

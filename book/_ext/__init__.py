@@ -8,13 +8,20 @@ EXTENSIONS = (
     "references",
     "typography",
     "kernel_free",
+    "derivations",
+    "chapters",
     "lean",
+    "previews",
+    "finder",
     "results",
     "exercises",
     "api",
+    "names",
+    "source",
     "launch",
     "plain",
     "house",
+    "frame",
 )
 
 

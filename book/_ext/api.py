@@ -15,8 +15,8 @@ from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
-# In a package, but its classes are seen as bases of what the package offers: all of it is shown, under its own name.
-WHOLE = ("rlbook.widgets.base",)
+# In a package, but readers meet what they define: all of it is shown, under its own name.
+WHOLE = ("rlbook.widgets.base", "rlbook.widgets.lesson")
 LABEL = re.compile(r"\b(thm|lem|prop|def|eq)-[a-z0-9]+(?:-[a-z0-9]+)*\b")
 HEADINGS = ("Parameters", "Settings", "Raises", "Returns")
 

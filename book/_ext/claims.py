@@ -2,7 +2,7 @@
 
 A statement is a labelled theorem, lemma, proposition, corollary, definition or displayed equation. A test says
 which statements it checks with `@pytest.mark.proves("thm-reinforce", ...)`. This extension reads the markers from
-the tests' source, writes "checked by …" beside each statement, and fills the `{ledger}` directive with the list
+the tests' source, writes "✓ 3 tests" beside each statement, and fills the `{ledger}` directive with the list
 of them all. tests/pages/test_ledger.py uses the same two readers, `labels_in` and `markers_in`, to fail on a statement
 that nothing checks and on a marker that names no statement.
 
@@ -23,7 +23,6 @@ from sphinx_proof.nodes import NODE_TYPES
 
 from book._ext.launch import repository
 
-SHOWN = 2  # test names beside a statement; the ledger has them all
 KINDS = ("theorem", "lemma", "proposition", "corollary", "definition")
 
 
@@ -111,7 +110,7 @@ def collect(app, doctree):
 
 
 def annotate(app, doctree, docname):
-    """Put "checked by" beside each statement and fill the ledger."""
+    """Put its tests beside each statement and fill the ledger."""
     checks = app.env.book_checks
     for node in list(doctree.findall()):
         if isinstance(node, tuple(NODE_TYPES.values())) and node["realtype"] in KINDS:
@@ -126,20 +125,21 @@ def annotate(app, doctree, docname):
 
 
 def checked_by(app, docname, label, checks):
-    """The paragraph "checked by test_x, test_y and 1 more", each name a link to its line in the ledger."""
-    note = nodes.paragraph(classes=["checked-by"])
+    """The fold "✓ 3 tests", which opens to their names, each a link to the statement's line in the ledger."""
+    note = nodes.container(classes=["checked-by"])
     names = checks.get(label, [])
     if not names:
         return note
     target = app.builder.get_relative_uri(docname, app.config.ledger_page) + f"#checks-{label}"
-    note += nodes.Text("checked by ")
-    for i, check in enumerate(names[:SHOWN]):
+    listing = nodes.paragraph()
+    for i, check in enumerate(names):
         if i:
-            note += nodes.Text(", ")
-        note += nodes.reference("", "", breakable(check.name), refuri=target, internal=True)
-    if len(names) > SHOWN:
-        note += nodes.Text(" and ")
-        note += nodes.reference("", f"{len(names) - SHOWN} more", refuri=target, internal=True)
+            listing += nodes.Text(", ")
+        listing += nodes.reference("", "", breakable(check.name), refuri=target, internal=True)
+    count = f"{len(names)} test{'s' if len(names) > 1 else ''}"
+    note += nodes.raw("", f"<details><summary>✓ {count}</summary>", format="html")
+    note += listing
+    note += nodes.raw("", "</details>", format="html")
     return note
 
 

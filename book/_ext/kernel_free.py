@@ -3,10 +3,11 @@
 A page that holds a widget (by a notebook's output, or by the directive below) gets a stylesheet and a small
 loader, which fetches a widget's scripts when it comes near the viewport. Other pages load nothing.
 What Jupyter saves of its widgets' state for its own embedding is left out: the widget's `text/html` view
-holds all that is needed.
+holds all that is needed. Where a page shows one widget at several steps, the later ones hold only what is not as in the
+first. Its pictures become files, which only who prints or runs no script has to fetch.
 
     ```{widget} VarianceReduction
-    :preset: two-arms
+    :step: 2
     ```
 
 puts a widget into a plain Markdown page. Options are the widget's settings, as YAML values.
@@ -14,13 +15,16 @@ puts a widget into a plain Markdown page. Options are the widget's settings, as 
 
 import contextlib
 import hashlib
+import json
 import os
+import re
 import socket
 import subprocess
 import time
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import unquote
 
 import yaml
 from docutils import nodes
@@ -33,6 +37,9 @@ import rlbook.widgets
 from rlbook.widgets.base import STATIC
 
 MARK = 'class="rlbook-widget"'
+OPENS = r'<div class="rlbook-widget" data-widget="(\w+)"(?:(?!<div).)*?<script type="application/json">'
+PICTURE = re.compile(r'(?<=<img )(class="rlbook-picture" [^>]*src=)"data:image/svg\+xml,([^"]*)"')
+HELD = re.compile(rf"({OPENS})(.*?)(?=</script>)", re.S)
 KATEX = "0.9.11"  # the version of sphinxcontrib-katex whose start_server_process is replaced below
 STATE = "application/vnd.jupyter.widget-state+json"
 
@@ -72,9 +79,37 @@ def dress_page(app, pagename, templatename, context, doctree):
     scripts[:] = [script for script in scripts if getattr(script, "attributes", {}).get("type") != STATE]
     if MARK not in context.get("body", ""):
         return
+    context["body"] = with_picture_files(without_repetition(context["body"]), app.outdir, context["pathto"])
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(STATIC.iterdir()))).hexdigest()[:8]
     app.add_css_file("widgets.css")
     app.add_js_file("widget-loader.js", loading_method="defer", **{"data-version": digest})
+
+
+def without_repetition(body):
+    """The page's HTML, where each widget's state leaves out what the first of its kind holds already (host.js)."""
+    firsts = {}
+
+    def less(match):
+        state = json.loads(match[3])
+        first = firsts.setdefault(match[2], state)
+        own = {name: value for name, value in state.items() if first is state or first.get(name) != value}
+        return match[1] + json.dumps(own, separators=(",", ":"), ensure_ascii=False).replace("</", "<\\/")
+
+    return HELD.sub(less, body)
+
+
+def with_picture_files(body, outdir, pathto):
+    """The page's HTML with the pictures of its widgets beside it, fetched when they come to be seen."""
+    folder = Path(outdir) / "_images"
+    folder.mkdir(exist_ok=True)
+
+    def beside(match):
+        picture = unquote(match[2]).encode()
+        name = f"widget-{hashlib.sha256(picture).hexdigest()[:16]}.svg"
+        (folder / name).write_bytes(picture)
+        return f'{match[1]}"{pathto(f"_images/{name}", resource=True)}"'
+
+    return PICTURE.sub(beside, body)
 
 
 def node_on_path():

@@ -1,13 +1,16 @@
 """Make the written pages light.
 
 Jupyter Book's theme sends a reader 1.2 MB for a page of text: every icon of Font Awesome twice over (once as a
-script, once as fonts), all of Bootstrap's styles, search scripts on pages where nobody searches. Once the pages
+script, once as fonts), all of Bootstrap's styles, scripts that nobody uses. Once the pages
 are written, this extension
 * merges all their stylesheets into `_static/lean/lean.css`, without the rules that no page and no script can need;
 * cuts each font down to the characters that the pages use, which is what draws the icons too: the theme's own
   styles set them in Font Awesome's fonts wherever its script has not replaced them by pictures;
-* drops the scripts that do nothing here and defers the rest, so that none holds up the text;
-* gives pictures their size and lets those off the screen wait.
+* brings the fonts of the text before its first line is drawn, so that none moves;
+* drops the scripts that do nothing here and defers the rest, so that none holds up the text; what only opens menus
+  waits until a reader reaches for one (lean.js);
+* gives pictures their size and lets those off the screen wait;
+* leaves out what formulas say a third time, and digits of their lengths that nobody sees.
 
 Pages that Sphinx did not rewrite were done by an earlier build. They say in `data-from` which stylesheets they
 were written with, so that the merged one always serves every page on disk.
@@ -17,6 +20,7 @@ import base64
 import hashlib
 import html
 import io
+import json
 import logging
 import posixpath
 import re
@@ -29,15 +33,33 @@ import tinycss2
 from fontTools import subset
 from sphinx.errors import ExtensionError
 
-# fontawesome.js draws what the fonts draw; thebe starts kernels on other people's servers. The search scripts
-# serve search as you type, which this theme leaves off: without it, the search field opens search.html.
-USELESS = r"fontawesome\.js|sphinx-thebe\.js"
-SEARCH = r"searchtools\.js|language_data\.js|searchindex\.js"
+from book._ext.previews import element
+
+# fontawesome.js draws what the fonts draw; thebe starts kernels on other people's servers; Sphinx's search has a better
+# one in its place (see finder.py).
+USELESS = r"fontawesome\.js|sphinx-thebe\.js|searchtools\.js|language_data\.js|searchindex\.js"
+ON_DEMAND = r"(^|/)bootstrap\.js(\?|$)"
+MENU = 'data-bs-toggle="dropdown"'
 GLUED = ("bs-", "rl-")  # scripts put class names that begin so together from parts, and they occur nowhere in full
-# Inside the stylesheet: small fonts, which cost less there than as requests of their own, and the two that the first
-# formula needs, which would come late otherwise and shift the text.
-INLINE_BELOW = 3000  # bytes
-INLINE = ("KaTeX_Main-Regular.woff2", "KaTeX_Math-Italic.woff2")
+INLINE_BELOW = 3000  # bytes: smaller fonts cost less within the stylesheet than as requests of their own
+# What the text is set in. However early a stylesheet's font comes, the first lines are drawn without it and move when
+# it is there; one that a script brings is there at once.
+AT_ONCE = (
+    "KaTeX_Main-Regular.woff2",
+    "KaTeX_Math-Italic.woff2",
+    *(f"source-serif-4-latin-{face}.woff2" for face in ("400-normal", "400-italic", "600-normal")),
+)
+BRING = """for (const [family, descriptors, data] of %s)
+  document.fonts.add(new FontFace(family, Uint8Array.from(atob(data), (byte) => byte.charCodeAt(0)), descriptors));
+"""
+# Faces of KaTeX's that few characters are set in: the classes of the spans that hold these. Without this they would
+# have the whole alphabet.
+SELDOM = {
+    "KaTeX_AMS-Regular.woff2": "mathbb|textbb|amsrm",
+    "KaTeX_Caligraphic-Regular.woff2": "mathcal|textcal",
+    "KaTeX_Caligraphic-Bold.woff2": "mathcal|textcal|mathbfcal|textboldcal",
+    "KaTeX_Main-Bold.woff2": "mathbf|textbf",
+}
 
 # What the theme and its companions write that is put otherwise: (on which pages it stands, it, what is put instead).
 # Where a page has the first and not the second they have changed, and the build stops.
@@ -71,6 +93,13 @@ def bare(url):
     return url.partition("?")[0].partition("#")[0]
 
 
+# A formula's source in TeX, which stands in the page beside what is shown and what is read aloud, and nobody sees;
+# but in a derivation's lines, which the reader chooses among, it says which is which.
+SOURCE = re.compile(r"<annotation\b.*?</annotation>|</?semantics>", re.S)
+DERIVATION = '<div class="rl-derivation"'
+LENGTH = re.compile(r'(?<=[:;"])([a-z-]+):(-?\d*\.\d{3,})em')  # of a formula's parts, to more places than can be seen
+
+
 # ---- pages ---------------------------------------------------------------------------------------------------
 
 
@@ -87,7 +116,7 @@ def lighten(page, name, outdir):
     first = STYLESHEET.search(page).start()
     page = page[:first] + link + STYLESHEET.sub("", page[first:])
 
-    useless = USELESS if name == "search.html" else f"{USELESS}|{SEARCH}"
+    useless = USELESS
     if "sd-tab-set" not in page:
         useless += r"|design-tabs\.js"
 
@@ -100,6 +129,8 @@ def lighten(page, name, outdir):
             return "" if re.match(r"\s*(const THEBE_JS_URL|kernelName =)", code) else match[0]
         if re.search(rf"(^|/)({useless})(\?|$)", source[1]):
             return ""
+        if re.search(ON_DEMAND, source[1]):
+            return f'<template data-script="{source[1]}"></template>\n' if MENU in page else ""
         if source[1].partition("?")[0].endswith("documentation_options.js"):
             # The inline scripts after it add to it at once, so it can neither wait nor be worth a request.
             return f"<script>{(outdir / '_static/documentation_options.js').read_text()}</script>\n"
@@ -107,6 +138,7 @@ def lighten(page, name, outdir):
         return match[0].replace("<script", f"<script{wait}", 1)
 
     page = SCRIPT.sub(script, page)
+    page = page.replace(link, f'<script src="{root}_static/lean/fonts.js?v=0"></script>\n{link}', 1)
     page = re.sub(r'<link rel="preload" as="script"[^>]*>\n?', "", page)  # it would only delay the styles
     for sign, old, new in REPLACED:
         page, count = re.subn(old, new, page)
@@ -123,7 +155,18 @@ def lighten(page, name, outdir):
                 tag = tag.replace("<img", f'<img width="{width}" height="{height}"', 1)
         return tag
 
-    return IMAGE.sub(image, page)
+    return IMAGE.sub(image, thin(page))
+
+
+def thin(page):
+    """The page with its formulas' sources left out, and their lengths to a hundredth of an em."""
+    parts, at = [], 0
+    while (start := page.find(DERIVATION, at)) >= 0:
+        lines = element(page, start)
+        parts += [SOURCE.sub("", page[at:start]), lines]
+        at = start + len(lines)
+    page = "".join([*parts, SOURCE.sub("", page[at:])])
+    return LENGTH.sub(lambda found: f"{found[1]}:{float(found[2]):.2f}em", page)
 
 
 def vocabulary(pages, scripts):
@@ -215,9 +258,12 @@ def read_sheet(outdir, name):
 
 
 def cut_font(path, characters):
-    """The bytes, as woff2, of a font with these characters only; none if it has none of them."""
+    """The bytes, as woff2, of a font with these characters only; none if it has none of them.
+
+    Its features (kerning, ligatures, fractions) are left out, which weigh as much as a third of its letters.
+    """
     logging.getLogger("fontTools").setLevel(logging.WARNING)  # else it tells the build of every table it prunes
-    options = subset.Options(flavor="woff2", hinting=False, layout_features=["*"], notdef_outline=True)
+    options = subset.Options(flavor="woff2", hinting=False, layout_features=[], notdef_outline=True)
     font = subset.load_font(path, options)
     if not characters & {chr(code) for code in font.getBestCmap()}:
         return b""
@@ -228,33 +274,55 @@ def cut_font(path, characters):
     return out.getvalue()
 
 
-def cut_fonts(css, characters, folder, version):
-    """The stylesheet with each @font-face that it uses pointing at a font, in folder, cut to the characters."""
+def set_in(classes, pages):
+    """The characters that stand directly in spans with one of the classes, given as a regular expression."""
+    spans = re.compile(rf'<span class="(?:[^"]* )?(?:{classes})(?: [^"]*)?"[^>]*>([^<]+)')
+    return {character for page in pages for found in spans.findall(page) for character in html.unescape(found)}
+
+
+def cut_fonts(css, characters, seldom, folder, version):
+    """The stylesheet with each @font-face that it uses pointing at a font, in folder, cut to the characters.
+
+    Beside them comes fonts.js, with those that are needed at once. seldom has, for the files in SELDOM, the characters
+    that they are cut to instead.
+    """
     face = re.compile(r"@font-face\s*\{[^}]*\}")
     plain = face.sub("", css).replace("\\", "")
     # The styles name icons by characters of the private use area, as themselves or as escapes.
     icons = set(re.findall("[\ue000-\uf8ff]", css))
     icons.update(chr(int(point, 16)) for point in re.findall(r"\\([ef][0-9a-f]{3})\b", css))
 
+    at_once = []
+
     def cut(match):
         family = re.search(r"font-family:\s*([^;}]+)", match[0])[1].replace("\\", "").strip("\"' ")
         if family not in plain:
             return ""
+        if not URL.search(match[0]):
+            return match[0]  # a font of the reader's own, by another name
         source = next((path for _, url in URL.findall(match[0]) if (path := folder / bare(url)).is_file()), None)
         if source is None:
             raise ExtensionError(f"lean: no file for the font {family}: {match[0]}")
-        font = cut_font(source, icons if "Awesome" in family else characters)
+        wanted = icons if "Awesome" in family else seldom.get(source.name, characters)
+        font = cut_font(source, wanted)
         if not font:
             return ""
-        if len(font) < INLINE_BELOW or source.name in INLINE:
+        if source.name in AT_ONCE:
+            descriptors = {name: re.search(rf"font-{name}:\s*([\w ]+)", match[0])[1] for name in ("style", "weight")}
+            at_once.append((family, descriptors, base64.b64encode(font).decode()))
+        if len(font) < INLINE_BELOW:
             url = "data:font/woff2;base64," + base64.b64encode(font).decode()
         else:
             url = source.stem + ".woff2"
             (folder / url).write_bytes(font)
             url += f"?v={version}"
-        return re.sub(r"src:[^;}]+", f'src:url({url}) format("woff2")', match[0])
+        rule = re.sub(r"src:[^;}]+", f'src:url({url}) format("woff2")', match[0])
+        # With scripts the face is there already, and a sign that it lacks would have it fetched once more for nothing.
+        return f"@media (scripting: none){{{rule}}}" if source.name in AT_ONCE else rule
 
-    return face.sub(cut, css)
+    css = face.sub(cut, css)
+    (folder / "fonts.js").write_text(BRING % json.dumps(at_once), encoding="utf-8")
+    return css
 
 
 # ---- the whole -----------------------------------------------------------------------------------------------
@@ -284,20 +352,29 @@ def finish(app, exception):
         path.read_text(encoding="utf-8")
         for path in sorted((outdir / "_static").rglob("*.js"))
         if not re.fullmatch(USELESS, path.name)
+        and not {"previews", "finder"} & set(path.parts)  # which are pieces of the pages
+        and path.name != "fonts.js"
     ]
     words = vocabulary(pages.values(), scripts)
     characters = set(map(chr, range(32, 127))).union(*map(html.unescape, pages.values()))
     for code in scripts:
         characters.update(code, (chr(int(point, 16)) for point in re.findall(r"\\u([0-9a-fA-F]{4})", code)))
 
-    inputs = (styles, sorted(words), sorted(characters), app.config.lean_source)
+    seldom = {name: set_in(classes, pages.values()) for name, classes in SELDOM.items()}
+    inputs = (
+        styles,
+        sorted(words),
+        sorted(characters),
+        {n: sorted(s) for n, s in seldom.items()},
+        app.config.lean_source,
+    )
     version = hashlib.sha256(repr(inputs).encode()).hexdigest()[:12]
     folder = outdir / "_static/lean"
     sheet = folder / "lean.css"
     if not sheet.is_file() or version not in sheet.read_text(encoding="utf-8")[:20]:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
-        css = cut_fonts(purge(styles, words), characters, folder, version)
+        css = cut_fonts(purge(styles, words), characters, seldom, folder, version)
         sheet.write_text(f"/* {version} */\n{css}", encoding="utf-8")
 
     for name, page in pages.items():

@@ -183,6 +183,8 @@ class Chapter:
         folds = re.search(r":class:.*\bdropdown\b", options)
         if kind == "prf:proof":
             begin = "\n\n" if OWN_BLOCK.match(body) else " "
+            if "line-by-line" in options:  # the cell that follows is the proof
+                return f"*Proof.*{begin}{body}"
             return folded("Proof", ended(body)) if folds else f"*Proof.*{begin}{ended(body)}"
         if kind == "solution":
             if self.handout:  # an exercise asks for code if its solution has some

@@ -17,7 +17,9 @@ import threading
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import nbclient
 import nbformat
@@ -25,6 +27,7 @@ from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
 from sphinx.errors import ExtensionError
 from sphinx.util import logging
+from traitlets.config import Config
 
 logger = logging.getLogger(__name__)
 COLOURS = re.compile(r"\x1b\[[\d;]*m")
@@ -45,6 +48,17 @@ def set_up(processes):
     threading.Thread(target=follow, daemon=True).start()
 
 
+@contextmanager
+def own_sockets():
+    """The settings with which a notebook talks to its kernel through files, where the system has such.
+
+    Ports that were free when a kernel was promised them may not be when it takes them.
+    """
+    with TemporaryDirectory() as folder:
+        own = {"transport": "ipc", "ip": str(Path(folder) / "kernel")} if os.name == "posix" else {}
+        yield Config(KernelManager=own)
+
+
 def run(path, timeout):
     """Run a notebook in its folder: (it with its outputs, the seconds that it took, what went wrong or "")."""
     notebook, begun = nbformat.read(path, as_version=4), time.monotonic()
@@ -55,14 +69,16 @@ def run(path, timeout):
         reached = cell_index
 
     try:
-        nbclient.execute(
-            notebook,
-            cwd=str(path.parent),
-            timeout=timeout,
-            on_cell_execute=note,
-            record_timing=False,  # the cache would take it for a part of the cells, and another notebook
-            extra_arguments=["--IPKernelApp.log_level=ERROR"],  # each kernel warns that it listens to this machine
-        )
+        with own_sockets() as config:
+            nbclient.execute(
+                notebook,
+                cwd=str(path.parent),
+                timeout=timeout,
+                on_cell_execute=note,
+                record_timing=False,  # the cache would take it for a part of the cells, and another notebook
+                config=config,
+                extra_arguments=["--IPKernelApp.log_level=ERROR"],  # each kernel warns that it listens to this machine
+            )
     except Exception as error:  # a cell's, its time being up, a kernel's death: the reader wants to know where
         number = sum(cell.cell_type == "code" for cell in notebook.cells[: reached + 1])
         said = COLOURS.sub("", str(error)).strip()

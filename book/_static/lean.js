@@ -26,3 +26,20 @@
   };
   addEventListener("load", () => idle(work));
 }
+
+// The theme's menus are opened by a script that is fetched when one of them is first reached for, by whatever way; a click
+// that comes before it is made again.
+{
+  const source = document.querySelector("template[data-script]")?.dataset.script;
+  const events = ["pointerover", "focusin", "click"];
+  let coming;
+  const fetched = () =>
+    new Promise((done) => document.head.append(Object.assign(document.createElement("script"), { src: source, onload: done })));
+  const reached = ({ type, target }) => {
+    const button = target.closest?.('[data-bs-toggle="dropdown"]');
+    if (!button) return;
+    coming ??= fetched().then(() => events.forEach((event) => removeEventListener(event, reached)));
+    if (type === "click") coming.then(() => button.click());
+  };
+  if (source) for (const event of events) addEventListener(event, reached);
+}

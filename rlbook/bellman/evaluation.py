@@ -13,6 +13,7 @@ from rlbook.bellman import large
 from rlbook.bellman.operators import look_ahead, transition_matrix
 from rlbook.bellman.precision import centred, common, lifted, rounding_of
 from rlbook.checks import EPS
+from rlbook.results import summary
 
 MOST_SHIFTS = 8  # times that it is: at γ = 1 − 1e-12 each finds four digits of it
 
@@ -27,6 +28,8 @@ class PolicyValue(NamedTuple):
     V: np.ndarray
     Q: np.ndarray
     error_bound: float
+
+    __repr__ = summary
 
 
 def evaluate_policy(mdp, pi, *, tol=None) -> PolicyValue:

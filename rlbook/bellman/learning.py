@@ -10,6 +10,7 @@ import numpy as np
 
 from rlbook import checks
 from rlbook.bellman.operators import soft_value
+from rlbook.results import summary
 
 
 class Learned(NamedTuple):
@@ -19,6 +20,8 @@ class Learned(NamedTuple):
     visits: np.ndarray
     steps: np.ndarray
     history: np.ndarray
+
+    __repr__ = summary
 
 
 def q_learning(env, gamma, *, steps, rng, alpha=None, epsilon=0.2, exponent=0.7, records=50) -> Learned:

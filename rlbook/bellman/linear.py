@@ -8,6 +8,7 @@ import numpy as np
 
 from rlbook import checks
 from rlbook.bellman.operators import transition_matrix
+from rlbook.results import summary
 
 
 class LinearProblem(NamedTuple):
@@ -22,6 +23,8 @@ class LinearProblem(NamedTuple):
     gamma: float
     features: np.ndarray
     d: np.ndarray
+
+    __repr__ = summary
 
 
 DIRECTIONS = ("semi", "residual", "naive")

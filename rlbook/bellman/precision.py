@@ -12,6 +12,7 @@ import numpy as np
 
 from rlbook.bellman.operators import best_policy, best_value
 from rlbook.checks import EPS
+from rlbook.results import summary
 
 # What float64 asks for.
 CENTRED = 100  # what all values share is taken out of them where it is this many times their range
@@ -32,6 +33,8 @@ class Solution(NamedTuple):
     error_bound: float
     steps: int
     converged: bool
+
+    __repr__ = summary
 
 
 class Centred:

@@ -10,6 +10,7 @@ from rlbook import checks
 from rlbook.bellman.evaluation import evaluate_policy
 from rlbook.bellman.operators import bellman_operator, optimality_operator, soft_operator
 from rlbook.bellman.planning import policy_iteration, soft_policy_iteration
+from rlbook.results import summary
 
 
 class Trace(NamedTuple):
@@ -29,6 +30,8 @@ class Trace(NamedTuple):
     a_posteriori: np.ndarray
     bracket: np.ndarray
     greedy: np.ndarray
+
+    __repr__ = summary
 
 
 def trace(mdp, Q, steps, *, pi=None, alpha=None) -> Trace:

@@ -43,6 +43,7 @@ from rlbook.checks.probabilities import (
     distributions,
     policies,
     policy,
+    policy_of_shape,
     transitions,
 )
 from rlbook.checks.scalars import (
@@ -88,6 +89,7 @@ __all__ = [
     "path",
     "policies",
     "policy",
+    "policy_of_shape",
     "positive",
     "progress_bar",
     "seed",

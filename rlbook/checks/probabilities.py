@@ -28,20 +28,34 @@ def policy(mdp, pi, name="pi") -> np.ndarray:
     In a terminal state nothing is chosen. There the row that is given is not read, and the first action stands for
     none: a choice without alternative has no entropy, no score, and no divergence from another.
     """
-    S, A = tabular(mdp).r.shape
-    raw = real_array(name, pi)
-    if raw.ndim == 1 and raw.dtype.kind in "iu":
-        pi = np.eye(A)[integers(name, raw, (S,), below=A, what="actions", note=", one action a state")]
-    else:
-        pi = distributions(name, raw, (S, A), note=", one row a state, or (S,) actions")
-    pi[mdp.terminal] = np.eye(A)[0]
+    shape = tabular(mdp).r.shape
+    pi = policy_of_shape(name, pi, shape, ", one row a state")
+    pi[mdp.terminal] = np.eye(shape[1])[0]
     return pi
 
 
+def policy_of_shape(name, pi, shape, note) -> np.ndarray:
+    """A policy of this shape (S, A), given as that or as (S,) actions, as a float64 array."""
+    raw, (S, A) = real_array(name, pi), shape
+    if _are_actions(raw):
+        return np.eye(A)[integers(name, raw, (S,), below=A, what="actions", note=", one action a state")]
+    return distributions(name, raw, shape, note=f"{note}, or (S,) actions")
+
+
 def policies(pi, pi_new) -> tuple[np.ndarray, np.ndarray]:
-    """Two policies of one shape as float64 (S, A) arrays."""
-    pi = distributions("pi", pi, ("S", "A"))
-    return pi, distributions("pi_new", pi_new, pi.shape, note=" as pi has")
+    """Two policies of one shape as float64 (S, A) arrays.
+
+    One may be (S,) actions. How many actions there are is then known from the other, and two of them would not say.
+    """
+    if _are_actions(real_array("pi", pi)):
+        pi_new = distributions("pi_new", pi_new, ("S", "A"), note=" where pi is (S,) actions")
+        return policy_of_shape("pi", pi, pi_new.shape, " as pi_new has"), pi_new
+    pi = distributions("pi", pi, ("S", "A"), note=", or (S,) actions")
+    return pi, policy_of_shape("pi_new", pi_new, pi.shape, " as pi has")
+
+
+def _are_actions(raw):
+    return raw.ndim == 1 and raw.dtype.kind in "iu"
 
 
 def transitions(P, S, A) -> np.ndarray | scipy.sparse.csr_array:

@@ -77,6 +77,7 @@ def gridworld(
     P = scipy.sparse.coo_array(
         (np.repeat(chance[intended, moved], S), (row_index.ravel(), landing[moved].ravel())), shape=(S * A, S)
     ).tocsr()
+    P.data[P.indptr[:-1][np.repeat(terminal, A)]] = 1.0  # but for rounding they add up to it
 
     entering = np.select([kind == "G", kind == "P"], [goal_reward, pit_reward], 0.0) + cell_rewards[tuple(cells.T)]
     r = (P @ entering).reshape(S, A) + step_reward

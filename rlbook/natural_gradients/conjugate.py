@@ -8,6 +8,7 @@ import numpy as np
 
 from rlbook import checks
 from rlbook.checks import EPS
+from rlbook.results import summary
 
 
 class CGResult(NamedTuple):
@@ -22,6 +23,8 @@ class CGResult(NamedTuple):
     steps: int
     residual: float
     status: str
+
+    __repr__ = summary
 
     @property
     def converged(self) -> bool:

@@ -30,8 +30,8 @@ def gaussian_fisher(sigma, bend=0.0) -> np.ndarray:
 def gaussian_step(mu, sigma, c, step_size, *, bend, natural) -> tuple[float, float]:
     """(μ', σ') after one step of length α along ∇η, or F⁻¹∇η if `natural`, taken in the coordinates (μ, u).
 
-    (nan, nan) where the step leaves σ > 0, which happens for bend > 0 and large α. Raises `ValueError` for a
-    sigma or step_size that is not positive, or a mu, c or bend that is not a finite number.
+    (nan, nan) where the step leaves σ > 0, which happens for bend > 0 and large α, or ends beyond all numbers. Raises
+    `ValueError` for a sigma or step_size that is not positive, or a mu, c or bend that is not a finite number.
     """
     step_size, natural = checks.positive("step_size", step_size), checks.flag("natural", natural)
     mu, sigma, c, bend = _check_gaussian(mu, sigma, c, bend)
@@ -39,20 +39,20 @@ def gaussian_step(mu, sigma, c, step_size, *, bend, natural) -> tuple[float, flo
     if natural:
         d = d / gaussian_fisher(sigma, bend).diagonal()
     ratio = _unbend(step_size * d[1] / sigma**bend, bend)
-    mu, sigma = float(mu + step_size * d[0]), float(sigma * ratio)
-    return (mu, sigma) if sigma > 0 else (np.nan, np.nan)
+    with np.errstate(over="ignore"):
+        mu, sigma = float(mu + step_size * d[0]), float(sigma * ratio)
+    return (mu, sigma) if sigma > 0 and np.isfinite([mu, sigma]).all() else (np.nan, np.nan)
 
 
 def gaussian_path(mu, sigma, c, step_size, steps, *, bend, natural) -> np.ndarray:
-    """(μ, σ) and its next `steps` values under `gaussian_step`, (steps+1, 2); nan from where a step leaves σ > 0."""
+    """(μ, σ) and its next `steps` values under `gaussian_step`, (steps+1, 2); nan from where a step's are."""
     steps, step_size = checks.count("steps", steps, least=0), checks.positive("step_size", step_size)
     natural = checks.flag("natural", natural)
     path = np.full((steps + 1, 2), np.nan)
     path[0] = _check_gaussian(mu, sigma, c, bend)[:2]
     for k in range(steps):
         path[k + 1] = gaussian_step(*path[k], c, step_size, bend=bend, natural=natural)
-        if not np.isfinite(path[k + 1]).all():
-            path[k + 1] = np.nan  # rather than an infinite μ: it is no policy either
+        if np.isnan(path[k + 1, 0]):
             break
     return path
 

@@ -12,6 +12,7 @@ from rlbook.bellman.evaluation import evaluate
 from rlbook.bellman.precision import centred
 from rlbook.divergences import kl
 from rlbook.policy_gradient import softmax_policy
+from rlbook.results import summary
 
 
 class NPGTrace(NamedTuple):
@@ -25,16 +26,18 @@ class NPGTrace(NamedTuple):
     gap: np.ndarray
     bound: np.ndarray
 
+    __repr__ = summary
+
 
 def mirror_step(pi, A, step_size) -> np.ndarray:
     """π⁺(a|s) = π(a|s) e^{αA(s,a)} / Z(s), argmax over π' of α Σ_a π'A − KL(π'‖π) in each state (thm-mirror), (S, A).
 
-    pi and A are (S, A), step_size in units of 1/reward. A natural-gradient step of length α is `mirror_step` with
-    α/(1−γ). Raises `ValueError` for a pi whose rows are no distributions, an A of another shape, or a
-    step_size that is not a finite number.
+    pi and A are (S, A), step_size in units of 1/reward; a pi that is (S,) actions stays as it is. A natural-gradient
+    step of length α is `mirror_step` with α/(1−γ). Raises `ValueError` for an A that is not finite, a pi of another
+    shape or whose rows are no distributions, or a step_size that is not a finite number.
     """
-    pi, step_size = checks.distributions("pi", pi, ("S", "A")), checks.number("step_size", step_size)
-    A = checks.array("A", A, pi.shape, note=" as pi has")
+    A, step_size = checks.array("A", A, ("S", "A")), checks.number("step_size", step_size)
+    pi = checks.policy_of_shape("pi", pi, A.shape, " as A has")
     exponent = np.where(pi > 0, step_size * A, -np.inf)
     weights = pi * np.exp(exponent - exponent.max(axis=1, keepdims=True))
     return weights / weights.sum(axis=1, keepdims=True)

@@ -8,6 +8,7 @@ import numpy as np
 
 from rlbook import checks
 from rlbook.checks import EPS
+from rlbook.results import summary
 
 
 class SteepestStep(NamedTuple):
@@ -15,6 +16,8 @@ class SteepestStep(NamedTuple):
 
     d: np.ndarray
     value: float
+
+    __repr__ = summary
 
 
 def steepest_descent(G, g, epsilon) -> SteepestStep:

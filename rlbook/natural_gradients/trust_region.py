@@ -8,6 +8,7 @@ import numpy as np
 
 from rlbook import checks
 from rlbook.natural_gradients.conjugate import CGResult, conjugate_gradient
+from rlbook.results import summary
 
 
 class TrustRegionStep(NamedTuple):
@@ -25,6 +26,8 @@ class TrustRegionStep(NamedTuple):
     divergence: float
     backtracks: int
     cg: CGResult
+
+    __repr__ = summary
 
 
 def trust_region_step(

@@ -10,6 +10,7 @@ from rlbook import checks
 from rlbook.bellman import advantages
 from rlbook.divergences import total_variation
 from rlbook.occupancies.measures import expected_return, mix, occupancy, pairs_visited, state_occupancy, tail_mass
+from rlbook.results import summary
 
 
 class Difference(NamedTuple):
@@ -18,6 +19,8 @@ class Difference(NamedTuple):
     value: float
     by_state: np.ndarray
 
+    __repr__ = summary
+
 
 class DifferenceEstimate(NamedTuple):
     """A sampled η(π') − η(π), its standard `error`, and how much the steps not taken may be `missing`."""
@@ -25,6 +28,8 @@ class DifferenceEstimate(NamedTuple):
     value: float
     error: float
     missing: float
+
+    __repr__ = summary
 
 
 class MixturePath(NamedTuple):
@@ -38,6 +43,8 @@ class MixturePath(NamedTuple):
     mixture: np.ndarray
     average: np.ndarray
     trust_region: np.ndarray
+
+    __repr__ = summary
 
 
 def performance_difference(mdp, pi, pi_new) -> Difference:

@@ -11,6 +11,7 @@ from rlbook import checks
 from rlbook.bellman.large import solve_outwards
 from rlbook.bellman.operators import transition_matrix
 from rlbook.divergences import kl_terms
+from rlbook.results import summary
 
 
 class OccupancyPolicy(NamedTuple):
@@ -18,6 +19,8 @@ class OccupancyPolicy(NamedTuple):
 
     pi: np.ndarray
     visited: np.ndarray
+
+    __repr__ = summary
 
 
 class OccupancyEstimate(NamedTuple):
@@ -30,12 +33,16 @@ class OccupancyEstimate(NamedTuple):
     error: np.ndarray
     missing: float
 
+    __repr__ = summary
+
 
 class Mixing(NamedTuple):
     """From π to π' in two ways, at n shares alpha: ρ of the policy (1−α)π + απ', and (1−α)ρ_π + αρ_π'; (n, S, A)."""
 
     of_policies: np.ndarray
     of_occupancies: np.ndarray
+
+    __repr__ = summary
 
 
 def state_occupancy(mdp, pi, *, tol=None) -> np.ndarray:
@@ -112,8 +119,9 @@ def policy_from_occupancy(rho, *, unvisited="uniform") -> OccupancyPolicy:
     """π(a|s) = ρ(s,a)/ν(s) where ν(s) = Σ_a ρ(s,a) > 0 (thm-bijection): an `OccupancyPolicy`.
 
     rho is (S, A), at any scale. Where ν = 0 every distribution would do; `unvisited` says which is taken, "uniform" or
-    that of a policy (S, A). Raises `ValueError` for a rho that is not a finite (S, A) array, is negative (the pair
-    is named) or zero everywhere, or another `unvisited`. Whether rho is in D is for `check_occupancy` to say.
+    that of a policy, (S, A) or (S,) actions. Raises `ValueError` for a rho that is not a finite (S, A) array, is
+    negative (the pair is named) or zero everywhere, or another `unvisited`. Whether rho is in D is for
+    `check_occupancy` to say.
     Source: Puterman (1994), Theorem 6.9.1; Syed, Bowling and Schapire (2008), Theorem 2.
 
     >>> from rlbook import policy_from_occupancy
@@ -126,10 +134,10 @@ def policy_from_occupancy(rho, *, unvisited="uniform") -> OccupancyPolicy:
     visited = top > 0
     if isinstance(unvisited, str):
         if unvisited != "uniform":
-            raise ValueError(f"unvisited must be 'uniform' or an (S, A) policy, got {unvisited!r}")
+            raise ValueError(f"unvisited must be 'uniform' or a policy, (S, A) or (S,) actions, got {unvisited!r}")
         pi = np.full(rho.shape, 1 / rho.shape[1])
     else:
-        pi = checks.distributions("unvisited", unvisited, rho.shape, note=" as rho has")
+        pi = checks.policy_of_shape("unvisited", unvisited, rho.shape, " as rho has")
     share = rho[visited] / top[visited, None]  # so that no sum overflows, and none is lost to underflow
     pi[visited] = share / share.sum(axis=1, keepdims=True)
     return OccupancyPolicy(pi, visited)

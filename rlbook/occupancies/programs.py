@@ -15,6 +15,7 @@ from rlbook.bellman.planning import soft_policy_iteration, solve
 from rlbook.bellman.precision import centred, rounding_of
 from rlbook.checks import EPS
 from rlbook.occupancies.measures import occupancy, policy_from_occupancy
+from rlbook.results import summary
 
 # The tightest that HiGHS takes; and a mass below which its policy is not to be read off.
 HIGHS = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
@@ -41,6 +42,8 @@ class ProgramSolution(NamedTuple):
     multipliers: np.ndarray
     spent: np.ndarray
 
+    __repr__ = summary
+
     @property
     def duality_gap(self) -> float:
         """bound − value: how far `value` is from the optimum at most."""
@@ -58,6 +61,8 @@ class Frontier(NamedTuple):
     multipliers: np.ndarray
     pi: np.ndarray
 
+    __repr__ = summary
+
 
 class Vertices(NamedTuple):
     """All deterministic policies: `actions`, (A^S, S), and their occupancies `rho`, (A^S, S, A); some may be equal."""
@@ -65,14 +70,16 @@ class Vertices(NamedTuple):
     actions: np.ndarray
     rho: np.ndarray
 
+    __repr__ = summary
+
 
 def occupancy_program(mdp, *, costs=None, budgets=None, method="highs") -> ProgramSolution:
     """The best policy as a linear program, max {ρ·r : ρ ∈ D} (thm-lp), by HiGHS: a `ProgramSolution`.
 
     With `costs` c, (S, A), and a number `budgets`, or (k, S, A) and (k,), it is the best policy that keeps ρ·c ≤ budget
-    for each (ex-budget), which may have to draw lots. The dual's constraints are V ≥ r − Σ_i λ_i c_i + γ E V, and
-    `multipliers` are the prices λ ≥ 0. HiGHS keeps a budget to within 1e-10 of the largest cost; `spent` says what pi
-    does spend.
+    for each (ex-budget), which may have to draw lots; after an episode's end nothing is spent, whatever c says. The
+    dual's constraints are V ≥ r − Σ_i λ_i c_i + γ E V, and `multipliers` are the prices λ ≥ 0. HiGHS keeps a budget to
+    within 1e-10 of the largest cost; `spent` says what pi does spend.
 
     The dual variables of the flow are V, with V ≥ r + γ E V, and ρ(s,a) (V − r − γ E V)(s,a) = 0 (complementary
     slackness). V = V* wherever the solution comes; elsewhere it may be larger, and is V* everywhere if ρ₀ > 0.
@@ -158,7 +165,9 @@ def _check_budgets(mdp, costs, budgets):
         return np.zeros((0, *mdp.r.shape)), np.zeros(0)
     costs = checks.array("costs", costs, mdp.r.shape, ("k", *mdp.r.shape))
     budgets = checks.array("budgets", budgets, costs.shape[:-2], note=", one for each of costs")
-    return costs.reshape(-1, *mdp.r.shape), budgets.reshape(-1)
+    costs = costs.reshape(-1, *mdp.r.shape)
+    costs[:, mdp.terminal] = 0.0
+    return costs, budgets.reshape(-1)
 
 
 def _unkept(mdp, costs, budgets):

@@ -11,6 +11,7 @@ from rlbook.bellman import advantages
 from rlbook.occupancies import occupancy
 from rlbook.policy_gradient.policies import finite_horizon_values, policy_of, score_table, state_distributions
 from rlbook.policy_gradient.sampling import Trajectories, returns
+from rlbook.results import summary
 
 WEIGHED_TOGETHER = 1024
 
@@ -22,6 +23,8 @@ class SampleMoments(NamedTuple):
     mean_error: np.ndarray
     variance: float
     variance_error: float
+
+    __repr__ = summary
 
 
 def exact_gradient(mdp, theta, *, features=None, horizon=None) -> np.ndarray:
@@ -51,14 +54,14 @@ def exact_gradient(mdp, theta, *, features=None, horizon=None) -> np.ndarray:
 
 
 def per_trajectory_gradients(
-    trajectories, pi, gamma, *, features=None, past=0.0, baseline=None, discount=True
+    trajectories, pi, gamma, *, features=None, kappa=0.0, baseline=None, discount=True
 ) -> np.ndarray:
     """ĝ(κ, b) of each trajectory (eq-family): (N, S, A) for the tabular policy, (N, n) with features.
 
-    `past` is κ: 1 for the full return, 0 for reward-to-go. `baseline` is b, as an (S,) or (T, S) array, or
-    None for no baseline. `discount=False` drops the factor γᵗ in front of G_t − b, as much code does; the
-    result is then no estimate of ∇η (prop-dropped-discount). What stands after an episode's end (`alive`) counts for
-    nothing, so the row of pi in a terminal state does not matter.
+    `kappa` is the weight κ of the past: 1 for the full return, 0 for reward-to-go. `baseline` is b, as an (S,) or
+    (T, S) array, or None for no baseline. `discount=False` drops the factor γᵗ in front of G_t − b, as much code does;
+    the result is then no estimate of ∇η (prop-dropped-discount). What stands after an episode's end (`alive`) counts
+    for nothing, so the row of pi in a terminal state does not matter.
     """
     pi = checks.distributions("pi", pi, ("S", "A"))
     S, A = pi.shape
@@ -68,7 +71,7 @@ def per_trajectory_gradients(
     alive = getattr(trajectories, "alive", None)
     alive = np.ones((N, T), dtype=bool) if alive is None else checks.mask("trajectories.alive", alive, (N, T))
     trajectories = Trajectories(states, actions, rewards * alive, alive)
-    gamma, past = checks.discount(gamma), checks.number("past", past)
+    gamma, kappa = checks.discount(gamma), checks.number("kappa", kappa)
     if features is not None:
         features = checks.array("features", features, (S, A, "n"), note=" to go with pi")
     b, discount = checks.baseline(baseline, T, S), checks.flag("discount", discount)
@@ -85,8 +88,8 @@ def per_trajectory_gradients(
             weight = returns(rewards.T, gamma).T
         if baseline is not None:
             weight -= (powers if discount else 1.0) * b[steps, states]
-        if past:
-            weight[1:] += past * np.cumsum((powers * rewards)[:-1], axis=0)
+        if kappa:
+            weight[1:] += kappa * np.cumsum((powers * rewards)[:-1], axis=0)
         weight *= alive
         # ĝ is linear in the weights that a trajectory lays on each pair (s, a); collect those first.
         n = states.shape[1]

@@ -9,6 +9,7 @@ import scipy  # its subpackages load when first used, which keeps `import rlbook
 
 from rlbook import checks
 from rlbook.policy_gradient.policies import finite_horizon_values, score_table
+from rlbook.results import summary
 
 FROM_OWN = np.array([[1.0, 0, 0], [0, 1, 1], [0, 0, 1]])  # (past, future, baseline) from `GradientMoments`' own parts
 
@@ -27,14 +28,16 @@ class GradientMoments(NamedTuple):
     own_mean: np.ndarray
     own_covariance: np.ndarray
 
-    def estimator(self, *, past=0.0, beta=0.0) -> tuple[np.ndarray, np.ndarray]:
-        """Mean (n,) and covariance (n, n) of ĝ = past·(past part) + (future part) − beta·(baseline part)."""
-        u = np.array([checks.number("past", past), 1.0, 1.0 - checks.number("beta", beta)])
+    __repr__ = summary
+
+    def estimator(self, *, kappa=0.0, beta=0.0) -> tuple[np.ndarray, np.ndarray]:
+        """Mean (n,) and covariance (n, n) of ĝ = kappa·(past part) + (future part) − beta·(baseline part)."""
+        u = np.array([checks.number("kappa", kappa), 1.0, 1.0 - checks.number("beta", beta)])
         return u @ self.own_mean, np.einsum("i,ikjl,j->kl", u, self.own_covariance, u)
 
-    def variance(self, *, past=0.0, beta=0.0) -> float:
+    def variance(self, *, kappa=0.0, beta=0.0) -> float:
         """Total variance tr Cov ĝ = E‖ĝ − E ĝ‖² of the same estimator."""
-        u = np.array([checks.number("past", past), 1.0, 1.0 - checks.number("beta", beta)])
+        u = np.array([checks.number("kappa", kappa), 1.0, 1.0 - checks.number("beta", beta)])
         return max(float(u @ np.einsum("ikjk->ij", self.own_covariance) @ u), 0.0)  # below 0 it is rounding
 
     @property
@@ -56,15 +59,15 @@ class GradientMoments(NamedTuple):
 def exact_moments(mdp, pi, horizon, *, features=None, baseline=None, discount=True) -> GradientMoments:
     """Exact mean and covariance of all estimators ĝ(κ, βb) at once, as `GradientMoments` (thm-exact-moments).
 
-    Seen from time t, the vector X = (1, G, Ψ, F, B, K) of constant, return, score sum, future part, baseline
-    part and past part is linear in its own value one step later, X = M(s,a) X'. Its second moments
-    Λ_t(s) = E[XXᵀ | s_t=s] therefore obey a backward recursion,
+    Seen from time t, the vector χ = (1, G, Ψ, F, B, K) of constant, return, score sum, future part, baseline
+    part and past part is linear in its own value one step later, χ = M(s,a) χ'. Its second moments
+    Λ_t(s) = E[χχᵀ | s_t=s] therefore obey a backward recursion,
 
         Λ_t(s) = Σ_a π(a|s) M(s,a) E[Λ_{t+1}(s') | s,a] M(s,a)ᵀ,                        (eq-moment-recursion)
 
     which is dynamic programming: no sampling, no enumeration, T·S·A products of (2+4n)-square matrices.
     So that no digits are lost where returns and baseline are large and nearly alike, it is carried out about the
-    mean, with F − B in the place of F: for m_t(s) = E[X | s_t=s] and the covariance C_t(s) of X given s_t = s,
+    mean, with F − B in the place of F: for m_t(s) = E[χ | s_t=s] and the covariance C_t(s) of χ given s_t = s,
 
         C_t(s) = Σ_a π(a|s) { M (E[C_{t+1}(s')] + Cov(m_{t+1}(s'))) Mᵀ + (M E m_{t+1}(s') − m_t(s))(…)ᵀ }.
 

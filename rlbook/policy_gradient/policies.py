@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rlbook import checks
+from rlbook.results import summary
 
 
 class HorizonValues(NamedTuple):
@@ -14,6 +15,8 @@ class HorizonValues(NamedTuple):
 
     V: np.ndarray
     Q: np.ndarray
+
+    __repr__ = summary
 
 
 def softmax_policy(theta, *, features=None) -> np.ndarray:

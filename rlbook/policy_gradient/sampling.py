@@ -8,6 +8,7 @@ import numpy as np
 import scipy  # its subpackages load when first used, which keeps `import rlbook` quick
 
 from rlbook import checks
+from rlbook.results import summary
 
 # Trajectories handled together: enough to hide the cost of a call, few enough for the processor's cache.
 SAMPLED_TOGETHER = 16_384
@@ -25,6 +26,8 @@ class Trajectories(NamedTuple):
     actions: np.ndarray
     rewards: np.ndarray
     alive: np.ndarray | None = None
+
+    __repr__ = summary
 
 
 def sample_trajectories(mdp, pi, n, horizon, rng) -> Trajectories:

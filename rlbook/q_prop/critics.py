@@ -10,6 +10,7 @@ from rlbook import checks
 from rlbook.occupancies import state_occupancy
 from rlbook.q_prop.problems import check_problem
 from rlbook.q_prop.taylor import q_prop_samples, taylor_baseline, taylor_correction
+from rlbook.results import summary
 
 
 class WeightQuadratic(NamedTuple):
@@ -21,6 +22,8 @@ class WeightQuadratic(NamedTuple):
     none: np.ndarray
     cross: np.ndarray
     control: np.ndarray
+
+    __repr__ = summary
 
     def __call__(self, weight):
         """The variance in each state, (S,), at a weight that is a number or (S,)."""
@@ -43,6 +46,8 @@ class VarianceTerms(NamedTuple):
     trajectory: float
     action: float
     state: float
+
+    __repr__ = summary
 
     @property
     def total(self) -> float:

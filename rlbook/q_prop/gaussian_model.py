@@ -104,23 +104,45 @@ class GaussianModel:
         """
         q = checks.number("q", q)
         checks.choice("rule", rule, SINGLE_SAMPLE_RULES)
+        bias = q * self._where_signs_agree(q)[0]
+        return bias if rule == "conservative" else 2 * bias
+
+    def single_sample_variance(self, q, rule) -> float:
+        """Var ĝ of one sample with `single_sample_weight`, by the same quadrature (prop-single-sample).
+
+        ĝ = Âz/σ + κq(1 − z²), so E ĝ² is what it is without control and 2(q/σ)E[κ(1 − z²)zÂ] + q²E[κ²(1 − z²)²].
+        """
+        bias, q = self.single_sample_bias(q, rule), float(q)
+        _, cross, square = self._where_signs_agree(q)
+        if rule == "aggressive":  # κ is 1 where they agree, else −1
+            cross, square = 2 * cross + 2 * self.c1 + 6 * self.c3, 2.0
+        return float(self.variance(q, 0)) + 2 * q / self.sigma * cross + q**2 * square - bias * (2 * self.mean + bias)
+
+    def _where_signs_agree(self, q):
+        """E[1{ÂĀ > 0}X] for X = 1 − z², (1 − z²)zÂ and (1 − z²)²; given z, Â is normal."""
         A = [self.c3, self.c2, self.c1 - 3 * self.c3, -self.c2]  # E[Â|z], a polynomial in z
 
-        def integrand(z):
-            x = np.sign(q * z) * np.polyval(A, z)
-            positive = scipy.special.ndtr(x / self.tau) if self.tau else (x > 0) * 1.0
-            return positive * (1 - z**2) * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
+        def integrand(z, of_advantage, power):
+            mean, sign = np.polyval(A, z), np.sign(q * z)
+            x = sign * mean
+            value = scipy.special.ndtr(x / self.tau) if self.tau else (x > 0) * 1.0
+            if of_advantage:
+                density = np.exp(-((x / self.tau) ** 2) / 2) / np.sqrt(2 * np.pi) if self.tau else 0.0
+                value = z * (value * mean + sign * self.tau * density)
+            return value * (1 - z**2) ** power * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
 
-        bias = q * _integrate(integrand, _real_roots(A), _real_roots(np.polyder(A)))
-        return bias if rule == "conservative" else 2 * bias
+        places = _real_roots(A), _real_roots(np.polyder(A))
+        moments = (False, 1), (True, 1), (False, 2)
+        return tuple(_integrate(lambda z, of=of: integrand(z, *of), *places) for of in moments)
 
     def same_batch_bias(self, n) -> float | np.ndarray:
         """Bias of the mean of n gradients, κ = 1, if q is fitted to them: −6c₃/((n+2)σ) (prop-same-batch-critic).
 
         The fit is that of Â to q(a − μ) by least squares; it is then itself the mean of the ĝ. The bias is exact, and
-        about −6c₃/(nσ). n may be an array.
+        about −6c₃/(nσ). n may be an array. It must be at least 2, or 1 where c₂ and τ are 0: else the fit to one sample
+        has no mean.
         """
-        n = checks.counts("n", n, 1)
+        n = checks.counts("n", n, 2 if self.c2 or self.tau else 1)
         return -6 * self.c3 / ((n + 2) * self.sigma)
 
 

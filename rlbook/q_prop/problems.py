@@ -13,6 +13,7 @@ from rlbook.bellman.evaluation import evaluate
 from rlbook.bellman.precision import centred
 from rlbook.mdp import TabularMDP
 from rlbook.q_prop.taylor import gaussian_score
+from rlbook.results import summary
 
 
 class GaussianProblem(NamedTuple):
@@ -34,6 +35,8 @@ class GaussianProblem(NamedTuple):
     score: np.ndarray
     reward_slope: np.ndarray
     transition_slope: np.ndarray
+
+    __repr__ = summary
 
     def critic_slope(self, V) -> np.ndarray:
         """∇_a [r(s,a) + γ E V(s')] at a = μ(s), (S, d): the slope of Q^π where V, (S,), is V^π."""

@@ -1,6 +1,7 @@
 """The book's widgets: the same objects in JupyterLab, on the rendered page and, as a picture, on paper."""
 
 from rlbook.widgets.average_grid import AverageGrid
+from rlbook.widgets.bellman_plane import BellmanPlane
 from rlbook.widgets.control_variate import ControlVariate
 from rlbook.widgets.natural_gradient import NaturalGradient
 from rlbook.widgets.occupancy import Occupancy
@@ -11,6 +12,7 @@ from rlbook.widgets.variance_reduction import VarianceReduction
 
 __all__ = [
     "AverageGrid",
+    "BellmanPlane",
     "ControlVariate",
     "NaturalGradient",
     "Occupancy",

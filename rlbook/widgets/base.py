@@ -14,13 +14,13 @@ from copy import deepcopy
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
-from urllib.parse import quote
 
 import anywidget
 import numpy as np
 import traitlets as tr
 
 from rlbook import checks, plots
+from rlbook.widgets.lesson import EXPLORE, Step, StepTrait
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +47,10 @@ PAGE = """<!doctype html>
 
 
 class Widget(anywidget.AnyWidget):
-    """A widget of the book. A subclass sets `_view`, its traits, `preset` among them, `_defaults`, `_draw`, `alt`.
+    """A widget of the book. A subclass sets `_view`, its traits, `preset` among them, and what its pictures are.
+
+    It has a lesson: `lesson` lists its steps, and `step` says which is shown. `PANELS` names its pictures, each drawn
+    by `_draw_…(ax)` and told by an entry of `_words`.
 
     A change of one setting may change others: a preset brings its own, a map of another shape takes away what
     belonged to the last. Such things follow (`_following`) wherever settings are said, one by one, together in
@@ -59,6 +62,11 @@ class Widget(anywidget.AnyWidget):
     _css = STATIC / "widgets.css"
     _view = tr.Unicode().tag(sync=True)
     _schema = tr.Dict().tag(sync=True)
+    _lesson = tr.List().tag(sync=True)
+    step = StepTrait().tag(sync=True, setting=True)
+    lesson: ClassVar[tuple[Step, ...]] = ()
+    PRESETS: ClassVar[tuple[str, ...]]
+    PANELS: ClassVar[tuple[str, ...]] = ()
     _said = None  # the names of the settings said so far, while some are
 
     def __init__(self, **settings):
@@ -82,6 +90,7 @@ class Widget(anywidget.AnyWidget):
         """What each setting may be: {low, high, step, shown, …} of numbers, {choices}, or the {most} of a map."""
         traits = self.traits(setting=True).items()
         choices = {name: {"choices": list(trait.values)} for name, trait in traits if isinstance(trait, tr.Enum)}
+        choices["step"] = {"choices": [*range(1, len(self.lesson) + 1), EXPLORE]}
         return choices | {name: trait.rule for name, trait in traits if hasattr(trait, "rule")}
 
     @classmethod
@@ -96,10 +105,11 @@ class Widget(anywidget.AnyWidget):
         return {name: getattr(self, name) for name in self.trait_names(setting=True)}
 
     def __repr__(self) -> str:
-        own = self._defaults(self.preset)
+        own = self._begins(self.step, self.preset)
         texts = {name: repr(value) for name, value in self.settings.items() if value != own.get(name, value)}
         said = (f"{name}={text if len(text) <= 200 else text[:100] + '…'}" for name, text in sorted(texts.items()))
-        return f"{type(self).__name__}({', '.join([repr(self.preset), *said])})"
+        step = [] if self.step == EXPLORE else [f"step={self.step}"]
+        return f"{type(self).__name__}({', '.join([repr(self.preset), *step, *said])})"
 
     def __reduce__(self):
         """A copy, and what is unpickled, is a new widget of these settings, with no observers, links or views."""
@@ -114,10 +124,32 @@ class Widget(anywidget.AnyWidget):
         return make(*deepcopy(arguments, memo))
 
     def reset(self) -> None:
-        """Go back to the preset's own settings."""
+        """Go back to where the step began, or, where everything is shown, to the preset's own settings."""
         with self.hold_trait_notifications():
-            for name, value in self._defaults(self.preset).items():
+            for name, value in self._begins(self.step, self.preset if self.step == EXPLORE else None).items():
                 setattr(self, name, value)
+
+    # Steps ------------------------------------------------------------------------------------------------------
+
+    def _first(self, preset, settings) -> dict:
+        """What a constructor that was given these begins with: the first step if nothing, else everything."""
+        step = settings.get("step", 1 if self.lesson and preset is None and not {*settings} - {"layout"} else EXPLORE)
+        return {**self._begins(type(self).step.validate(self, step), preset), **settings}
+
+    def _begins(self, step, preset=None) -> dict:
+        """All settings of a step's beginning, with its own preset or another."""
+        at = None if step == EXPLORE else self.lesson[step - 1]
+        preset = preset or (at.preset if at else self.PRESETS[0])
+        return {**self._defaults(preset), **(at.settings if at else {}), "preset": preset, "step": step}
+
+    @tr.default("_lesson")
+    def _states_of_steps(self):
+        return [step.state(self._begins(i)) for i, step in enumerate(self.lesson, 1)]
+
+    @property
+    def panels(self) -> tuple[str, ...]:
+        """The names of the pictures that are shown."""
+        return self.PANELS if self.step == EXPLORE else self.lesson[self.step - 1].panels
 
     # What follows from settings -----------------------------------------------------------------------------
 
@@ -161,7 +193,9 @@ class Widget(anywidget.AnyWidget):
 
     def _following(self, before, said):
         """What settings become, a dict, where those before have become the present ones; `said` were set just now."""
-        return self._defaults(self.preset) if self.preset != before["preset"] else {}
+        if self.step not in (before["step"], EXPLORE):  # "explore" goes on with what is there
+            return self._begins(self.step, self.preset if "preset" in said else None)
+        return self._begins(self.step, self.preset) if self.preset != before["preset"] else {}
 
     def _defaults(self, preset):
         """The settings that a preset begins with; `TraitError` for a name that is none."""
@@ -172,16 +206,30 @@ class Widget(anywidget.AnyWidget):
         self._defaults(proposal["value"])
         return proposal["value"]
 
-    def picture(self) -> Figure:
-        """A matplotlib figure of the present state, in the book's style."""
-        with plots.style():
-            return self._draw()
+    def picture(self, panels=None) -> Figure:
+        """A matplotlib figure of the present state, in the book's style: of what is shown, or of the `panels` named.
 
-    def _draw(self):
-        raise NotImplementedError
+        Raises `ValueError` for a panel that this widget has not.
+        """
+        panels = self.panels if panels is None else panels
+        for i, name in enumerate(panels):
+            checks.choice(f"panels[{i}]", name, self.PANELS)
+        with plots.style():
+            return self._draw(panels)
+
+    def _draw(self, panels):
+        fig, axes = plots.row(len(panels), width=2.6 * len(panels) if len(panels) > 2 else 7.6)
+        for ax, name in zip(axes, panels, strict=True):
+            getattr(self, f"_draw_{name}")(ax)
+        return fig
 
     def alt(self) -> str:
         """The picture in words."""
+        opening, words = self._words()
+        return f"{opening}: {'; '.join(words[name] for name in self.panels)}."
+
+    def _words(self) -> tuple[str, dict[str, str]]:
+        """What the pictures are drawn for, and what each shows."""
         raise NotImplementedError
 
     def page_state(self) -> dict:
@@ -193,10 +241,11 @@ class Widget(anywidget.AnyWidget):
         """The view for pages without a kernel: state, and the picture until a script mounts it."""
         state = json.dumps(self.page_state(), separators=(",", ":"), ensure_ascii=False)
         state = state.replace("</", "<\\/")  # or a string in it could close the script element
-        source = "data:image/svg+xml," + quote(plots.to_svg(self.picture()), safe=" ='/:;,()-.")
+        asks = " data-asks" if self.step != EXPLORE and self.lesson[self.step - 1].guess else ""
         return (
-            f'<div class="rlbook-widget" data-widget="{type(self).__name__}" data-view="{self._view}">'
-            f'<img class="rlbook-picture" alt="{escape(self.alt())}" src="{source}">'
+            f'<div class="rlbook-widget" data-widget="{type(self).__name__}" data-view="{self._view}" '
+            f'data-step="{self.step}" data-panels="{len(self.panels)}"{asks}>'
+            f'<img class="rlbook-picture" alt="{escape(self.alt())}" src="{plots.to_uri(self.picture())}">'
             f'<p class="rlbook-note">{NOTE}</p>'
             f'<script type="application/json">{state}</script></div>'
         )
@@ -292,12 +341,11 @@ class Numbers(tr.List):
 class PresetWidget(Widget):
     """A widget whose presets are sets of settings. A subclass calls `take_presets` once its presets are known."""
 
-    PRESETS: ClassVar[tuple[str, ...]]  # their names
     _presets = tr.Dict().tag(sync=True)
 
     @classmethod
     def take_presets(cls, table, usual) -> None:
-        """`table` maps a preset's name to its title, perhaps a note, and the settings that are not the usual ones.
+        """`table` maps a preset's name to its title, its world in a line, perhaps a note, and what is not usual in it.
 
         Where a subclass's docstring says `{presets}` it then says which there are.
         """
@@ -305,8 +353,7 @@ class PresetWidget(Widget):
         cls.__doc__ = cls.__doc__.replace("{presets}", ", ".join(map(repr, table)))
 
     def __init__(self, preset=None, **settings):
-        preset = self.PRESETS[0] if preset is None else preset
-        super().__init__(**{**self._defaults(preset), "preset": preset, **settings})
+        super().__init__(**self._first(preset, settings))
 
     def _defaults(self, preset):
         """The settings that a preset begins with."""
@@ -317,6 +364,11 @@ class PresetWidget(Widget):
     @tr.default("_presets")
     def _settings_of_presets(self):
         return {
-            name: {"title": title, "settings": self._defaults(name), **({"note": note[0]} if note else {})}
-            for name, (title, *note, _) in self._table.items()
+            name: {"title": title, "settings": self._defaults(name), **_said_of(notes)}
+            for name, (title, *notes, _) in self._table.items()
         }
+
+
+def _said_of(notes):
+    """What a preset's world is, and what to look at in it; the one text may be both."""
+    return {"about": notes[0], "note": notes[-1]} if notes else {}

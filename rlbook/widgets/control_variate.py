@@ -5,7 +5,8 @@
 has mean 1, variance 1 and the correlation ρ with g, whatever the bend β is (`CorrelatedPair`); E g = 0 is known. The
 mean of f + cg over n samples is an estimate of E f for every c that is fixed before them. Fitted on the same samples,
 ĉ and ḡ hang together where f bends, and the estimate is biased by −√2 β√(1−ρ²)/n (prop-same-sample); fitted on one
-half for the other it is not (prop-cross-fit).
+half for the other it is not (prop-cross-fit). A control of the mean E g = m may be added as it is, without taking m
+out again: then the estimate is off by cm.
 
 The numbers are those of `rlbook.q_prop`; the browser has a copy of these closed forms
 (frontend/src/control_variate/numerics.js), held to it by tests.
@@ -22,9 +23,62 @@ from rlbook import plots
 from rlbook.q_prop import CorrelatedPair, control_variate, cross_fitted, fitted_on_same
 from rlbook.widgets.base import Number, PresetWidget, Whole
 from rlbook.widgets.dice import normals
+from rlbook.widgets.lesson import EXPLORE, Guess, Step
 
 FEWEST, MOST = 8, 64  # samples in a batch: below 8 a coefficient from half of them has no variance
 BATCHES = 160
+
+
+LESSON = (
+    Step(
+        "The coefficient",
+        "Each dot of the piles is a mean of samples: of f alone, or of f with c times a control g added. Drag the "
+        "point down its bowl, and watch the second pile and its mean.",
+        panels=("bowl", "estimates"),
+        controls=("c",),
+        preset="correlated",
+        settings={"c": -0.3},
+        more=("corr", "n", "again"),
+    ),
+    Step(
+        "What the line leaves",
+        "Dots are samples of g and f. c takes the green line off; the threads from it to the dots are what is left. "
+        "Turn it onto the dashed one, of slope ρ; then turn that.",
+        panels=("samples",),
+        controls=("c",),
+        preset="correlated",
+        settings={"c": -0.3},
+        more=("corr", "again"),
+    ),
+    Step(
+        "Subtract, and add back",
+        "This control has the mean ½, which is taken out again. What if it is not? Answer; then drag c and see where "
+        "the pile goes.",
+        panels=("estimates",),
+        controls=("c",),
+        preset="not-centred",
+        settings={"c": -0.9, "control": "centred"},
+        more=("centred", "mean", "n", "again"),
+        guess=Guess(
+            "c·g is added as it is, its mean not taken out. What becomes of the estimates?",
+            "They move by c times E g, however many samples there are: a control needs a mean that is known, and put "
+            "back.",
+            answers=("they stay around the truth", "they move away"),
+            right=1,
+            settings={"control": "raw"},
+        ),
+    ),
+    Step(
+        "Fitted on the same samples",
+        "f bends, and c is fitted on the very samples that it then controls: the arrow is the bias. Drag n: bias and "
+        "spread both fall, the bias faster. Unbend f: no arrow.",
+        panels=("estimates",),
+        controls=("n", "bend"),
+        preset="same-samples",
+        settings={"bend": 1.0},
+        more=("corr", "again"),
+    ),
+)
 
 
 class Estimates(NamedTuple):
@@ -71,6 +125,8 @@ class ControlVariate(PresetWidget):
     c : the coefficient c of f + c(g − E g), from −2 to 2
     corr : the correlation of f and g, from −1 to 1
     bend : β, the share of f's remainder that is curved in g, from 0 to 1; at 0 (f, g) is jointly Gaussian
+    mean_g : E g, the mean of the control, from −1 to 1
+    control : where c is fixed, "centred" adds c(g − E g) and "raw" c·g as it is, which moves the mean by c·E g
     n : samples in a batch, an even number from 8 to 64
     seed : of the samples, from 0 to 2³² − 1
     """
@@ -80,8 +136,13 @@ class ControlVariate(PresetWidget):
     c = Number(0.0, -2, 2).tag(sync=True, setting=True)
     corr = Number(0.9, -1, 1).tag(sync=True, setting=True)
     bend = Number(0.0, 0, 1).tag(sync=True, setting=True)
+    mean_g = Number(0.0, -1, 1).tag(sync=True, setting=True)
+    control = tr.Enum(("centred", "raw"), "centred").tag(sync=True, setting=True)
     n = Whole(16, FEWEST, MOST, step=2).tag(sync=True, setting=True)
     seed = Whole(1, 0, 2**32 - 1).tag(sync=True, setting=True)
+
+    PANELS = ("samples", "bowl", "estimates", "growth")
+    lesson = LESSON
 
     # Numbers ------------------------------------------------------------------------------------------------
 
@@ -108,7 +169,7 @@ class ControlVariate(PresetWidget):
     @property
     def bias(self) -> Estimates:
         """What the means of the four estimates from n samples miss of E f = 1, exactly: `Estimates`."""
-        return Estimates(0.0, 0.0, float(self.pair.same_sample_bias(self.n)) + 0.0, 0.0)
+        return Estimates(0.0, self.c * self._left_in, float(self.pair.same_sample_bias(self.n)) + 0.0, 0.0)
 
     @property
     def sd(self) -> Estimates:
@@ -117,7 +178,7 @@ class ControlVariate(PresetWidget):
 
     @property
     def samples(self) -> tuple[np.ndarray, np.ndarray]:
-        """(f, g), both (BATCHES, n): the batches that are drawn."""
+        """(f, g − E g), both (BATCHES, n): the batches that are drawn."""
         return self.pair.values(*(x.reshape(BATCHES, MOST)[:, : self.n] for x in normals(self.seed, BATCHES * MOST)))
 
     @property
@@ -126,116 +187,147 @@ class ControlVariate(PresetWidget):
         f, g = self.samples
         ways = (
             lambda f, g: f,
-            lambda f, g: control_variate(f, g, 0.0, self.c),
+            lambda f, g: control_variate(f, g, -self._left_in, self.c),
             lambda f, g: fitted_on_same(f, g, 0.0),
             lambda f, g: cross_fitted(f, g, 0.0),
         )
         return Estimates(*(np.array([way(*batch).mean() for batch in zip(f, g, strict=True)]) for way in ways))
 
+    @property
+    def _left_in(self):
+        """The part of E g that is not taken out where c is fixed."""
+        return self.mean_g if self.control == "raw" else 0.0
+
     # Picture and words --------------------------------------------------------------------------------------
 
-    def _draw(self):
-        fig, axes = plots.row(3, height=2.9)
-        _draw_samples(self, axes[0])
-        _draw_bowl(self, axes[1])
-        _draw_estimates(self, axes[2])
-        return fig
+    def _draw_samples(self, ax):
+        f, g = (x.ravel()[: 300 if self.step == EXPLORE else 120] for x in self.samples)
+        if self.step != EXPLORE:
+            ax.vlines(g, 1 - self.c * g, f, color=plots.BASELINE, lw=0.6, alpha=0.6)  # what the line leaves
+        ax.plot(g, f, "o", color=plots.SAMPLES, ms=2.5, alpha=0.4, mew=0)
+        x = np.linspace(-3, 3, 61)
+        if self.bend and self.corr**2 < 1:
+            ax.plot(x, self.pair.values(x, 0.0)[0], color=plots.INK, lw=1)  # E[f|g], else the best line
+        ax.plot(x, 1 + self.corr * x, color=plots.INK, lw=1, ls="--")
+        ax.plot(x, 1 - self.c * x, color=plots.BASELINE, lw=2)
+        ax.set(title="Samples", xlabel="g − E g", ylabel="f", xlim=(-3, 3), ylim=(-2.5, 4.5))
 
-    def alt(self) -> str:
-        return (
-            f"Samples of f and g with the correlation {self.corr:g}; the variance of f + cg as a parabola in c, "
-            f"{self.variance:.3g} at c = {self.c:g} and {self.floor:.3g} at its bottom c = {self.best:g}; and "
-            f"estimates from {self.n} samples without control, with c fixed, fitted on the same samples (bias "
-            f"{self.bias.same:.3g}) and cross-fitted."
-        )
+    def _draw_bowl(self, ax):
+        c = np.linspace(*self.limits("c"), 81)
+        ax.plot(c, self.pair.variance(c), color=plots.BASELINE, lw=2)
+        ax.axhline(1, color=plots.PLAIN, lw=1)
+        ax.axhline(self.floor, color=plots.BOUND, lw=1, ls="--")
+        ax.plot(self.best, self.floor, "o", mfc="white", mec=plots.INK, ms=6, clip_on=False)
+        ax.plot(self.c, self.variance, "o", color=plots.INK, ms=6, clip_on=False)
+        ax.set(title="Var(f + cg)", xlabel="c", ylabel="variance", xlim=self.limits("c"), ylim=(0, 3))
 
-    # Settings -----------------------------------------------------------------------------------------------
+    def _draw_estimates(self, ax):
+        names = ("f alone", f"c = {self.c:g}", "same\nsamples", "cross-\nfitted")
+        means = 1 + np.array(self.bias)
+        looks = plots.PLAIN, *(plots.PLAIN if bias else plots.BASELINE for bias in self.bias[1:])
+        rows = list(zip(names, self.estimates, means, self.sd, looks, strict=True))
+        draw_estimates(ax, [rows[i] for i in self._shown], 1.0)
+        half = 3 / np.sqrt(self.n) + abs(self.bias.fixed)
+        ax.set(title=f"Estimates from n = {self.n}", xlabel="estimate of E f", xlim=(1 - half, 1 + half))
+
+    @property
+    def _shown(self):
+        """Which of the estimates a step shows: where c is set, or where it is fitted."""
+        return {EXPLORE: (0, 1, 2, 3), len(self.lesson): (2, 3)}.get(self.step, (0, 1))
+
+    def _draw_growth(self, ax):
+        n = np.arange(FEWEST, MOST + 1, 2)
+        spread = np.sqrt([estimate_variances(self.pair, int(m), self.c) for m in n]).T
+        for sd, colour, style in zip(spread, (plots.PLAIN, *[plots.BASELINE] * 3), ("-", "-", "--", ":"), strict=True):
+            ax.plot(n, sd, color=colour, ls=style)
+        if self.bias.same:
+            ax.plot(n, -self.pair.same_sample_bias(n), color=plots.INK, lw=2)
+        ax.set(title="As n grows", xlabel="n", ylabel="sd, bias", xscale="log", yscale="log", ylim=(0.008, 1.2))
+
+    def _words(self):
+        fitted = f"fitted on the same samples (bias {self.bias.same:.3g}) and cross-fitted"
+        fixed = f"without control and with c fixed (bias {self.bias.fixed:.3g})"
+        what = {2: fixed, 4: f"{fixed}, {fitted}"}[len(self._shown)] if 0 in self._shown else f"with c {fitted}"
+        return f"For f and g of correlation {self.corr:g}, at c = {self.c:g}", {
+            "samples": "samples of f and g, and the line that c takes off",
+            "bowl": f"the variance of f + cg as a parabola in c, {self.variance:.3g} now and {self.floor:.3g} at its "
+            f"bottom c = {self.best:g}",
+            "estimates": f"estimates from {self.n} samples {what}",
+            "growth": "their standard deviations and the bias against n",
+        }
 
 
-# The picture ------------------------------------------------------------------------------------------------
-
-
-def _draw_samples(widget, ax):
-    f, g = widget.samples
-    ax.plot(g.ravel()[:300], f.ravel()[:300], "o", color=plots.SAMPLES, ms=2.5, alpha=0.4, mew=0)
-    x = np.linspace(-3, 3, 61)
-    ax.plot(x, widget.pair.values(x, 0.0)[0], color=plots.INK, lw=1)  # E[f|g]
-    ax.plot(x, 1 + widget.corr * x, color=plots.INK, lw=1, ls="--")
-    ax.plot(x, 1 - widget.c * x, color=plots.BASELINE, lw=2)
-    ax.set(title="Samples", xlabel="g", ylabel="f", xlim=(-3, 3), ylim=(-2.5, 4.5))
-
-
-def _draw_bowl(widget, ax):
-    c = np.linspace(*widget.limits("c"), 81)
-    ax.plot(c, widget.pair.variance(c), color=plots.BASELINE, lw=2)
-    ax.axhline(1, color=plots.PLAIN, lw=1)
-    ax.axhline(widget.floor, color=plots.BOUND, lw=1, ls="--")
-    ax.plot(widget.best, widget.floor, "o", mfc="white", mec=plots.INK, ms=6, clip_on=False)
-    ax.plot(widget.c, widget.variance, "o", color=plots.INK, ms=6, clip_on=False)
-    ax.set(title="Var(f + cg)", xlabel="c", ylabel="variance", xlim=widget.limits("c"), ylim=(0, 3))
-
-
-def _draw_estimates(widget, ax):
-    names = "f alone", "c fixed", "same\nsamples", "cross-\nfitted"
-    looks = plots.PLAIN, plots.BASELINE, plots.BASELINE, plots.BASELINE
-    rows = zip(names, widget.estimates, widget.bias, widget.sd, looks, strict=True)
-    for row, (_, values, bias, sd, colour) in enumerate(rows):
-        spread = row + 0.18 + 0.3 * np.modf(np.arange(BATCHES) * 0.618034)[0]
+def draw_estimates(ax, rows, truth) -> None:
+    """Rows (name, estimates, mean, sd, colour): dots over a bar of mean and two sd, an arrow from the truth to it."""
+    for row, (_, values, mean, sd, colour) in enumerate(rows):
+        spread = row + 0.18 + 0.3 * np.modf(np.arange(len(values)) * 0.618034)[0]
         ax.plot(values, spread, "o", color=plots.SAMPLES, ms=2.5, alpha=0.4, mew=0)
-        ax.plot([1 + bias - 2 * sd, 1 + bias + 2 * sd], [row, row], color=colour, lw=1.5)
-        ax.plot(1 + bias, row, "|", color=colour, ms=9, mew=2)
-    if widget.bias.same:
-        arrow = {"arrowstyle": "->", "color": plots.INK, "lw": 1.6, "shrinkA": 0, "shrinkB": 0}
-        ax.annotate("", (1 + widget.bias.same, 2), (1, 2), arrowprops=arrow)
-    ax.axvline(1, color=plots.INK, lw=0.8)
-    ax.set(title=f"Estimates from n = {widget.n}", xlabel="estimate of E f", ylim=(3.6, -0.4), yticks=range(4))
-    ax.set_yticklabels(names)
-    half = 3 / np.sqrt(widget.n)
-    ax.set(xlim=(1 - half, 1 + half))
+        ax.plot([mean - 2 * sd, mean + 2 * sd], [row, row], color=colour, lw=1.5)
+        ax.plot(mean, row, "|", color=colour, ms=9, mew=2)
+        if mean != truth:
+            arrow = {"arrowstyle": "->", "color": plots.INK, "lw": 1.6, "shrinkA": 0, "shrinkB": 0}
+            ax.annotate("", (mean, row), (truth, row), arrowprops=arrow)
+    ax.axvline(truth, color=plots.INK, lw=0.8)
+    ax.set(ylim=(len(rows) - 0.4, -0.4), yticks=range(len(rows)))
+    ax.set_yticklabels([name for name, *_ in rows])
 
 
 # Presets ----------------------------------------------------------------------------------------------------
-# Each is (title, what to look at, the settings that are not the defaults).
+# Each is (title, its world, what to look at, the settings that are not the defaults).
 
-DEFAULTS = {"c": 0.0, "corr": 0.9, "bend": 0.0, "n": 16, "seed": 1}
+DEFAULTS = {"c": 0.0, "corr": 0.9, "bend": 0.0, "mean_g": 0.0, "control": "centred", "n": 16, "seed": 1}
 PRESETS = {
     "correlated": (
         "a good control",
+        "f is a line in g, of correlation 0.9, and independent noise; E g = 0, sd f = sd g = 1.",
         "f and g rise and fall together. Drag c to the bottom of the bowl: how much of the variance is left, and where "
         "has the mean gone?",
         {},
     ),
     "too-strong": (
         "too strong",
+        "f is a line in g, of correlation 0.4, and independent noise; E g = 0, sd f = sd g = 1.",
         "The right sign, but more than twice c*: the control now adds variance. Bring c back to half.",
         {"corr": 0.4, "c": -1.0},
     ),
     "wrong-sign": (
         "wrong sign",
+        "f is a line in g, of correlation −0.7, and independent noise; E g = 0, sd f = sd g = 1.",
         "f falls as g rises, so that c* is positive; a control that is added where it should be taken away hurts at "
         "once.",
         {"corr": -0.7, "c": -0.5},
     ),
     "uncorrelated": (
         "no correlation",
+        "f is a line in g, of correlation 0, and independent noise; E g = 0, sd f = sd g = 1.",
         "g says nothing of f on average: c* = 0, and any other c costs c² Var g. Turn the dashed line to bring the "
         "correlation in.",
         {"corr": 0.0, "c": 0.5},
     ),
+    "not-centred": (
+        "a control with a mean",
+        "f is a line in g, of correlation 0.9, and independent noise; E g = ½, sd f = sd g = 1.",
+        "c·g is added as it is: the variance is that of a good control, and the mean is off by c·E g. Take the mean "
+        "out again, and it comes back.",
+        {"c": -0.9, "mean_g": 0.5, "control": "raw"},
+    ),
     "same-samples": (
         "fitted on the same",
+        "f bends in g, and has correlation 0.8 with it; E g = 0, sd f = sd g = 1.",
         "c from the samples that it is then used on: where f bends, ĉ and ḡ hang together, and the mean is off, by "
         "the arrow. From the other half of the samples it is not.",
         {"corr": 0.8, "c": -0.8, "bend": 0.8, "n": 8},
     ),
     "gaussian": (
         "jointly Gaussian",
+        "f is a line in g, of correlation 0.8, and independent noise; E g = 0, sd f = sd g = 1.",
         "Where f is a line in g and independent noise, even ĉ from the same samples leaves no bias; it costs a little "
         "variance. Bend f and watch the mean go.",
         {"corr": 0.8, "c": -0.8, "n": 8},
     ),
     "many-samples": (
         "many samples",
+        "f bends in g, and has correlation 0.8 with it; E g = 0, sd f = sd g = 1.",
         "The bias goes as 1/n and the spread as 1/√n: with many samples the one is lost in the other. Drag n.",
         {"corr": 0.8, "c": -0.8, "bend": 0.8, "n": 64},
     ),

@@ -57,10 +57,14 @@ class Problem:
         if len(coordinates) not in (1, 2) or any(i not in range(n) for i in coordinates):
             raise ValueError(f"coordinates must be one or two integers from 0 to {n - 1}, got {coordinates}")
         if n > MOST_PARAMETERS:
-            raise ValueError(f"theta must have at most {MOST_PARAMETERS} parameters here, got {n}")
+            raise ValueError(
+                f"theta must have at most {MOST_PARAMETERS} parameters here, got {n}; with features, (S, A, n), states "
+                f"can share n ≤ {MOST_PARAMETERS} of them"
+            )
         if horizon * mdp.n_states > LARGEST_TABLE:
             raise ValueError(
                 f"horizon times states must be at most {LARGEST_TABLE} here, got {horizon} × {mdp.n_states}"
+                + (f"; a horizon of {LARGEST_TABLE // mdp.n_states} fits" if mdp.n_states <= LARGEST_TABLE else "")
             )
         self.coordinates = coordinates
         self.states = [str(s) for s in (range(mdp.n_states) if states is None else states)]
@@ -86,7 +90,7 @@ class Problem:
     def gradients(self, kappa, baseline) -> np.ndarray:
         """ĝ(κ, b) of every atom, the shown components: (K, 1) or (K, 2)."""
         all_components = per_trajectory_gradients(
-            self.atoms, self.pi, self.mdp.gamma, features=self.features, past=kappa, baseline=baseline
+            self.atoms, self.pi, self.mdp.gamma, features=self.features, kappa=kappa, baseline=baseline
         )
         return all_components.reshape(len(self.atoms.states), -1)[:, self.coordinates]
 
@@ -94,7 +98,7 @@ class Problem:
         """Half the width and height of the plane: room for the usual estimators' clouds, one size for all."""
         moments = self.moments(self.V)
         sds = [
-            np.sqrt(np.diag(moments.estimator(past=kappa, beta=beta)[1])[list(self.coordinates)].clip(0))
+            np.sqrt(np.diag(moments.estimator(kappa=kappa, beta=beta)[1])[list(self.coordinates)].clip(0))
             for kappa in (0, 1)
             for beta in (0, 1)
         ]
@@ -157,7 +161,7 @@ class Problem:
         return np.array([covariance[i, i], covariance[i, j], covariance[j, j], np.trace(covariance)])
 
 
-FULL_RETURN = {"kappa": 1.0, "beta": 0.0, "step": None, "state": 0, "batch": 1}
+FULL_RETURN = {"kappa": 1.0, "beta": 0.0, "time": None, "state": 0, "batch": 1}
 
 
 def enumerate_trajectories(mdp, pi, horizon, most) -> tuple[Trajectories, np.ndarray] | tuple[None, None]:
@@ -195,7 +199,8 @@ def _base64(values):
 
 
 # Presets ----------------------------------------------------------------------------------------------------
-# Each returns (title, Problem, settings). The policy has one logit a state, θ_s for its second action.
+# Each returns (title, its world in a line, Problem, settings). The policy has one logit a state, θ_s for its second
+# action.
 
 
 def _one_logit_a_state(n_states, n_logits):
@@ -205,17 +210,22 @@ def _one_logit_a_state(n_states, n_logits):
 
 
 @cache
-def two_rooms() -> tuple[str, Problem, dict]:
+def two_rooms() -> tuple[str, str, Problem, dict]:
     """Staying pays in room B, costs in room A; the door from A sticks. Rewards are far from 0 on average."""
     P = [[[0.9, 0.1], [0.7, 0.3]], [[0.2, 0.8], [0.8, 0.2]]]  # actions: stay, go
     mdp = TabularMDP(P, [[-0.5, 0.5], [2.5, 0.5]], 0.9, [0.5, 0.5])
     axes = ("logit of going in A", "logit of going in B")
     problem = Problem(mdp, [1.25, 1.5], horizon=4, features=_one_logit_a_state(2, 2), states="AB", axes=axes)
-    return "two rooms", problem, FULL_RETURN
+    return (
+        "two rooms",
+        "Two rooms: staying costs in A and pays in B, and the door from A sticks; four steps.",
+        problem,
+        FULL_RETURN,
+    )
 
 
 @cache
-def ten_then_ten() -> tuple[str, Problem, dict]:
+def ten_then_ten() -> tuple[str, str, Problem, dict]:
     """−10 and then γ·r₁ = +10, whatever is done: the past is exactly the baseline that the future needs."""
     gamma = 0.9
     P = np.zeros((3, 2, 3))
@@ -224,11 +234,16 @@ def ten_then_ten() -> tuple[str, Problem, dict]:
     axes = ("logit of the first action", "logit of the second action")
     names = ("first", "second", "end")
     problem = Problem(mdp, [0, 0], horizon=2, features=_one_logit_a_state(3, 2), states=names, axes=axes)
-    return "−10, then +10", problem, FULL_RETURN
+    return (
+        "−10, then +10",
+        "Two choices that change nothing: the first earns −10, the second, discounted, +10.",
+        problem,
+        FULL_RETURN,
+    )
 
 
 @cache
-def two_arms() -> tuple[str, Problem, dict]:
+def two_arms() -> tuple[str, str, Problem, dict]:
     """One choice between 1 and 0, made well already: b = V is then worse than no baseline at all."""
     mdp = TabularMDP(np.ones((1, 2, 1)), [[0, 1]], 0.9, [1])
     problem = Problem(
@@ -239,11 +254,16 @@ def two_arms() -> tuple[str, Problem, dict]:
         states="s",
         axes=["logit of the good arm"],
     )
-    return "two arms", problem, {**FULL_RETURN, "kappa": 0.0, "beta": 1.0, "step": 0}
+    return (
+        "two arms",
+        "One choice between 1 and 0, made well already, four times in five.",
+        problem,
+        {**FULL_RETURN, "kappa": 0.0, "beta": 1.0, "time": 0},
+    )
 
 
 @cache
-def corridor() -> tuple[str, Problem, dict]:
+def corridor() -> tuple[str, str, Problem, dict]:
     """Reward only at the end, where the episode is over: dropping the past drops nothing."""
     P = np.zeros((3, 2, 3))
     P[0, 0, 0] = P[1, 0, 0] = P[0, 1, 1] = P[1, 1, 2] = P[2, :, 2] = 1
@@ -251,7 +271,12 @@ def corridor() -> tuple[str, Problem, dict]:
     axes = ("logit of forward, far", "logit of forward, near")
     names = ("far", "near", "goal")
     problem = Problem(mdp, [0, 0], horizon=4, features=_one_logit_a_state(3, 2), states=names, axes=axes)
-    return "goal at the end", problem, FULL_RETURN
+    return (
+        "goal at the end",
+        "A corridor of three places; only its end pays, and there the episode is over.",
+        problem,
+        FULL_RETURN,
+    )
 
 
 PRESETS = {"two-rooms": two_rooms, "ten-then-ten": ten_then_ten, "two-arms": two_arms, "corridor": corridor}

@@ -15,6 +15,9 @@ from rlbook.widgets.base import Number, PresetWidget
 
 ARROWS = "^>v<"  # the actions in gridworld's order; a dot stands for all four alike
 LARGEST_REWARD = 100  # of a step, or of a cell
+# Titles and lines of worlds that several widgets show.
+GOAL_AND_PIT = ("goal and pit", "A goal pays 1, a pit costs 1, each step 0.04; one step in five slips aside.")
+ENDLESS = ("endless", "Nothing ends here: one cell pays 1, another costs 1; one step in ten slips aside.")
 MAP_SETTINGS = ("rows", "cell_rewards", "slip", "gamma", "step_reward", "goal_reward", "pit_reward")
 
 
@@ -61,7 +64,22 @@ class MapWidget(PresetWidget):
     pit_reward = Number(-1.0, -LARGEST_REWARD, LARGEST_REWARD).tag(sync=True, setting=True)
 
     def __init__(self, preset=None, **settings):
-        super().__init__(preset, **{**(self._emptied() if "rows" in settings else {}), **settings})
+        if "rows" in settings:
+            settings = {**self._emptied(), **settings}
+            if preset in (None, "own"):  # a map of one's own is no preset's, and so it has one to itself
+                preset, known = "own", {*self.setting_names()}
+                own = {name: value for name, value in settings.items() if name in known - {"step"}}
+                self._table = {"own": ("your map", own), **self._table}
+        super().__init__(preset, **settings)
+
+    def __repr__(self) -> str:
+        if self.preset != "own":
+            return super().__repr__()
+        table, self._table = self._table, {**self._table, "own": ("your map", {})}  # so that all of it is said
+        try:
+            return super().__repr__()
+        finally:
+            self._table = table
 
     @property
     def map_settings(self) -> dict:
@@ -71,7 +89,10 @@ class MapWidget(PresetWidget):
     def _following(self, before, said):
         """With a map of another shape, or of one's own in a preset, what belonged to the last goes."""
         following = super()._following(before, said)
-        own = "rows" in said if following else map_shape(before["rows"]) != map_shape(self.rows)
+        if following:
+            own = "rows" in said and self.rows != following["rows"]
+        else:
+            own = map_shape(before["rows"]) != map_shape(self.rows)
         return {**following, **self._emptied()} if own else following
 
     @tr.default("_schema")
@@ -117,8 +138,13 @@ class MapWidget(PresetWidget):
 # Pictures ---------------------------------------------------------------------------------------------------
 
 
-def draw_cells(ax, rows, cells, values, *, title, top, policies=(), colours=(plots.IMPROVED, plots.PLAIN)) -> None:
-    """A map with a number in each cell, tinted by sign up to |number| = top; (colour, π) policies as arrows."""
+def draw_cells(
+    ax, rows, cells, values, *, title, top, policies=(), colours=(plots.IMPROVED, plots.PLAIN), tints=None
+) -> None:
+    """A map with a number in each cell, tinted by its sign up to |number| = top, or by that of `tints` instead.
+
+    `policies` are pairs (colour, π), drawn as arrows.
+    """
     H, W = len(rows), len(rows[0])
     size = min(7.0, 40 / max(H, W))
     for i, row in enumerate(rows):
@@ -127,9 +153,9 @@ def draw_cells(ax, rows, cells, values, *, title, top, policies=(), colours=(plo
                 ax.add_patch(Rectangle((j, i), 1, 1, color=plots.BOUND, lw=0))
             elif kind in "GPS":
                 ax.text(j + 0.07, i + 0.08, kind, va="top", size=size, weight="bold")
-    for (i, j), value in zip(cells, values, strict=True):
-        share = min(1.0, abs(value) / (top or 1.0))
-        ax.add_patch(Rectangle((j, i), 1, 1, color=colours[int(value < 0)], alpha=0.5 * share, lw=0))
+    for (i, j), value, tint in zip(cells, values, values if tints is None else tints, strict=True):
+        share = min(1.0, abs(tint) / (top or 1.0))
+        ax.add_patch(Rectangle((j, i), 1, 1, color=colours[int(tint < 0)], alpha=0.5 * share, lw=0))
         if abs(value) > 5e-13:
             text = f"{value:.2f}" if abs(value) >= 0.01 else f"{value:.0e}".replace("e-0", "e-")
             ax.text(j + 0.5, i + 0.8, text.replace("-", "−"), ha="center", va="center", size=size)

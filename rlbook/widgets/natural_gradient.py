@@ -15,20 +15,57 @@ from typing import NamedTuple
 import numpy as np
 import traitlets as tr
 
-from rlbook import plots
 from rlbook.natural_gradients import (
     gaussian_fisher,
     gaussian_gradient,
     gaussian_kl,
     gaussian_path,
-    kl_contour,
-    kl_ellipse,
     plateau_time,
     softmax_path,
 )
+from rlbook.widgets import natural_pictures as pictures
 from rlbook.widgets.base import Number, Numbers, PresetWidget, Whole
+from rlbook.widgets.lesson import Guess, Step
 
-FRAME = (-2.25, 2.25), (0, 3.6), (-2.45, 1.15)  # what is seen of μ, σ and log σ
+LESSON = (
+    Step(
+        "Bend the coordinates",
+        "Both paths climb from the same policy, vermilion along the gradient, blue along the natural gradient. Drag k "
+        "from σ to log σ: which path swings over?",
+        panels=("plane",),
+        controls=("bend",),
+        preset="two-coordinates",
+        settings={"bend": 0.6},
+        more=("alpha", "steps"),
+    ),
+    Step(
+        "Circle and ellipse",
+        "A vermilion step of fixed length ends on the circle, a blue one on the ellipse: nearly the third curve, of "
+        "equal KL. Answer; then drag σ down yourself.",
+        panels=("plane",),
+        controls=("sigma",),
+        preset="two-coordinates",
+        settings={"mu": -1.0, "sigma": 1.2, "steps": 0},
+        more=("bend", "delta"),
+        guess=Guess(
+            "σ becomes ten times smaller. What becomes of the KL of the gradient’s step to the circle’s edge?",
+            "A narrow policy is soon another one: the circle does not know; the ellipse shrinks with σ, its KL stays.",
+            answers=("it stays", "about 10 times", "about 100 times"),
+            right=2,
+            settings={"sigma": 0.12},
+        ),
+    ),
+    Step(
+        "The plateau",
+        "Drag n: blue soon reaches the best action, a₃; vermilion waits in the corner a₁, where its gradient is nearly "
+        "0. Give both first steps the same KL: vermilion still takes far longer.",
+        panels=("plane", "beside"),
+        controls=("n", "equal"),
+        preset="plateau",
+        settings={"steps": 60},
+        more=("alpha", "delta"),
+    ),
+)
 
 
 class Pair(NamedTuple):
@@ -57,6 +94,7 @@ class NaturalGradient(PresetWidget):
     delta : δ of the trust region KL ≤ δ, from 0.001 to 1
     bend : k of the coordinate u = (σᵏ−1)/k in which the steps are taken, from −1 to 2; 0 is log σ, 1 is σ
     alpha : the step α, from 0.01 to 2
+    scale : how many times α the Euclidean step is, from 0.0001 to 10000
     steps : how many of them, from 0 to 500
     start : the softmax policy's three probabilities to start from, at least two of them positive
     rewards : what its three actions earn, from 0 to 1
@@ -69,18 +107,22 @@ class NaturalGradient(PresetWidget):
     sigma = Number(1.6, 0.1, 3).tag(sync=True, setting=True)
     c = Number(1.0, -2, 2).tag(sync=True, setting=True)
     alpha = Number(0.1, 0.01, 2).tag(sync=True, setting=True)
+    scale = Number(1.0, 1e-4, 1e4, step=0.01, shown=(0.01, 100), log=True).tag(sync=True, setting=True)
     delta = Number(0.1, 0.001, 1, log=True).tag(sync=True, setting=True)
     bend = Number(1.0, -1, 2, step=0.05).tag(sync=True, setting=True)
     steps = Whole(40, 0, 500).tag(sync=True, setting=True)
     start = Numbers((3,), 0, 1, "three probabilities that sum to 1, each", step=0.001).tag(sync=True, setting=True)
     rewards = Numbers((3,), 0, 1, "three numbers").tag(sync=True, setting=True)
 
+    PANELS = ("plane", "beside", "policy")
+    lesson = LESSON
+
     def path(self, *, natural, bend=None, alpha=None, steps=None) -> np.ndarray:
         """The policies from the start on, one a row: (steps+1, 2) of μ and σ, or (steps+1, 3) probabilities.
 
         Whatever is not given is as it is set. Rows after a step that left σ > 0 are nan.
         """
-        alpha = self.alpha if alpha is None else alpha
+        alpha = (self.alpha if alpha is None else alpha) * (1 if natural else self.scale)
         steps = self.steps if steps is None else steps
         if self.view == "softmax":
             return _softmax_path(self.start, self.rewards, alpha, steps, natural)
@@ -96,12 +138,48 @@ class NaturalGradient(PresetWidget):
     def kl(self) -> Pair:
         """KL(π ‖ π⁺) of one step, a `Pair`; nan where it leaves σ > 0."""
 
+        return _both(lambda natural: self._divergence(self.path(natural=natural, steps=1)))
+
+    @property
+    def equal_alpha(self) -> Pair:
+        """The α with which one step has the KL δ exactly, a `Pair`; nan where no step does."""
+        euclid = self.scale
+
+        def root(natural):
+            share = 1 if natural else euclid
+            beyond = lambda alpha: not self._step_kl(natural, alpha / share) < self.delta  # noqa: E731
+            high = next((2.0**i for i in range(-20, 40) if beyond(2.0**i)), np.nan)
+            low = 0.0
+            for _ in range(80 if high == high else 0):  # nan if no step does
+                middle = (low + high) / 2
+                low, high = (low, middle) if beyond(middle) else (middle, high)
+            return high
+
+        return _both(root)
+
+    def _step_kl(self, natural, alpha):
+        return self._divergence(self.path(natural=natural, alpha=alpha, steps=1))
+
+    def _divergence(self, path):
+        before, after = path
+        if self.view == "gaussian":
+            return gaussian_kl(*before, *after)
+        there = before > 0
+        return before[there] @ np.log(before[there] / after[there])
+
+    @property
+    def reach_kl(self) -> Pair:
+        """KL of the steepest step to the edge of the circle dᵀd = 2δ and of the ellipse dᵀFd = 2δ, a `Pair`.
+
+        nan where the circle's leaves σ > 0.
+        """
+        mu, sigma, c, bend = self.mu, self.sigma, self.c, self.bend
+        g = gaussian_gradient(mu, sigma, c, bend)
+        alphas = np.sqrt(2 * self.delta / (g @ g)), self.region_alpha
+
         def divergence(natural):
-            before, after = self.path(natural=natural, steps=1)
-            if self.view == "gaussian":
-                return gaussian_kl(*before, *after)
-            there = before > 0
-            return before[there] @ np.log(before[there] / after[there])
+            after = gaussian_path(mu, sigma, c, alphas[natural], 1, bend=bend, natural=natural)[-1]
+            return gaussian_kl(mu, sigma, *after)
 
         return _both(divergence)
 
@@ -159,28 +237,37 @@ class NaturalGradient(PresetWidget):
         if lead >= 0:
             return Pair(0.0, 0.0)
         times = (plateau_time(lead, 0, gap) / 2, plateau_time(lead, 0, gap, natural=True))  # a logit for each action
-        return Pair(*(time / self.alpha for time in times))
+        return Pair(times[0] / (self.alpha * self.scale), times[1] / self.alpha)
 
     def _eta(self, policy):
         if self.view == "softmax":
             return policy @ self.rewards
         return -((policy[0] - self.c) ** 2 + policy[1] ** 2) / 2
 
-    def _draw(self):
-        fig, axes = plots.row(3, height=2.9)
-        (_draw_gaussian if self.view == "gaussian" else _draw_softmax)(self, *axes)
-        return fig
+    def _draw_plane(self, ax):
+        pictures.draw_triangle(self, ax) if self.view == "softmax" else pictures.draw_gaussian(self, ax, False)
 
-    def alt(self) -> str:
+    def _draw_beside(self, ax):
+        pictures.draw_returns(self, ax) if self.view == "softmax" else pictures.draw_gaussian(self, ax, True)
+
+    def _draw_policy(self, ax):
+        pictures.draw_bars(self, ax) if self.view == "softmax" else pictures.draw_densities(self, ax)
+
+    def _words(self):
         euclidean, natural = (f"{value:.3g}" if np.isfinite(value) else "undefined" for value in self.eta)
-        after = f"after {self.steps} steps of α = {self.alpha:g} η is {euclidean} (Euclidean) and {natural} (natural)."
+        after = f"after {self.steps} steps of α = {self.alpha:g} η is {euclidean} (Euclidean) and {natural} (natural)"
         if self.view == "softmax":
-            return f"The triangle of policies over three actions with both paths, η against steps, and bars: {after}"
-        return (
-            f"The policy μ = {self.mu:g}, σ = {self.sigma:g} in the planes of σ and of log σ, with the Euclidean "
-            f"circle, the Fisher ellipse, the KL contour δ = {self.delta:g} and both paths; beside them its density: "
-            f"{after}"
-        )
+            return f"The triangle of policies over three actions, {after}", {
+                "plane": "both paths in it",
+                "beside": "η against steps",
+                "policy": "the policies as bars",
+            }
+        shapes = f"the Euclidean circle, the Fisher ellipse, the KL contour δ = {self.delta:g} and both paths"
+        return f"The policy μ = {self.mu:g}, σ = {self.sigma:g}, {after}", {
+            "plane": f"the plane of σ with {shapes}",
+            "beside": "the same in the plane of log σ",
+            "policy": "its density before and after a step",
+        }
 
     @tr.validate("start")
     def _policy_that_is_one(self, proposal):
@@ -201,96 +288,20 @@ def _softmax_path(start, rewards, alpha, steps, natural):
     return path
 
 
-# The picture ------------------------------------------------------------------------------------------------
-
-COLOURS = {False: plots.PLAIN, True: plots.IMPROVED}
-
-
-def _outline(points):
-    return np.vstack([points, points[:1]])
-
-
-def _draw_gaussian(widget, left, middle, right):
-    """Two planes and the densities before and after a step."""
-    mu, sigma, c, delta = widget.mu, widget.sigma, widget.c, widget.delta
-    paths = {natural: widget.path(natural=natural) for natural in (False, True)}
-    radius = np.sqrt(2 * delta)
-    angle = np.linspace(0, 2 * np.pi, 60)
-    circle = np.column_stack([mu + radius * np.cos(angle), _moved(sigma, radius * np.sin(angle), widget.bend)])
-    for ax, log, label in ((left, False, "σ"), (middle, True, "log σ")):
-
-        def place(points, log=log):
-            mean, scale = np.transpose(points)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                return mean, np.log(scale) if log else scale
-
-        for level in range(1, 6):
-            turn = np.linspace(0.02, np.pi - 0.02, 40)
-            ring = np.column_stack([c + level * np.cos(turn), level * np.sin(turn)])
-            ax.plot(*place(ring), color="#dcdcdc", lw=0.6, zorder=0)
-        ax.plot(*place(_outline(kl_contour(mu, sigma, delta, 60))), color=plots.INK, lw=1.2)
-        ax.plot(*place(circle), color=plots.PLAIN, lw=1)
-        ax.plot(*place(_outline(kl_ellipse(mu, sigma, delta, 60, widget.bend))), color=plots.IMPROVED, lw=1)
-        for natural, points in paths.items():
-            ax.plot(*place(points[:: 1 + widget.steps // 40]), ".-", color=COLOURS[natural], ms=3, lw=1.3)
-        ax.plot(*place([[mu, sigma]]), "o", color=plots.INK, ms=5)
-        low, high = FRAME[1 + log]
-        ax.plot(c, low, "^", color=plots.INK, ms=6, clip_on=False)
-        ax.set(xlim=FRAME[0], ylim=(low, high), xlabel="μ", ylabel=label, aspect="equal", title=f"In (μ, {label})")
-    x = np.linspace(-4.5, 4.5, 181)
-    for (m, s), colour, name in (
-        ((mu, sigma), plots.INK, "before"),
-        (widget.path(natural=False, steps=1)[1], plots.PLAIN, "Euclidean step"),
-        (widget.path(natural=True, steps=1)[1], plots.IMPROVED, "natural step"),
-    ):
-        right.plot(x, np.exp(-((x - m) ** 2) / (2 * s**2)) / (s * np.sqrt(2 * np.pi)), color=colour, label=name)
-    right.axvline(c, color=plots.INK, lw=0.6)
-    right.set(title="Before and after", xlabel="action a", ylabel="density", xlim=(-4.5, 4.5), ylim=(0, None))
-    right.legend(fontsize=6.5)
-
-
-def _moved(sigma, du, bend):
-    """σ where u is moved by du; nan where there is none."""
-    inside = 1 + bend * du * sigma**-bend
-    return sigma * (np.exp(du) if bend == 0 else np.where(inside > 0, inside, np.nan) ** (1 / bend))
-
-
-def _draw_softmax(widget, left, middle, right):
-    """The triangle of policies, η against steps, the policies as bars."""
-    corners = np.array([[0, 0], [1, 0], [0.5, np.sqrt(0.75)]])
-    left.plot(*_outline(corners).T, color=plots.INK, lw=0.8)
-    for (x, y), (dx, dy), a, reward in zip(
-        corners, ((0, -0.09), (0, -0.09), (0, 0.05)), "₁₂₃", widget.rewards, strict=True
-    ):
-        left.text(x + dx, y + dy, f"a{a}: {reward:g}", ha="center")
-    steps = max(widget.steps, 1)
-    ends = [np.array(widget.start)]
-    for natural, colour in COLOURS.items():
-        path = widget.path(natural=natural, steps=steps)
-        some = np.arange(0, steps + 1, 1 + steps // 100)
-        left.plot(*(path @ corners)[some].T, color=colour, lw=1.5)
-        middle.plot(some, (path @ widget.rewards)[some], color=colour, label="natural" if natural else "Euclidean")
-        ends.append(path[widget.steps])
-    left.plot(*(ends[0] @ corners), "o", color=plots.INK, ms=5)
-    left.set(title="The triangle of policies", aspect="equal", xlim=(-0.15, 1.15), ylim=(-0.15, 1.02))
-    left.axis("off")
-    middle.set(title="Return", xlabel="n (steps)", ylabel="η", xlim=(0, steps))
-    middle.legend(fontsize=6.5)
-    for i, (p, colour) in enumerate(zip(ends, (plots.INK, plots.PLAIN, plots.IMPROVED), strict=True)):
-        right.bar(np.arange(3) + 0.26 * (i - 1), p, 0.24, color=colour)
-    right.set(title=f"After {widget.steps} steps", ylabel="π(a)", ylim=(0, 1), xticks=range(3))
-    right.set_xticklabels(["a₁", "a₂", "a₃"])
-
-
 # Presets ----------------------------------------------------------------------------------------------------
-# Each is (title, the settings that are not the defaults).
+# Each is (title, its world, the settings that are not the defaults).
 
+GAUSSIAN = "One state; an action drawn from N(μ, σ²) earns the more, the nearer it is to c: η = −½[(μ−c)² + σ²]."
+BANDIT = (
+    "One state, three actions of reward 0.6, 0 and 1, and a softmax policy that seldom takes the best one at first."
+)
 DEFAULTS = {
     "view": "gaussian",
     "mu": -1.2,
     "sigma": 1.6,
     "c": 1.0,
     "alpha": 0.1,
+    "scale": 1.0,
     "delta": 0.1,
     "bend": 1.0,
     "steps": 40,
@@ -298,13 +309,18 @@ DEFAULTS = {
     "rewards": [0.6, 0.0, 1.0],
 }
 PRESETS = {
-    "two-coordinates": ("two coordinates", {}),
-    "narrow": ("narrow policy", {"mu": -1.0, "sigma": 0.25, "alpha": 1.2, "bend": 0.0, "steps": 20}),
-    "small-steps": ("small steps", {"alpha": 0.02, "steps": 200}),
-    "large-alpha": ("large α", {"alpha": 0.5, "steps": 8, "delta": 0.5}),
-    "plateau": ("plateau", {"view": "softmax", "alpha": 0.4, "steps": 240}),
+    "two-coordinates": ("two coordinates", GAUSSIAN, {}),
+    "narrow": (
+        "narrow policy",
+        GAUSSIAN,
+        {"mu": -1.0, "sigma": 0.25, "alpha": 1.2, "bend": 0.0, "steps": 20},
+    ),
+    "small-steps": ("small steps", GAUSSIAN, {"alpha": 0.02, "steps": 200}),
+    "large-alpha": ("large α", GAUSSIAN, {"alpha": 0.5, "steps": 8, "delta": 0.5}),
+    "plateau": ("plateau", BANDIT, {"view": "softmax", "alpha": 0.4, "steps": 240}),
     "two-actions": (
         "two actions",
+        "One state, two actions of reward 0 and 1, and a softmax policy that begins with 0.99 of the worse.",
         {
             "view": "softmax",
             "alpha": 0.5,

@@ -13,7 +13,6 @@ from __future__ import annotations
 import numpy as np
 import traitlets as tr
 
-from rlbook import plots
 from rlbook.bellman import evaluate_policy
 from rlbook.mdp import TabularMDP
 from rlbook.occupancies import (
@@ -27,6 +26,7 @@ from rlbook.occupancies import (
     polygon,
 )
 from rlbook.widgets.base import Number, Numbers, PresetWidget
+from rlbook.widgets.lesson import Guess, Step
 from rlbook.widgets.occupancy_plane import (
     CORNERS,
     TIE,
@@ -36,6 +36,56 @@ from rlbook.widgets.occupancy_plane import (
     draw_polygon,
     draw_square,
     draw_turn,
+)
+
+LESSON = (
+    Step(
+        "Corners",
+        "Each point is some policy’s visits; a corner’s policy tosses no coins, and is named by its actions in the two "
+        "states. Turn the reward’s arrow, and watch the best corner.",
+        panels=("polygon",),
+        controls=("angle",),
+        preset="work-or-walk",
+        settings={"view": "reward"},
+        more=("gamma", "start"),
+    ),
+    Step(
+        "Straight lines",
+        "The first picture has the policies, the second their visits. Drag the slider, or the dot. Is its "
+        "way straight in both? And the grey lines, of equal return?",
+        panels=("square", "polygon"),
+        controls=("first",),
+        preset="work-or-walk",
+        settings={"view": "reward", "pi": [0.2, 0.4]},
+        more=("second", "gamma", "start"),
+    ),
+    Step(
+        "Two ways to mix",
+        "π works in one place, π′ in the other. Toss a coin at every step, or one coin at the start, which mixes "
+        "occupancies. Guess; then drag λ, the share of π′.",
+        panels=("polygon", "graph"),
+        controls=("share",),
+        preset="mixing",
+        settings={"view": "mixing"},
+        more=("gamma",),
+        guess=Guess(
+            "With a fair coin at every step, η lies",
+            "Such a policy walks to and fro. One coin at the start earns the average: η is linear in the occupancy, "
+            "not in the policy.",
+            answers=("between both", "below both"),
+            right=1,
+        ),
+    ),
+    Step(
+        "Where nobody comes",
+        "π never goes to the other state. Drag what it would do there, up and down in the first picture: what moves in "
+        "the second?",
+        panels=("square", "polygon"),
+        controls=("second",),
+        preset="unreachable",
+        settings={"view": "reward"},
+        more=("first", "start"),
+    ),
 )
 
 
@@ -60,7 +110,7 @@ class Occupancy(PresetWidget):
     """
 
     _view = tr.Unicode("occupancy").tag(sync=True)
-    preset = tr.Unicode("two-rooms").tag(sync=True, setting=True)
+    preset = tr.Unicode("work-or-walk").tag(sync=True, setting=True)
     view = tr.Enum(("reward", "mixing", "temperature"), "reward").tag(sync=True, setting=True)
     pi = Numbers((2,), 0, 1, "two probabilities of action 1,").tag(sync=True, setting=True)
     pi_new = Numbers((2,), 0, 1, "two probabilities of action 1,").tag(sync=True, setting=True)
@@ -70,6 +120,9 @@ class Occupancy(PresetWidget):
     ahead = Numbers((2, 2), 0, 1, "2 × 2 probabilities to come to state 1,").tag(sync=True, setting=True)
     gamma = Number(0.8, 0, 0.99).tag(sync=True, setting=True)
     start = Number(0.4, 0, 1).tag(sync=True, setting=True)
+
+    PANELS = ("square", "polygon", "graph")
+    lesson = LESSON
 
     @classmethod
     def of(cls, mdp, **settings) -> Occupancy:
@@ -180,17 +233,19 @@ class Occupancy(PresetWidget):
 
     # Picture and words --------------------------------------------------------------------------------------
 
-    def _draw(self):
-        fig, axes = plots.row(3, height=2.9)
-        draw_square(self, axes[0])
-        draw_polygon(self, axes[1])
-        {"reward": draw_turn, "mixing": draw_mixing, "temperature": draw_cooling}[self.view](self, axes[2])
-        return fig
+    def _draw_square(self, ax):
+        draw_square(self, ax)
 
-    def alt(self) -> str:
+    def _draw_polygon(self, ax):
+        draw_polygon(self, ax)
+
+    def _draw_graph(self, ax):
+        {"reward": draw_turn, "mixing": draw_mixing, "temperature": draw_cooling}[self.view](self, ax)
+
+    def _words(self):
         rho, mass = self.rho, 1 / (1 - self.gamma)
         best = " and ".join(self.best)
-        extra = {
+        graph = {
             "reward": lambda: f"the best corner is {best} with η = {max(self.returns):.3g}",
             "mixing": lambda: (
                 f"mixed with π' = ({self.pi_new[0]:g}, {self.pi_new[1]:g}) at λ = {self.share:g}, the policies have η "
@@ -202,18 +257,18 @@ class Occupancy(PresetWidget):
                 f"({self.soft.pi[0, 1]:.3g}, {self.soft.pi[1, 1]:.3g}), on a curve that ends in the best corner, {best}"
             ),
         }[self.view]()
-        return (
-            f"The square of policies with π(1|0) = {self.pi[0]:g} and π(1|1) = {self.pi[1]:g}, and the polygon of "
-            f"occupancies with ρ(0,1) = {rho[0, 1]:.3g} and ρ(1,1) = {rho[1, 1]:.3g}, of 1/(1−γ) = {mass:.3g} in all; "
-            f"η = {self.eta:.3g}; {extra}."
-        )
+        return f"π takes action 1 with π(1|0) = {self.pi[0]:g} and π(1|1) = {self.pi[1]:g}", {
+            "square": "its point in the square of policies",
+            "polygon": f"its point in the polygon of occupancies, with ρ(0,1) = {rho[0, 1]:.3g} and ρ(1,1) = "
+            f"{rho[1, 1]:.3g} of 1/(1−γ) = {mass:.3g} in all, and η = {self.eta:.3g}",
+            "graph": graph,
+        }
 
 
 # Presets ----------------------------------------------------------------------------------------------------
-# Each is (title, what to look at, the settings that are not the defaults). In the two rooms action 1 works where one
-# is, and action 0 walks over to the other room.
+# Each is (title, its world, what to look at, the settings that are not the defaults).
 
-ROOMS = [[0.9, 0.1], [0.1, 0.9]]
+PLACES = [[0.9, 0.1], [0.1, 0.9]]
 DEFAULTS = {
     "view": "reward",
     "pi": [0.7, 0.4],
@@ -221,47 +276,54 @@ DEFAULTS = {
     "share": 0.5,
     "alpha": 0.5,
     "r": [[0.0, 0.8], [0.0, 0.6]],
-    "ahead": ROOMS,
+    "ahead": PLACES,
     "gamma": 0.8,
     "start": 0.4,
 }
+WORLD = "Two places: action 1 works where one is and earns r(s,1), action 0 walks over; one time in ten it fails."
 PRESETS = {
-    "two-rooms": (
-        "two rooms",
-        "In each of two rooms action 1 works there and earns r(s,1), action 0 walks over to the other. Turn the "
-        "reward: does the best point slide, or jump?",
+    "work-or-walk": (
+        "work or walk",
+        WORLD,
+        "Turn the reward: does the best point slide, or jump?",
         {},
     ),
     "jump": (
         "about to jump",
+        WORLD,
         "Less than a degree more, anticlockwise, and another corner is best; in between a whole side is.",
         {"r": [[0.0, 0.55], [0.0, 0.835]], "pi": [0.9, 0.9]},
     ),
     "mixing": (
         "mixing",
-        "π works in room 0, π′ in room 1. Mixed policies toss a coin at each step, and walk to and fro; mixed "
+        WORLD,
+        "π works in state 0, π′ in state 1. Mixed policies toss a coin at each step, and walk to and fro; mixed "
         "occupancies toss one coin at the start.",
         {"view": "mixing", "pi": [0.97, 0.03], "pi_new": [0.03, 0.97], "r": [[0.0, 0.8], [0.0, 1.0]]},
     ),
     "unreachable": (
         "unreachable",
+        "It starts in one state; only action 1, which costs, leads to the other, where alone one can earn.",
         "It starts in state 0, and only action 1 leads from there to state 1: the left side of the square is crushed "
         "to a point. Drag π along it; then raise ρ₀(1).",
         {"ahead": [[0.0, 0.8], [0.7, 0.2]], "start": 0.0, "pi": [0.0, 0.6], "r": [[0.0, -0.5], [0.0, 0.8]]},
     ),
     "gamma-near-1": (
         "γ near 1",
+        WORLD,
         "In the long run the start is forgotten: move ρ₀(1), here and at γ = 0.8.",
         {"gamma": 0.99},
     ),
     "one-step": (
         "γ = 0",
+        WORLD,
         "Only the first step counts: the polygon is the square, scaled by ρ₀, and the lines of equal η are straight in "
         "both. Raise γ and watch them bend.",
         {"gamma": 0.0},
     ),
     "temperature": (
         "cooling",
+        WORLD,
         "With entropy in the objective the optimum lies inside and is one point; it goes to a corner as α falls.",
         {"view": "temperature", "r": [[0.0, 0.5], [0.0, 1.0]]},
     ),

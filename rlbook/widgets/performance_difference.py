@@ -15,12 +15,56 @@ from rlbook import plots
 from rlbook.bellman import evaluate_policy, policy_iteration
 from rlbook.mdp import TabularMDP
 from rlbook.occupancies import TWO_BY_TWO, MixturePath, mixture_path, state_occupancy, two_by_two
+from rlbook.widgets import maps
 from rlbook.widgets.base import Number, Numbers
+from rlbook.widgets.lesson import Guess, Step
 from rlbook.widgets.maps import MapWidget, draw_cells, make_map, read_policy, write_policy
 
 WEIGHTS = ("new", "old")
 REACHES = (0.1, 0.3, 1.0)
 BOUNDS = ("average", "mixture", "trust_region")
+BANDS = ("none", "mixture", "all")
+
+LESSON = (
+    Step(
+        "A promise",
+        "From π, the way round, to π′, across the bridge: the surrogate L promises a gain. What does the return η do? "
+        "Guess; then drag α from 0 to 1.",
+        panels=("curves", "policies"),
+        controls=("alpha",),
+        preset="misleads",
+        settings={"alpha": 0.1, "band": "none"},
+        more=("reach",),
+        guess=Guess(
+            "All the way, at α = 1, L promises +0.226. The change of η:",
+            "π′ steps off the bridge. L weighs what π′ does by where π goes, and π never goes there: it sees the short "
+            "cut, and not the fall.",
+            between=(-1.5, 1.5),
+            number="whole",
+            settings={"alpha": 1.0},
+        ),
+    ),
+    Step(
+        "Whose visits",
+        "A cell’s term: its visits, times what π′ gains there on π. Weighed by π’s visits the terms add up to the "
+        "promise. Switch to those of the new policy: where is the loss?",
+        panels=("terms", "policies"),
+        controls=("weights",),
+        preset="misleads",
+        settings={"alpha": 1.0, "weights": "old"},
+        more=("alpha", "actions"),
+    ),
+    Step(
+        "How wrong it can be",
+        "L touches η where α begins, and the grey band is as far as η can ever be from L. Drag α: the gap grows like "
+        "α² at first, and stays in the band.",
+        panels=("curves",),
+        controls=("alpha",),
+        preset="two-states",
+        settings={"alpha": 0.3, "band": "mixture"},
+        more=("reach", "band"),
+    ),
+)
 
 
 class PerformanceDifference(MapWidget):
@@ -31,7 +75,8 @@ class PerformanceDifference(MapWidget):
 
     Settings
     --------
-    preset : one of {presets}; setting it resets the others to that preset's
+    preset : one of {presets}, or 'own' of a map of your own; setting it resets
+        the others to that preset's
     view : "grid", or "two" for an example of two states and two actions
     rows : the map, as `gridworld` takes it, at most 8 rows of 10
     cell_rewards : what a step that ends in a cell earns besides, H lists of W numbers; or empty
@@ -43,6 +88,7 @@ class PerformanceDifference(MapWidget):
     weights : where the terms are weighed: by ρ of π_α ("new", which is right) or by ρ_π ("old": the surrogate)
     actions : whose actions the terms take: π_α's ("new") or π's ("old": zero)
     reach : how far the curves are drawn, 0.1, 0.3 or 1
+    band : which bounds are drawn around the surrogate: "none", the "mixture" bound as a band, or "all" three as lines
     """
 
     _view = tr.Unicode("performance_difference").tag(sync=True)
@@ -59,6 +105,10 @@ class PerformanceDifference(MapWidget):
     weights = tr.Enum(WEIGHTS, "new").tag(sync=True, setting=True)
     actions = tr.Enum(WEIGHTS, "new").tag(sync=True, setting=True)
     reach = tr.Enum(REACHES, 1.0).tag(sync=True, setting=True)
+    band = tr.Enum(BANDS, "all").tag(sync=True, setting=True)
+
+    PANELS = ("curves", "terms", "policies")
+    lesson = LESSON
 
     @property
     def mdp(self) -> TabularMDP:
@@ -128,49 +178,51 @@ class PerformanceDifference(MapWidget):
         taken = np.array(second_action)
         return np.column_stack([1 - taken, taken])
 
-    def _draw(self):
-        fig, (left, middle, right) = plots.row(3, width=8.4, height=2.8)
+    def _draw_curves(self, ax):
         reach = next(x for x in REACHES if x >= max(self.alpha, self.reach))
         share = np.linspace(0, reach, 61)
         path = self.path(share)
         both = np.r_[path.eta, path.surrogate]
-        margin = 0.4 * np.ptp(both) or 0.1
-        for name, dashes in (("trust_region", "-."), ("mixture", "--"), ("average", ":")):
-            for sign in (-1, 1):
-                bound = path.surrogate + sign * getattr(path, name)
-                left.plot(share, bound, color=plots.BOUND, ls=dashes, lw=1, zorder=1)
-        left.plot(share, path.surrogate, color=plots.IMPROVED, lw=1.5)
-        left.plot(share, path.eta, color=plots.INK, lw=2)
-        left.plot(self.alpha, self.eta, "o", ms=6, color=plots.INK)
-        left.set(title="η, L (blue), bounds", xlabel="α", ylabel="return", xlim=(0, reach))
-        left.set_ylim(both.min() - margin, both.max() + margin)
-        mdp, terms = self.mdp, self.terms
-        two = self.view == "two"
-        rows, cells = ([".."], np.array([[0, 0], [0, 1]])) if two else (self.rows, mdp.cells)
-        policies = [] if two else [(plots.INK, self.pi), (plots.OTHER, self.pi_new)]
-        values = evaluate_policy(mdp, self.pi).V
-        draw_cells(
-            middle,
-            rows,
-            cells,
-            values,
-            title="π, π′ (purple)\nand V of π",
-            top=3 * abs(values).max(),
-            policies=policies,
-        )
-        draw_cells(
-            right, rows, cells, terms, title=f"Terms\nsum {terms.sum():.3g}".replace("-", "−"), top=abs(terms).max()
-        )
-        return fig
+        if self.band == "mixture":
+            band = path.surrogate - path.mixture, path.surrogate + path.mixture
+            ax.fill_between(share, *band, color=plots.BOUND, alpha=0.2, lw=0)
+            both = np.r_[both, *band]
+        if self.band == "all":
+            for name, dashes in (("trust_region", "-."), ("mixture", "--"), ("average", ":")):
+                for sign in (-1, 1):
+                    bound = path.surrogate + sign * getattr(path, name)
+                    ax.plot(share, bound, color=plots.BOUND, ls=dashes, lw=1, zorder=1)
+        margin = (0.1 if self.band == "mixture" else 0.4) * np.ptp(both) or 0.1
+        ax.plot(share, path.surrogate, color=plots.IMPROVED, lw=1.5)
+        ax.plot(share, path.eta, color=plots.INK, lw=2)
+        ax.plot(self.alpha, self.eta, "o", ms=6, color=plots.INK)
+        bounds = {"none": "", "mixture": ", its bound", "all": ", its bounds"}[self.band]
+        ax.set(title=f"η, L (blue){bounds}", xlabel="α", ylabel="return", xlim=(0, reach))
+        ax.set_ylim(both.min() - margin, both.max() + margin)
 
-    def alt(self) -> str:
+    def _draw_map(self, ax, values, title, top, policies=()):
+        two = self.view == "two"
+        rows, cells = ([".."], np.array([[0, 0], [0, 1]])) if two else (self.rows, self.mdp.cells)
+        draw_cells(ax, rows, cells, values, title=title, top=top, policies=[] if two else policies)
+
+    def _draw_policies(self, ax):
+        values = evaluate_policy(self.mdp, self.pi).V
+        both = [(plots.INK, self.pi), (plots.OTHER, self.pi_new)]
+        self._draw_map(ax, values, "π, π′ (purple)\nand V of π", 3 * abs(values).max(), both)
+
+    def _draw_terms(self, ax):
+        terms = self.terms
+        self._draw_map(ax, terms, f"Terms\nsum {terms.sum():.3g}".replace("-", "−"), abs(terms).max())
+
+    def _words(self):
         bounds = ", ".join(f"{value:.3g}" for value in self.bounds.values())
         what = "two states" if self.view == "two" else f"a map of {len(self.rows)} by {len(self.rows[0])} cells"
-        return (
-            f"From π to π′ on {what}, at α = {self.alpha:g}: η goes from {self.start:.3g} to {self.eta:.3g}, the "
-            f"surrogate to {self.surrogate:.3g}, with bounds of {bounds} (mean change, mixture, largest change) around "
-            f"it; beside the curves the policies, and each state's term, which sum to {self.terms.sum():.3g}."
-        )
+        return f"From π to π′ on {what}, at α = {self.alpha:g}", {
+            "curves": f"η goes from {self.start:.3g} to {self.eta:.3g}, the surrogate to {self.surrogate:.3g}, with "
+            f"bounds of {bounds} (mean change, mixture, largest change) around it",
+            "terms": f"each state's term, which sum to {self.terms.sum():.3g}",
+            "policies": "both policies, and the values of π",
+        }
 
     @tr.default("_examples")
     def _tables_of_examples(self):
@@ -183,7 +235,7 @@ class PerformanceDifference(MapWidget):
 
 
 # Presets ----------------------------------------------------------------------------------------------------
-# Each is (title, the settings that are not the defaults).
+# Each is (title, its world, what to look at, the settings that are not the defaults).
 
 DEFAULTS = {
     "view": "grid",
@@ -203,7 +255,9 @@ DEFAULTS = {
     "weights": "new",
     "actions": "new",
     "reach": 1.0,
+    "band": "all",
 }
+BRIDGE_WORLD = "A goal (+1), and between pits (−1) a bridge to it, or the long way round; steps are free, none slips."
 BRIDGE = {  # a way round, and a bridge between pits
     "rows": ["......", ".PPPP.", "S....G", ".PPPP."],
     "slip": 0.0,
@@ -211,22 +265,48 @@ BRIDGE = {  # a way round, and a bridge between pits
     "step_reward": 0.0,
     "alpha": 1.0,
 }
+RELAY = {"slip": 0.0, "gamma": 0.9, "step_reward": 0.0, "pit_reward": 0.0, "alpha": 0.5}
 ROUND = [">>>>>v", "^....v", "^>>>>.", "^....^"]
 PRESETS = {
-    "small-step": ("small step", {"alpha": 0.05, "reach": 0.3}),
-    "all-the-way": ("all the way", {"alpha": 1.0}),
+    "small-step": (
+        "small step",
+        maps.GOAL_AND_PIT[1],
+        "From a policy that goes anywhere a little towards the optimal one: η and L part slowly, far within bounds.",
+        {"alpha": 0.05, "reach": 0.3},
+    ),
+    "all-the-way": (
+        "all the way",
+        maps.GOAL_AND_PIT[1],
+        "The same two policies, all the way: the gain is far more than the surrogate says.",
+        {"alpha": 1.0},
+    ),
     "misleads": (
         "surrogate misleads",
+        BRIDGE_WORLD,
+        "π goes round; π′ crosses the bridge, and steps off it where π has never been. L promises a gain.",
         {**BRIDGE, "policy": ROUND, "other": [">>>>>v", "^....v", ">>>v>.", "^....^"]},
     ),
     "never-visited": (
         "never visited",
+        BRIDGE_WORLD,
+        "On the bridge π would step off, but it never goes there; π′ crosses. L, which has π's visits, warns of it.",
         {
             **BRIDGE,
             "policy": [">>>>>v", "^....v", "^vvvv.", "^....^"],
             "other": [">>>>>v", "^....v", ">>>>>.", "^....^"],
         },
     ),
-    "two-states": ("two states", {"view": "two", "alpha": 0.3}),
+    "relay": (
+        "relay",
+        "Go on twice and win 1; a step up, from either cell, gives up and ends it with nothing. Nothing slips.",
+        "π always gives up, π′ never. L sees no gain at any α: to go on once wins nothing while π comes next.",
+        {**RELAY, "rows": ["PP#", "S.G"], "policy": ["...", "^^."], "other": ["...", ">>."]},
+    ),
+    "two-states": (
+        "two states",
+        "Staying pays .2 in s₁ and 1 in s₂, and the way between them nothing; it begins in s₁.",
+        "π stays in s₁, and would come back from s₂; π′ goes to s₂ and stays. In small steps that costs.",
+        {"view": "two", "alpha": 0.3},
+    ),
 }
 PerformanceDifference.take_presets(PRESETS, DEFAULTS)

@@ -19,10 +19,62 @@ import traitlets as tr
 from rlbook import plots
 from rlbook.q_prop import GaussianModel
 from rlbook.widgets.base import Number, PresetWidget, Whole
+from rlbook.widgets.control_variate import draw_estimates
 from rlbook.widgets.dice import normals
+from rlbook.widgets.lesson import Guess, Step
 
 MOST = 64  # samples that an estimate averages
 BATCHES = 160
+
+
+LESSON = (
+    Step(
+        "The weight",
+        "Each dot is an estimate of the gradient, in the second pile with κ times the critic’s line taken off and put "
+        "back. Drag the point to the bowl’s bottom, and watch that pile and its mean.",
+        panels=("bowl", "estimates"),
+        controls=("weight",),
+        preset="helpful",
+        settings={"weight": 0.3},
+        more=("rules", "n", "again"),
+    ),
+    Step(
+        "The critic",
+        "Now drag q, the slope of the critic’s green line. The bowl’s bottom slides along κ and never sinks into the "
+        "grey: what comes after the action stays.",
+        panels=("advantages", "bowl"),
+        controls=("q",),
+        preset="helpful",
+        settings={"q": 1.5, "weight": 1.0},
+        more=("weight", "tau"),
+        guess=Guess(
+            "With full weight, κ = 1: from which slope q on is the critic worse than none?",
+            "There q is twice as steep as the advantage: as much is left with the sign turned. A smaller κ would still "
+            "help.",
+            between=(0.0, 3.0),
+            number="harm",
+            settings={"q": 2.0},
+        ),
+    ),
+    Step(
+        "The sample chooses",
+        "One κ for all keeps the mean. Answer; then κ is sign(ÂĀ), of each sample by itself. Drag n: do more samples "
+        "bring the mean back?",
+        panels=("estimates",),
+        controls=("n",),
+        preset="single-sample",
+        settings={"rule": "fixed", "weight": 0.65, "n": 8},
+        more=("single", "q", "tau", "again"),
+        guess=Guess(
+            "If each sample’s own sign chooses κ, what will the mean do?",
+            "Now the weight depends on the action, so what is put back is no longer what was taken off. More samples "
+            "do not help.",
+            answers=("stay", "move"),
+            right=1,
+            settings={"rule": "aggressive"},
+        ),
+    ),
+)
 
 
 class Rules(NamedTuple):
@@ -68,6 +120,9 @@ class QProp(PresetWidget):
     n = Whole(16, 1, MOST).tag(sync=True, setting=True)
     seed = Whole(1, 0, 2**32 - 1).tag(sync=True, setting=True)
 
+    PANELS = ("advantages", "bowl", "estimates")
+    lesson = LESSON
+
     # Numbers ------------------------------------------------------------------------------------------------
 
     @property
@@ -93,7 +148,9 @@ class QProp(PresetWidget):
 
     @property
     def variance(self) -> float:
-        """Var ĝ of one sample at the fixed weight κ."""
+        """Var ĝ of one sample, at the fixed weight κ or by the rule that looks at the sample."""
+        if self.rule != "fixed":
+            return self.model.single_sample_variance(self.q, self.rule)
         return float(self.model.variance(self.q, self.weight))
 
     @property
@@ -111,80 +168,58 @@ class QProp(PresetWidget):
 
     # Picture and words --------------------------------------------------------------------------------------
 
-    def _draw(self):
-        fig, axes = plots.row(3, height=2.9)
-        _draw_advantage(self, axes[0])
-        _draw_parabola(self, axes[1])
-        _draw_estimates(self, axes[2])
-        return fig
+    def _draw_advantages(self, ax):
+        model, sigma = self.model, self.sigma
+        z, eps = (x.ravel()[:300] for x in normals(self.seed, BATCHES * MOST))
+        ax.plot(sigma * z, model.advantage(z, eps), "o", color=plots.SAMPLES, ms=2.5, alpha=0.4, mew=0)
+        x = np.linspace(-3, 3, 61)
+        ax.plot(sigma * x, model.advantage(x), color=plots.INK, lw=1.5)
+        for weight in {"fixed": [self.weight], "conservative": [0, 1], "aggressive": [-1, 1]}[self.rule]:
+            ax.plot(sigma * x, weight * self.q * sigma * x, color=plots.BASELINE, lw=2)
+        ax.plot(sigma * x, self.q * sigma * x, color=plots.BASELINE, lw=1, ls=":")
+        top = 2 * np.sqrt(model.c1**2 + 2 * model.c2**2 + 6 * model.c3**2 + model.tau**2) + 1
+        ax.set(title="Advantages", xlabel="a − μ", ylabel="Â", xlim=(-3 * sigma, 3 * sigma), ylim=(-top, top))
 
-    def alt(self) -> str:
+    def _draw_bowl(self, ax):
+        model, weights = self.model, np.linspace(*self.limits("weight"), 101)
+        ax.plot(weights, model.variance(self.q, weights), color=plots.BASELINE, lw=2)
+        ax.axhspan(0, model.noise_floor, color=plots.BOUND, alpha=0.2, lw=0)
+        ax.axhline(model.floor, color=plots.BOUND, lw=1, ls="--")
+        ax.axhline(model.variance(self.q, 0), color=plots.PLAIN, lw=1)
+        if self.rule == "fixed":
+            ax.plot(self.weight, self.variance, "o", color=plots.INK, ms=6, clip_on=False)
+        top = 1.15 * max(model.variance(self.q, 0), model.variance(self.q, 1))
+        ax.set(title="Variance of ĝ", xlabel="κ, weight", ylabel="variance", xlim=self.limits("weight"), ylim=(0, top))
+
+    def _draw_estimates(self, ax):
+        model, n = self.model, self.n
+        plain, sd = (np.sqrt(variance / n) for variance in (model.variance(self.q, 0), self.variance))
+        now = plots.BASELINE if self.rule == "fixed" else plots.PLAIN
+        rows = (
+            ("κ = 0", self.estimates("fixed", 0.0), model.mean, plain, plots.PLAIN),
+            ("now", self.estimates(), self.mean, sd, now),
+        )
+        draw_estimates(ax, rows, model.mean)
+        half = 3 * max(plain, sd) + abs(self.bias)
+        ax.set(title=f"Means of {n} ĝ", xlabel="estimate of the gradient", xlim=(model.mean - half, model.mean + half))
+
+    def _words(self):
         what = {
-            "fixed": f"at κ = {self.weight:g} it is {self.variance:.3g} and the mean of ĝ {self.mean:.3g}",
-            "conservative": f"the rule 1(ÂĀ > 0) of single samples has the bias {self.bias:.3g}",
-            "aggressive": f"the rule sign(ÂĀ) of single samples has the bias {self.bias:.3g}",
+            "fixed": f"κ = {self.weight:g}",
+            "conservative": "the rule 1(ÂĀ > 0) of single samples",
+            "aggressive": "the rule sign(ÂĀ) of single samples",
         }[self.rule]
         model = self.model
-        return (
-            f"Advantages against the action with the line κq(a−μ), the variance of ĝ as a parabola in κ with its floor "
-            f"{model.floor:.3g}, of which {model.noise_floor:.3g} is τ²/σ², and estimates of the gradient: {what}."
-        )
-
-    # Settings -----------------------------------------------------------------------------------------------
-
-
-# The picture ------------------------------------------------------------------------------------------------
-
-
-def _draw_advantage(widget, ax):
-    model, sigma = widget.model, widget.sigma
-    z, eps = (x.ravel()[:300] for x in normals(widget.seed, BATCHES * MOST))
-    ax.plot(sigma * z, model.advantage(z, eps), "o", color=plots.SAMPLES, ms=2.5, alpha=0.4, mew=0)
-    x = np.linspace(-3, 3, 61)
-    ax.plot(sigma * x, model.advantage(x), color=plots.INK, lw=1.5)
-    for weight in {"fixed": [widget.weight], "conservative": [0, 1], "aggressive": [-1, 1]}[widget.rule]:
-        ax.plot(sigma * x, weight * widget.q * sigma * x, color=plots.BASELINE, lw=2)
-    ax.plot(sigma * x, widget.q * sigma * x, color=plots.BASELINE, lw=1, ls=":")
-    top = 2 * np.sqrt(model.c1**2 + 2 * model.c2**2 + 6 * model.c3**2 + model.tau**2) + 1
-    ax.set(title="Advantages", xlabel="a − μ", ylabel="Â", xlim=(-3 * sigma, 3 * sigma), ylim=(-top, top))
-
-
-def _draw_parabola(widget, ax):
-    model, weights = widget.model, np.linspace(*widget.limits("weight"), 101)
-    ax.plot(weights, model.variance(widget.q, weights), color=plots.BASELINE, lw=2)
-    ax.axhspan(0, model.noise_floor, color=plots.BOUND, alpha=0.2, lw=0)
-    ax.axhline(model.floor, color=plots.BOUND, lw=1, ls="--")
-    ax.axhline(model.variance(widget.q, 0), color=plots.PLAIN, lw=1)
-    if widget.rule == "fixed":
-        ax.plot(widget.weight, widget.variance, "o", color=plots.INK, ms=6, clip_on=False)
-    top = 1.15 * max(model.variance(widget.q, 0), model.variance(widget.q, 1))
-    ax.set(title="Variance of ĝ", xlabel="κ, weight", ylabel="variance", xlim=widget.limits("weight"), ylim=(0, top))
-
-
-def _draw_estimates(widget, ax):
-    model, n = widget.model, widget.n
-    plain = np.sqrt(model.variance(widget.q, 0) / n)
-    rows = (("κ = 0", widget.estimates("fixed", 0.0), 0.0, plain, plots.PLAIN),)
-    sd = np.sqrt(widget.variance / n) if widget.rule == "fixed" else np.nan
-    rows += (("now", widget.estimates(), widget.bias, sd, plots.BASELINE),)
-    for row, (_, values, bias, sd, colour) in enumerate(rows):
-        spread = row + 0.18 + 0.3 * np.modf(np.arange(BATCHES) * 0.618034)[0]
-        ax.plot(values, spread, "o", color=plots.SAMPLES, ms=2.5, alpha=0.4, mew=0)
-        centre = model.mean + bias
-        ax.plot([centre - 2 * sd, centre + 2 * sd], [row, row], color=colour, lw=1.5)
-        ax.plot(centre, row, "|", color=colour, ms=9, mew=2)
-    if widget.bias:
-        arrow = {"arrowstyle": "->", "color": plots.INK, "lw": 1.6, "shrinkA": 0, "shrinkB": 0}
-        ax.annotate("", (widget.mean, 1), (model.mean, 1), arrowprops=arrow)
-    ax.axvline(model.mean, color=plots.INK, lw=0.8)
-    half = 3 * max(plain, sd if np.isfinite(sd) else 0) + abs(widget.bias)
-    ax.set(title=f"Means of {n} ĝ", xlabel="estimate of the gradient", xlim=(model.mean - half, model.mean + half))
-    ax.set(ylim=(1.6, -0.4), yticks=range(2))
-    ax.set_yticklabels([name for name, *_ in rows])
+        return f"With {what} and a critic of slope q = {self.q:g}", {
+            "advantages": "advantages against the action with the line κq(a−μ)",
+            "bowl": f"the variance of ĝ as a parabola in κ with its floor {model.floor:.3g}, of which "
+            f"{model.noise_floor:.3g} is τ²/σ²",
+            "estimates": f"estimates of the gradient, of variance {self.variance:.3g} and bias {self.bias:.3g}",
+        }
 
 
 # Presets ----------------------------------------------------------------------------------------------------
-# Each is (title, what to look at, the settings that are not the defaults).
+# Each is (title, its world, what to look at, the settings that are not the defaults).
 
 DEFAULTS = {
     "weight": 0.0,
@@ -201,36 +236,42 @@ DEFAULTS = {
 PRESETS = {
     "helpful": (
         "a helpful critic",
+        "An advantage that is a line in the action, of slope 1, and noise of standard deviation 0.5 after it.",
         "The critic's slope q is almost the advantage's. Before you drag κ from 0 to 1: what will the mean do, and how "
         "far down does the variance go?",
         {},
     ),
     "full-hurts": (
         "a wrong sign",
+        "An advantage that is a line in the action, of slope 1, and noise of standard deviation 0.5 after it.",
         "The critic thinks that the gradient goes the other way. With its full weight the variance is three times that "
         "of no control at all; conservative leaves it out, aggressive turns it round.",
         {"q": -0.8, "weight": 1.0},
     ),
     "neither-helps": (
         "K < W/2",
+        "An advantage that is a line of slope 0.3, and noise of standard deviation 0.5 after the action.",
         "The sign is right and the slope too steep: K = 0.3, W = 1. Conservative and aggressive both say κ = 1, and "
         "both make it worse, 0.43 → 1.23; κ = 0.3 helps.",
         {"c1": 0.3, "q": 1.0, "weight": 1.0},
     ),
     "noise-floor": (
         "the τ² floor",
+        "An advantage that is a line of slope 0.6, and noise of standard deviation 2 after the action.",
         "Most of the variance comes after the action. No function of state and action reaches below the grey band: "
         "drag κ, q and then τ.",
         {"c1": 0.6, "q": 0.6, "tau": 2.0, "weight": 0.5},
     ),
     "single-sample": (
         "rules of one sample",
+        "An advantage that is a line of slope 1, and noise of standard deviation 1 after the action.",
         "κ = sign(ÂĀ) of each sample by itself: now the weight depends on the action, and the mean goes off by the "
         "arrow, however many samples you take.",
         {"q": 1.5, "tau": 1.0, "rule": "aggressive", "n": 32},
     ),
     "two-optima": (
         "two optima",
+        "An advantage with a twist: c₁ = 0.6, c₃ = 0.25, and noise of standard deviation 0.5 after it.",
         "The advantage is no line. K/W makes Â − κĀ smallest; the gradient's variance counts far actions more, and is "
         "lowest where c₁ − κqσ = −3c₃.",
         {"c1": 0.6, "c3": 0.25, "q": 1.0, "tau": 0.5, "weight": 0.6},

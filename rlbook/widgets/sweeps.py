@@ -1,4 +1,7 @@
-"""What ValueIteration shows: the sweeps of a Bellman operator over a map, or over the plane of two states."""
+"""What ValueIteration and BellmanPlane show: sweeps of a Bellman operator over a map, or over the plane of two states.
+
+The browser has a copy of the little that this takes (frontend/src/shared/grid_numerics.js), held to it by tests.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
+from rlbook import plots
 from rlbook.bellman import (
     bellman_operator,
     error_and_bounds,
@@ -16,15 +20,78 @@ from rlbook.bellman import (
     soft_policy_iteration,
 )
 from rlbook.bellman.operators import best_value
-from rlbook.mdp import TabularMDP
+from rlbook.mdp import MOVES, TabularMDP
 from rlbook.widgets.maps import make_map, map_shape, read_policy
 
+OPERATORS = {"policy": "T^π", "optimal": "T*", "soft": "T_α"}
 TOLERANCE = 1e-13  # of a fixed point, in units of reward; iteration ends before where rounding does not allow it
 GOLDEN = 0.6180339887498949
 TWO_STATES = {  # the first action mostly stays, the second stirs; what pays best differs between the states
     "P": [[[0.95, 0.05], [0.4, 0.6]], [[0.05, 0.95], [0.6, 0.4]]],
     "r": [[1.0, 0.0], [0.4, 1.0]],
 }
+
+
+class Swept:
+    """What a widget says of its `sweeps` after `k` of them."""
+
+    @property
+    def mdp(self) -> TabularMDP:
+        """The `TabularMDP` that is swept."""
+        return self.sweeps.mdp
+
+    @property
+    def Q(self) -> np.ndarray:
+        """Q_k, (S, A); of iterates V_k, what looks ahead to V_k."""
+        return self.sweeps.ahead(self._last())
+
+    @property
+    def V(self) -> np.ndarray:
+        """What the operator makes of Q_k, (S,); of iterates V_k, V_k itself."""
+        return self.sweeps.at(self._last())
+
+    @property
+    def pi(self) -> np.ndarray:
+        """π of T^π, (S, A)."""
+        return self.sweeps.pi
+
+    @property
+    def limit(self) -> np.ndarray:
+        """The operator's fixed point, (S, A): Q^π, Q* or Q_α; of iterates V_k, (S,): V^π, V* or V_α."""
+        return self.sweeps.limit
+
+    @property
+    def error(self) -> float:
+        """‖x_k − limit‖∞ of the iterate x_k, which is Q_k or V_k."""
+        return self._curve("error")
+
+    @property
+    def bounds(self) -> dict[str, float]:
+        """What bounds the error at k, by name: envelope, prior, posterior, bracket (see `Sweeps.curves`)."""
+        return {name: self._curve(name) for name in ("envelope", "prior", "posterior", "bracket")}
+
+    @property
+    def right(self) -> int:
+        """In how many states where there is a choice the greedy policy of Q_k is optimal, however ties break."""
+        sweeps = self.sweeps
+        return int((sweeps.right(self.Q) & ~sweeps.absorbing).sum())
+
+    def _last(self):
+        return self.sweeps.iterates(self.k)[-1]
+
+    def _curve(self, name):
+        return float(self.sweeps.curves(self.k)[name][-1])
+
+    def _draw_errors(self, ax):
+        plots.draw_errors(ax, self.sweeps.curves(max(self.k, 60)), self.k)
+
+    def _sweeping(self):
+        """What the pictures are drawn for, and the words for the errors."""
+        soft = f" with α = {self.alpha:g}" if self.operator == "soft" else ""
+        return (
+            f"After {self.k} sweeps of {OPERATORS[self.operator]}{soft}, γ = {self.gamma:g}",
+            f"on a logarithmic axis, the error ({self.error:.3g} now) and its bounds against the number of sweeps",
+        )
 
 
 class _Run:
@@ -43,10 +110,11 @@ class _Run:
 
     def right(self, Q) -> np.ndarray:
         """In which states every greedy action of Q is optimal, however ties are broken; (S,) of bool."""
-        tolerance = 1e-9 * (1 + abs(self.optimal).max())
-        greedy = Q >= Q.max(axis=1, keepdims=True) - tolerance
-        best = self.optimal >= self.optimal.max(axis=1, keepdims=True) - tolerance
-        return self.absorbing | ~(greedy & ~best).any(axis=1)
+        return self.absorbing | ~(self.greedy(Q) & ~self.greedy(self.optimal)).any(axis=1)
+
+    def greedy(self, Q) -> np.ndarray:
+        """Which actions are the best of Q in their states, as far as rounding lets one say so; (S, A) of bool."""
+        return Q >= Q.max(axis=1, keepdims=True) - 1e-9 * (1 + abs(self.optimal).max())
 
     @cached_property
     def optimal(self) -> np.ndarray:
@@ -136,6 +204,30 @@ class Sweeps(_Run):
         """The operator's fixed point: Q^π, Q* or Q_α."""
         return self._limit
 
+    def ahead(self, Q) -> np.ndarray:
+        """Of an iterate, Q: itself, (S, 4)."""
+        return Q
+
+    at = values  # of an iterate, V
+
+    def path(self, Q) -> list[list[int]]:
+        """The cells that the greedy policy's own moves pass, none of which slips, until the end, a wall or a circle.
+
+        It begins in the likeliest start and takes the first of the best actions; a list of [row, column].
+        """
+        cells = self.mdp.cells.tolist()
+        s = int(np.argmax(self.mdp.rho0))
+        best = self.greedy(Q).argmax(axis=1)
+        path = [cells[s]]
+        while not self.absorbing[s]:
+            move = MOVES[best[s]]
+            ahead = [path[-1][0] + move[0], path[-1][1] + move[1]]
+            if ahead not in cells or ahead in path:
+                break
+            path.append(ahead)
+            s = cells.index(ahead)
+        return path
+
     def by_cell(self, Q) -> list:
         """Q as H lists of W lists of four numbers, 0 at walls: the form of `Q0`."""
         cells = np.zeros((*self.shape, 4))
@@ -168,13 +260,17 @@ class PlaneSweeps(_Run):
 
     values = Sweeps.values
 
-    def lookahead(self, V) -> np.ndarray:
+    def at(self, V) -> np.ndarray:
+        """Of an iterate, V: itself, (2,)."""
+        return V
+
+    def ahead(self, V) -> np.ndarray:
         """Q = r + γ E[V(s')], (2, 2)."""
         return self.mdp.r + self.mdp.gamma * self.mdp.expect(V)
 
     def apply(self, V) -> np.ndarray:
         """T V, (2,)."""
-        return self.values(self.lookahead(V))
+        return self.values(self.ahead(V))
 
     def iterates(self, sweeps) -> np.ndarray:
         """V_0, …, V_sweeps, (sweeps + 1, 2)."""

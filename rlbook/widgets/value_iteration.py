@@ -1,11 +1,8 @@
-"""Chapter 2's widget: a Bellman operator sweeps a map that the reader edits, or the plane of two states.
+"""Chapter 2's widget: a Bellman operator sweeps a map that the reader edits.
 
-On the map the iterates are Q_{k+1} = T Q_k, with T one of T^π, T* and T_α (def-operators, def-optimality,
-def-soft), from two starts at once. In the plane they are V_{k+1} = T V_k, for the same operators on functions of
-the state. `Sweeps` and `PlaneSweeps` compute them with `rlbook.bellman`; the browser has a copy of the little that
-this takes (frontend/src/shared/grid_numerics.js), held to it by tests.
-
-An edit keeps what the sweeps have found: the present Q_k becomes the new Q_0, and k counts from 0 again.
+The iterates are Q_{k+1} = T Q_k, with T one of T^π, T* and T_α (def-operators, def-optimality, def-soft), from two
+starts at once. An edit keeps what the sweeps have found: the present Q_k becomes the new Q_0, and k counts from 0
+again.
 """
 
 from __future__ import annotations
@@ -14,29 +11,72 @@ import numpy as np
 import traitlets as tr
 
 from rlbook import plots
-from rlbook.bellman import (
-    greedy_policy,
-    soft_policy,
-)
-from rlbook.mdp import TabularMDP
-from rlbook.widgets.base import Number, Numbers, Whole
-from rlbook.widgets.maps import ARROWS, MapWidget, map_shape
-from rlbook.widgets.sweeps import TWO_STATES, PlaneSweeps, Sweeps
+from rlbook.bellman import greedy_policy, soft_policy
+from rlbook.widgets import maps
+from rlbook.widgets.base import Number, Whole
+from rlbook.widgets.lesson import EXPLORE, Guess, Step
+from rlbook.widgets.maps import MapWidget, map_shape, write_policy
+from rlbook.widgets.sweeps import OPERATORS, Sweeps, Swept
 
-OPERATORS = ("policy", "optimal", "soft")
 STARTS = ("optimistic", "pessimistic", "random")
 
+LESSON = (
+    Step(
+        "Values spread",
+        "A sweep asks each cell what its best step promises. Drag k: the goal’s value spreads, one cell a sweep. "
+        "Dashed arrows are not optimal yet; bold numbers are new.",
+        panels=("map",),
+        controls=("k",),
+        preset="goal-and-pit",
+        settings={"k": 3},
+        more=("equation",),
+        guess=Guess(
+            "Which are right first, everywhere?",
+            "In “goal and pit” arrows are right from k = 5, numbers to 0.01 from 11. No law: where two ways are nearly "
+            "alike, an arrow may turn last.",
+            answers=("the arrows", "the numbers"),
+            settings={"k": 5},
+        ),
+    ),
+    Step(
+        "News travels",
+        "All was known here until a second goal opened in the corner. Drag k: arrows turn as the news arrives. Then "
+        "tap a cell, and a goal opens, or closes, there.",
+        panels=("map",),
+        controls=("k", "goal"),
+        preset="news",
+        settings={"k": 2},
+        more=("play", "tools"),
+    ),
+    Step(
+        "A wide berth",
+        "The best way to G when nothing is left to chance runs along the pits. Now steps slip aside: drag slip up, and "
+        "watch the way step back, and at last the start turn to the wall.",
+        panels=("map",),
+        controls=("slip",),
+        preset="cliff",
+        settings={"k": 100},
+        guess=Guess(
+            "How much slip until it steps back?",
+            "From 0.02 on it goes a row further up: two more steps cost less than the falls. From 0.19 on the start "
+            "walks against the wall instead.",
+            answers=("about 0.02", "about 0.2"),
+            settings={"slip": 0.02},
+        ),
+    ),
+)
 
-class ValueIteration(MapWidget):
-    """A Bellman operator sweeps a map that the reader edits; error and bounds against k; the plane of two states.
 
-    `ValueIteration()` shows the first preset, `ValueIteration("endless")` another,
+class ValueIteration(Swept, MapWidget):
+    """A Bellman operator sweeps a map that the reader edits; error and bounds against k.
+
+    `ValueIteration()` shows its lesson, `ValueIteration("endless")` everything, for that preset, and
     `ValueIteration(rows=["..G", "S.P"])` a map of your own.
 
     Settings
     --------
-    preset : one of {presets}; setting it resets the others to that preset's
-    view : "grid" or "plane"
+    preset : one of {presets}, or 'own' of a map of your own; setting it resets
+        the others to that preset's
     rows : the map, as `gridworld` takes it, at most 12 rows of 16
     cell_rewards : what a step that ends in a cell earns besides, H lists of W numbers; or empty
     slip, gamma, step_reward, goal_reward, pit_reward : as `gridworld` takes them; gamma at most 0.99
@@ -46,163 +86,103 @@ class ValueIteration(MapWidget):
     k : sweeps done, from 0 to 1000
     other : the second start: "optimistic", "pessimistic" or "random"
     Q0, other_Q0 : the starts by cell, H lists of W lists of four numbers; empty: 0, and what `other` says
-    V0 : where the plane's iterates start, two numbers
 
-    A change of the map, of γ or of the operator keeps what the sweeps have found: Q_k becomes Q_0, and k is 0.
+    A change of the map, of γ or of the operator keeps what the sweeps have found: Q_k becomes Q_0, and k is 0. Only in
+    a step of the lesson that has no k to drag are the k sweeps done anew.
     """
 
     _view = tr.Unicode("value_iteration").tag(sync=True)
     LARGEST_MAP = (12, 16)
     preset = tr.Unicode("goal-and-pit").tag(sync=True, setting=True)
-    view = tr.Enum(("grid", "plane"), "grid").tag(sync=True, setting=True)
     gamma = Number(0.9, 0, 0.99).tag(sync=True, setting=True)
-    operator = tr.Enum(OPERATORS, "optimal").tag(sync=True, setting=True)
+    operator = tr.Enum(tuple(OPERATORS), "optimal").tag(sync=True, setting=True)
     alpha = Number(0.1, 0.01, 5, log=True).tag(sync=True, setting=True)
     policy = tr.List(tr.Unicode()).tag(sync=True, setting=True)
     k = Whole(0, 0, 1000).tag(sync=True, setting=True)
     other = tr.Enum(STARTS, "optimistic").tag(sync=True, setting=True)
     Q0 = tr.List().tag(sync=True, setting=True)
     other_Q0 = tr.List().tag(sync=True, setting=True)
-    V0 = Numbers((2,), -10_000, 10_000, "two finite numbers", step=0.1, shown=(-20, 20)).tag(sync=True, setting=True)
+
+    PANELS = ("map", "errors")
+    lesson = LESSON
 
     def __init__(self, preset=None, **settings):
         self._swept = None, None  # the settings and the sweeps that were asked for last
         super().__init__(preset, **settings)
 
     @property
-    def sweeps(self) -> Sweeps | PlaneSweeps:
-        """The `Sweeps` that the map shows, or the `PlaneSweeps` of the plane."""
-        if self.view == "plane":
-            return PlaneSweeps(gamma=self.gamma, operator=self.operator, alpha=self.alpha, V0=self.V0)
+    def sweeps(self) -> Sweeps:
+        """The `Sweeps` that are shown."""
         settings = self._grid_settings()
         if self._swept[0] != settings:
             self._swept = settings, Sweeps(**settings)
         return self._swept[1]
 
     @property
-    def mdp(self) -> TabularMDP:
-        """The `TabularMDP` of the map, or of the plane."""
-        return self.sweeps.mdp
-
-    @property
-    def Q(self) -> np.ndarray:
-        """Q_k, (S, 4). In the plane, what looks ahead to V_k, (2, 2)."""
-        sweeps = self.sweeps
-        last = sweeps.iterates(self.k)[-1]
-        return last if self.view == "grid" else sweeps.lookahead(last)
-
-    @property
-    def V(self) -> np.ndarray:
-        """V_k, (S,): what the operator makes of Q_k. In the plane, the iterate itself, (2,)."""
-        sweeps = self.sweeps
-        last = sweeps.iterates(self.k)[-1]
-        return sweeps.values(last) if self.view == "grid" else last
-
-    @property
-    def pi(self) -> np.ndarray:
-        """π of T^π, (S, A)."""
-        return self.sweeps.pi
-
-    @property
-    def limit(self) -> np.ndarray:
-        """The operator's fixed point, Q^π, Q* or Q_α; in the plane V^π, V* or V_α."""
-        return self.sweeps.limit
-
-    @property
-    def error(self) -> float:
-        """‖Q_k − limit‖∞; in the plane ‖V_k − limit‖∞."""
-        return self._curve("error")
-
-    @property
-    def bounds(self) -> dict[str, float]:
-        """What bounds the error at k, by name: envelope, prior, posterior, bracket (see `Sweeps.curves`)."""
-        return {name: self._curve(name) for name in ("envelope", "prior", "posterior", "bracket")}
-
-    @property
     def distance(self) -> float:
-        """‖Q_k − Q'_k‖∞ between the runs from the two starts; nan in the plane, which has one."""
-        if self.view == "plane":
-            return np.nan
-        sweeps = self.sweeps
-        return abs(sweeps.iterates(self.k)[-1] - sweeps.iterates(self.k, start=1)[-1]).max()
+        """‖Q_k − Q'_k‖∞ between the runs from the two starts."""
+        return abs(self._last() - self.sweeps.iterates(self.k, start=1)[-1]).max()
 
     @property
-    def right(self) -> int:
-        """In how many states where there is a choice the greedy policy of Q_k is optimal, however ties break."""
-        sweeps = self.sweeps
-        return int((sweeps.right(self.Q) & ~sweeps.absorbing).sum())
+    def path(self) -> list[list[int]]:
+        """The cells that the greedy policy of Q_k passes from the start when no step slips, [row, column] each."""
+        return self.sweeps.path(self.Q)
 
     def freeze(self) -> None:
         """Take the greedy policy of the present Q as π, and T^π as the operator."""
-        if self.view == "plane":
-            raise ValueError("the plane's policy is uniform: freeze a policy in the view 'grid'")
         sweeps, Q = self.sweeps, self.Q
-        first = (Q >= Q.max(axis=1, keepdims=True) - 1e-9 * (1 + abs(sweeps.optimal).max())).argmax(axis=1)
-        letters = np.full(sweeps.shape, ".")
-        letters[tuple(sweeps.mdp.cells.T)] = np.where(sweeps.absorbing, ".", np.array(list(ARROWS))[first])
         with self.hold_trait_notifications():
             self.operator = "policy"
-            self.policy = ["".join(row) for row in letters]
+            self.policy = write_policy(self.rows, sweeps.mdp.cells, np.where(sweeps.greedy(Q), 1.0, 0.0))
 
     def restart(self) -> None:
         """Back to k = 0 and to the starts that the settings name, forgetting what was carried over."""
         with self.hold_trait_notifications():
             self.k, self.Q0, self.other_Q0 = 0, [], []
 
-    def _draw(self):
-        sweeps, curves = self.sweeps, self.sweeps.curves(max(self.k, 60))
-        fig, (left, right) = plots.row(2, height=3.1)
-        if self.view == "plane":
-            plots.draw_plane(left, sweeps.iterates(self.k), sweeps.limit, sweeps.apply, self.gamma)
-        else:
-            weights = {"policy": sweeps.pi, "soft": soft_policy(self.Q, self.alpha)}.get(self.operator)
-            weights = greedy_policy(self.Q) if weights is None else weights
-            plots.draw_map(left, self.rows, sweeps.mdp.cells, self.V, weights)
-        plots.draw_errors(right, curves, self.k)
-        return fig
+    def _draw_map(self, ax):
+        sweeps = self.sweeps
+        weights = {"policy": sweeps.pi, "soft": soft_policy(self.Q, self.alpha)}.get(self.operator)
+        weights = greedy_policy(self.Q) if weights is None else weights
+        plots.draw_map(ax, self.rows, sweeps.mdp.cells, self.V, weights, self.path if self._is_settled else ())
 
-    def alt(self) -> str:
-        what = {"policy": "T^π", "optimal": "T*", "soft": f"T_α with α = {self.alpha:g}"}[self.operator]
-        if self.view == "plane":
-            first = "The plane of two states with the square around the fixed point and its image"
-        else:
-            first = f"A map of {len(self.rows)} by {len(self.rows[0])} cells with its values and policy"
-        return (
-            f"{first} after {self.k} sweeps of {what}, γ = {self.gamma:g}; beside it, on a logarithmic axis, the "
-            f"error ({self.error:.3g} now) and its bounds against the number of sweeps."
-        )
+    def _words(self):
+        opening, errors = self._sweeping()
+        size = f"{len(self.rows)} by {len(self.rows[0])}"
+        way = f", and its way from the start, {len(self.path) - 1} steps" if self._is_settled else ""
+        return opening, {"map": f"a map of {size} cells with its values and policy{way}", "errors": errors}
 
-    def _curve(self, name):
-        return float(self.sweeps.curves(self.k)[name][-1])
+    @property
+    def _is_settled(self):
+        """In a step without a k to drag: whatever changes is swept anew, and the way from the start is drawn."""
+        return self.step != EXPLORE and "k" not in self.lesson[self.step - 1].controls
 
     def _grid_settings(self):
         return {name: getattr(self, name) for name in GRID_SETTINGS}
 
     def _following(self, before, said):
-        """After a change of the problem the present Q_k becomes Q_0. The plane keeps its V_0 and k."""
+        """After a change of the problem the present Q_k becomes Q_0."""
         following = super()._following(before, said)
-        if self.preset != before["preset"]:
+        if (self.preset, self.step) != (before["preset"], before["step"]):
             return following
         changed = {name for name in GRID_SETTINGS if before[name] != getattr(self, name)}
-        leaving = before["view"] != self.view
         if map_shape(before["rows"]) != map_shape(self.rows):
             return {**following, "k": 0, "Q0": [], "other_Q0": []}
         if "other" in changed:
             following = {"k": 0, "other_Q0": []}
-        if leaving:
-            following |= {"k": 0}
         said_itself = said & {"k", "Q0", "other_Q0"}
-        another = leaving or changed - {"other", "Q0", "other_Q0"}
-        if another and before["view"] == "grid" and before["k"] and not said_itself:
+        another = changed - {"other", "Q0", "other_Q0"}
+        if another and before["k"] and not said_itself and not self._is_settled:
             swept = Sweeps(**{name: before[name] for name in GRID_SETTINGS})
             last = [swept.by_cell(swept.iterates(before["k"], start)[-1]) for start in (0, 1)]
             following = {"k": 0, "Q0": last[0], "other_Q0": last[1], **following}
         return following
 
-    @tr.default("_presets")
-    def _settings_of_presets(self):
-        presets = super()._settings_of_presets()
-        return {**presets, "plane": {**presets["plane"], "problem": TWO_STATES}}
+    def _defaults(self, preset):
+        """The settings that a preset begins with."""
+        if preset == "plane":
+            raise tr.TraitError("the plane of two states is a widget of its own, BellmanPlane()")
+        return super()._defaults(preset)
 
     @tr.validate("Q0", "other_Q0")
     def _numbers_that_fit(self, proposal):
@@ -225,10 +205,9 @@ class ValueIteration(MapWidget):
 
 
 # Presets ----------------------------------------------------------------------------------------------------
-# Each is (title, the settings that are not the defaults).
+# Each is (title, its world, the settings that are not the defaults).
 
 DEFAULTS = {
-    "view": "grid",
     "rows": ["...G", ".#.P", "S..."],
     "cell_rewards": [],
     "slip": 0.2,
@@ -243,9 +222,8 @@ DEFAULTS = {
     "other": "optimistic",
     "Q0": [],
     "other_Q0": [],
-    "V0": [0.0, 0.0],
 }
-GRID_SETTINGS = [name for name in DEFAULTS if name not in ("view", "k", "V0")]
+GRID_SETTINGS = [name for name in DEFAULTS if name != "k"]
 
 
 def _rewards(rows, **at):
@@ -260,23 +238,50 @@ ENDLESS = [".....", ".....", ".....", "....."]
 CLIFF = ["........", "........", "........", "SPPPPPPG"]
 TWO_GOALS = ["#########", "G..S....G", "#########"]
 MAZE = ["S.#.....#.", "..#.###...", ".##.#.#.#.", "....#...#.", "#.###.###.", "......#..G"]
+EMPTY = ["........"] * 5 + ["......G."]
+NEWS = ["G.......", *EMPTY[1:]]
+
+
+def _known(rows):
+    """Q* of a map, by cell, to four decimals; by sweeps, for a solver would have to be imported."""
+    known = Sweeps(rows=rows, slip=DEFAULTS["slip"])
+    return np.round(known.by_cell(known.iterates(100)[-1]), 4).tolist()
+
+
 PRESETS = {
-    "goal-and-pit": ("goal and pit", {"step_reward": -0.04}),
+    "goal-and-pit": (
+        *maps.GOAL_AND_PIT,
+        {"step_reward": -0.04},
+    ),
     "endless": (
-        "endless",
+        *maps.ENDLESS,
         {"rows": ENDLESS, "slip": 0.1, "cell_rewards": _rewards(ENDLESS, r0c4=1, r1c1=-1), "k": 30},
     ),
-    "cliff": ("cliff", {"rows": CLIFF, "slip": 0.0, "gamma": 0.95, "step_reward": -0.1, "pit_reward": -5.0}),
+    "cliff": (
+        "cliff",
+        "The goal pays 1, a pit costs 5 and ends the episode, each step costs 0.1.",
+        {"rows": CLIFF, "slip": 0.0, "gamma": 0.95, "step_reward": -0.1, "pit_reward": -5.0},
+    ),
     "two-goals": (
         "near or far",
+        "A corridor: the near goal pays 1, the far one 3; no step slips, and γ decides.",
         {"rows": TWO_GOALS, "slip": 0.0, "gamma": 0.8, "cell_rewards": _rewards(TWO_GOALS, r1c8=2)},
     ),
-    "maze": ("maze", {"rows": MAZE, "slip": 0.0, "gamma": 0.95, "other": "random"}),
+    "maze": (
+        "maze",
+        "A maze whose goal pays 1; no step slips.",
+        {"rows": MAZE, "slip": 0.0, "gamma": 0.95, "other": "random"},
+    ),
     "two-ways": (
         "two ways",
+        "Two ways of the same length lead round a wall to the goal; each step costs 0.05.",
         {"rows": ["S....", ".###.", "....G"], "slip": 0.0, "operator": "soft", "step_reward": -0.05},
     ),
-    "empty": ("empty", {"rows": ["........"] * 5 + ["......G."]}),
-    "plane": ("plane", {"view": "plane", "gamma": 0.7, "V0": [0.0, 4.0]}),
+    "news": (
+        "a new goal",
+        "An empty room, its values known, and a second goal, of which they know nothing yet.",
+        {"rows": NEWS, "Q0": _known(EMPTY)},
+    ),
+    "empty": ("empty", "An empty room with one goal; one step in five slips aside.", {"rows": EMPTY}),
 }
 ValueIteration.take_presets(PRESETS, DEFAULTS)

@@ -9,16 +9,60 @@ trajectories are enumerated where there are at most 256 of them, and drawn from 
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 import traitlets as tr
 
 from rlbook import plots
 from rlbook.widgets.base import Number, Widget
 from rlbook.widgets.gradient_problems import DOTS, FULL_RETURN, HORIZONS, PRESETS, Problem
+from rlbook.widgets.lesson import Guess, Step
 
 LARGEST_VALUE = 1e9  # of a baseline
+
+LESSON = (
+    Step(
+        "The cloud",
+        "Each dot is the gradient that one episode gives. Drag κ, the weight of past rewards, to 0, and watch the "
+        "cross, their exact mean, and the ellipse.",
+        panels=("cloud",),
+        controls=("kappa",),
+        preset="two-rooms",
+        settings={"kappa": 0.6},
+        more=("batch",),
+    ),
+    Step(
+        "The bowl",
+        "Now β times the baseline V is taken from each return. Guess; then drag the point along its bowl, and watch "
+        "the cloud and its cross.",
+        panels=("bowl", "cloud"),
+        controls=("beta",),
+        preset="two-rooms",
+        settings={"kappa": 0.0},
+        more=("kappa", "baseline", "batch"),
+        guess=Guess(
+            "At which β is the variance lowest?",
+            "V itself, β = 1, is near the best, but the best weighs each state by how much its scores vary.",
+            between=(0.0, 2.0),
+            number="lowest",
+        ),
+    ),
+    Step(
+        "When the past helps",
+        "Here −10 comes first, and +10 makes up for it. Without the past, at κ = 0, the dots lie far apart. Answer; "
+        "then drag κ to and fro yourself.",
+        panels=("cloud",),
+        controls=("kappa",),
+        preset="ten-then-ten",
+        settings={"kappa": 0.0},
+        guess=Guess(
+            "What will the past do to the dots?",
+            "The −10 cancels what is still to come, as the best baseline would: reward-to-go helps often, not always.",
+            answers=("spread them", "leave them", "make them one"),
+            right=2,
+            settings={"kappa": 1.0},
+        ),
+    ),
+)
 
 
 class VarianceReduction(Widget):
@@ -34,7 +78,7 @@ class VarianceReduction(Widget):
     kappa : weight κ of the past, in [0, 1]; 1 is the full return, 0 reward-to-go
     beta : multiple β of the baseline, in [0, 2]
     baseline : b_t(s), T lists of S numbers
-    step, state : the b_t(s) that the bowl shows; step None shows all of them together, as a function of β
+    time, state : the b_t(s) that the bowl shows; time None shows all of them together, as a function of β
     batch : N, how many trajectories each dot of the cloud averages: 1, 2, 4, …, 32
     """
 
@@ -44,19 +88,24 @@ class VarianceReduction(Widget):
     kappa = Number(1.0, 0, 1).tag(sync=True, setting=True)
     beta = Number(0.0, 0, 2).tag(sync=True, setting=True)
     baseline = tr.List(tr.List(tr.Float())).tag(sync=True, setting=True)
-    step = tr.Int(None, allow_none=True).tag(sync=True, setting=True)
+    time = tr.Int(None, allow_none=True).tag(sync=True, setting=True)
     state = tr.Int(0).tag(sync=True, setting=True)
     batch = tr.Enum((1, 2, 4, 8, 16, 32), 1).tag(sync=True, setting=True)
 
-    PRESETS: ClassVar[tuple[str, ...]] = ("two-rooms", "ten-then-ten", "two-arms", "corridor")
+    PRESETS = ("two-rooms", "ten-then-ten", "two-arms", "corridor")
+    PANELS = ("cloud", "bowl", "horizon")
+    lesson = LESSON
 
     def __init__(self, preset=None, *, own=None, **settings):
         """`own` is a `Problem`, shown as the preset named "own"."""
         makers = {name: PRESETS[name] for name in self.PRESETS}
-        self._shown = {"own": ("your MDP", own, FULL_RETURN)} if own is not None else {}
+        self._shown = (
+            {"own": ("your MDP", "Your own MDP, policy and horizon.", own, FULL_RETURN)} if own is not None else {}
+        )
         self._shown |= {name: make() for name, make in makers.items()}
-        preset = next(iter(self._shown)) if preset is None else preset
-        super().__init__(**{**self._defaults(preset), "preset": preset, **settings})
+        if own is not None and preset is None:
+            preset = "own"
+        super().__init__(**self._first(preset, settings))
 
     @classmethod
     def of(cls, mdp, theta, *, horizon, features=None, coordinates=None, **settings) -> VarianceReduction:
@@ -65,7 +114,8 @@ class VarianceReduction(Widget):
         `theta` is (S, A), or (n,) to go with (S, A, n) `features`, and `horizon` the steps T of an episode.
         `coordinates` are the one or two components of the gradient that the plane shows, by default the first ones;
         the variance counts all of them. Every variance is exact and computed before the reader sees it, so the
-        problem must be small: at most 16 parameters, and horizon times states at most 64.
+        problem must be small: at most 16 parameters, and horizon times states at most 64. FrozenLake's 16 states fit
+        with `features` by which they share parameters, and a horizon of 4.
         Raises `ValueError` for a larger one, and for coordinates that are no components of θ.
         """
         own = Problem(mdp, theta, horizon=horizon, features=features, coordinates=coordinates)
@@ -74,24 +124,24 @@ class VarianceReduction(Widget):
     @property
     def problem(self) -> Problem:
         """The `Problem` that the present preset shows."""
-        return self._shown[self.preset][1]
+        return self._shown[self.preset][2]
 
     @property
     def mean(self) -> np.ndarray:
         """E ĝ, (n,): the exact policy gradient, whatever κ, β and b."""
-        return self._moments().estimator(past=self.kappa, beta=self.beta)[0]
+        return self._moments().estimator(kappa=self.kappa, beta=self.beta)[0]
 
     @property
     def covariance(self) -> np.ndarray:
         """Cov ĝ of one trajectory, (n, n)."""
-        return self._moments().estimator(past=self.kappa, beta=self.beta)[1]
+        return self._moments().estimator(kappa=self.kappa, beta=self.beta)[1]
 
     @property
     def variance(self) -> float:
         """Total variance tr Cov ĝ of one trajectory; a batch of N divides it by N."""
-        return self._moments().variance(past=self.kappa, beta=self.beta)
+        return self._moments().variance(kappa=self.kappa, beta=self.beta)
 
-    def _draw(self):
+    def _draw_cloud(self, ax):
         problem, batch = self.problem, self.batch
         b = self.beta * np.array(self.baseline)
         two = len(problem.coordinates) == 2
@@ -103,7 +153,7 @@ class VarianceReduction(Widget):
             half, axes = np.repeat(half, 2), [*axes, "spread out to be seen"]
         shown = list(problem.coordinates)
         mean = np.r_[self.mean[shown], [] if two else [0.0]]
-        full = problem.moments(None).estimator(past=1)[1]
+        full = problem.moments(None).estimator(kappa=1)[1]
         ellipses = [
             (name, colour, _outline(mean, covariance[np.ix_(shown, shown)] / batch))
             for name, colour, covariance in (
@@ -111,17 +161,19 @@ class VarianceReduction(Widget):
                 ("now", plots.INK, self.covariance),
             )
         ]
-        fig, (left, middle, right) = plots.row(3)
-        plots.draw_cloud(left, dots, mean, ellipses, half, axes)
+        plots.draw_cloud(ax, dots, mean, ellipses, half, axes)
 
+    def _draw_bowl(self, ax):
         moments = self._moments()
         x = np.linspace(0, 2, 81)
-        bowl = np.array([moments.variance(past=self.kappa, beta=beta) for beta in x])
-        marks = [(f"β={at}:", at, moments.variance(past=self.kappa, beta=at)) for at in (0, 1)]
-        top = 1.1 * max(*(value for _, _, value in marks), float(np.trace(full)))
-        plots.draw_bowl(middle, x, bowl, marks, (self.beta, self.variance), top, "β (multiple of b)")
+        bowl = np.array([moments.variance(kappa=self.kappa, beta=beta) for beta in x])
+        marks = [(f"β={at}:", at, moments.variance(kappa=self.kappa, beta=at)) for at in (0, 1)]
+        full = np.trace(self.problem.moments(None).estimator(kappa=1)[1])
+        top = 1.1 * max(*(value for _, _, value in marks), float(full))
+        plots.draw_bowl(ax, x, bowl, marks, (self.beta, self.variance), top, "β (multiple of b)")
 
-        totals = problem.horizon_totals
+    def _draw_horizon(self, ax):
+        totals = self.problem.horizon_totals
         curves = [
             (name, colour, np.einsum("i,hij,j->h", u, totals, u).clip(0))
             for name, colour, u in (
@@ -131,20 +183,20 @@ class VarianceReduction(Widget):
                 ("", plots.INK, (self.kappa, 1, -self.beta)),
             )
         ]
-        plots.draw_horizon(right, HORIZONS, curves, (problem.horizon, self.variance))
-        return fig
+        plots.draw_horizon(ax, HORIZONS, curves, (self.problem.horizon, self.variance))
 
-    def alt(self) -> str:
-        return (
-            f"Three panels for κ = {self.kappa:g}, β = {self.beta:g}: the cloud of ĝ around its exact mean, "
-            f"the total variance as a function of β ({self.variance:.3g} now), and against the horizon."
-        )
+    def _words(self):
+        return f"For κ = {self.kappa:g}, β = {self.beta:g}", {
+            "cloud": f"the cloud of ĝ, of total variance {self.variance:.3g}, around its exact mean",
+            "bowl": "the total variance as a function of β",
+            "horizon": "the total variance against the horizon",
+        }
 
     @tr.default("_presets")
     def _tables_of_presets(self):
         return {
-            name: {"title": title, "problem": problem.tables, "settings": settings}
-            for name, (title, problem, settings) in self._shown.items()
+            name: {"title": title, "about": about, "problem": problem.tables, "settings": settings}
+            for name, (title, about, problem, settings) in self._shown.items()
         }
 
     @tr.default("_schema")
@@ -164,7 +216,7 @@ class VarianceReduction(Widget):
             raise tr.TraitError(f"baseline must hold finite numbers, at most {LARGEST_VALUE:g}, got {b!r}")
         return b
 
-    @tr.validate("step", "state")
+    @tr.validate("time", "state")
     def _index_in_range(self, proposal):
         name, value = proposal["trait"].name, proposal["value"]
         count = self.problem.V.shape[name == "state"]
@@ -176,12 +228,12 @@ class VarianceReduction(Widget):
         """The settings that a preset begins with."""
         if preset not in self._shown:
             raise tr.TraitError(f"preset must be one of {', '.join(map(repr, self._shown))}, got {preset!r}")
-        _, problem, settings = self._shown[preset]
+        _, _, problem, settings = self._shown[preset]
         return {**settings, "baseline": problem.V.tolist()}
 
     def __reduce__(self):
         own = self._shown.get("own")
-        return _make, (self._kind, own and own[1], self.settings)
+        return _make, (self._kind, own and own[2], self.settings)
 
     def _moments(self):
         return self.problem.moments(np.array(self.baseline))

@@ -3,6 +3,9 @@
 By their names: where a cell takes a name from another cell, one cell alone binds it, an earlier one, and nobody
 changes what it stands for. Then, by induction over the cells, each of them makes the same of the same whenever it is
 run after all have run. A name that every cell which reads it has bound before is that cell's own, and may recur.
+
+And a reader may begin at any section: what its cells take from elsewhere, the set-up has bound, whose cells stand
+folded before the first section.
 """
 
 import ast
@@ -11,14 +14,18 @@ import dis
 import inspect
 import os
 import re
+from contextlib import contextmanager
+from types import SimpleNamespace
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from book._ext.side_by_side import own_sockets
 from tests.sources import NOTEBOOKS, ROOT
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+SET_UP = "set-up"  # the tag of the cells that have to run before one begins at a section
 TIMED = "measured-times"  # the tag of a cell that prints or draws seconds, which are never the same twice
 CHANGING = set("append extend insert pop popitem remove clear update setdefault add discard sort reverse".split())
 CHANGING |= set("fill put resize shuffle step reset seed".split())
@@ -39,7 +46,7 @@ def names(source):
                 walk(step.argval)
 
     walk(compile(source, "<cell>", "exec"))
-    return read - set(dir(builtins)), bound
+    return read - {*dir(builtins), "display"}, bound  # which every notebook has
 
 
 def root(node):
@@ -87,6 +94,32 @@ def complaints(cells):
     return found
 
 
+def sections(notebook):
+    """A notebook's code cells without the set-up, as {heading: cells}; those before the first heading are under ""."""
+    found = {"": []}
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            found |= {heading: [] for heading in re.findall(r"^## (.+)$", cell.source, re.M)}
+        elif SET_UP not in cell.metadata.get("tags", []):
+            found[list(found)[-1]].append(cell)
+    return found
+
+
+def set_up(notebook):
+    return [cell for cell in notebook.cells if SET_UP in cell.metadata.get("tags", [])]
+
+
+def lacking(notebook):
+    """What keeps a notebook from being begun at any section once its set-up has run."""
+    bound = set().union(*(names(cell.source)[1] for cell in set_up(notebook)))
+    for heading, cells in sections(notebook).items():
+        here = set(bound)
+        for cell in cells:
+            read, binds = names(cell.source)
+            yield from (f"“{heading}” takes {name!r} from another section" for name in sorted(read - here))
+            here |= binds
+
+
 @pytest.mark.parametrize(
     ("cells", "complaint"),
     [
@@ -121,6 +154,42 @@ def test_names_are_shared_so_that_cells_may_be_run_again(path):
     assert not found, f"{path.name}, code cells from 0:\n" + "\n".join(found)
 
 
+def notebook_of(*cells):
+    """A notebook of headings, of set-up cells, which begin with "!", and of others."""
+    made = []
+    for cell in cells:
+        if cell.startswith("##"):
+            made.append(nbformat.v4.new_markdown_cell(cell))
+        else:
+            tags = [SET_UP] if cell.startswith("!") else []
+            made.append(nbformat.v4.new_code_cell(cell.lstrip("!"), metadata={"tags": tags}))
+    return nbformat.v4.new_notebook(cells=made)
+
+
+@pytest.mark.parametrize(
+    ("cells", "complaint"),
+    [
+        (["!x = 1", "## A", "y = x", "print(y)", "## B", "print(x)"], []),
+        (["!x = 1", "## A", "y = x", "## B", "print(y)"], ["“B” takes 'y' from another section"]),
+        (["x = 1", "## A", "print(x)"], ["“A” takes 'x' from another section"]),
+        (["!x = 1", "## A", "y = 1", "## B\n\n## C", "[y for x in [x]]"], ["“C” takes 'y' from another section"]),
+    ],
+)
+def test_the_rule_sees_what_another_section_has_bound(cells, complaint):
+    assert list(lacking(notebook_of(*cells))) == complaint
+
+
+@each_notebook
+def test_any_section_may_be_begun_with_once_the_set_up_has_run(path):
+    notebook = nbformat.read(path, as_version=4)
+    first = next(i for i, cell in enumerate(notebook.cells) if "## " in cell.source[:3])
+    assert set_up(notebook) == set_up(SimpleNamespace(cells=notebook.cells[:first])) != []
+    assert all("hide-input" in cell.metadata.tags for cell in set_up(notebook)), "folded on the page"
+    assert any("begin at any section" in cell.source for cell in notebook.cells[:first])
+    found = list(lacking(notebook))
+    assert not found, f"{path.name}:\n" + "\n".join(found)
+
+
 def said(cell):
     """What a cell printed, returned and drew, without what says nothing: addresses, dates and measured seconds."""
     timed, parts = TIMED in cell.metadata.get("tags", []), []
@@ -134,24 +203,45 @@ def said(cell):
     return "".join(parts)
 
 
+@contextmanager
+def running(notebook):
+    """A kernel in which `run(cell)` runs one of the notebook's cells."""
+    # A core for each notebook, for as many run as there are processes of tests.
+    own = {"PYTHONPATH": str(ROOT), "TQDM_DISABLE": "1", "LOKY_MAX_CPU_COUNT": "1"}
+
+    def run(cell):
+        client.execute_cell(cell, notebook.cells.index(cell))
+        return said(cell)
+
+    where = {"metadata": {"path": str(ROOT / "book")}}
+    with own_sockets() as config:
+        client = NotebookClient(notebook, timeout=None, kernel_name="python3", resources=where, config=config)
+        with client.setup_kernel(env=os.environ | own):
+            yield run
+
+
 @pytest.mark.slow
 @each_notebook
 def test_each_cell_run_again_from_the_last_to_the_first_says_the_same(path):
     notebook = nbformat.read(path, as_version=4)
-    client = NotebookClient(
-        notebook, timeout=None, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}
-    )
-    code = [i for i, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
-    before, unlike = {}, []
-    # A core for each notebook, for as many run as there are processes of tests.
-    own = {"PYTHONPATH": str(ROOT), "TQDM_DISABLE": "1", "LOKY_MAX_CPU_COUNT": "1"}
-    with client.setup_kernel(env=os.environ | own):
-        for i in code:
-            client.execute_cell(notebook.cells[i], i)
-            before[i] = said(notebook.cells[i])
-        for i in reversed(code):
-            client.execute_cell(notebook.cells[i], i)
-            now = said(notebook.cells[i])
-            if now != before[i]:
-                unlike.append(f"cell {i} said\n{before[i][:600]}\nand then\n{now[:600]}")
-    assert not unlike, f"{path.name}:\n" + "\n".join(unlike)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    with running(notebook) as run:
+        before, unlike = [run(cell) for cell in code], []
+        for cell, then in reversed(list(zip(code, before, strict=True))):
+            if (now := run(cell)) != then:
+                unlike.append(f"{cell.source}\nsaid\n{then[:600]}\nand then\n{now[:600]}")
+    assert not unlike, f"{path.name}:\n" + "\n\n".join(unlike)
+
+
+@pytest.mark.slow
+def test_a_chapter_begun_at_a_later_section_says_what_it_says_as_a_whole():
+    path = next(path for path in NOTEBOOKS if path.stem == "04-occupancy")  # the quickest
+    whole, notebook = (nbformat.read(path, as_version=4) for _ in range(2))
+    with running(whole) as run:
+        said_by = {cell.id: run(cell) for cell in whole.cells if cell.cell_type == "code"}
+    headings = list(sections(notebook))
+    later = [cell for heading in headings[len(headings) // 3 :] for cell in sections(notebook)[heading]]
+    assert len(later) > 5
+    with running(notebook) as run:
+        for cell in [*set_up(notebook), *later]:
+            assert run(cell) == said_by[cell.id], cell.source

@@ -1,6 +1,8 @@
 """rlbook.neural.natural_gradients: products with the Fisher matrix, steps within a trust region, training."""
 
+import copy
 import itertools
+import re
 
 import gymnasium as gym
 import numpy as np
@@ -17,6 +19,7 @@ from rlbook.neural import (
     PRODUCTS,
     GaussianPolicy,
     Pendulums,
+    clipped_ascent,
     divergence,
     draw_actions,
     explicit_fisher,
@@ -29,6 +32,7 @@ from rlbook.neural import (
     rollout,
     train_natural,
 )
+from tests.sources import code_cells
 
 KINDS = ("categorical", "Gaussian")
 
@@ -281,6 +285,88 @@ def test_where_no_step_is_good_the_policy_stays():
     model = local_model(policy, observations, actions, 0 * advantages)
     for method in METHODS:
         assert not natural_step(method, model, 0.01).any()
+
+
+# The chapter's own lines -------------------------------------------------------------------------------------
+
+
+def chapters_lines():
+    """What the chapter's cells about TRPO and PPO make, run one after another."""
+    cells = [source for source, _ in code_cells(3)]
+    batch, direction, search, ppo = (
+        next(source for source in cells if line in source)
+        for line in ("uniform = ", "whole = x", "vector_to_parameters", "torch.optim.Adam")
+    )
+    names = {"np": np}
+    exec(batch, names)
+    for name, source in (("trpo", direction + "\n" + search), ("ppo", ppo)):
+        exec(source, names)
+        names[name] = {key: names[key] for key in ("new", "far", "gain", "d", "whole", "cuts", "ratio", "x", "g_hat")}
+    return names
+
+
+@pytest.mark.proves("prop-trust-step")
+def test_the_chapters_lines_of_trpo_take_the_packages_step(capsys):
+    lines = chapters_lines()
+    policy, made = lines["policy"], lines["trpo"]
+    arrays = [lines[name].numpy() for name in ("states", "actions", "A_hat")]
+    model = local_model(policy, arrays[0], arrays[1][:, 0], arrays[2][:, 0])
+    np.testing.assert_allclose(made["g_hat"].detach(), model.gradient, atol=1e-12)
+    taken = trust_region_step(*model, 0.01, damping=0.01, max_steps=10, backtrack=0.8)
+    np.testing.assert_allclose(made["x"].detach(), taken.direction, rtol=1e-5, atol=1e-8)
+    np.testing.assert_allclose(made["d"].detach(), taken.step, rtol=1e-5, atol=1e-8)
+    assert made["cuts"] == taken.backtracks == 0
+    assert made["far"].item() == pytest.approx(taken.divergence, rel=1e-5)
+    assert made["gain"].mean().item() == pytest.approx(taken.improvement, rel=1e-5)
+    moved = torch.nn.utils.parameters_to_vector(made["new"].parameters()).detach().numpy()
+    start = torch.nn.utils.parameters_to_vector(policy.parameters()).detach().numpy()
+    np.testing.assert_allclose(moved - start, taken.step, rtol=1e-5, atol=1e-8)
+    assert "after 0 cuts: KL 0.0096, gain 0.1299" in capsys.readouterr().out
+
+
+@pytest.mark.proves("eq-ppo", "prop-ppo")
+def test_the_chapters_lines_of_ppo_take_the_packages_steps_and_leave_the_clip(capsys):
+    lines = chapters_lines()
+    again = copy.deepcopy(lines["policy"])
+    arrays = [lines[name].numpy() for name in ("states", "actions", "A_hat")]
+    adam = torch.optim.Adam(again.parameters(), lr=0.01, maximize=True)
+    far = clipped_ascent(
+        again,
+        adam,
+        arrays[0],
+        arrays[1][:, 0],
+        arrays[2][:, 0],
+        np.random.default_rng(0),
+        clip=0.2,
+        epochs=40,
+        batch_size=500,
+    )
+    for one, other in zip(again.parameters(), lines["ppo"]["new"].parameters(), strict=True):
+        np.testing.assert_allclose(one.detach(), other.detach(), atol=1e-6)
+    said = re.search(r"ratios (\S+) to (\S+), KL (\S+)", capsys.readouterr().out)
+    low, high, shown = map(float, said.groups())
+    assert low < 0.5
+    assert high > 1.5  # the clip is at 0.8 and 1.2
+    assert 15 < shown / 0.01 < 18  # sixteen times TRPO's δ, and one step before the end
+    outside = abs(lines["ppo"]["ratio"].detach().numpy() - 1) > 0.2
+    assert outside.mean() == pytest.approx(5 / 6, abs=0.02)
+    assert far == pytest.approx(shown, rel=0.1)
+
+
+@pytest.mark.proves("prop-trust-step")
+def test_the_chapters_search_cuts_where_the_whole_step_is_too_far():
+    """The same lines from twice the whole step: they cut it as often as is needed, and no oftener."""
+    cells = [source for source, _ in code_cells(3)]
+    lines = chapters_lines()
+    lines["whole"] = 2 * lines["whole"]
+    exec(next(source for source in cells if "vector_to_parameters" in source), lines)
+    assert 2 <= lines["cuts"] <= 5
+    assert lines["far"] <= 0.01
+    np.testing.assert_allclose(lines["d"].detach(), 0.8 ** lines["cuts"] * lines["whole"].detach(), rtol=1e-12)
+    arrays = [lines[name].numpy() for name in ("states", "actions", "A_hat")]
+    model = local_model(lines["policy"], arrays[0], arrays[1][:, 0], arrays[2][:, 0])
+    before = lines["d"].detach().numpy() / 0.8
+    assert model.divergence(before) > 0.01
 
 
 # Episodes with vectors for actions -----------------------------------------------------------------------

@@ -247,7 +247,7 @@ def test_mean_and_variance_agree_with_the_exact_ones(tabular):
     b, value = time_baseline(mdp, theta)
     moments = exact_moments(mdp, pi, HORIZON, baseline=b)
     expected = {
-        "full": moments.variance(past=1.0),
+        "full": moments.variance(kappa=1.0),
         "to-go": moments.variance(),
         "baseline": moments.variance(beta=1.0),
     }
@@ -445,6 +445,8 @@ def test_transitions_never_join_two_episodes():
         assert len(seen) >= 30
 
 
+@pytest.mark.mends(19)
+@pytest.mark.proves("eq-dqn-loss")
 def test_targets_bootstrap_everywhere_but_after_a_termination():
     """By hand, with a table for a network: the same s', terminated and not, as a truncation leaves it."""
     network = linear(np.array([[0.0, 0.0], [3.0, 7.0]]))
@@ -498,6 +500,7 @@ def best(network, observation, alpha):
     return Q.max() if alpha is None else alpha * torch.log(torch.exp(Q / alpha).sum())
 
 
+@pytest.mark.mends(19)
 @pytest.mark.proves("eq-dqn-loss")
 @pytest.mark.parametrize("alpha", [None, 0.3])
 def test_the_semi_gradient_is_that_of_a_regression_to_fixed_targets(alpha):

@@ -1,4 +1,4 @@
-"""The scripts in examples/, which do what a learner and a practitioner would with the pages' words alone, run."""
+"""The scripts in examples/ run, which do what a learner, practitioner and teacher would with the pages' words alone."""
 
 import os
 import subprocess
@@ -14,6 +14,7 @@ SAID = {
     "exercises.py": ["soft value of staying 12.5002", "needs 557"],
     "inventory.py": ["certain to within", "one more is worth"],
     "machine.py": ["terminal: [False, False, False, True]"],
+    "teacher.py": ["variance of the full return 4.16, of reward-to-go 2.22", "cloud.png", "coordinates.html"],
     "trainers.py": ["in the maze", "on Acrobot", "on MountainCarContinuous"],
 }
 

@@ -41,6 +41,7 @@ from rlbook.neural import (
     track,
     train_q_prop,
 )
+from tests.sources import code_cells
 
 GAMMA = 0.9
 
@@ -211,6 +212,27 @@ def test_the_bias_is_that_of_the_advantage_and_none_at_lambda_one():
     for rule in RULES:
         dropped = weights @ q_prop_gradients(batch, q_prop_terms(rule, batch, GAMMA, discount=False))
         assert np.linalg.norm(dropped - exact) > 0.01
+
+
+@pytest.mark.proves("eq-q-prop")
+def test_the_chapters_own_lines_weigh_a_batch_as_q_prop_gradients_does():
+    """The cell of the algorithm's third line, with a control, episodes and two actions that it has not seen."""
+    (source,) = (source for source, _ in code_cells(5) if "normal.log_prob" in source)
+    rng = np.random.default_rng(0)
+    control = some_control(linear_policy(rng.normal(size=(2, 3)), np.array([0.5, 1.5])), rng, 3)
+    envs = Known(rng.normal(size=(6, 3)), lambda s, a: (s[:, :2] * a).sum(1), lambda s, a: 0.9 * s, steps=4, m=2)
+    batch = control.play(envs, rng)
+    played = batch.episodes
+    assert played.alive.shape == (6, 4)
+    advantages = gae(played, batch.values, batch.last_values, GAMMA, 0.8)
+    columns = played.observations, played.actions, batch.share, advantages, played.alive * GAMMA ** np.arange(4)
+    names = {"torch": torch, "frozen": control, "columns": [torch.as_tensor(x) for x in columns]}
+    exec(source, names)
+    got = torch.cat([g.ravel() for g in names["g_hat"]]).numpy()
+    wanted = q_prop_gradients(batch, q_prop_terms("adaptive", batch, GAMMA, lam=0.8)).mean(axis=0)
+    np.testing.assert_allclose(got, wanted, rtol=1e-10, atol=1e-12)
+    plain = q_prop_gradients(batch, q_prop_terms("none", batch, GAMMA, lam=0.8)).mean(axis=0)
+    assert abs(got - plain).max() > 0.1 * abs(got).max(), "the control matters here"
 
 
 @pytest.mark.proves("thm-q-prop")

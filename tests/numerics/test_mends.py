@@ -26,6 +26,7 @@ from rlbook import (
     gridworld,
     natural_gradient,
     occupancy,
+    optimality_operator,
     softmax_policy,
     value_iteration,
 )
@@ -112,7 +113,7 @@ def score_sum(tau, psi):
 def test_mend_1_the_return_is_no_cost_and_only_the_score_has_to_be_known():
     mdp = forked()
     P, r, gamma, rho0 = mdp
-    g = oracles.mean(lambda tau: oracles.g_hat(tau, PSI, gamma, past=1.0), mdp, PI, 3).reshape(THETA.shape)
+    g = oracles.mean(lambda tau: oracles.g_hat(tau, PSI, gamma, kappa=1.0), mdp, PI, 3).reshape(THETA.shape)
 
     def eta(theta):
         return oracles.expected_return(*mdp, oracles.softmax(theta), 3)
@@ -283,9 +284,9 @@ def test_mend_6_dropping_the_discount_changes_the_direction(gamma, c, p):
     theta = np.array([np.log(p / (1 - p))])
     slope = oracles.return_gradient(arrays, theta, 2, features)
     assert abs(slope[0] - kept) < 1e-9
-    for past in (0.0, 1.0):
-        right = exact_moments(mdp, pi, 2, features=features).estimator(past=past)[0]
-        wrong = exact_moments(mdp, pi, 2, features=features, discount=False).estimator(past=past)[0]
+    for kappa in (0.0, 1.0):
+        right = exact_moments(mdp, pi, 2, features=features).estimator(kappa=kappa)[0]
+        wrong = exact_moments(mdp, pi, 2, features=features, discount=False).estimator(kappa=kappa)[0]
         np.testing.assert_allclose([right[0], wrong[0]], [kept, dropped], atol=1e-14)
     psi = oracles.scores(pi, features)
     enumerated = oracles.mean(lambda tau: oracles.g_hat(tau, psi, gamma, discount=False), arrays, pi, 2)
@@ -296,13 +297,18 @@ def test_mend_6_dropping_the_discount_changes_the_direction(gamma, c, p):
 
 @pytest.mark.mends(6)
 def test_mend_6_without_a_discount_the_return_has_no_limit():
-    # Reward +1 in two steps of four and −1 in the others: partial sums of the undiscounted return oscillate
-    # for ever, and those of the discounted one converge.
-    rewards = np.tile([1.0, 1.0, -1.0, -1.0], 100)
-    tail = np.cumsum(rewards)[-8:]
-    assert tail.max() - tail.min() == 2
-    discounted = np.cumsum(0.9 ** np.arange(400) * rewards)[-8:]
-    assert discounted.max() - discounted.min() < 1e-15 * 400
+    """Four states in a ring, which pay +1, +1, −1, −1: the mean return of T steps goes round with them for ever."""
+    P = np.zeros((4, 2, 4))
+    P[np.arange(4), :, (np.arange(4) + 1) % 4] = 1
+    r = np.repeat([[1.0], [1.0], [-1.0], [-1.0]], 2, axis=1)
+    surely = np.eye(2)[[0, 0, 0, 0]]
+
+    def eta(gamma, steps):
+        return oracles.expected_return(P, r, gamma, np.eye(4)[0], surely, steps)
+
+    assert [eta(1.0, T) for T in (1, 2, 3, 4, 401, 402, 403, 404)] == [1, 2, 1, 0, 1, 2, 1, 0]
+    limit = expected_return(TabularMDP(P, r, 0.9, np.eye(4)[0]), surely)
+    assert [eta(0.9, T) for T in (401, 402, 403, 404)] == pytest.approx([limit] * 4, abs=1e-14)
 
 
 # 7 · what independence is used ------------------------------------------------------------------------------
@@ -395,8 +401,8 @@ def test_mend_9_reward_to_go_can_raise_the_variance_from_nothing(p, gamma):
     mdp, pi, features = TabularMDP(*arrays), policy(p, 3), shared_logit(3)
     psi = oracles.scores(pi, features)
     moments = exact_moments(mdp, pi, 2, features=features)
-    assert abs(moments.variance(past=1.0)) < 1e-11
-    assert abs(moments.variance(past=0.0) - 100 * p * (1 - p)) < 1e-11
+    assert abs(moments.variance(kappa=1.0)) < 1e-11
+    assert abs(moments.variance(kappa=0.0) - 100 * p * (1 - p)) < 1e-11
 
     def repaired(tau):  # reward-to-go, with the baseline b_t(H_t) = −Σ_{k<t} γᵏ r_k / γᵗ
         total = np.zeros(1)
@@ -444,7 +450,7 @@ def test_mend_10_the_same_in_samples():
     """The shrinking by 1 − 1/N in sampled batches of 2, by the public functions, to four standard errors."""
     mdp, T, batches = TabularMDP(*forked()), 3, 60_000
     batch = sample_trajectories(mdp, PI, 2 * batches, T, np.random.default_rng(0))
-    full = per_trajectory_gradients(batch, PI, mdp.gamma, past=1.0).reshape(batches, 2, 4)
+    full = per_trajectory_gradients(batch, PI, mdp.gamma, kappa=1.0).reshape(batches, 2, 4)
     R = (batch.rewards * mdp.gamma ** np.arange(T)).sum(axis=1).reshape(batches, 2)
     scores = PSI[batch.states, batch.actions].sum(axis=1).reshape(batches, 2, 4)
     estimates = (full - R.mean(axis=1)[:, None, None] * scores).mean(axis=1)
@@ -561,7 +567,39 @@ def test_the_policies_of_this_file_are_rlbooks():
 
 # Chapter 2 · values as fixed points --------------------------------------------------------------------------
 
+# 13 · the next state is random -------------------------------------------------------------------------------
+
+
+@pytest.mark.mends(13)
+@pytest.mark.proves("def-operators", "def-optimality")
+def test_mend_13_without_the_expectation_the_right_side_is_random():
+    mdp, Q = TabularMDP(*forked()), np.array([[1.0, 4.0], [-2.0, 0.0]])
+    operators = [(optimality_operator(mdp, Q), Q.max(axis=1)), (bellman_operator(mdp, PI, Q), (PI * Q).sum(axis=1))]
+    for applied, ahead in operators:
+        written = mdp.r[:, :, None] + mdp.gamma * ahead  # one number for each s' that may come
+        assert (np.ptp(written, axis=2) > 1).all()
+        for s, a in itertools.product(range(2), repeat=2):
+            certain = mdp.P[s, a].max() == 1
+            assert np.isclose(written[s, a], applied[s, a]).any() == certain
+        np.testing.assert_allclose((mdp.P * written).sum(axis=2), applied, rtol=1e-14)
+
+
 # 14 · what a fixed point needs -------------------------------------------------------------------------------
+
+
+@pytest.mark.mends(14)
+@pytest.mark.proves("def-operators", "thm-evaluation")
+def test_mend_14_values_are_returns_and_operators_keep_tables_bounded():
+    mdp = TabularMDP(*forked())
+    returns_of_pi = oracles.power_series(*forked(), PI)[0]  # Σ γᵗ E r_t, term by term
+    np.testing.assert_allclose(evaluate_policy(mdp, PI).V, returns_of_pi, atol=1e-9)
+    for Q in (np.zeros((2, 2)), np.array([[1e6, -1e6], [3.0, 0.0]])):
+        for applied in (bellman_operator(mdp, PI, Q), optimality_operator(mdp, Q)):
+            assert abs(applied).max() <= abs(mdp.r).max() + mdp.gamma * abs(Q).max()
+    with pytest.raises(ValueError, match="gamma"):  # where there is no contraction there is no such MDP either
+        mdp.replace(gamma=1.0)
+    with pytest.raises(ValueError, match="Q"):
+        optimality_operator(mdp, [[np.inf, 0.0], [0.0, 0.0]])
 
 
 @pytest.mark.mends(14)
@@ -710,8 +748,12 @@ def test_mend_21_descent_goes_against_the_gradient_and_taylor_leaves_a_remainder
         assert g @ d < -0.99 * np.linalg.norm(g) * np.linalg.norm(d)  # the best step goes against g
         # max(η(θ) − η(θ+d)) is not max(−g·d) = √ε‖g‖: the "=" hides a remainder …
         best = steepest_descent(np.eye(2), g, epsilon)
-        remainders.append((objective(x) - objective(x + best.d) + best.value) / np.sqrt(epsilon))
-        assert abs(objective(x) - objective(x + best.d) - np.linalg.norm(g) * np.sqrt(epsilon)) > 1e-2 * epsilon
+        angle = np.linspace(0, 2 * np.pi, 200_001)
+        circle = np.sqrt(epsilon) * np.array([np.cos(angle), np.sin(angle)])
+        true = (objective(x) - objective(x[:, None] + circle)).max()  # at the best step of the objective itself
+        assert true >= most
+        remainders.append((true + best.value) / np.sqrt(epsilon))
+        assert abs(true - np.linalg.norm(g) * np.sqrt(epsilon)) > 1e-2 * epsilon
         # … nor is max(−g·d) the min of g·d: it is minus that, at the same d.
         model = -(ball(np.eye(2), epsilon) @ g)
         assert most > 0 > best.value
@@ -945,9 +987,11 @@ def test_mend_26_step_2_of_the_recipe_is_biased():
 @pytest.mark.mends(27)
 @pytest.mark.proves("prop-cost", "thm-cg")
 def test_mend_27_a_fisher_vector_product_needs_no_fisher_matrix():
-    """Multiplications counted: CG k·2Nn, forming F̂ Nn²; as n doubles the first doubles and the second is fourfold.
+    """O(n²) was said to be the time of computing F⁻¹. It is the room that F takes; elimination takes n³/3.
 
-    O(n²) was said to be the time of computing F⁻¹. It is the room that F takes; elimination takes n³/3.
+    As n doubles, the multiplications of CG double, k·2Nn of them, the room of F̂ is fourfold, and the multiplications
+    of elimination are eightfold. That CG's products form no F̂, and how many multiplications that would take, stands in
+    test_natural_gradient.py.
     """
     N, k = 20, 5
 
@@ -1005,6 +1049,10 @@ def test_mend_28_trpo_has_a_length_and_a_line_search_besides_the_direction():
     assert result.divergence <= delta
     assert result.improvement > 0
     np.testing.assert_allclose(result.step.reshape(theta.shape), scale * 0.5**result.backtracks * natural, rtol=1e-6)
+    # … nor is a divergence below δ enough: the search asks whether the surrogate has gained, too.
+    worse = trust_region_step([1.0], lambda v: v, lambda d: d[0] - 3 * d[0] ** 2, lambda d: 0.0, 0.5)
+    assert (worse.accepted, worse.backtracks) == (True, 2)
+    assert worse.improvement > 0 > 1.0 - 3 * 1.0**2  # which the whole step, d = 1, would have
     # … and no fixed α does for both policies: the α that goes with δ here is far from that at another θ.
     elsewhere = np.zeros((2, 2))
     other = exact_gradient(mdp, elsewhere), natural_gradient(mdp, elsewhere)
@@ -1078,12 +1126,17 @@ def test_mend_31_the_policys_probability_is_counted_once():
     tail = gamma**horizon / (1 - gamma) * abs(mdp[1]).max()
     truth = oracles.expected_return(*mdp, PI, horizon)
     assert abs((rho * mdp[1]).sum() - truth) <= tail
+    assert abs(expected_return(TabularMDP(*mdp), PI) - truth) <= tail
     wrong = oracles.mean(stray, mdp, PI, horizon)
     assert abs((rho * PI * mdp[1]).sum() - wrong) <= tail  # π stands in it twice
     assert abs(wrong - truth) > 10 * tail
-    # and it is no average over the steps: that would be (1−γ)η
-    average = (1 - gamma) * (rho * mdp[1]).sum()
+    # (1−γ) times it is an average of the rewards, but with weights; the plain one, of a long run, is another still
+    weighted = (1 - gamma) * (rho * mdp[1]).sum()
+    there = np.linalg.matrix_power(np.einsum("sa,sax->sx", PI, mdp[0]), 1000)[0]
+    average = there @ (PI * mdp[1]).sum(axis=1)
+    assert abs(weighted - truth) > 10 * tail
     assert abs(average - truth) > 10 * tail
+    assert abs(average - weighted) > 0.01
 
 
 @pytest.mark.mends(31)

@@ -192,8 +192,8 @@ def test_the_variance_with_a_baseline_does_not_know_what_all_rewards_share(data,
     rounding = 1e-14 * a**2 + 1e-15 * abs(c) * T * a * 100  # b as given is off by its last digit
     close(two.variance(beta=1), a**2 * one.variance(beta=1), rounding)
     close(two.estimator(beta=1)[1], a**2 * one.estimator(beta=1)[1], rounding)
-    for past, beta in ((0, 0), (1, 0), (0, 1), (1, 1), (0.3, 1.7)):
-        assert two.variance(past=past, beta=beta) >= 0
+    for kappa, beta in ((0, 0), (1, 0), (0, 1), (1, 1), (0.3, 1.7)):
+        assert two.variance(kappa=kappa, beta=beta) >= 0
 
 
 @pytest.mark.parametrize("c", [0.0, 1e7, 1e8, 1e9, 1e12])

@@ -1,6 +1,7 @@
 """Chapter 3's numerics and its statements, held to enumeration, finite differences, quadrature and scipy's solvers."""
 
 import tracemalloc
+from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
@@ -23,6 +24,7 @@ from rlbook import (
     occupancy,
     softmax_policy,
 )
+from rlbook.bellman import soft_value
 from rlbook.natural_gradients import (
     compatible_weights,
     estimate_fisher,
@@ -175,6 +177,26 @@ def test_the_steepest_step_is_the_constrained_minimum(case, epsilon, seed):
     assert abs(g @ found.x * unit - value) < 1e-4 * scale
 
 
+@pytest.mark.proves("prop-sup-norm", "thm-steepest")
+def test_each_minimum_is_minus_the_dual_norm_of_the_gradient():
+    """max over ‖v‖ ≤ 1 of g·v, walked round a circle, an ellipse and a square: ‖g‖, ‖g‖ in G⁻¹, Σ|g_i|."""
+    G, g = np.array([[2.0, 1.0], [1.0, 3.0]]), np.array([1.0, -2.0])
+    angle = np.linspace(0, 2 * np.pi, 100_001)
+    circle = np.array([np.cos(angle), np.sin(angle)])
+    ring = np.linalg.solve(np.linalg.cholesky(G).T, circle)
+    square = circle / abs(circle).max(axis=0)
+    duals = np.linalg.norm(g), np.sqrt(g @ np.linalg.inv(G) @ g), abs(g).sum()
+    for ball, dual, minimum in zip(
+        (circle, ring, square),
+        duals,
+        (steepest_descent(np.eye(2), g, 1.0).value, steepest_descent(G, g, 1.0).value, -3.0),
+        strict=True,
+    ):
+        assert (g @ ball).max() == pytest.approx(dual, rel=1e-8)
+        assert minimum == pytest.approx(-dual)
+    assert len({round(dual, 3) for dual in duals}) == 3
+
+
 @pytest.mark.proves("prop-sup-norm")
 @given(arrays(4).filter(np.any), st.sampled_from([0.5, 2.0]))
 def test_in_the_maximum_norm_the_steepest_step_is_made_of_signs(g, epsilon):
@@ -185,6 +207,18 @@ def test_in_the_maximum_norm_the_steepest_step_is_made_of_signs(g, epsilon):
 
 
 # Fisher information and KL ----------------------------------------------------------------------------------
+
+
+@pytest.mark.proves("thm-steepest")
+@given(metrics(), st.sampled_from([1e-4, 1.0, 50.0]))
+def test_steepest_descent_is_plain_descent_in_stretched_coordinates(case, epsilon):
+    """θ̃ = Rθ with RR = G: a step of length √ε against the gradient there, R⁻¹g, brought back."""
+    G, g = case
+    values, vectors = np.linalg.eigh(G)
+    stretch = vectors * np.sqrt(values) @ vectors.T
+    slope = np.linalg.solve(stretch, g)
+    step = np.linalg.solve(stretch, -np.sqrt(epsilon) * slope / np.linalg.norm(slope))
+    close(steepest_descent(G, g, epsilon).d, step, 1e-7)
 
 
 @pytest.mark.proves("def-fisher")
@@ -276,6 +310,78 @@ def test_kl_is_its_sum_and_counts_only_where_the_policy_goes(case):
     mean = sum((1 - mdp.gamma) * w * x for w, x in zip(rho_s, wanted, strict=True) if w)
     got = mean_kl(mdp, pi, new)
     assert (np.isinf(got) and np.isinf(mean)) or abs(got - mean) < 1e-11 * (1 + mean)
+
+
+@pytest.mark.proves("thm-fisher-kl")
+@pytest.mark.parametrize(
+    ("f", "bend"),
+    [
+        (lambda x: x * np.log(x), 1.0),
+        (lambda x: -np.log(x), 1.0),
+        (lambda x: (x - 1) ** 2, 2.0),
+        (lambda x: (np.sqrt(x) - 1) ** 2, 0.5),
+    ],
+)
+def test_every_divergence_of_ratios_has_the_fisher_matrix_for_its_curvature(f, bend):
+    """Σ p f(q/p): KL both ways, χ², Hellinger's; the Hessian is f''(1)·F."""
+    theta = np.random.default_rng(6).normal(size=4)
+    p = oracles.softmax(theta[None])[0]
+    curvature = oracles.hessian(lambda x: p @ f(oracles.softmax(x[None])[0] / p), theta)
+    close(curvature, bend * (np.diag(p) - np.outer(p, p)), 1e-5)
+
+
+@pytest.mark.proves("thm-fisher-kl")
+def test_in_a_table_the_remainder_of_kl_is_twice_as_large_one_way():
+    """½, 1/6 and 1/3 of the log-normaliser's derivatives: KL(θ‖θ+hd) and back leave c·h³ and 2c·h³."""
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        theta, way, h = rng.normal(size=4), rng.normal(size=4), 1e-3
+        p, q = oracles.softmax(theta[None])[0], oracles.softmax(theta[None] + h * way)[0]
+        half = (p @ way**2 - (p @ way) ** 2) / 2
+        there, back = (np.longdouble(x) / h**3 - half / h for x in (exact_kl(p, q), exact_kl(q, p)))
+        if abs(there) > 0.01:
+            assert back / there == pytest.approx(2, rel=0.05)
+
+
+def exact_kl(p, q):
+    """KL of two distributions close to each other, without the loss of digits of a sum of logarithms."""
+    x = (p - q) / q
+    return (q * ((1 + x) * np.log1p(x) - x)).sum()
+
+
+@pytest.mark.proves("def-fisher")
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 0.9])
+def test_the_fisher_matrix_of_whole_episodes_is_that_of_the_policy_over_one_less_gamma(gamma):
+    """{ex-trajectory}: episodes that end with probability 1 − γ after each step, all of them enumerated.
+
+    States 0 to 3 in two layers, and a last one that is terminal: no episode has more than two scores.
+    """
+    rng = np.random.default_rng(3)
+    P = np.zeros((5, 2, 5))
+    P[:2, :, 2:4] = rng.dirichlet(np.ones(2), size=(2, 2))
+    P[2:, :, 4] = 1
+    terminal = np.arange(5) == 4
+    rho0 = np.array([0.3, 0.3, 0.2, 0.2, 0.0])
+    mdp = TabularMDP(P, np.zeros((5, 2)), gamma, rho0, terminal=terminal)
+    theta = rng.normal(size=(5, 2))
+    pi = oracles.softmax(theta)
+    psi = oracles.scores(pi)
+    F, total = np.zeros((10, 10)), 0.0
+    for s in range(4):
+        for a in range(2):
+            chance, score = rho0[s] * pi[s, a], psi[s, a]
+            ends = 1 - gamma if s < 2 else 1.0  # after the second layer nothing is chosen any more
+            F += chance * ends * np.outer(score, score)
+            total += chance * ends
+            if s < 2:
+                for then in (2, 3):
+                    for b in range(2):
+                        p = chance * gamma * P[s, a, then] * pi[then, b]
+                        both = score + psi[then, b]
+                        F += p * np.outer(both, both)
+                        total += p
+    assert total == pytest.approx(1)
+    close(F, fisher(mdp, theta) / (1 - gamma), 1e-12)
 
 
 @pytest.mark.proves("prop-fisher-softmax")
@@ -444,6 +550,104 @@ def test_the_tabular_natural_gradient_outlives_a_nearly_deterministic_policy():
     theta[:, 0] = 400.0
     A = oracles.advantage(plain(mdp), oracles.softmax(theta))
     close(natural_gradient(mdp, theta), (A - A.mean(axis=1, keepdims=True)) / (1 - mdp.gamma), 1e-9)
+
+
+@pytest.mark.proves("prop-singular")
+@pytest.mark.parametrize("seed", SEEDS)
+def test_with_a_singular_ruler_the_best_steps_differ_by_what_it_does_not_see(seed):
+    """F of rank two in four dimensions: walk round the boundary: no step is better, and only those as good."""
+    rng, epsilon = np.random.default_rng(seed), 0.3
+    M = rng.normal(size=(4, 2))
+    F, g = M @ M.T, M @ rng.normal(size=2)
+    null = np.linalg.svd(M.T)[2][2:]
+    root = g @ np.linalg.pinv(F, rcond=1e-10) @ g
+    best = np.sqrt(epsilon / root) * np.linalg.pinv(F, rcond=1e-10) @ g
+    for _ in range(10):
+        d = best + rng.normal(size=2) @ null
+        assert d @ F @ d == pytest.approx(epsilon)
+        assert g @ d == pytest.approx(np.sqrt(epsilon * root))
+    angle = np.linspace(0, 2 * np.pi, 20_001)
+    # dᵀFd = ‖Mᵀd‖², so the boundary is where Mᵀd runs round a circle, whatever is added from the null space
+    edge = np.sqrt(epsilon) * np.linalg.pinv(M.T) @ np.array([np.cos(angle), np.sin(angle)])
+    edge = edge.T + rng.normal(size=(len(angle), 2)) @ null
+    close(np.einsum("ni,ij,nj->n", edge, F, edge), np.full(len(angle), epsilon), 1e-9)
+    gain = edge @ g
+    assert gain.max() <= np.sqrt(epsilon * root) * (1 + 1e-12)
+    assert gain.max() == pytest.approx(np.sqrt(epsilon * root), rel=1e-6)
+    seen = edge - edge @ null.T @ null - best  # what is left of the difference without the null space
+    assert np.linalg.norm(seen[gain.argmax()]) < 1e-3 * np.linalg.norm(best)
+    far = np.linalg.norm(seen, axis=1) > 0.01 * np.linalg.norm(best)
+    assert (gain[far] < np.sqrt(epsilon * root) * (1 - 1e-6)).all()
+
+
+@pytest.mark.proves("prop-singular", "thm-compatible")
+@settings(max_examples=20)
+@given(softmax_cases(), st.data())
+def test_what_the_fisher_matrix_does_not_see_changes_no_policy_and_the_gradient_is_in_its_range(case, data):
+    mdp, theta, features = case
+    pi = oracles.softmax(theta, features)
+    F = oracles.fisher(plain(mdp), theta, features)
+    values, vectors = np.linalg.eigh(F)
+    unseen = vectors[:, values < 1e-12 * max(1.0, values[-1])]
+    visited = oracles.power_series(*plain(mdp), pi)[1] > 1e-9
+    slope = oracles.scores(pi, features)[visited] @ unseen
+    assert abs(np.sqrt(pi[visited])[..., None] * slope).max(initial=0) < 1e-3
+    g = exact_gradient(mdp, theta, features=features).ravel()
+    assert abs(g @ unseen).max(initial=0) < 1e-6 * (1 + abs(g).max())
+
+
+@pytest.mark.proves("def-natural-gradient", "prop-natural-softmax")
+def test_weights_of_states_cancel_in_a_table_if_both_factors_have_them_and_not_else():
+    """γᵗ left out of ĝ and F̂ alike, {ex-weights}: F_ν†g_ν is one vector for every ν, in a table; not with features."""
+    mdp, rng = an_mdp(4), np.random.default_rng(4)
+    theta = rng.normal(size=mdp.r.shape)
+    pi = oracles.softmax(theta)
+    A, rho = oracles.advantage(plain(mdp), pi), oracles.power_series(*plain(mdp), pi)[1]
+    undiscounted = np.linalg.matrix_power(np.einsum("sa,sat->st", pi, mdp.P.reshape(4, 3, 4)), 200)[0]
+
+    def direction(psi, in_F, in_g):
+        F = np.einsum("s,sa,sai,saj->ij", in_F, pi, psi, psi)
+        return np.linalg.pinv(F, rcond=1e-10) @ np.einsum("s,sa,sai,sa->i", in_g, pi, psi, A)
+
+    table, wanted = oracles.scores(pi), (A - A.mean(axis=1, keepdims=True)).ravel()
+    for nu in (rho, undiscounted):
+        close(direction(table, nu, nu), wanted, 1e-9)
+    mixed = direction(table, rho / rho.sum(), undiscounted)
+    assert np.linalg.norm(mixed - wanted) > 0.01 * np.linalg.norm(wanted)
+    features = rng.normal(size=(4, 3, 2))
+    psi = features - np.einsum("sa,sai->si", pi, features)[:, None]
+    one, other = (direction(psi, nu, nu) for nu in (rho, undiscounted))
+    assert np.linalg.norm(one / np.linalg.norm(one) - other / np.linalg.norm(other)) > 0.01
+
+
+@pytest.mark.proves("def-fisher")
+@settings(max_examples=20)
+@given(tabular_mdps(), st.data())
+def test_averaging_over_actions_keeps_the_mean_of_the_fisher_estimate_and_takes_noise_away(mdp, data):
+    """One sample of vᵀF̂v: (v·ψ(s,a))², or its mean over a at the sampled s."""
+    theta = data.draw(thetas(mdp))
+    pi = oracles.softmax(theta)
+    weight = (1 - mdp.gamma) * oracles.power_series(*plain(mdp), pi)[1]
+    weight = weight / weight.sum()
+    v = data.draw(arrays(theta.size))
+    sampled = (oracles.scores(pi) @ v) ** 2
+    averaged = (pi * sampled).sum(axis=1)
+    mean = weight @ averaged
+    assert (weight[:, None] * pi * sampled).sum() == pytest.approx(mean)
+    assert mean == pytest.approx(v @ oracles.fisher(plain(mdp), theta) @ v, rel=1e-9, abs=1e-9)
+    noise = (weight[:, None] * pi * (sampled - mean) ** 2).sum()
+    assert weight @ (averaged - mean) ** 2 <= noise * (1 + 1e-12) + 1e-12
+
+
+@pytest.mark.proves("prop-inverse-bias")
+@given(metrics(), st.data())
+def test_the_tangents_of_an_inverse_lie_below_it(case, data):
+    """vᵀX⁻¹v − (2u·v − uᵀXu) = ‖u − X⁻¹v‖²_X: the squares of the proof."""
+    X, v = case
+    u = data.draw(arrays(len(v)))
+    off = u - np.linalg.solve(X, v)
+    scale = 1 + v @ np.linalg.solve(X, v) + u @ X @ u
+    assert abs(v @ np.linalg.solve(X, v) - (2 * u @ v - u @ X @ u) - off @ X @ off) <= 1e-8 * scale
 
 
 @pytest.mark.proves("prop-inverse-bias")
@@ -844,6 +1048,37 @@ def test_the_mirror_step_is_the_best_trade_of_advantage_for_kl(mdp, data):
     close((log_Z - worth(other))[finite], kl(other, best)[finite], 1e-11)
 
 
+@pytest.mark.proves("thm-mirror")
+@settings(max_examples=20)
+@given(tabular_mdps(discounts=GENTLE), st.data())
+def test_the_natural_step_maximises_the_surrogate_less_the_mean_divergence(mdp, data):
+    """L_π(π') − (1/α)E_ρ̄ KL(π'‖π), with the divergence the other way round than TRPO's."""
+    theta, alpha = data.draw(thetas(mdp)), data.draw(st.sampled_from([0.05, 0.5]))
+    pi = oracles.softmax(theta)
+    rho = oracles.power_series(*plain(mdp), pi)[1]
+    A = oracles.advantage(plain(mdp), pi)
+
+    def worth(new):
+        return rho @ (new * A).sum(axis=1) - (1 - mdp.gamma) * rho @ kl(new, pi) / alpha
+
+    best = softmax_policy(theta + alpha * natural_gradient(mdp, theta))
+    scale = 1 + abs(worth(best))
+    for weight in (1.0, 0.1, 0.01):
+        other = (1 - weight) * best + weight * oracles.softmax(data.draw(thetas(mdp)))
+        assert worth(other) <= worth(best) + 1e-9 * scale
+        # by the ρ̄-mean of KL(π'‖π⁺)/α
+        close(worth(best) - worth(other), (1 - mdp.gamma) * rho @ kl(other, best) / alpha, 1e-7 * scale)
+
+
+@pytest.mark.proves("thm-mirror")
+def test_the_maximum_of_the_mirror_step_is_a_soft_maximum():
+    """(1/β) log Z = lse_{1/β}(A + (1/β) log π), chapter 2's."""
+    rng, beta = np.random.default_rng(5), 1.7
+    pi, A = rng.dirichlet(np.ones(3), size=4), rng.normal(size=(4, 3))
+    log_Z = np.log((pi * np.exp(beta * A)).sum(axis=1))
+    close(soft_value(A + np.log(pi) / beta, 1 / beta), log_Z / beta, 1e-12)
+
+
 def test_an_action_that_is_never_taken_stays_so_were_its_advantage_ever_so_large():
     close(mirror_step([[0.0, 0.5, 0.5]], [[2000.0, 0.0, 0.0]], 1.0), [[0.0, 0.5, 0.5]], 1e-15)
 
@@ -967,6 +1202,50 @@ def test_cg_needs_as_many_steps_as_there_are_distinct_eigenvalues(values, dampin
         assert one_less.residual > 1e-3
     # only those count that b has a part in
     assert conjugate_gradient(lambda v: F @ v, Q[:, :5].sum(axis=1)).steps == 1
+
+
+@pytest.mark.proves("thm-cg")
+def test_conjugate_gradients_by_hand():
+    """The chapter's example, in fractions; straight downhill each step leaves half of the error."""
+    F, b = np.diag([1, 3]), np.array([Fraction(3), Fraction(3)])
+    x, u, p = 0 * b, b, b
+    lengths, turns, points = [], [], []
+    for _ in range(2):
+        lengths.append(u @ u / (p @ F @ p))
+        x, left = x + lengths[-1] * p, u - lengths[-1] * F @ p
+        turns.append(left @ left / (u @ u))
+        points.append((x.tolist(), left.tolist()))
+        p, u = left + turns[-1] * p, left
+        if len(points) == 1:
+            assert p.tolist() == [Fraction(9, 4), Fraction(-3, 4)]
+    assert lengths == [Fraction(18, 36), Fraction(2, 3)]
+    assert turns[0] == Fraction(1, 4)
+    assert points == [([1.5, 1.5], [1.5, -1.5]), ([3, 1], [0, 0])]
+    close(conjugate_gradient(lambda v: F @ v, [3.0, 3.0]).x, np.array([3.0, 1.0]), 1e-12)
+    x = 0 * b
+    for k in range(1, 9):
+        u = b - F @ x
+        x = x + u @ u / (u @ F @ u) * u
+        error = x - np.array([3, 1])
+        assert error @ F @ error == Fraction(12, 4**k)  # ‖x − x*‖²_F, from 12
+
+
+@pytest.mark.proves("prop-cg-rate")
+@pytest.mark.parametrize("k", [1, 2, 5, 12])
+@pytest.mark.parametrize("kappa", [1.5, 10.0, 1000.0])
+def test_chebyshevs_polynomial_is_as_small_as_the_rate_says(kappa, k):
+    """{ex-chebyshev}: f(0) = 1, degree k, and |f| ≤ 2((√κ−1)/(√κ+1))ᵏ on [λ₁, λ_m]."""
+    low, high = 0.7, 0.7 * kappa
+    C = np.polynomial.chebyshev.Chebyshev.basis(k)
+    within = np.linspace(low, high, 2001)
+    scaled = (high + low - 2 * within) / (high - low)
+    at_zero = C((high + low) / (high - low))
+    most = abs(C(scaled) / at_zero).max()
+    bound = 2 * ((kappa**0.5 - 1) / (kappa**0.5 + 1)) ** k
+    assert 0.49 * bound <= most <= bound * (1 + 1e-9)
+    t = np.arccosh((kappa + 1) / (kappa - 1))
+    assert np.exp(t) == pytest.approx((kappa**0.5 + 1) / (kappa**0.5 - 1))
+    assert at_zero == pytest.approx(np.cosh(k * t), rel=1e-9)
 
 
 @pytest.mark.proves("thm-cg")
@@ -1129,6 +1408,7 @@ def test_cg_with_nothing_to_do():
         close(conjugate_gradient(lambda v: 2 * v, [size, -size]).x / size, [0.5, -0.5], 1e-14)
 
 
+@pytest.mark.mends(27)
 @pytest.mark.proves("prop-cost")
 def test_products_need_no_matrix_and_cg_one_a_step():
     """k steps are k products of 2Nn multiplications each and no n × n array; forming F̂ makes one."""
@@ -1229,6 +1509,29 @@ def test_the_trust_region_bounds_hold(case):
     no_violation(*case)
 
 
+@pytest.mark.proves("thm-trpo-bound")
+@given(st.data())
+def test_pinskers_inequality_and_its_proof(data):
+    """Merging keeps TV and does not raise KL; for two outcomes KL − 2(p−q)² falls in q up to p, where it is 0."""
+    p, q = (np.array(data.draw(st.lists(st.floats(0.01, 1), min_size=4, max_size=4))) for _ in range(2))
+    p, q = p / p.sum(), q / q.sum()
+    merged = [np.array([x[p > q].sum(), x[p <= q].sum()]) for x in (p, q)]
+    distance = abs(p - q).sum() / 2
+    assert abs(merged[0] - merged[1]).sum() / 2 == pytest.approx(distance, abs=1e-12)
+    if (p > q).any():
+        assert oracles.kl(*merged) <= oracles.kl(p, q) + 1e-12
+    assert 2 * distance**2 <= oracles.kl(p, q) + 1e-12
+    first, h = data.draw(st.floats(0.05, 0.95)), 1e-6
+    second = data.draw(st.floats(0.02, 1.0)) * first
+
+    def excess(x):
+        return oracles.kl(np.array([first, 1 - first]), np.array([x, 1 - x])) - 2 * (first - x) ** 2
+
+    assert excess(first) == pytest.approx(0, abs=1e-12)
+    slope = (excess(second + h) - excess(second - h)) / (2 * h)
+    assert slope == pytest.approx((second - first) * (1 / (second * (1 - second)) - 4), rel=1e-3, abs=1e-4)
+
+
 @pytest.mark.proves("lem-occupancy-shift", "thm-trpo-bound")
 def test_the_trust_region_bounds_hold_on_random_problems_near_and_far():
     rng = np.random.default_rng(0)
@@ -1322,6 +1625,37 @@ def test_on_a_tabular_policy_the_step_improves_within_the_region(seed, delta):
         assert result.backtracks <= 1
         assert result.divergence > 0.4 * delta
     assert result.cg.status == "converged"
+
+
+@pytest.mark.proves("prop-trust-step")
+def test_the_size_of_the_advantages_and_a_constant_in_them_turn_no_step():
+    """What practice does: c·g has g's step, and E_ρ̄[ψ·b(s)] = 0, so that centring leaves g in the mean."""
+    mdp = an_mdp(2)
+    theta = np.random.default_rng(2).normal(size=mdp.r.shape)
+    pi, g = softmax_policy(theta), exact_gradient(mdp, theta).ravel()
+    steps = [
+        trust_region_step(
+            c * g, fisher_vector_product(mdp, theta), lambda d, c=c: c * (g @ d), lambda d: 0.0, 0.01, damping=0.01
+        ).step
+        for c in (1.0, 7.0, 1e-3)
+    ]
+    for step in steps[1:]:
+        close(step, steps[0], 1e-9)
+    weight = occupancy(mdp, pi)
+    close(np.einsum("sa,sai->i", weight * 3.0, oracles.scores(pi)), np.zeros(g.size), 1e-12)
+
+
+def test_a_batchs_mean_taken_from_its_advantages_leaves_all_but_an_nth_of_the_gradient():
+    """Exactly, over all batches of N = 3 pulls of a bandit: E ĝ is multiplied by 1 − 1/N."""
+    p, A = np.array([0.2, 0.5, 0.3]), np.array([1.0, -2.0, 0.5])
+    psi = np.eye(3) - p
+    g = p * A - p * (p @ A)
+    mean = 0.0
+    for batch in np.ndindex(3, 3, 3):
+        pulls = list(batch)
+        centred = A[pulls] - A[pulls].mean()
+        mean = mean + p[pulls].prod() * (psi[pulls] * centred[:, None]).mean(axis=0)
+    close(mean, (1 - 1 / 3) * g, 1e-14)
 
 
 def test_a_line_search_shortens_until_both_conditions_hold():

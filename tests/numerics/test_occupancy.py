@@ -1,13 +1,16 @@
 """Chapter 4's numerics and its statements, held to enumeration, exact arithmetic, finite differences and scipy."""
 
+import contextlib
+import io
 import itertools
 
+import gymnasium as gym
 import numpy as np
 import pytest
 import scipy.sparse as sp
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from scipy.optimize import linprog
+from scipy.optimize import linprog, minimize
 from scipy.special import xlogy
 
 from rlbook import (
@@ -27,6 +30,7 @@ from rlbook.bellman import large, transition_matrix
 from rlbook.occupancies import (
     TWO_BY_TWO,
     average_bound,
+    budget_frontier,
     check_occupancy,
     deterministic_occupancies,
     entropy_program,
@@ -51,6 +55,7 @@ from rlbook.occupancies import (
 )
 from rlbook.policy_gradient import Trajectories
 from tests import oracles
+from tests.sources import code_cells
 from tests.strategies import arrays, distributions, plain, policies, tabular_mdps, thetas
 
 GENTLE = st.sampled_from([0.0, 0.3, 0.5, 0.9])  # discounts at which finite differences keep six digits
@@ -1037,6 +1042,340 @@ def test_the_divergence_of_measures_apart_is_log_2():
     assert jensen_shannon([[1.0, 3.0]], [[2.0, 6.0]]) == 0
 
 
+# What the chapter prints ------------------------------------------------------------------------------------
+
+TOWNS = TabularMDP([[[1, 0], [0, 1]], [[0, 1], [1, 0]]], [[1, 0], [3, 0]], 0.5, [1, 0])  # stay, go
+COIN = np.array([[0.5, 0.5], [1, 0]])
+
+
+def chapters_pair():
+    """The chapter's MDP with π and π', as its cells make them."""
+    mdp = garnet(5, 3, 2, gamma=0.9, rng=np.random.default_rng(0))
+    return mdp, *(softmax_policy(np.random.default_rng(seed).normal(size=(5, 3))) for seed in (0, 1))
+
+
+@pytest.mark.proves("def-occupancy", "prop-flow", "thm-return", "thm-bijection", "thm-lp")
+def test_two_towns_are_as_they_are_told():
+    """By hand: counts 2/3, 2/3 and 2/3, 0; what flows, 4/3 = 1 + 1/3; the return 8/3; and the prices (3, 6)."""
+    by_hand = np.array([[2, 2], [2, 0]]) / 3
+    begun = history_occupancy(TOWNS, lambda history: COIN[history[-1]], 12)
+    assert abs(begun - by_hand).sum() == pytest.approx(2 * 0.5**12)
+    close(occupancy(TOWNS, COIN), by_hand, 1e-14)
+    moved = 0.5 * by_hand  # half of it goes on
+    assert by_hand[0].sum() == pytest.approx(1 + moved[0, 0] + moved[1, 1])
+    assert by_hand[1].sum() == pytest.approx(moved[0, 1] + moved[1, 0])
+    assert (moved[0, 0], moved[0, 1], moved[1, 0]) == pytest.approx((1 / 3, 1 / 3, 1 / 3))
+    assert expected_return(TOWNS, COIN) == pytest.approx(8 / 3)
+    close(policy_from_occupancy(by_hand).pi, COIN, 1e-15)
+    V = np.array([3, 6])
+    slack = V[:, None] - TOWNS.r - 0.5 * np.array([[3, 6], [6, 3]])
+    np.testing.assert_array_equal(slack, [[0.5, 0], [0, 4.5]])
+    assert 3 - 8 / 3 == pytest.approx((by_hand * slack).sum()) == pytest.approx(2 / 3 * 1 / 2)
+    assert expected_return(TOWNS, [[0, 1], [1, 0]]) == pytest.approx(3)
+    assert occupancy_program(TOWNS).bound == pytest.approx(3)
+
+
+def algorithm():
+    """The source of the chapter's cell with the tag "algorithm"."""
+    (source,) = (source for source, tags in code_cells(4) if "algorithm" in tags)
+    return source
+
+
+@pytest.mark.proves("thm-lp", "eq-lp", "eq-dual", "eq-flow")
+@given(tabular_mdps(sparse=False))
+@settings(max_examples=25)
+def test_the_lines_of_the_algorithm_do_what_the_package_does(mdp):
+    mdp = started(mdp)
+    names = {"mdp": mdp, "np": np, "policy_iteration": policy_iteration}
+    with contextlib.redirect_stdout(io.StringIO()):
+        exec(algorithm(), names)
+    solution = occupancy_program(mdp)
+    scale = max(1.0, abs(solution.V).max())
+    assert (names["rho"] * mdp.r).sum() == pytest.approx(solution.value, abs=1e-6 * scale)
+    assert abs(names["V"] - solution.V).max() <= 1e-6 * scale
+    check_occupancy(mdp, names["rho"], tol=1e-6)
+    chosen = policy_from_occupancy(np.maximum(names["rho"], 0)).pi
+    assert expected_return(mdp, chosen) == pytest.approx(solution.value, abs=1e-5 * scale)
+
+
+@pytest.mark.proves("prop-histories")
+def test_the_policy_of_a_memory_belongs_to_its_discount_and_its_start():
+    """What turns from one action to the other after a step, in one state: (1−γ, γ), another with each γ."""
+    found = []
+    for gamma in (0.5, 0.9):
+        mdp = TabularMDP(np.ones((1, 2, 1)), [[0, 0]], gamma, [1])
+        rho = history_occupancy(mdp, lambda history: np.eye(2)[min(len(history) // 2, 1)], 400)
+        np.testing.assert_allclose(rho, [[1, gamma / (1 - gamma)]], rtol=1e-12)
+        found.append(policy_from_occupancy(rho).pi[0])
+    np.testing.assert_allclose(found, [[0.5, 0.5], [0.1, 0.9]], rtol=1e-12)
+
+
+@pytest.mark.proves("thm-lp")
+def test_a_budgets_frontier_is_as_it_is_drawn():
+    """Concave, above the best deterministic policy within the budget, by up to 17 %, and its slope is the price."""
+    mdp, *_ = chapters_pair()
+    cost = np.random.default_rng(1).uniform(size=(5, 3))
+    corners = [occupancy(mdp, np.eye(3)[list(actions)]) for actions in itertools.product(range(3), repeat=5)]
+    earned, spent = (np.array([(rho * x).sum() for rho in corners]) for x in (mdp.r, cost))
+    top = spent[earned.argmax()]
+    budgets = np.linspace(spent.min() + 1e-6, top, 80)
+    frontier = budget_frontier(mdp, cost, budgets)
+    pure = np.array([earned[spent <= B].max() for B in budgets])
+    assert np.diff(frontier.values, 2).max() < 1e-9
+    assert np.diff(frontier.values).min() > 0
+    slopes = np.diff(frontier.values) / np.diff(budgets)
+    assert (slopes <= frontier.multipliers[:-1] + 1e-6).all()
+    assert (slopes >= frontier.multipliers[1:] - 1e-6).all()
+    assert (frontier.values - pure).min() > -1e-9
+    assert (1 - pure / frontier.values).max() == pytest.approx(0.17, abs=0.001)
+    np.testing.assert_allclose([budgets[0], top, *frontier.values[[0, -1]]], [2.21, 4.03, 5.68, 8.47], atol=0.005)
+
+
+def test_a_policy_that_watches_the_clock_keeps_a_budget_better_than_a_stationary_one():
+    """Deterministic both: one rule up to a time, another from then on, against the best single rule."""
+    mdp, *_ = chapters_pair()
+    cost, B = np.random.default_rng(1).uniform(size=(5, 3)), 3.134
+    rules = [np.eye(3)[list(actions)] for actions in itertools.product(range(3), repeat=5)]
+    earned, spent = (np.array([(occupancy(mdp, pi) * x).sum() for pi in rules]) for x in (mdp.r, cost))
+    stationary = earned[spent <= B].max()
+    lots = budget_frontier(mdp, cost, np.array([B])).values[0]
+    best = -np.inf
+    first = rules[earned.argmax()]
+    for switch in range(1, 30):
+        early, start = np.zeros_like(mdp.r), mdp.rho0
+        for t in range(switch):
+            rho = start[:, None] * first
+            early, start = early + mdp.gamma**t * rho, mdp.flow(rho)
+        for then in rules:
+            rho = early + mdp.gamma**switch * occupancy(TabularMDP(mdp.P, mdp.r, mdp.gamma, start), then)
+            if (rho * cost).sum() <= B:
+                best = max(best, (rho * mdp.r).sum())
+    assert stationary == pytest.approx(6.157, abs=0.001)
+    assert lots == pytest.approx(7.421, abs=0.001)
+    assert stationary + 0.9 < best < lots
+
+
+@pytest.mark.proves("prop-mixture-bound", "prop-average-bound", "thm-trpo-bound")
+def test_the_picture_of_the_bounds_is_as_its_words_say():
+    """The error changes its sign near .27, two bounds cross near .28, and all lie as far above it as is said."""
+    mdp, pi, _ = chapters_pair()
+    other = softmax_policy(np.random.default_rng(1).normal(size=(5, 3)))
+    shares = np.linspace(0.2, 0.4, 201)
+    path = mixture_path(mdp, pi, other, shares)
+    signs, cross = path.eta - path.surrogate, path.mixture - path.average
+    assert shares[1:][np.diff(np.sign(signs)) != 0] == pytest.approx(0.27, abs=0.005)
+    assert shares[1:][np.diff(np.sign(cross)) != 0] == pytest.approx(0.28, abs=0.005)
+    ends = mixture_path(mdp, pi, other, np.array([1e-3, 1.0]))
+    bounds = np.array([ends.mixture, ends.average, ends.trust_region])
+    above = np.log10(bounds / abs(ends.eta - ends.surrogate))
+    assert above[:, 0].min() > 3
+    assert 2 < above[:, 1].min() < above[:, 1].max() < 3.5
+
+
+@pytest.mark.proves("thm-lp", "prop-vertices")
+@given(st.data())
+def test_a_pivot_is_an_improvement_in_one_state(data):
+    """Exercise ex-pivot: priced so that π's columns of the flow are worth what they earn, the others have A_π."""
+    mdp = data.draw(tabular_mdps(sparse=False))
+    (S, A), (P, r, gamma, _) = mdp.r.shape, plain(mdp)
+    actions = np.array([data.draw(st.integers(0, A - 1)) for _ in range(S)])
+    B, mine = oracles.flow_matrix(P, gamma), np.arange(S) * A + actions
+    prices = np.linalg.solve(B[:, mine].T, r.ravel()[mine])
+    reduced = (r.ravel() - B.T @ prices).reshape(S, A)
+    V, Q, _ = values(mdp, np.eye(A)[actions])
+    close(prices, V, 1e-9)
+    close(reduced, Q - V[:, None], 1e-9)
+    s, a = np.unravel_index(reduced.argmax(), reduced.shape)
+    assume(reduced[s, a] > 1e-6)
+    changed = np.where(np.arange(S) == s, a, actions)
+    better = values(mdp, np.eye(A)[changed])[0]
+    assert (better - V).min() >= -1e-9 * max(1.0, abs(V).max())
+    assert better[s] > V[s]
+
+
+@pytest.mark.proves("prop-entropy-concave")
+@pytest.mark.parametrize("alpha", [0.1, 1.0])
+def test_a_solver_that_knows_d_alone_finds_the_soft_optimum(alpha):
+    """max {ρ·r + αH(ρ) : ρ ∈ D} by sequential quadratic programs, H and its slope −log ρ/ν written out here."""
+    mdp, *_ = chapters_pair()
+    P, r, gamma, rho0 = plain(mdp)
+    B = oracles.flow_matrix(P, gamma)
+
+    def loss(x):
+        rho = x.reshape(r.shape)
+        logs = alpha * np.log(rho / rho.sum(axis=1, keepdims=True)) - r
+        return (rho * logs).sum(), logs.ravel()
+
+    found = minimize(
+        loss,
+        np.ones(15),
+        jac=True,
+        bounds=[(1e-12, None)] * 15,
+        constraints={"type": "eq", "fun": lambda x: B @ x - rho0, "jac": lambda x: B},
+        options={"ftol": 1e-15, "maxiter": 500},
+    )
+    truth, _ = oracles.soft_optimum(P, r, gamma, alpha)
+    assert -found.fun == pytest.approx(float(rho0 @ truth), abs=1e-8)
+    wanted = entropy_program(mdp, alpha)
+    assert wanted.value == pytest.approx(-found.fun, abs=1e-8)
+    rho = found.x.reshape(r.shape)
+    assert abs(rho / rho.sum(axis=1, keepdims=True) - wanted.pi).max() < 1e-5
+
+
+@pytest.mark.proves("prop-entropy-concave")
+@given(compared(), st.sampled_from([0.2, 0.5, 0.9]))
+def test_what_the_entropy_lies_above_its_chord_by(case, share):
+    """The divergences of the ends' policies from that between them, weighed by their visits: the proof's display."""
+    mdp, pi, new = case
+    ends = [occupancy(mdp, policy) for policy in (pi, new)]
+    between = (1 - share) * ends[0] + share * ends[1]
+    p = between / np.where(between.sum(axis=1, keepdims=True) > 0, between.sum(axis=1, keepdims=True), 1)
+    parts = [
+        rho.sum(axis=1)[s] * oracles.kl(policy[s], p[s]) if rho[s].sum() > 0 else 0.0
+        for rho, policy in zip(ends, (pi, new), strict=True)
+        for s in range(mdp.n_states)
+    ]
+    weights = np.repeat([1 - share, share], mdp.n_states)
+    chord = (1 - share) * occupancy_entropy(ends[0]) + share * occupancy_entropy(ends[1])
+    close(occupancy_entropy(between) - chord, weights @ parts, 1e-9)
+
+
+@pytest.mark.proves("prop-surrogate-wrong")
+@given(compared(max_states=2))
+@settings(max_examples=15)
+def test_the_ratio_lets_the_old_episodes_estimate_the_surrogate(case):
+    """E_π Σ_{t<T} γᵗ (π'/π) A_π by enumeration is what π's visits up to T make of the actions of π'."""
+    mdp, pi, new = case
+    pi, horizon = (pi + 0.1) / (pi + 0.1).sum(axis=1, keepdims=True), 4
+    V, Q, visits = values(mdp, pi)
+    A, plainly = Q - V[:, None], plain(mdp)
+
+    def sums(tau, ratio=lambda s, a: new[s, a] / pi[s, a]):
+        pairs = zip(tau.states, tau.actions, strict=True)
+        return sum(mdp.gamma**t * ratio(s, a) * A[s, a] for t, (s, a) in enumerate(pairs))
+
+    gain = (new * A).sum(axis=1)
+    by_time = oracles.visits(*plainly, pi, horizon) @ gain
+    close(oracles.mean(sums, plainly, pi, horizon), mdp.gamma ** np.arange(horizon) @ by_time, 1e-10)
+    promise = surrogate(mdp, pi, new) - mdp.rho0 @ V
+    close((visits[:, None] * pi * (new / pi) * A).sum(), promise, 1e-9)
+
+
+@pytest.mark.proves("prop-imitation")
+@given(compared(), st.sampled_from([0.25, 0.5]))
+def test_the_game_is_convex_and_its_slope_is_the_log_of_the_best_classifier(case, share):
+    """2 JS − log 4 along a segment of D: below its chord, and with the slope Σ d log c, as if c were fixed."""
+    mdp, pi, new = case
+    even = np.full_like(pi, 1 / pi.shape[1])
+    p, q, expert = ((1 - mdp.gamma) * occupancy(mdp, policy) for policy in (pi, new, even))
+
+    def game(rho):
+        total = np.where(rho + expert > 0, rho + expert, 1)
+        return float(xlogy(rho, rho / total).sum() + xlogy(expert, expert / total).sum())
+
+    between = (1 - share) * p + share * q
+    assert game(between) <= (1 - share) * game(p) + share * game(q) + 1e-12
+    assert game(between) == pytest.approx(2 * jensen_shannon(between, expert) - np.log(4), abs=1e-11)
+    assume((between[(p > 0) | (q > 0)] > 1e-3).all())
+    total = between + expert
+    slope = ((q - p) * np.log(np.where(between > 0, between, 1) / np.where(between > 0, total, 1))).sum()
+    steps = [game(between + h * (q - p)) for h in (-1e-4, 1e-4)]
+    assert (steps[1] - steps[0]) / 2e-4 == pytest.approx(slope, abs=1e-5)
+
+
+@pytest.mark.proves("prop-imitation")
+@given(compared())
+def test_a_clone_loses_at_most_what_the_square_of_the_horizon_allows(case):
+    """Exercise ex-cloning: |η(π) − η(π_E)| ≤ r_max ‖ρ_π − ρ_E‖₁ ≤ 2ζ r_max/(1−γ)²."""
+    mdp, expert, clone = case
+    _, _, visits = values(mdp, expert)
+    zeta = (1 - mdp.gamma) * visits @ (abs(clone - expert).sum(axis=1) / 2)
+    distance = abs(occupancy(mdp, clone) - occupancy(mdp, expert)).sum()
+    bound = 2 * zeta / (1 - mdp.gamma) ** 2
+    assert slack(distance, bound) >= 0
+    lost = abs(expected_return(mdp, clone) - expected_return(mdp, expert))
+    assert slack(lost, abs(mdp.r).max() * bound) >= 0
+
+
+@pytest.mark.parametrize("zeta", [1e-3, 0.2])
+def test_beside_a_pit_a_clone_loses_what_the_square_says(zeta):
+    """Exercise ex-cloning: ζ/((1−γ)(1−γ(1−ζ))), of first order ζ/(1−γ)²."""
+    P = np.zeros((2, 2, 2))
+    P[0, 0, 0] = P[0, 1, 1] = P[1, :, 1] = 1
+    mdp = TabularMDP(P, [[1, 0], [0, 0]], 0.9, [1, 0])
+    lost = expected_return(mdp, [[1, 0], [1, 0]]) - expected_return(mdp, [[1 - zeta, zeta], [1, 0]])
+    assert lost == pytest.approx(zeta / (0.1 * (1 - 0.9 * (1 - zeta))), rel=1e-12)
+    assert lost <= zeta / 0.1**2
+    if zeta < 0.01:
+        assert lost == pytest.approx(zeta / 0.1**2, rel=0.01)
+
+
+@pytest.mark.proves("prop-imitation")
+def test_the_worst_reward_is_worst_where_episodes_end_too():
+    """As in the chapter, on FrozenLake: nothing is chosen after the end, so what is earned there asks for no action."""
+    lake = TabularMDP.from_gymnasium(gym.make("FrozenLake-v1"), gamma=0.95)
+    expert = policy_iteration(lake).pi
+    clone = 0.95 * expert + 0.05 / 4
+    p, q = occupancy(lake, clone), occupancy(lake, expert)
+    r = np.sign(p - q)
+    r[lake.terminal] = r[lake.terminal, :1]
+    worst = TabularMDP(lake.P, r, lake.gamma, lake.rho0)
+    gap = expected_return(worst, clone) - expected_return(worst, expert)
+    assert gap == pytest.approx(abs(p - q).sum(), rel=1e-12)
+    apart = abs(clone - expert).sum(axis=1)[~lake.terminal] / 2
+    zeta = 0.05 * q.sum(axis=1)[~lake.terminal] @ apart
+    assert abs(p - q).sum() <= 2 * zeta / 0.05**2
+
+
+@pytest.mark.proves("prop-mixture-bound", "prop-tangent")
+@given(compared(discounts=st.sampled_from([0.3, 0.5, 0.9])))
+def test_the_share_that_a_bound_allows_gains_what_it_promises(case):
+    """Exercise ex-conservative (i): α = (1−γ)²G/(4γε) gains (1−γ)²G²/(8γε) at least; (ii) what is left to gain."""
+    mdp, pi, new = case
+    gamma = mdp.gamma
+    V, Q, visits = values(mdp, pi)
+    A = Q - V[:, None]
+    G, epsilon = visits @ (new * A).sum(axis=1), abs((new * A).sum(axis=1)).max()
+    if G > 1e-6:
+        share = (1 - gamma) ** 2 * G / (4 * gamma * epsilon)
+        assert share <= (1 - gamma) / (4 * gamma) + 1e-9
+        if share <= 1:
+            gained = expected_return(mdp, (1 - share) * pi + share * new) - mdp.rho0 @ V
+            assert gained >= (1 - gamma) ** 2 * G**2 / (8 * gamma * epsilon) - 1e-9 * max(1.0, abs(V).max())
+    best = policy_iteration(mdp)
+    _, _, visits_best = values(mdp, best.pi)
+    assume((visits > 1e-6).all())
+    promised = visits @ A.max(axis=1)
+    left = mdp.rho0 @ (best.V - V)
+    assert left <= (visits_best / visits).max() * promised + 1e-8 * max(1.0, abs(V).max())
+
+
+@pytest.mark.proves("prop-surrogate-wrong", "prop-mass")
+def test_what_practice_does_to_the_promise():
+    """The chapter's four numbers, and where counts without γᵗ tend to."""
+    mdp, pi, new = chapters_pair()
+    V, Q, _ = values(mdp, pi)
+    gain = (new * (Q - V[:, None])).sum(axis=1)
+    P_pi = np.einsum("sa,sax->sx", pi, mdp.P)
+
+    def visited(T):  # P(s_t=s), by powers of P_π
+        return np.array([mdp.rho0 @ np.linalg.matrix_power(P_pi, t) for t in range(T)])
+
+    here = visited(150)
+    powers = 0.9 ** np.arange(150)
+    assert powers @ here @ gain == pytest.approx(1.834, abs=5e-4)
+    assert performance_difference(mdp, pi, new).value == pytest.approx(1.797, abs=5e-4)
+    assert 10 * here.mean(axis=0) @ gain == pytest.approx(1.955, abs=5e-4)
+    assert powers[:20] @ here[:20] @ gain == pytest.approx(1.596, abs=5e-4)
+    assert 10 - powers[:20].sum() == pytest.approx(1.22, abs=5e-3)
+    # ever longer: the distribution that P_π leaves as it is
+    stay = np.linalg.matrix_power(P_pi, 10_000)[0]
+    long = [abs(visited(T).mean(axis=0) - stay).sum() for T in (150, 1500)]
+    assert long[1] < long[0] / 9
+    # and −log ½ a step, for five steps, and for ever
+    assert (np.log(2) * powers[:5].sum(), np.log(2) / 0.1) == pytest.approx((2.84, 6.93), abs=5e-3)
+
+
 # Two states and two actions ---------------------------------------------------------------------------------
 
 
@@ -1211,7 +1550,12 @@ def test_bad_input_is_refused_with_the_place(function, arguments, message):
     [
         (occupancy, (MDP, PI), {"tol": 0.0}, "tol must be a positive number"),
         (check_occupancy, (MDP, RHO), {"tol": -1.0}, "tol must be a positive number"),
-        (policy_from_occupancy, (RHO,), {"unvisited": "first"}, r"unvisited must be 'uniform' or an \(S, A\) policy"),
+        (
+            policy_from_occupancy,
+            (RHO,),
+            {"unvisited": "first"},
+            r"unvisited must be 'uniform' or a policy, \(S, A\) or ",
+        ),
         (policy_from_occupancy, (RHO,), {"unvisited": np.ones((3, 2))}, r"unvisited must have shape \(2, 2\)"),
         (policy_from_occupancy, (RHO,), {"unvisited": NO_POLICY}, r"unvisited\[0\] sums to 1.1"),
         (occupancy_program, (MDP,), {"method": "simplex"}, "method must be one of highs, highs-ds, highs-ipm"),

@@ -657,9 +657,13 @@ def test_q_learning_converges_to_the_fixed_point(alpha):
     assert np.mean(early) > 3 * np.mean(late)
 
 
+@pytest.mark.mends(18)
 @pytest.mark.proves("eq-q-learning")
 def test_the_first_updates_of_q_learning_by_hand():
-    """One state, reward 1, never terminated but truncated after every step: truncation still looks ahead."""
+    """One state, reward 1, never terminated but truncated after every step: truncation still looks ahead.
+
+    Every return there is 2, so an average of returns would say 2 from the first update on.
+    """
 
     class Loop(gym.Env):
         observation_space = action_space = gym.spaces.Discrete(1)

@@ -22,8 +22,10 @@ from rlbook import (
     sample_trajectories,
     solve,
 )
+from rlbook.divergences import kl, total_variation
+from rlbook.natural_gradients import mirror_step
 from rlbook.occupancies import budget_frontier, deterministic_occupancies, occupancy_program
-from tests.strategies import plain, tabular_mdps
+from tests.strategies import plain, policies, tabular_mdps
 
 POND = gridworld(["S.G", ".P.", "..."], gamma=0.9, slip=0.2)
 
@@ -225,6 +227,34 @@ def test_action_numbers_stand_for_a_deterministic_policy(mdp, data):
         np.testing.assert_array_equal(one.states, two.states)
 
 
+@given(tabular_mdps(), st.data())
+def test_action_numbers_do_where_another_argument_says_how_many_there_are(mdp, data):
+    actions = data.draw(st.lists(st.integers(0, mdp.n_actions - 1), min_size=mdp.n_states, max_size=mdp.n_states))
+    pi, other = np.eye(mdp.n_actions)[actions], data.draw(policies(mdp))
+    for measure in (kl, total_variation):
+        np.testing.assert_array_equal(measure(actions, other), measure(pi, other))
+        np.testing.assert_array_equal(measure(other, np.array(actions)), measure(other, pi))
+    np.testing.assert_array_equal(mirror_step(actions, mdp.r, 2.0), pi)
+    back = policy_from_occupancy(occupancy(mdp, other), unvisited=actions)
+    np.testing.assert_array_equal(back.pi[~back.visited], pi[~back.visited])
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: kl([0, 1], [0, 1]), r"^pi_new must have shape \(S, A\) where pi is \(S,\) actions, got \(2,\)$"),
+        (lambda: kl([0, 2], [[1, 0], [0, 1]]), r"^pi\[1\] is 2, not a number below 2, of actions counted from 0$"),
+        (lambda: kl([0], [[1, 0], [0, 1]]), r"^pi must have shape \(2,\), one action a state, got \(1,\)$"),
+        (lambda: total_variation([[1, 0], [0, 1]], [0, -1]), r"^pi_new\[1\] is -1, not a number below 2"),
+        (lambda: mirror_step([0, 2], np.eye(2), 1.0), r"^pi\[1\] is 2, not a number below 2"),
+        (lambda: policy_from_occupancy(np.eye(2), unvisited=[0, 2]), r"^unvisited\[1\] is 2, not a number below 2"),
+    ],
+)
+def test_action_numbers_that_no_other_argument_allows_are_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
 def test_action_numbers_that_are_none_are_refused():
     for bad, message in (
         ([0, 4] + [0] * 7, r"^pi\[1\] is 4, not a number below 4, of actions counted from 0$"),
@@ -251,6 +281,17 @@ def best_on_the_edges(mdp, cost, budget):
             t = (budget - c[i]) / (c[j] - c[i])
             found.append((1 - t) * r[i] + t * r[j])
     return max(found)
+
+
+def test_nothing_is_spent_after_the_end():
+    """A cost of 1 a step counts the steps of an episode, discounted, and no step of the terminal state."""
+    steps, count = np.ones(POND.r.shape), (1 - 0.9**2) / (1 - 0.9)
+    line = gridworld(["S.G"], gamma=0.9, step_reward=-0.1)
+    np.testing.assert_allclose(occupancy_program(line, costs=np.ones(line.r.shape), budgets=9).spent, count)
+    with pytest.raises(ValueError, match=r"^budgets\[0\] is 1.8, but no policy spends less than 1.9$"):
+        occupancy_program(line, costs=np.ones(line.r.shape), budgets=1.8)
+    frontier = budget_frontier(POND, steps, [4.0, 8.0])
+    assert (np.diff(frontier.values) >= 0).all()
 
 
 @given(tabular_mdps(max_states=3, max_actions=2), st.integers(0, 100), st.floats(0.05, 0.95))

@@ -334,7 +334,7 @@ def test_every_member_of_the_family_estimates_the_gradient(data):
     kappa, b = data.draw(st.sampled_from([-1.0, 0.0, 0.5, 1.0, 2.0])), data.draw(baselines(mdp, horizon))
 
     def member(tau):
-        return oracles.g_hat(tau, psi, gamma, past=kappa, baseline=b)
+        return oracles.g_hat(tau, psi, gamma, kappa=kappa, baseline=b)
 
     close(oracles.mean(member, arrays_, pi, horizon), slope, 1e-7)
 
@@ -357,6 +357,7 @@ def test_a_baseline_may_know_the_whole_history(case, seed):
     close(oracles.mean(baselined, plain(mdp), pi, horizon), plain_mean, 1e-11)
 
 
+@pytest.mark.mends(7)
 @pytest.mark.proves("thm-reinforce", "thm-reward-to-go", "thm-baseline")
 def test_a_world_with_a_memory_changes_nothing_before_the_exact_moments():
     """The next state depends on all actions so far. The estimators' mean stays; that the present state tells all that
@@ -383,8 +384,8 @@ def test_a_world_with_a_memory_changes_nothing_before_the_exact_moments():
     taus, psi = list(episodes(theta)), oracles.scores(oracles.softmax(theta))
     assert sum(tau.probability for tau in taus) == pytest.approx(1)
     slope = oracles.finite_difference(value, theta).ravel()
-    for past, b in ((1, None), (0, None), (0, baseline), (0.5, baseline)):
-        mean = sum(tau.probability * oracles.g_hat(tau, psi, gamma, past=past, baseline=b) for tau in taus)
+    for kappa, b in ((1, None), (0, None), (0, baseline), (0.5, baseline)):
+        mean = sum(tau.probability * oracles.g_hat(tau, psi, gamma, kappa=kappa, baseline=b) for tau in taus)
         np.testing.assert_allclose(mean, slope, atol=1e-8)
     ahead = [
         np.average([oracles.return_from(tau.rewards, gamma, 1) for tau in those], weights=[tau[3] for tau in those])
@@ -410,11 +411,11 @@ def test_per_trajectory_gradients_are_their_definition(data):
     kappa, discount = data.draw(st.sampled_from([0.0, 1.0, -0.5, 3.0])), data.draw(st.booleans())
     b = data.draw(st.one_of(st.none(), baselines(mdp, horizon), arrays(mdp.n_states)))
     taus, batch, _ = every_trajectory(mdp, pi, horizon)
-    got = per_trajectory_gradients(batch, pi, mdp.gamma, features=features, past=kappa, baseline=b, discount=discount)
+    got = per_trajectory_gradients(batch, pi, mdp.gamma, features=features, kappa=kappa, baseline=b, discount=discount)
     psi = oracles.scores(pi, features)
     over_time = None if b is None else np.broadcast_to(b, (horizon, mdp.n_states))
     wanted = np.array(
-        [oracles.g_hat(x, psi, mdp.gamma, past=kappa, baseline=over_time, discount=discount) for x in taus]
+        [oracles.g_hat(x, psi, mdp.gamma, kappa=kappa, baseline=over_time, discount=discount) for x in taus]
     )
     shape = (len(taus), *pi.shape) if features is None else wanted.shape
     close(got, wanted.reshape(shape), 1e-13)
@@ -440,13 +441,13 @@ def test_exact_moments_are_the_enumerated_ones(data):
     kappa, beta = data.draw(st.sampled_from([0.0, 1.0, -0.5])), data.draw(st.sampled_from([0.0, 1.0, 0.25]))
 
     def member(tau):
-        return oracles.g_hat(tau, psi, gamma, past=kappa, baseline=beta * b, discount=discount)
+        return oracles.g_hat(tau, psi, gamma, kappa=kappa, baseline=beta * b, discount=discount)
 
     average, covariance = oracles.mean_and_covariance(member, plain(mdp), pi, horizon)
-    got_mean, got_covariance = moments.estimator(past=kappa, beta=beta)
+    got_mean, got_covariance = moments.estimator(kappa=kappa, beta=beta)
     close(got_mean, average, 1e-12)
     close(got_covariance, covariance, 1e-11)
-    close(moments.variance(past=kappa, beta=beta), np.trace(covariance), 1e-11)
+    close(moments.variance(kappa=kappa, beta=beta), np.trace(covariance), 1e-11)
     u = np.array([kappa, 1.0, -beta])
     close(u @ moments.total @ u, np.trace(covariance), 1e-11)
     # Without the options: reward-to-go, no baseline.
@@ -459,7 +460,7 @@ def test_exact_moments_are_the_enumerated_ones(data):
 @settings(max_examples=15)
 @given(st.data())
 def test_the_second_moments_obey_the_recursion(data):
-    """Λ_t(s) = E[XXᵀ | s_t=s], each enumerated by itself from s on, against one step of the recursion."""
+    """Λ_t(s) = E[χχᵀ | s_t=s], each enumerated by itself from s on, against one step of the recursion."""
     mdp = data.draw(tabular_mdps(max_states=2, max_actions=2))
     pi, features = data.draw(policies(mdp)), data.draw(shared_features(mdp))
     P, r, gamma, _ = plain(mdp)
@@ -468,7 +469,7 @@ def test_the_second_moments_obey_the_recursion(data):
     b, psi = data.draw(baselines(mdp, horizon)), oracles.scores(pi, features)
     n = psi.shape[-1]
 
-    def X(tau, t):  # (1, G, Ψ, F, B, K) of a trajectory that begins at time t
+    def chi(tau, t):  # (1, G, Ψ, F, B, K) of a trajectory that begins at time t
         G = [oracles.return_from(tau.rewards, gamma, k) for k in range(len(tau.states))]
         scores = [psi[s, a] for s, a in zip(tau.states, tau.actions, strict=True)]
         Psi, F, B, K = sum(scores), np.zeros(n), np.zeros(n), np.zeros(n)
@@ -482,7 +483,7 @@ def test_the_second_moments_obey_the_recursion(data):
         if t == horizon:
             return np.diag(np.eye(2 + 4 * n)[0])
         start = (P, r, gamma, np.eye(S)[s])
-        return oracles.mean(lambda tau: np.outer(X(tau, t), X(tau, t)), start, pi, horizon - t)
+        return oracles.mean(lambda tau: np.outer(chi(tau, t), chi(tau, t)), start, pi, horizon - t)
 
     def M(t, s, a):
         eye, zero, column = np.eye(n), np.zeros((n, n)), psi[s, a][:, None]
@@ -538,6 +539,8 @@ def test_the_past_part_is_a_sum_of_orthogonal_terms(case):
     moments = exact_moments(mdp, pi, horizon, features=features)
     close(moments.mean[0], np.zeros(psi.shape[-1]), 1e-12)
     close(moments.total[0, 0], np.trace(gram), 1e-11)
+    L, r_max = np.linalg.norm(psi, axis=-1).max(), abs(mdp.r).max()
+    assert moments.total[0, 0] <= horizon * (L * r_max / (1 - gamma)) ** 2 * (1 + 1e-12) + 1e-12
 
 
 @pytest.mark.proves("prop-past-variance")
@@ -864,12 +867,12 @@ def test_many_episodes_are_all_drawn_and_all_weighed():
     assert (mdp.r[batch.states, batch.actions] == batch.rewards).all()
     assert len(np.unique(2 * batch.states + batch.actions, axis=0)) == 40_001  # of some 2⁶⁰ likely ones
     short = Trajectories(*(x[:5000, :4] for x in batch))
-    options = {"past": 0.5, "baseline": np.array([1.0, 2.0])}
+    options = {"kappa": 0.5, "baseline": np.array([1.0, 2.0])}
     whole = per_trajectory_gradients(short, pi, mdp.gamma, **options)
     psi, b = oracles.scores(pi), np.tile([1.0, 2.0], (4, 1))
     for i in range(0, 5000, 7):
         tau = oracles.Trajectory(*(tuple(x[i]) for x in short[:3]), None)
-        close(whole[i].ravel(), oracles.g_hat(tau, psi, mdp.gamma, past=0.5, baseline=b), 1e-13)
+        close(whole[i].ravel(), oracles.g_hat(tau, psi, mdp.gamma, kappa=0.5, baseline=b), 1e-13)
 
 
 @pytest.mark.parametrize("features", [None, np.array([[[1.0], [0.0]], [[1.0], [0.5]]])])
@@ -880,10 +883,10 @@ def test_sample_means_of_every_estimator_agree_with_the_exact_moments(features):
     b = finite_horizon_values(mdp, pi, T)[0]
     moments = exact_moments(mdp, pi, T, features=features, baseline=b)
     batch = sample_trajectories(mdp, pi, N, T, np.random.default_rng(7))
-    for past, beta in ((1.0, 0.0), (0.0, 0.0), (0.0, 1.0)):
-        g = per_trajectory_gradients(batch, pi, mdp.gamma, features=features, past=past, baseline=beta * b)
+    for kappa, beta in ((1.0, 0.0), (0.0, 0.0), (0.0, 1.0)):
+        g = per_trajectory_gradients(batch, pi, mdp.gamma, features=features, kappa=kappa, baseline=beta * b)
         g = g.reshape(N, -1)
-        mean, covariance = moments.estimator(past=past, beta=beta)
+        mean, covariance = moments.estimator(kappa=kappa, beta=beta)
         error = np.sqrt(np.diag(covariance) / N)
         assert (abs(g.mean(axis=0) - mean) < 4.5 * error).all()  # 15 comparisons at 4.5 standard errors: 1e-4
         square = ((g - mean) ** 2).sum(axis=1)

@@ -338,6 +338,24 @@ def test_the_score_is_the_slope_of_the_log_density():
     close(gaussian_score(a, mean, covariance, jacobian), slope, 1e-8)
 
 
+@pytest.mark.proves("prop-taylor-correction")
+def test_other_policies_need_a_score_of_mean_zero():
+    """Exponential with the mean θ: E[ψ] = 0, and the line takes Jᵀv. Uniform on [0, θ]: ψ = −1/θ, and it does not."""
+    theta, a_bar, value, v = 0.8, 0.3, 1.5, -2.0
+    line = lambda a: taylor_baseline([a], [a_bar], value, [v])  # noqa: E731
+    mean = lambda f, density, end: quad(lambda a: f(a) * density(a), 0, end)[0]  # noqa: E731
+
+    exponential = lambda a: np.exp(-a / theta) / theta  # noqa: E731
+    score = lambda a: (a - theta) / theta**2  # noqa: E731
+    assert mean(score, exponential, 60.0) == pytest.approx(0, abs=1e-9)
+    assert mean(lambda a: line(a) * score(a), exponential, 60.0) == pytest.approx(v)  # J = 1
+
+    uniform, moving_end = (lambda a: 1 / theta), -1 / theta
+    assert mean(lambda a: moving_end, uniform, theta) == pytest.approx(-1 / theta)
+    taken = mean(lambda a: line(a) * moving_end, uniform, theta)
+    assert abs(taken - v / 2) > 0.5  # J = 1/2
+
+
 @pytest.mark.proves("prop-sigma-correction")
 @pytest.mark.parametrize("d", [1, 2])
 @pytest.mark.parametrize("seed", SEEDS)
@@ -433,6 +451,47 @@ def test_the_rooms_are_what_they_say():
     close(
         q_prop_gradient(rooms(order=64).problem, rooms(order=64).Q, case.slope, 1.0), slope_of_return(THETA, 0.5), 1e-8
     )
+
+
+@pytest.mark.proves("thm-q-prop", "thm-action-baseline")
+def test_in_the_three_rooms_what_is_subtracted_has_to_be_put_back():
+    """The chapter's arrows: (10.9, 6.1) = (−4.1, −1.0) + (15.0, 7.1), the residual's half against the gradient."""
+    case = rooms()
+    wanted, part = slope_of_return(THETA, 0.5), deterministic_gradient(case.problem, case.slope)
+    close(wanted, [10.9, 6.1], 0.006)
+    close(part, [15.0, 7.1], 0.006)
+    close(wanted - part, [-4.1, -1.0], 0.02)
+    bar = (case.problem.actions - case.problem.mean[:, None])[..., 0] * case.slope
+    close(q_prop_gradient(case.problem, case.A - bar, case.slope), wanted - part, 1e-8)
+    assert wanted @ (wanted - part) < 0
+    curve = q_prop_gradient(case.problem, case.Q - case.Q, case.slope) + part  # Q^π itself in the residual
+    assert np.linalg.norm(curve - wanted) > 1
+
+
+@pytest.mark.proves("thm-action-baseline", "prop-three-terms")
+@pytest.mark.parametrize("seed", SEEDS)
+def test_with_finitely_many_actions_the_curve_itself_is_put_back(seed):
+    """Exercise: Σ_a Q_w ∇π for ℓ. With Q_w = Q^π the residual may be left out; with another it may not."""
+    rng = np.random.default_rng(seed)
+    mdp, logits = garnet(3, 2, 2, gamma=0.8, rng=rng), rng.normal(size=(3, 2))
+
+    def softmax(x):
+        e = np.exp(x.reshape(3, 2))
+        return e / e.sum(axis=1, keepdims=True)
+
+    pi = softmax(logits)
+    wanted = oracles.finite_difference(lambda x: mdp.rho0 @ evaluate_policy(mdp, softmax(x)).V, logits.ravel())
+    slope = oracles.finite_difference(lambda x: softmax(x).ravel(), logits.ravel()).reshape(6, 3, 2)
+    Q, w, rho = evaluate_policy(mdp, pi).Q, rng.normal(size=(3, 2)), state_occupancy(mdp, pi)
+
+    def parts(critic):  # the means of the two halves
+        residual = np.einsum("s,sa,ksa->k", rho, Q - critic, slope)  # π ψ = ∇π
+        return residual, np.einsum("s,sa,ksa->k", rho, critic, slope)
+
+    for critic in (Q, w):
+        close(sum(parts(critic)), np.ravel(wanted), 1e-7)
+    close(parts(Q)[0], np.zeros(6))
+    assert np.linalg.norm(parts(w)[0]) > 0.05
 
 
 def three_nodes(seed):
@@ -721,6 +780,19 @@ def test_a_rule_that_looks_at_the_sample_biases(c1, tau, sigma, q):
     assert abs(conservative) <= abs(q) / (2 * np.pi) + 1e-12
 
 
+def test_with_the_chapters_twist_the_formula_without_one_says_something_else():
+    """ "What practice does differently": 1.16 and 1.11 are exact, 1.06 and 0.92 are what the proposition would give."""
+    model, q, k = GaussianModel(1.2, 0.0, -0.3, 2.0, 1.0), -1.0, 0.6
+    for times, rule, exact, formula in ((1, "conservative", 1.16, 1.06), (2, "aggressive", 1.11, 0.92)):
+        assert model.mean + model.single_sample_bias(q, rule) == pytest.approx(exact, abs=0.005)
+        assert model.mean - times * k / (np.pi * (1 + k**2)) == pytest.approx(formula, abs=0.005)
+
+
+def test_the_middle_parabola_is_where_its_picture_says():
+    model = GaussianModel(0.6, 0.0, 0.0, 0.5, 1.0)
+    close(model.variance(1.0, np.array([0.0, 0.6, 1.0])), [0.97, 0.25, 0.57], 1e-9)
+
+
 @pytest.mark.proves("prop-single-sample")
 @given(MODELS, SLOPES)
 def test_the_bias_of_the_single_sample_in_general(model, q):
@@ -767,6 +839,25 @@ def test_the_quadrature_sees_where_the_advantage_almost_vanishes(near, tau):
 
 @pytest.mark.proves("prop-single-sample")
 @pytest.mark.parametrize("rule", ["conservative", "aggressive"])
+@pytest.mark.parametrize(
+    ("model", "q"),
+    [
+        (GaussianModel(1.0, 0.0, 0.0, 1.0, 1.0), 1.5),
+        (GaussianModel(0.5, 0.3, -0.4, 0.2, 0.7), -1.2),
+        (GaussianModel(0.1, -0.5, 0.3, 2.0, 1.5), 0.8),
+        (GaussianModel(0.4, 0.2, 0.1, 0.0, 1.0), 1.0),
+    ],
+)
+def test_the_variance_of_the_single_sample_in_samples(model, q, rule):
+    z, eps = np.random.default_rng(3).standard_normal((2, 200_000))
+    samples = model.gradients(z, eps, q, model.single_sample_weight(z, eps, q, rule))
+    squares = (samples - model.mean - model.single_sample_bias(q, rule)) ** 2
+    assert in_standard_errors(squares, model.single_sample_variance(q, rule)) < 3.5
+    assert model.single_sample_variance(0.0, rule) == pytest.approx(model.variance(0.0, 0.0))
+
+
+@pytest.mark.proves("prop-single-sample")
+@pytest.mark.parametrize("rule", ["conservative", "aggressive"])
 def test_the_same_in_samples(rule):
     model, q = GaussianModel(0.5, 0.4, 0.3, 0.2, 1.0), 0.7
     z, eps = np.random.default_rng(0).standard_normal((2, 400_000))
@@ -796,6 +887,8 @@ def test_a_weight_that_sees_the_action_biases_in_the_rooms_too():
 def test_a_critic_fitted_to_its_own_batch_biases(n):
     """The fit q̂ = Σ Âz/(σ Σ z²), then κ = 1: exact, by quadrature in polar coordinates."""
     model = GaussianModel(0.5, 0.4, 0.3, 0.2, 0.7)
+    if n == 1:  # else the fit to one sample, Â/(σz), has no mean
+        model = GaussianModel(0.5, 0.0, 0.3, 0.0, 0.7)
 
     def mean_of_batch(z, eps):
         q = (model.advantage(z, eps) * z).sum() / (model.sigma * (z**2).sum())
@@ -812,6 +905,54 @@ def test_a_critic_fitted_to_its_own_batch_biases(n):
     size = quad(lambda r: r ** (n - 1) * np.exp(-(r**2) / 2), 0, np.inf)[0]
     mean = quad(lambda r: at(r) * r ** (n - 1) * np.exp(-(r**2) / 2), 1e-9, 12)[0] / size
     assert mean - model.mean == pytest.approx(model.same_batch_bias(n), abs=1e-7)
+
+
+@pytest.mark.proves("prop-same-batch-critic")
+@pytest.mark.parametrize("of", [{"c2": 0.4, "tau": 0.0}, {"c2": 0.0, "tau": 0.2}])
+def test_a_critic_fitted_to_one_sample_has_a_mean_only_without_bend_and_noise(of):
+    """E|q̂| over |z| > h grows by the same amount whenever h falls to a tenth; without them it settles."""
+
+    def mean_size(model, h):  # q̂ = Â/(σz), with the mean of |Â| over ε taken at its two-point equal ±τ
+        at = lambda z: sum(abs(model.advantage(z, e)) for e in (-1.0, 1.0)) / (2 * model.sigma * z)  # noqa: E731
+        density = lambda z: 2 * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)  # noqa: E731
+        return quad(lambda x: at(np.exp(x)) * density(np.exp(x)) * np.exp(x), np.log(h), 2.5, limit=200)[0]
+
+    bent, plain = GaussianModel(0.5, c3=0.3, sigma=0.7, **of), GaussianModel(0.5, 0.0, 0.3, 0.0, 0.7)
+    steps = [mean_size(bent, h / 10) - mean_size(bent, h) for h in (1e-3, 1e-5)]
+    assert steps[1] == pytest.approx(steps[0], rel=0.05)
+    assert steps[1] > 0.1
+    assert mean_size(plain, 1e-6) - mean_size(plain, 1e-5) < 1e-4
+    assert plain.same_batch_bias(1) == pytest.approx(-2 * 0.3 / 0.7)
+    with pytest.raises(ValueError, match="n must be"):
+        bent.same_batch_bias(1)
+    assert bent.same_batch_bias(2) == pytest.approx(-1.5 * 0.3 / 0.7)
+
+
+@pytest.mark.proves("prop-gaussian-model", "prop-single-sample", "prop-same-batch-critic")
+def test_what_practice_does_to_the_mean():
+    """The chapter's departures, by quadrature and, where a sample or batch decides, in samples: the mean is 1.2."""
+    model, q, other = GaussianModel(1.2, 0.0, -0.3, tau=2.0, sigma=1.0), -1.0, 0.5
+    d = normal_mean(lambda x: (model.advantage(*x.T) - q * x[:, 0]) ** 2, d=2) ** 0.5
+
+    def mean(share, put_back):  # of share·(Â − qz)z + put_back
+        return normal_mean(lambda x: share * (model.advantage(*x.T) - q * x[:, 0]) * x[:, 0] + put_back, d=2)
+
+    assert mean(1, q) == pytest.approx(1.2)
+    assert mean(1 / d, q / d) == pytest.approx(1.2 / d)
+    assert mean(1 / d, q) == pytest.approx(1.2 / d + (1 - 1 / d) * q)
+    assert mean(1 / d, q) == pytest.approx(-0.28, abs=5e-3)  # the other way
+    assert mean(1, other) == pytest.approx(1.2 + other - q)
+
+    z, eps = np.random.default_rng(0).standard_normal((2, 400_000))
+    for rule, wanted in (("conservative", 1.16), ("aggressive", 1.11)):
+        weight = (np.sign(model.advantage(z, eps) * q * z) + (rule == "conservative")) / (1 + (rule == "conservative"))
+        samples = (model.advantage(z, eps) - weight * q * z) * z + weight * q
+        assert in_standard_errors(samples, model.mean + model.single_sample_bias(q, rule)) < 3.5
+        assert model.mean + model.single_sample_bias(q, rule) == pytest.approx(wanted, abs=6e-3)
+    z, eps = (x.reshape(-1, 20) for x in (z, eps))
+    fitted = (z * model.advantage(z, eps)).sum(axis=1) / (z**2).sum(axis=1)
+    assert in_standard_errors(fitted, model.mean + model.same_batch_bias(20)) < 3.5
+    assert model.mean + model.same_batch_bias(20) == pytest.approx(1.28, abs=5e-3)
 
 
 @pytest.mark.proves("prop-same-batch-critic")
@@ -934,6 +1075,70 @@ def test_the_variance_is_a_quadratic_of_the_weight(seed):
     centre = lambda x: x - np.einsum("sm,smn->sn", problem.pi, x)[:, None]  # noqa: E731
     close(quadratic.cross, np.einsum("sm,smn,smn->s", problem.pi, centre(X), centre(Y)))
     close(quadratic.control, np.einsum("sm,smn,smn->s", problem.pi, centre(Y), centre(Y)))
+
+
+def best_for_the_episode(problem, slope):
+    """The κ(s) of least total variance of a whole episode's Σ γᵗĝ_t with Â = G − V, (S,).
+
+    Y_t, the centred Āψ, has the mean zero given s_t, so those of different times are uncorrelated; but with Y_t go the
+    later gradients, through s_{t+1}, and the earlier ones, whose returns hold Q(s_t,a_t).
+    """
+    mdp, pi, psi = problem.mdp, problem.pi, problem.score
+    (S, _), gamma, P = pi.shape, mdp.gamma, np.asarray(mdp.P).reshape(*pi.shape, -1)
+    V, Q, _ = evaluate_policy(mdp, pi)
+    quadratic = weight_quadratic(problem, Q - V[:, None], slope)
+    Y = ((problem.actions - problem.mean[:, None])[..., 0] * slope)[..., None] * psi
+    Y = Y - np.einsum("sm,smn->sn", pi, Y)[:, None]
+    chain = np.einsum("sm,smx->sx", pi, P)
+    gradient = np.linalg.solve(np.eye(S) - gamma * chain, np.einsum("sm,smn->sn", pi, Q[..., None] * psi))
+    later = gamma * np.einsum("sm,smn,smx,xn->s", pi, Y, P, gradient)
+    d = np.linalg.solve(np.eye(S) - gamma**2 * chain.T, mdp.rho0)  # Σ γ²ᵗ P(s_t = s)
+    scores = gamma**2 * np.einsum("s,sm,smx,smn->xn", d, pi, P, psi)
+    scores = np.linalg.solve(np.eye(S) - gamma**2 * chain.T, scores)  # Σ γ²ᵗ E[Σ_{k<t} ψ_k; s_t = s]
+    earlier = (scores * np.einsum("sm,smn,sm->sn", pi, Y, Q)).sum(axis=1)
+    top, bottom = d * (quadratic.cross + later) + earlier, d * quadratic.control
+    return np.divide(top, bottom, out=np.zeros(S), where=bottom > 1e-12)
+
+
+@pytest.mark.proves("prop-adaptive")
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_best_weight_of_an_episode_by_enumeration(seed):
+    problem, arrays_of = three_nodes(seed)
+    V = evaluate_policy(problem.mdp, problem.pi).V
+    slope = np.random.default_rng(seed).normal(size=(3, 1))
+
+    def variance(weight):
+        def g_hat(tau):
+            total = np.zeros(2)
+            for t, (s, a) in enumerate(zip(tau.states, tau.actions, strict=True)):
+                A = oracles.return_from(tau.rewards, arrays_of[2], t) - V[s]
+                deviation = problem.actions[s, a] - problem.mean[s]
+                parts = problem.score[s, a], A, deviation, slope[s], problem.jacobian[s], weight[s]
+                total += arrays_of[2] ** t * q_prop_samples(*parts) * (s != 2)  # the end has no score
+            return total
+
+        return np.trace(oracles.mean_and_covariance(g_hat, arrays_of, problem.pi, 3)[1])
+
+    best = best_for_the_episode(problem, slope)
+    lowest = variance(best)
+    for s in (0, 1):
+        away = 0.1 * np.eye(3)[s]
+        up, down = variance(best + away), variance(best - away)
+        assert min(up, down) > lowest
+        assert up == pytest.approx(down, rel=1e-9)
+
+
+@pytest.mark.proves("prop-adaptive")
+def test_the_best_weight_of_a_step_is_not_that_of_the_episode():
+    case = rooms()
+    step = weight_quadratic(case.problem, case.A, case.slope).best
+    close(step, [-3.03, 0.53, 0.62], 2e-3)
+    close(best_for_the_episode(case.problem, case.slope), [-1.40, 0.53, 0.60], 4e-3)
+    # In the left room the critic's tangent and the mean slope have two signs, hence the negative weight.
+    K, _ = agreement(case.problem, case.A, case.slope)
+    tangent = case.slope[0, 0]
+    assert tangent == pytest.approx(0.12, abs=0.005)
+    assert K[0] / (tangent * 0.5**2) == pytest.approx(-0.14, abs=0.006)
 
 
 @pytest.mark.proves("prop-adaptive")
@@ -1076,9 +1281,14 @@ REFUSED = [
     *(("n", MODEL.same_batch_bias, (bad,)) for bad in (0, -1, 2.5, "x", True)),
     *(("n", MODEL.sample, (bad, 1.0, 1.0, np.random.default_rng(0))) for bad in (0, 2.5)),
     *(("q", f, (bad,)) for bad in NO_NUMBERS for f in (MODEL.best_weight, MODEL.proxy_weight, MODEL.agreement)),
-    *(("q", f, (bad, "aggressive")) for bad in NO_NUMBERS for f in (MODEL.rule, MODEL.single_sample_bias)),
+    *(
+        ("q", f, (bad, "aggressive"))
+        for bad in NO_NUMBERS
+        for f in (MODEL.rule, MODEL.single_sample_bias, MODEL.single_sample_variance)
+    ),
     *(("rule", MODEL.rule, (1.0, bad)) for bad in ("greedy", None)),
     *(("rule", MODEL.single_sample_bias, (1.0, bad)) for bad in ("full", "adaptive", None)),
+    *(("rule", MODEL.single_sample_variance, (1.0, bad)) for bad in ("full", "adaptive", None)),
     *(("rule", MODEL.single_sample_weight, (1.0, 0.0, 1.0, bad)) for bad in ("none", "x")),
     ("slope", taylor_baseline, (np.ones((2, 1)), np.ones((2, 1)), 0.0, [[1.0], [np.nan]])),
     ("slope", taylor_correction, ([np.inf, 1.0], np.ones((2, 3)))),

@@ -44,7 +44,7 @@ def test_the_pictures_are_seen_by_a_browser_that_reaches_nothing(exported, brows
         "img.rlbook-picture", "(all) => all.map((img) => img.complete && img.naturalWidth && img.clientWidth)"
     )
     assert len(widths) == len(NAMES)
-    assert min(widths) >= 300
+    assert min(widths) >= 240, "a map by itself is as broad"
     visit.context.close()
 
 

@@ -1,8 +1,11 @@
 """The extension that makes the pages light: what it keeps, what it drops, and where it stops."""
 
+import json
 import re
+import shutil
 from base64 import b64decode
 from io import BytesIO
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -99,6 +102,11 @@ def test_a_font_keeps_the_characters_asked_for_and_no_others():
     assert lean.cut_font(FONTS / "KaTeX_Main-Regular.woff2", {"\uf185"}) == b""
 
 
+def test_a_face_that_is_seldom_used_keeps_what_stands_in_its_spans():
+    page = '<span class="mord mathbb">E</span><span class="mrel amsrm" style="a">≥</span><span class="mathbbx">F</span>'
+    assert lean.set_in(lean.SELDOM["KaTeX_AMS-Regular.woff2"], [page, "G"]) == {"E", "≥"}
+
+
 @pytest.fixture
 def folder(tmp_path):
     """A book as Sphinx leaves it: two pages, a template, and a font with the icons of sun and moon."""
@@ -151,8 +159,29 @@ def test_a_page_asks_for_one_stylesheet_and_no_script_that_it_has_no_use_for(fol
     assert '<script defer src="../_static/doctools.js">' in page
 
 
-def test_the_search_page_keeps_its_scripts(folder):
-    assert '<script defer src="_static/searchtools.js">' in build(folder)["search.html"]
+def test_a_menus_script_waits_where_there_is_a_menu_and_elsewhere_goes(folder):
+    one, other = folder / "book/one.html", folder / "search.html"
+    script = '<script src="../_static/scripts/bootstrap.js?digest=5"></script></head>'
+    for path, button in ((one, '<button data-bs-toggle="dropdown">'), (other, "<button>")):
+        path.write_text(path.read_text().replace("</head>", script) + button)
+    pages = build(folder)
+    assert '<template data-script="../_static/scripts/bootstrap.js?digest=5"></template>' in pages["book/one.html"]
+    assert "scripts/bootstrap.js" not in pages["search.html"]
+
+
+def test_the_fonts_of_the_text_are_there_before_its_styles(folder):
+    (name, *_), style = lean.AT_ONCE, folder / "_static/theme.css"
+    shutil.copy(FONTS / name, folder / "_static/fonts")
+    face = "@font-face{font-family:Main;font-style:normal;font-weight:400;src:url(fonts/%s)} p{font-family:Main}"
+    style.write_text(style.read_text() + face % name)
+    built = build(folder)
+    page = built["book/one.html"]
+    assert page.index('<script src="../_static/lean/fonts.js?v=') < page.index('rel="stylesheet"')
+    brought = re.search(r" of (\[.*\])\)\n", (folder / "_static/lean/fonts.js").read_text())[1]
+    family, of, data = json.loads(brought)[0]
+    assert (family, of) == ("Main", {"style": "normal", "weight": "400"})
+    assert ord("T") in TTFont(BytesIO(b64decode(data))).getBestCmap()
+    assert f"url({Path(name).stem}.woff2?v=" in built["_static/lean/lean.css"], "for who runs no script"
 
 
 def test_pictures_get_their_size_and_wait(folder):
@@ -173,6 +202,13 @@ def test_the_stylesheet_holds_what_all_pages_need_and_the_icons_in_use(folder):
     assert css.count("@font-face") == 1
     font = css.partition("base64,")[2].partition(")")[0]
     assert set(TTFont(BytesIO(b64decode(font))).getBestCmap()) == {0xF185}
+
+
+def test_a_face_that_is_a_font_of_the_readers_own_is_left_as_it_is(folder):
+    face = '@font-face{font-family:Like;src:local("Georgia");size-adjust:107%}'
+    sheet = folder / "_static/theme.css"
+    sheet.write_text(sheet.read_text() + face + ".box{font-family:Like}")
+    assert face in build(folder)["_static/lean/lean.css"]
 
 
 def test_a_second_build_changes_nothing(folder):

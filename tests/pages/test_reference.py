@@ -31,7 +31,8 @@ def public():
     found, packages, top = {}, set(), import_module("rlbook")
     for name in modules():
         module = import_module(name)
-        if name.count(".") > 1 and name != "rlbook.widgets.base":  # a room: its topic says what of it is public
+        of_its_own = name in ("rlbook.widgets.base", "rlbook.widgets.lesson")
+        if name.count(".") > 1 and not of_its_own:  # a room: its topic says what of it is public
             packages.add(".".join(name.split(".")[:2]))
             continue
         for key, value in vars(module).items():

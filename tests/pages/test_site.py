@@ -127,9 +127,11 @@ def test_in_print_the_picture_takes_the_widgets_place(chapter):
     picture, live = page.locator(".rlbook-widget img").first, page.locator(".rl").first
     assert live.is_visible()
     assert not picture.is_visible()
+    assert not picture.evaluate("(picture) => picture.naturalWidth"), "who reads on a screen need not fetch it"
     page.emulate_media(media="print")
     assert picture.is_visible()
     assert not live.is_visible()
+    page.wait_for_function("(picture) => picture.complete && picture.naturalWidth", arg=picture.element_handle())
 
 
 def test_a_chapter_prints_with_its_solutions_or_without(chapter):

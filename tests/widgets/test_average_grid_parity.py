@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rlbook.widgets.average_grid import QUANTITIES, Episodes
+from rlbook.widgets.average_grid import QUANTITIES
+from rlbook.widgets.episodes import Episodes
 from tests.node import close_to
 from tests.strategies import arrows, grids, large_map
 
@@ -46,6 +47,9 @@ def test_averages_errors_and_what_they_tend_to(js, run, count):
     process, pi = in_browser(js, run)
     played = js.playAll(run, process, pi, count)
     assert played["horizon"] == episodes.horizon
+    if count:
+        mean = episodes.returns(0, count).mean()
+        assert played["mean"] == pytest.approx(mean, rel=1e-9, abs=1e-9 * (1 + abs(episodes.mdp.r).max()))
     for quantity in QUANTITIES:
         scale = (1 + abs(episodes.unit(quantity)).max()) / (1 - run["gamma"])
         exact, means = played["exact"][quantity], played[quantity]
@@ -66,6 +70,8 @@ def test_averages_errors_and_what_they_tend_to(js, run, count):
             assert shown_mean == pytest.approx(np.ravel(mean), rel=1e-9, abs=1e-9 * scale, nan_ok=True)
             assert shown_error**2 == pytest.approx(np.ravel(error) ** 2, rel=1e-9, abs=1e-9 * scale**2, nan_ok=True)
         assert [n for n, *_ in means["gaps"]] == [n for n in js.marks(10_000) if n <= count]
+        errors = episodes.errors(count, quantity)
+        assert [gap for _, gap, _ in means["gaps"]] == close_to([errors[n - 1] for n, *_ in means["gaps"]], scale)
         for n, gap, sum_gap in means["gaps"][:: max(1, len(means["gaps"]) // 3)]:
             then = episodes.average(n, quantity)
             assert gap == pytest.approx(abs(then.states - by_pair.sum(axis=1)).sum(), rel=1e-9, abs=1e-9 * scale)

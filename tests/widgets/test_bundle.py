@@ -8,6 +8,7 @@ import pytest
 from book.tools.node import run_npm
 from rlbook.widgets.base import STATIC
 from tests.node import FRONTEND
+from tests.sources import ROOT
 
 
 def test_committed_bundle_is_what_the_sources_build(frontend):
@@ -35,6 +36,16 @@ def check(frontend):
 
 def test_types_and_linter_have_no_complaint(frontend):
     assert check(frontend) is None
+
+
+def test_nor_have_they_of_the_pages_script(frontend, tmp_path):
+    copy = tmp_path / "frontend"
+    shutil.copytree(frontend, copy, ignore=shutil.ignore_patterns("node_modules", "src"))
+    (copy / "node_modules").symlink_to(frontend / "node_modules")
+    (copy / "src").mkdir()
+    for name in ("derivations.js", "derivations.css"):
+        shutil.copy(ROOT / "book" / "_static" / name, copy / "src")
+    assert check(copy) is None
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,11 @@ MODULES = ("control_variate/numerics.js",)
 C, CORR, BEND = (within(ControlVariate.limits(name)) for name in ("c", "corr", "bend"))
 N = st.integers(FEWEST // 2, MOST // 2).map(lambda half: 2 * half)
 SEED = st.integers(0, 2**32 - 1)
+MEAN, CONTROL = within(ControlVariate.limits("mean_g")), st.sampled_from(["centred", "raw"])
+
+
+def left_in(widget):
+    return widget.mean_g if widget.control == "raw" else 0.0
 
 
 def close_to(expected, scale=1e-3):
@@ -47,20 +52,20 @@ def test_fitted_coefficient(js, seed, n, start):
 
 
 @settings(max_examples=15)
-@given(CORR, BEND, C, N, SEED)
-def test_estimates_from_samples(js, corr, bend, c, n, seed):
-    widget = ControlVariate(corr=corr, bend=bend, c=c, n=n, seed=seed)
+@given(CORR, BEND, C, N, SEED, MEAN, CONTROL)
+def test_estimates_from_samples(js, corr, bend, c, n, seed, mean_g, control):
+    widget = ControlVariate(corr=corr, bend=bend, c=c, n=n, seed=seed, mean_g=mean_g, control=control)
     z, u = (x.reshape(-1, MOST)[:12].ravel() for x in normals(seed, 12 * MOST))
     f, g = widget.pair.values(z, u)
-    found = js.batchEstimates(f.tolist(), g.tolist(), MOST, n, c)
+    found = js.batchEstimates(f.tolist(), g.tolist(), MOST, n, c, left_in(widget))
     for name, values in widget.estimates._asdict().items():
         assert found[name] == close_to(values[:12], 10), name
 
 
-@given(CORR, BEND, C, N)
-def test_bias_and_variance_of_estimates(js, corr, bend, c, n):
-    widget = ControlVariate(corr=corr, bend=bend, c=c, n=n)
+@given(CORR, BEND, C, N, MEAN, CONTROL)
+def test_bias_and_variance_of_estimates(js, corr, bend, c, n, mean_g, control):
+    widget = ControlVariate(corr=corr, bend=bend, c=c, n=n, mean_g=mean_g, control=control)
     pair = {"corr": corr, "bend": bend}
-    found = js.estimateBias(pair, n), js.estimateVariance(pair, n, c)
+    found = js.estimateBias(pair, n, c, left_in(widget)), js.estimateVariance(pair, n, c)
     for values, expected in zip(found, (widget.bias, estimate_variances(widget.pair, n, c)), strict=True):
         assert [values[name] for name in Estimates._fields] == close_to(expected)

@@ -21,6 +21,7 @@ every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name
 # A setting of each that every preset admits, with a value that no preset has.
 ODD = {
     "AverageGrid": ("episodes", 7),
+    "BellmanPlane": ("k", 7),
     "ControlVariate": ("c", 0.123),
     "NaturalGradient": ("alpha", 0.123),
     "Occupancy": ("share", 0.123),
@@ -62,7 +63,7 @@ def test_what_is_said_with_a_preset_stays_and_the_preset_brings_the_rest(kind, h
 @pytest.mark.parametrize("how", WAYS)
 @pytest.mark.parametrize("kind", [AverageGrid, PerformanceDifference, ValueIteration])
 def test_what_is_said_with_a_map_stays(kind, how):
-    widget = kind()
+    widget = kind(kind.PRESETS[0])
     said = {"cell_rewards": [[0, 1, 0]], "policy": [">>."], "rows": ["S.G"]}
     together(widget, how, said)
     assert {name: getattr(widget, name) for name in said} == said
@@ -73,11 +74,11 @@ def test_what_is_said_with_a_map_stays(kind, how):
 
 @pytest.mark.parametrize("how", WAYS)
 def test_what_is_said_with_a_map_or_policy_stays_in_each_widget(how):
-    widget = PerformanceDifference()
+    widget = PerformanceDifference("small-step")
     together(widget, how, {"rows": ["S.G"], "other": [">>."]})
     assert (widget.policy, widget.other) == ([], [">>."])
 
-    episodes = AverageGrid()
+    episodes = AverageGrid("goal-and-pit")
     together(episodes, how, {"policy": [], "seed": 5, "episodes": 40})
     assert (episodes.episodes, episodes.seed, episodes.t) == (40, 5, 0)
 
@@ -88,9 +89,9 @@ def test_what_is_said_with_a_map_or_policy_stays_in_each_widget(how):
     together(sweeps, how, {"gamma": 0.5, "k": 2})  # as many sweeps, now of another operator, from the same start
     assert (sweeps.Q0, sweeps.k) == (start, 2)
 
-    cloud = VarianceReduction()
-    together(cloud, how, {"preset": "two-arms", "baseline": [[0.5]], "step": 0})
-    assert (cloud.baseline, cloud.step, cloud.beta) == ([[0.5]], 0, 1.0)
+    cloud = VarianceReduction("two-rooms")
+    together(cloud, how, {"preset": "two-arms", "baseline": [[0.5]], "time": 0})
+    assert (cloud.baseline, cloud.time, cloud.beta) == ([[0.5]], 0, 1.0)
 
 
 @every_kind
@@ -116,11 +117,11 @@ def test_maps_sweeps_and_episodes_follow_without_observers():
     assert sweeps.settings == twin.settings
     sweeps.rows = ["S.G"]
     assert (sweeps.Q0, sweeps.cell_rewards) == ([], [])
-    episodes = AverageGrid()
+    episodes = AverageGrid("goal-and-pit")
     episodes.unobserve_all()
     episodes.slip = 0.3
     assert episodes.episodes == 0
-    difference = PerformanceDifference()
+    difference = PerformanceDifference("small-step")
     difference.unobserve_all()
     difference.rows = ["S.G"]
     assert difference.other == []
@@ -191,6 +192,26 @@ def test_a_copy_keeps_the_problem_of_ones_own():
     other = pickle.loads(pickle.dumps(own))
     assert other.settings == own.settings
     assert other.variance == own.variance
+
+
+@pytest.mark.parametrize("kind", [ValueIteration, AverageGrid, PerformanceDifference])
+def test_a_map_of_ones_own_is_marked_as_no_preset(kind):
+    """It has one to itself, to which `reset` leads back; with a preset that is said it stays that preset's."""
+    widget = kind(rows=["..G", "S.P"], slip=0.5)
+    assert widget.preset == "own"
+    assert list(widget._presets) == ["own", *kind.PRESETS]
+    own = {name: value for name, value in widget.settings.items() if name not in ("preset", "step")}
+    assert widget._presets["own"]["settings"] == own
+    for same in (copy.copy(widget), pickle.loads(pickle.dumps(widget)), eval(repr(widget), dict(vars(rlbook.widgets)))):
+        assert same.settings == widget.settings
+    before = widget.settings
+    widget.preset, widget.slip = kind.PRESETS[-1], 0.25
+    assert widget.rows != before["rows"]
+    widget.preset = "own"
+    assert widget.settings == before
+    assert kind(kind.PRESETS[1], rows=["..G", "S.P"]).preset == kind.PRESETS[1]
+    with pytest.raises(TraitError, match="preset must be one of"):
+        kind("own")
 
 
 def public_functions():

@@ -8,7 +8,7 @@ import rlbook.widgets
 from book.tools.browser import PAGE
 from rlbook.widgets import QProp, VarianceReduction
 from rlbook.widgets.base import STATIC
-from tests.live import WIDTHS, data, serious_faults
+from tests.live import WIDTHS, data, played_out, room_kept, serious_faults
 
 KINDS = [getattr(rlbook.widgets, name) for name in rlbook.widgets.__all__]
 
@@ -16,13 +16,13 @@ KINDS = [getattr(rlbook.widgets, name) for name in rlbook.widgets.__all__]
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_axe_finds_nothing_serious_in_any_preset(visit, frontend, kind, theme):
-    page = visit(kind(), theme=theme)
+    page = visit(kind(kind.PRESETS[0]), theme=theme)
     for preset in kind.PRESETS:
         page.locator(f".rl-top button[data-value='{preset}']").first.click()
         run = page.locator(".rl [data-role=run]")
         if run.count():
             run.click()
-            page.wait_for_function("() => document.querySelector('.rl').dataset.playing === ''")
+            played_out(page)
         data(page)
         page.wait_for_timeout(400)  # the cells of a map are named when it has come to rest
         assert serious_faults(page, frontend, ".rl") == [], preset
@@ -30,7 +30,7 @@ def test_axe_finds_nothing_serious_in_any_preset(visit, frontend, kind, theme):
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_every_control_is_reached_by_tab_and_seen(visit, kind):
-    page = visit(kind())
+    page = visit(kind(kind.PRESETS[0]))
     data(page)
     page.wait_for_timeout(450)  # until what is named or enabled late has been
     page.locator(".rl button").first.focus()
@@ -57,18 +57,16 @@ def test_every_control_is_reached_by_tab_and_seen(visit, kind):
 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-def test_the_picture_keeps_the_room_that_the_widget_takes(visit, kind, width):
-    page = visit(kind(), width, drawn=True)
+def test_the_place_keeps_the_room_that_the_widget_takes(visit, kind, width):
+    page = visit(kind(kind.PRESETS[0]), width)
     live = page.locator(".rl").bounding_box()["height"]
-    page.evaluate("document.querySelector('.rlbook-widget').classList.remove('is-live')")
-    kept = page.locator(".rlbook-picture").bounding_box()["height"]
-    assert kept == pytest.approx(live, abs=32)
+    assert room_kept(page) == pytest.approx(live, abs=32)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_what_the_mouse_moves_gets_no_box_and_tab_shows_where_it_is(visit, kind):
     """No outline and no ring after a press of the mouse, on whatever can be moved; one of them after Tab."""
-    page = visit(kind())
+    page = visit(kind(kind.PRESETS[0]))
     data(page)
     page.wait_for_timeout(450)
     seen = """() => {
@@ -100,7 +98,7 @@ def test_what_the_mouse_moves_gets_no_box_and_tab_shows_where_it_is(visit, kind)
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_forced_colours_tell_what_is_pressed_and_keep_the_keys(visit, kind):
-    page = visit(kind(), forced_colors="active")
+    page = visit(kind(kind.PRESETS[0]), forced_colors="active")
     data(page)
     looks = page.evaluate(
         """() => {
@@ -159,7 +157,7 @@ def broken_page(browser, folder, script=""):
     for path in STATIC.iterdir():
         if not (folder / path.name).exists():
             shutil.copy(path, folder)
-    text = PAGE.format(html=VarianceReduction().to_html() + QProp().to_html(), theme="light")
+    text = PAGE.format(html=VarianceReduction("two-rooms").to_html() + QProp("helpful").to_html(), theme="light")
     head, _, body = text.partition('<script defer src="widget-loader.js"></script>')
     loader = f'<script>{script}</script><script src="widget-loader.js"></script></body>'
     (folder / "page.html").write_text(head + body.replace("</body>", loader), encoding="utf-8")
@@ -204,7 +202,9 @@ def test_a_view_that_throws_leaves_nothing_but_the_picture_and_one_word_on_the_c
 def test_a_widget_that_fails_later_gives_its_picture_back(browser, tmp_path):
     for path in STATIC.iterdir():
         shutil.copy(path, tmp_path)
-    (tmp_path / "page.html").write_text(PAGE.format(html=VarianceReduction().to_html(), theme="light"), "utf-8")
+    (tmp_path / "page.html").write_text(
+        PAGE.format(html=VarianceReduction("two-rooms").to_html(), theme="light"), "utf-8"
+    )
     page = browser.new_page(viewport=WIDTHS["desktop"])
     page.goto(f"file://{tmp_path}/page.html")
     page.locator(".rl[data-preset]").wait_for()

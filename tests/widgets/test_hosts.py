@@ -10,19 +10,25 @@ import pytest
 import rlbook.widgets
 from book.tools.browser import PAGE
 from rlbook import plots
-from rlbook.widgets import ValueIteration
 from rlbook.widgets.base import STATIC, Widget
 from tests.hosts import jupyter, marimo
 
-NINE = {**{name: f"{name}()" for name in rlbook.widgets.__all__}, "plane": "ValueIteration('plane')"}
+NINE = {name: f"{name}(step='explore')" for name in rlbook.widgets.__all__}
 BOXES = {
-    "HBox": "W.HBox([W.Label('x'), keep(VarianceReduction())])",
-    "two alike": "W.HBox([keep(QProp()), keep(QProp())])",
-    "three": "W.VBox([keep(ControlVariate()), keep(ControlVariate()), keep(NaturalGradient())])",
-    "centred": "W.VBox([keep(NaturalGradient())], layout={'align_items': 'center'})",
-    "GridBox": "W.GridBox([keep(Occupancy()), keep(AverageGrid())], layout={'grid_template_columns': 'auto auto'})",
-    "Tab": "W.Tab([keep(PerformanceDifference()), keep(ValueIteration())], titles=('one', 'other'))",
-    "Accordion": "W.Accordion([keep(ValueIteration('plane'))], selected_index=0)",
+    "HBox": "W.HBox([W.Label('x'), keep(VarianceReduction(step='explore'))])",
+    "two alike": "W.HBox([keep(QProp(step='explore')), keep(QProp(step='explore'))])",
+    "three": (
+        "W.VBox([keep(ControlVariate(step='explore')), keep(ControlVariate(step='explore')), "
+        "keep(NaturalGradient(step='explore'))])"
+    ),
+    "centred": "W.VBox([keep(NaturalGradient(step='explore'))], layout={'align_items': 'center'})",
+    "GridBox": (
+        "W.GridBox([keep(Occupancy('jump')), keep(AverageGrid('edge'))], layout={'grid_template_columns': 'auto auto'})"
+    ),
+    "Tab": (
+        "W.Tab([keep(PerformanceDifference('relay')), keep(ValueIteration(step='explore'))], titles=('one', 'other'))"
+    ),
+    "Accordion": "W.Accordion([keep(BellmanPlane(step='explore'))], selected_index=0)",
     "Output": "in_output()",
     "jslink": "beside_a_slider()",
     "twice": "nine['QProp']",
@@ -42,19 +48,19 @@ def keep(widget):
 def in_output():
     output = W.Output()
     with output:
-        display(keep(VarianceReduction()))
+        display(keep(VarianceReduction(step='explore')))
     return output
 def beside_a_slider():
     global slider, linked
-    slider, linked = W.FloatSlider(max=1.0, step=0.01, description="κ"), keep(VarianceReduction())
+    slider, linked = W.FloatSlider(max=1.0, step=0.01, description="κ"), keep(VarianceReduction(step='explore'))
     W.jslink((slider, "value"), (linked, "kappa"))
     return W.HBox([slider, linked])
 nine = {{{", ".join(f"{name!r}: {made}" for name, made in NINE.items())}}}
 """
 WIDGETS = 9 + 14 + 1  # alone, in boxes, and one of them once more
 BROKEN = [
-    "broken = QProp()\nbroken._view = 'nonesuch'\nbroken",  # has no view
-    "broken = VarianceReduction()\nbroken._presets = {}\nbroken",  # cannot be drawn
+    "broken = QProp(step='explore')\nbroken._view = 'nonesuch'\nbroken",  # has no view
+    "broken = VarianceReduction(step='explore')\nbroken._presets = {}\nbroken",  # cannot be drawn
 ]
 
 # What the page says of each widget, and of each thing in it that one can reach.
@@ -198,7 +204,7 @@ def test_ids_labels_and_names_are_each_widgets_own(notebook):
 def test_python_moves_the_page_and_the_page_moves_python(notebook, name):
     """A preset set in Python is shown; what a slider on the page is moved to is what Python has then."""
     root = notebook.page.locator(".rl").nth(list(NINE).index(name))
-    preset = notebook.ask(f"nine[{name!r}].PRESETS[1]") if name != "plane" else "plane"
+    preset = notebook.ask(f"nine[{name!r}].PRESETS[1]")
     before = notebook.ask(f"[setattr(nine[{name!r}], 'preset', {preset!r}), nine[{name!r}].settings][1]")
     handle = root.element_handle()
     notebook.page.wait_for_function("([root, preset]) => root.dataset.preset === preset", arg=[handle, preset])
@@ -253,7 +259,7 @@ def test_each_widget_measures_as_on_the_page(notebook, browser, tmp_path, monkey
     page = browser.new_page(viewport={"width": 1366, "height": 900})
     for i, name in enumerate(NINE):
         state = notebook.ask(f"nine[{name!r}].settings")
-        kind = ValueIteration if name == "plane" else getattr(rlbook.widgets, name)
+        kind = getattr(rlbook.widgets, name)
         root = notebook.page.locator(".rl").nth(i)
         html = kind(**state).to_html()
         width = root.bounding_box()["width"]
@@ -286,7 +292,7 @@ def marimo_app():
     every = ", ".join(f"w_{name}" for name in NINE)
     for name, made in NINE.items():
         cell("mo, rw", f"w_{name} = mo.ui.anywidget(rw.{made})\nw_{name}", f"(w_{name},)")
-    qprop = "mo.ui.anywidget(rw.QProp())"
+    qprop = "mo.ui.anywidget(rw.QProp(step='explore'))"
     cell("mo, rw", f"mo.hstack([{qprop}, {qprop}])")
     cell("mo, rw", f"mo.ui.tabs({{'one': {qprop}, 'other': {qprop}}})")
     cell("mo", "button = mo.ui.button(value=0, on_click=lambda n: n + 1, label='next preset')\nbutton", "(button,)")
@@ -335,6 +341,6 @@ def test_in_marimo_both_sides_move_the_other(app):
             raise AssertionError(f"{name}: the slider shows {number.input_value()}, in Python has changed {changed}")
     app.get_by_role("button", name="next preset").click()
     for i, name in enumerate(NINE):
-        kind = ValueIteration if name == "plane" else getattr(rlbook.widgets, name)
+        kind = getattr(rlbook.widgets, name)
         agrees = "([root, preset]) => root.dataset.preset === preset"
         app.wait_for_function(agrees, arg=[app.locator(".rl").nth(i).element_handle(), kind.PRESETS[1]])

@@ -13,7 +13,7 @@ from rlbook.widgets import NaturalGradient
 from rlbook.widgets.natural_gradient import DEFAULTS, PRESETS
 
 SETTINGS = ("preset", *DEFAULTS)
-GAUSSIAN = [name for name, (_, settings) in PRESETS.items() if settings.get("view") != "softmax"]
+GAUSSIAN = [name for name, (*_, settings) in PRESETS.items() if settings.get("view") != "softmax"]
 
 
 @pytest.fixture(params=PRESETS)
@@ -57,7 +57,7 @@ def settings_of(widget):
 def test_bad_value_is_refused_at_construction_and_later(name, value, said):
     with pytest.raises((traitlets.TraitError, ValueError), match=said):
         NaturalGradient(**{name: value})
-    widget = NaturalGradient()
+    widget = NaturalGradient("two-coordinates")
     before = getattr(widget, name)
     with pytest.raises((traitlets.TraitError, ValueError), match=said):
         setattr(widget, name, value)
@@ -79,7 +79,7 @@ def test_every_limit_can_be_set():
 def test_settings_given_win_over_the_presets_own():
     widget = NaturalGradient("narrow", alpha=0.3)
     assert (widget.preset, widget.alpha) == ("narrow", 0.3)
-    assert widget.sigma == PRESETS["narrow"][1]["sigma"]
+    assert widget.sigma == PRESETS["narrow"][-1]["sigma"]
 
 
 def test_choosing_a_preset_and_reset_bring_back_its_settings():
@@ -93,7 +93,7 @@ def test_choosing_a_preset_and_reset_bring_back_its_settings():
 
 def test_observe_sees_the_readers_drag():
     """A state message as the front end sends it; a preset and its settings may come together."""
-    widget, seen = NaturalGradient(), []
+    widget, seen = NaturalGradient("two-coordinates"), []
     widget.observe(lambda change: seen.append((change.name, change.new)), ["mu", "sigma", "start"])
     widget.set_state({"mu": 0.25, "sigma": 0.5})
     assert seen == [("mu", 0.25), ("sigma", 0.5)]
@@ -152,7 +152,7 @@ def test_questions_of_the_other_view_are_refused():
     with pytest.raises(ValueError, match="has no σ"):
         NaturalGradient("plateau").apart()
     with pytest.raises(ValueError, match="has no best action"):
-        NaturalGradient().half_time()
+        NaturalGradient("two-coordinates").half_time()
 
 
 # The examples ---------------------------------------------------------------------------------------------
@@ -213,6 +213,36 @@ def test_alpha_of_the_region_puts_the_natural_step_onto_the_ellipse(preset):
     alpha = 1e-3 * widget.region_alpha
     moved = gaussian_step(mu, sigma, c, alpha, bend=bend, natural=True)
     assert gaussian_kl(mu, sigma, *moved) == pytest.approx(1e-6 * widget.delta, rel=0.01)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_with_the_equal_alphas_both_first_steps_have_the_kl_delta(preset):
+    widget = NaturalGradient(preset)
+    euclidean, natural = widget.equal_alpha
+    widget.scale = 0.5
+    assert widget.equal_alpha == pytest.approx((euclidean, natural)), "whatever α is now"
+    if natural <= 2:
+        widget.alpha, widget.scale = natural, euclidean / natural
+        assert widget.kl == pytest.approx((widget.delta, widget.delta))
+
+
+def test_where_no_step_changes_the_policy_there_is_no_such_alpha():
+    assert np.isnan(NaturalGradient("plateau", rewards=[0.5, 0.5, 0.5]).equal_alpha).all()
+
+
+def test_with_steps_of_equal_kl_the_plateau_is_still_there():
+    widget = NaturalGradient("plateau")
+    euclidean, natural = widget.equal_alpha
+    widget.alpha, widget.scale = natural, euclidean / natural
+    half = widget.half_time()
+    assert half.euclidean > 5 * half.natural
+
+
+@pytest.mark.parametrize("k", [0.0, 1.0])
+def test_the_kl_of_the_circle_depends_on_sigma_and_that_of_the_ellipse_hardly(k):
+    wide, narrow = (NaturalGradient("two-coordinates", mu=-1, sigma=sigma, bend=k).reach_kl for sigma in (1.2, 0.12))
+    assert narrow.euclidean > 40 * wide.euclidean
+    assert narrow.natural < 2 * wide.natural
 
 
 # Views ----------------------------------------------------------------------------------------------------

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from rlbook.widgets import NaturalGradient
-from rlbook.widgets.natural_gradient import FRAME, PRESETS
+from rlbook.widgets.natural_gradient import PRESETS
+from rlbook.widgets.natural_pictures import FRAME
 from tests.live import PARTS, WIDTHS, data, numbers, settled, swipe, tabbed
 
-LIMITS = {name: NaturalGradient.limits(name) for name in ("mu", "sigma", "c", "alpha", "delta", "bend")}
+LIMITS = {name: NaturalGradient.limits(name) for name in ("mu", "sigma", "c", "alpha", "scale", "delta", "bend")}
 PLANES = {"sigma": 0, "log sigma": 1}
 EDGES = (46, 12, 8, 38)  # left, right, top and foot of a plane's frame, in pixels
 
@@ -27,11 +28,13 @@ def agrees(page, widget):
         same(kind, widget.path(natural=bool(natural))[-1])
     same("kl", widget.kl)
     same("eta", widget.eta)
+    same("equal", widget.equal_alpha)
     if widget.view == "gaussian":
         same("apart", widget.apart(steps=1))
         same("halved", widget.apart(alpha=widget.alpha / 2, steps=1))
         same("paths", widget.apart())
         same("region", widget.region_alpha)
+        same("reach", widget.reach_kl)
     else:
         same("half", widget.half_time())
         same("crossing", widget.crossing)
@@ -84,6 +87,7 @@ LABELS = {
     "mu": "μ, mean of the policy",
     "sigma": "σ, standard deviation of the policy",
     "c": "c, the target",
+    "scale": "Euclidean step, times α",
     "delta": "δ, KL of the trust region",
     "bend": "k, bends u = (σᵏ−1)/k; 0: log σ, 1: σ",
     "alpha": "α, step",
@@ -94,7 +98,7 @@ LABELS = {
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_preset_says_what_python_says(visit, preset):
     widget = NaturalGradient(preset)
-    page = visit(NaturalGradient())
+    page = visit(NaturalGradient("two-coordinates"))
     page.locator(f".rl-top button[data-value='{preset}']").click()
     agrees(page, widget)
     type_number(page, LABELS["alpha"], 0.37)
@@ -108,13 +112,13 @@ def test_every_preset_says_what_python_says(visit, preset):
 @pytest.mark.parametrize("seed", range(3))
 def test_random_settings_by_slider_and_number_agree_with_python(visit, seed):
     rng = np.random.default_rng(seed)
-    widget = NaturalGradient()
+    widget = NaturalGradient("two-coordinates")
     page = visit(widget)
     for _ in range(8):
         name = str(rng.choice(list(LIMITS)))
         low, high = LIMITS.get(name, (0, 500))
-        value = round(float(rng.choice([low, high, rng.uniform(low, high), rng.uniform(low, high)])), 3)
-        typed = rng.random() < 0.6 or name == "delta"  # δ's slider has a scale of its own
+        value = float(f"{rng.choice([low, high, rng.uniform(low, high), rng.uniform(low, high)]):.4g}")
+        typed = rng.random() < 0.6 or name in ("delta", "scale")  # their sliders have scales of their own
         if typed:
             type_number(page, LABELS[name], value)
         else:
@@ -130,7 +134,7 @@ def test_random_settings_by_slider_and_number_agree_with_python(visit, seed):
 
 @pytest.mark.parametrize(("name", "plane"), PLANES.items())
 def test_the_policy_is_dragged_by_mouse(visit, name, plane):
-    widget = NaturalGradient()
+    widget = NaturalGradient("two-coordinates")
     page = visit(widget)
     unit, _ = scale(page, plane)
     drag(page, handle(page, "Policy", plane), 45, 30)
@@ -148,7 +152,7 @@ def test_the_policy_is_dragged_by_mouse(visit, name, plane):
 
 
 def test_the_policy_goes_where_the_plane_is_pressed_and_stays_in_its_limits(visit):
-    widget = NaturalGradient()
+    widget = NaturalGradient("two-coordinates")
     page = visit(widget)
     unit, (x0, y0) = scale(page, 0)
     page.mouse.click(x0 + 0.5 * unit, y0 - 2.5 * unit)
@@ -165,7 +169,7 @@ def test_the_policy_goes_where_the_plane_is_pressed_and_stays_in_its_limits(visi
 
 @pytest.mark.parametrize("plane", [0, 1])
 def test_the_target_is_dragged_by_mouse(visit, plane):
-    widget = NaturalGradient()
+    widget = NaturalGradient("two-coordinates")
     page = visit(widget)
     unit, _ = scale(page, plane)
     drag(page, handle(page, "Target", plane), -80, -30)
@@ -199,7 +203,7 @@ def test_handles_answer_to_arrow_keys(visit):
 
 
 def test_touch_drags_a_handle_every_way_and_elsewhere_scrolls(visit):
-    widget = NaturalGradient()
+    widget = NaturalGradient("two-coordinates")
     page = visit(widget, "phone", has_touch=True, is_mobile=True)
 
     handle(page, "Policy", 0).scroll_into_view_if_needed()
@@ -282,7 +286,7 @@ def test_alpha_of_the_region_is_one_press_away(visit):
 
 @pytest.mark.parametrize("text", ["", "-", "1e9", "-1e9", "1e-300", "--3", "1e"])
 def test_typed_nonsense_does_no_harm(visit, text):
-    page = visit(NaturalGradient())
+    page = visit(NaturalGradient("two-coordinates"))
     for name, label in LABELS.items():
         field = page.get_by_label(f"{label}, as a number", exact=True).locator("visible=true")
         field.focus()
@@ -293,7 +297,7 @@ def test_typed_nonsense_does_no_harm(visit, text):
         settled(page)
         low, high = LIMITS.get(name, (0, 500))
         assert low <= float(field.input_value()) <= high
-    widget = NaturalGradient()
+    widget = NaturalGradient("two-coordinates")
     for name, label in LABELS.items():
         value = float(page.get_by_label(f"{label}, as a number", exact=True).locator("visible=true").input_value())
         setattr(widget, name, int(value) if name == "steps" else value)
@@ -398,7 +402,7 @@ def test_state_can_be_linked_to(visit):
     slide(page, LABELS["bend"], 0.35)
     type_number(page, LABELS["steps"], 9)
     before, asked = data(page), linked(page)
-    after = data(visit(NaturalGradient(), asked=asked))
+    after = data(visit(NaturalGradient("two-coordinates"), asked=asked))
     assert before.pop("preset") == after.pop("preset") == "narrow"
     assert after == before
 
@@ -414,10 +418,10 @@ def test_state_can_be_linked_to(visit):
 def test_a_link_by_hand(visit):
     asked = "#w=natural-gradient-1&preset=large-alpha&mu=0.5&sigma=0.7&bend=-0.25&steps=12&alpha=0.3&c=-1&delta=0.05"
     settings = {"mu": 0.5, "sigma": 0.7, "bend": -0.25, "steps": 12, "alpha": 0.3, "c": -1, "delta": 0.05}
-    agrees(visit(NaturalGradient(), asked=asked), NaturalGradient("large-alpha", **settings))
+    agrees(visit(NaturalGradient("two-coordinates"), asked=asked), NaturalGradient("large-alpha", **settings))
     asked = "#w=natural-gradient-1&view=softmax&p=0.25,0.5,0.25&r=1,0,0.5&steps=5"
     settings = {"start": [0.25, 0.5, 0.25], "rewards": [1.0, 0.0, 0.5]}
-    agrees(visit(NaturalGradient(), asked=asked), NaturalGradient(view="softmax", steps=5, **settings))
+    agrees(visit(NaturalGradient("two-coordinates"), asked=asked), NaturalGradient(view="softmax", steps=5, **settings))
 
 
 @pytest.mark.parametrize(
@@ -434,7 +438,7 @@ def test_a_link_by_hand(visit):
     ],
 )
 def test_a_link_full_of_junk_does_no_harm(visit, junk):
-    page = visit(NaturalGradient(), asked=f"#w=natural-gradient-1&{junk}")
+    page = visit(NaturalGradient("two-coordinates"), asked=f"#w=natural-gradient-1&{junk}")
     shown = data(page)
     assert np.isfinite(numbers(shown["kl"])[1])
     assert "NaN" not in page.locator(".rl-sentence").text_content()
@@ -446,7 +450,7 @@ def test_a_link_full_of_junk_does_no_harm(visit, junk):
 @pytest.mark.parametrize("width", WIDTHS)
 def test_nothing_jumps(visit, width):
     """No preset, view or value changes the widget's height, moves its parts, or sticks out sideways."""
-    page = visit(NaturalGradient(), width)
+    page = visit(NaturalGradient("two-coordinates"), width)
     settled(page)
     seen = {"at first": page.evaluate(PARTS)}
     for preset in PRESETS:
@@ -475,6 +479,6 @@ def test_every_handle_is_reached_by_tab(visit, preset):
 
 
 def test_the_live_line_says_the_numbers(visit):
-    page = visit(NaturalGradient())
+    page = visit(NaturalGradient("two-coordinates"))
     slide(page, LABELS["alpha"], 0.2)
     page.wait_for_function("() => document.querySelector('.rl [role=status]').textContent.includes('α = 0.2')")

@@ -60,13 +60,13 @@ def turned(widget, degrees):
         ("r", [0, 1], r"r"),
         ("ahead", [[0, 1], [0, 1.2]], r"ahead must be 2 × 2 probabilities to come to state 1"),
         ("ahead", [[0, 1, 0], [0, 1, 0]], r"ahead"),
-        ("preset", "three-rooms", r"preset must be one of 'two-rooms'.*got 'three-rooms'"),
+        ("preset", "three-rooms", r"preset must be one of 'work-or-walk'.*got 'three-rooms'"),
     ],
 )
 def test_bad_value_is_refused_at_construction_and_later(name, value, said):
     with pytest.raises((traitlets.TraitError, ValueError), match=said):
         Occupancy(**{name: value})
-    widget = Occupancy()
+    widget = Occupancy("work-or-walk")
     before = getattr(widget, name)
     with pytest.raises((traitlets.TraitError, ValueError), match=said):
         setattr(widget, name, value)
@@ -104,7 +104,7 @@ def test_choosing_a_preset_and_reset_bring_back_its_settings():
 
 def test_observe_sees_the_readers_drag():
     """A state message as the front end sends it; a preset and its settings may come together."""
-    widget, seen = Occupancy(), []
+    widget, seen = Occupancy("work-or-walk"), []
     widget.observe(lambda change: seen.append((change.name, change.new)), ["pi", "r"])
     widget.set_state({"pi": [0.25, 1]})
     assert seen == [("pi", [0.25, 1])]
@@ -141,7 +141,7 @@ def test_the_arrow_is_the_gradient_of_the_return_on_the_polygon(widget):
 @pytest.mark.proves("thm-lp", "prop-vertices")
 @pytest.mark.parametrize("degrees", range(0, 360, 17))
 def test_the_best_corner_is_the_optimum(degrees):
-    widget = turned(Occupancy(), degrees)
+    widget = turned(Occupancy("work-or-walk"), degrees)
     optimum = widget.mdp.rho0 @ policy_iteration(widget.mdp).V
     assert max(widget.returns) == pytest.approx(optimum, rel=1e-9, abs=1e-10)
     (best,) = widget.best
@@ -249,7 +249,7 @@ def test_page_view_is_small_reproducible_and_described(widget):
     assert html == Occupancy(widget.preset).to_html()
     picture = html.partition("<script")[0]
     assert len(gzip.compress(picture.encode())) < 12_000
-    assert re.search(r'alt="The square of policies[^"]{120,}"', picture)
+    assert re.search(r'alt="π takes action 1 with [^"]{120,}"', picture)
 
 
 @pytest.mark.filterwarnings("error")

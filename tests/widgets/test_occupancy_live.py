@@ -133,7 +133,7 @@ def type_number(page, label, text):
 
 
 def show(page, view):
-    page.locator(f".rl-top button[data-value='{view}']").last.click()
+    page.locator(f".rl-views button[data-value='{view}']").click()
 
 
 def plane(widget, policy):
@@ -148,7 +148,7 @@ def plane(widget, policy):
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_preset_says_what_python_says(visit, preset):
     widget = Occupancy(preset)
-    page = visit(Occupancy())
+    page = visit(Occupancy("work-or-walk"))
     page.locator(f".rl-top button[data-value='{preset}']").first.click()
     agrees(page, widget)
     for view in VIEWS:
@@ -165,7 +165,7 @@ def test_every_preset_says_what_python_says(visit, preset):
 @pytest.mark.parametrize("seed", range(4))
 def test_random_settings_by_slider_and_number_agree_with_python(visit, seed):
     rng = np.random.default_rng(seed)
-    widget = Occupancy()
+    widget = Occupancy("work-or-walk")
     page = visit(widget)
     for _ in range(16):
         if rng.random() < 0.2:
@@ -196,7 +196,7 @@ def test_random_settings_by_slider_and_number_agree_with_python(visit, seed):
 
 
 def test_the_policy_is_dragged_in_the_square_and_the_occupancy_follows(visit):
-    widget = Occupancy()
+    widget = Occupancy("work-or-walk")
     page = visit(widget)
     place = pixels(page, SQUARE)
     drag_to(page, handle(page, "Policy π", SQUARE), place([0.25, 0.85]))
@@ -211,7 +211,7 @@ def test_the_policy_is_dragged_in_the_square_and_the_occupancy_follows(visit):
 
 
 @pytest.mark.proves("thm-bijection")
-@pytest.mark.parametrize("preset", ["two-rooms", "gamma-near-1", "one-step", "mixing"])
+@pytest.mark.parametrize("preset", ["work-or-walk", "gamma-near-1", "one-step", "mixing"])
 def test_the_occupancy_is_dragged_in_the_polygon_and_the_policy_follows(visit, preset):
     """π = ρ/ν: the policy of the point that the pointer is at."""
     widget = Occupancy(preset)
@@ -228,7 +228,7 @@ def test_the_occupancy_is_dragged_in_the_polygon_and_the_policy_follows(visit, p
 
 
 def test_beyond_the_polygon_it_stays_on_its_side(visit):
-    widget = Occupancy()
+    widget = Occupancy("work-or-walk")
     page = visit(widget)
     place = pixels(page, POLYGON)
     drag_to(page, handle(page, "Policy π", POLYGON), place([1.2, 1.2]))
@@ -264,7 +264,7 @@ def test_the_other_policy_is_dragged_in_either(visit):
 
 
 def test_where_the_picture_is_pressed_the_policy_goes(visit):
-    page = visit(Occupancy())
+    page = visit(Occupancy("work-or-walk"))
     x, y = pixels(page, SQUARE)([0.2, 0.3])
     page.mouse.click(x, y)
     settled(page)
@@ -276,7 +276,7 @@ def test_where_the_picture_is_pressed_the_policy_goes(visit):
 
 @pytest.mark.parametrize(("degrees", "best"), [(0, "10"), (45, "11"), (90, "01"), (-135, "00")])
 def test_the_arrow_is_turned_by_mouse(visit, degrees, best):
-    widget = Occupancy()
+    widget = Occupancy("work-or-walk")
     page = visit(widget)
     grip = handle(page, "Direction", POLYGON)
     x, y = middle(grip)
@@ -297,7 +297,7 @@ def test_the_arrow_is_turned_by_mouse(visit, degrees, best):
 def test_the_optimum_jumps_from_corner_to_corner(visit):
     """Turned all round, one corner or two neighbours are best, never a point between corners alone; all four have
     their turn."""
-    page = visit(Occupancy())
+    page = visit(Occupancy("work-or-walk"))
     seen = []
     for degrees in range(-180, 181, 10):
         slide(page, LABELS["angle"], degrees)
@@ -339,6 +339,23 @@ def test_the_third_panel_is_a_scale(visit, view, name, low, high):
     page.mouse.click(box["x"] + 0.78 * box["width"], box["y"] + 0.5 * box["height"])
     settled(page)
     assert low < float(page.get_by_label(f"{LABELS[name]}, as a number").input_value()) < high
+
+
+def test_home_end_and_page_keys_move_handles_too(visit):
+    page = visit(Occupancy("work-or-walk"))
+    handle(page, "Policy π", SQUARE).focus()
+    for key, pi in (("Home", [0, 0.4]), ("End", [1, 0.4]), ("PageUp", [1, 0.6]), ("PageDown", [1, 0.4])):
+        page.keyboard.press(key)
+        assert shown_pi(page) == pytest.approx(pi)
+    handle(page, "Direction", POLYGON).focus()
+    for key, degrees in (("Home", -180), ("PageUp", -170), ("End", 180), ("PageDown", 170)):
+        page.keyboard.press(key)
+        settled(page)
+        shown = float(page.get_by_label(f"{LABELS['angle']}, as a number").input_value())
+        assert np.cos(np.radians(shown - degrees)) == pytest.approx(1), "180 and −180 are one direction"
+    handle(page, "Policy π", POLYGON).focus()
+    page.keyboard.press("Home")
+    assert shown_pi(page)[0] == pytest.approx(0)
 
 
 # What is drawn --------------------------------------------------------------------------------------------
@@ -448,7 +465,7 @@ def test_the_optimum_with_entropy_goes_to_the_corner(visit):
 
 
 def test_handles_answer_to_arrow_keys(visit):
-    widget = Occupancy("two-rooms", pi=[0.5, 0.5])
+    widget = Occupancy("work-or-walk", pi=[0.5, 0.5])
     page = visit(widget)
     handle(page, "Policy π", SQUARE).focus()
     for key in ("ArrowRight", "ArrowUp", "ArrowUp", "Shift+ArrowLeft"):
@@ -484,7 +501,7 @@ def test_the_arrow_goes_all_round_by_keys(visit):
 
 
 def test_touch_drags_handles_every_way_and_elsewhere_scrolls(visit):
-    widget = Occupancy()
+    widget = Occupancy("work-or-walk")
     page = visit(widget, "phone", has_touch=True, is_mobile=True)
 
     for panel in (SQUARE, POLYGON):
@@ -518,7 +535,7 @@ def test_touch_drags_handles_every_way_and_elsewhere_scrolls(visit):
 
 @pytest.mark.parametrize("text", ["", "-", "1e9", "-1e9", "1e-300", "--3", "1e"])
 def test_typed_nonsense_does_no_harm(visit, text):
-    page = visit(Occupancy())
+    page = visit(Occupancy("work-or-walk"))
     for view in VIEWS:
         show(page, view)
         for key, label in LABELS.items():
@@ -586,7 +603,7 @@ def test_state_can_be_linked_to_exactly(visit):
     type_number(page, LABELS["alpha"], 0.07)
     type_number(page, LABELS["start"], 1)
     before, asked = data(page), linked(page)
-    assert data(visit(Occupancy(), asked=asked)) == before
+    assert data(visit(Occupancy("work-or-walk"), asked=asked)) == before
 
 
 def test_a_link_by_hand(visit):
@@ -594,7 +611,7 @@ def test_a_link_by_hand(visit):
     asked += "&r=0,1,-1,0.5&to=0.1,0.2,0.3,0.4"
     settings = {"view": "mixing", "pi": [0.25, 0.5], "pi_new": [1.0, 0.0], "share": 0.3, "gamma": 0.6, "start": 0.1}
     widget = Occupancy("unreachable", **settings, r=[[0.0, 1.0], [-1.0, 0.5]], ahead=[[0.1, 0.2], [0.3, 0.4]])
-    agrees(visit(Occupancy(), asked=asked), widget)
+    agrees(visit(Occupancy("work-or-walk"), asked=asked), widget)
 
 
 @pytest.mark.parametrize(
@@ -610,7 +627,7 @@ def test_a_link_by_hand(visit):
     ],
 )
 def test_a_link_full_of_junk_does_no_harm(visit, junk):
-    page = visit(Occupancy(), asked=f"#w=occupancy-1&{junk}")
+    page = visit(Occupancy("work-or-walk"), asked=f"#w=occupancy-1&{junk}")
     shown = data(page)
     assert np.isfinite(numbers(shown["rho"])).all()
     gamma = float(page.get_by_label(f"{LABELS['gamma']}, as a number").input_value())
@@ -624,7 +641,7 @@ def test_a_link_full_of_junk_does_no_harm(visit, junk):
 @pytest.mark.parametrize("width", WIDTHS)
 def test_nothing_jumps(visit, width):
     """No preset, view or value changes the widget's height, moves its parts, or sticks out sideways."""
-    page = visit(Occupancy(), width)
+    page = visit(Occupancy("work-or-walk"), width)
     settled(page)
     seen = {"at first": page.evaluate(PARTS)}
     for preset in PRESETS:
@@ -642,14 +659,14 @@ def test_nothing_jumps(visit, width):
     assert {name: there for name, there in seen.items() if there != pytest.approx(first, abs=0.1)} == {}
 
 
-@pytest.mark.parametrize(("preset", "handles"), [("two-rooms", 3), ("mixing", 5), ("temperature", 3)])
+@pytest.mark.parametrize(("preset", "handles"), [("work-or-walk", 3), ("mixing", 5), ("temperature", 3)])
 def test_every_handle_is_reached_by_tab(visit, preset, handles):
     names = tabbed(visit(Occupancy(preset)))
     assert sum(name.startswith(("Policy π", "Other policy", "Direction")) for name in names) == handles
 
 
 def test_the_live_line_says_the_numbers(visit):
-    page = visit(Occupancy())
+    page = visit(Occupancy("work-or-walk"))
     slide(page, LABELS["gamma"], 0.5)
     page.wait_for_function("() => document.querySelector('.rl [role=status]').textContent.includes('1/(1−γ) = 2')")
 

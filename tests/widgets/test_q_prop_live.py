@@ -13,6 +13,7 @@ LABELS = {
         "c": "c, coefficient of the control",
         "corr": "ρ, correlation of f and g",
         "bend": "β, bend of f in g",
+        "mean_g": "E g, mean of the control",
         "n": "n, samples in a batch",
     },
     QProp: {
@@ -67,6 +68,9 @@ def agrees(page, widget, *, samples=False):
         same("noise", model.noise_floor)
         same("weights", *widget.rules)
         same("single", *(model.single_sample_bias(widget.q, rule) for rule in ("conservative", "aggressive")))
+        for rule, row in zip(("conservative", "aggressive"), (-2, -1), strict=True):
+            cell = page.locator(".rl-table tr").nth(row).locator("td").nth(1).text_content()
+            assert float(cell) == pytest.approx(model.single_sample_variance(widget.q, rule), rel=6e-3)
         if samples:
             same("means", widget.estimates("fixed", 0.0).mean(), widget.estimates().mean())
         said = f"With κ = {widget.weight:.3g}" if widget.rule == "fixed" else "The rule "
@@ -131,7 +135,7 @@ BOWL = (60, 14)  # its margins to the left and right
 @BOTH
 def test_numbers_are_pythons_after_presets_and_random_edits(visit, cls):
     """By chip, slider, number and button."""
-    page = visit(cls())
+    page = visit(cls(cls.PRESETS[0]))
     for preset in cls.PRESETS:
         page.locator(f".rl-top button[data-value='{preset}']").click()
         agrees(page, cls(preset), samples=True)
@@ -361,7 +365,7 @@ JUNK = {
 def test_links(visit, cls):
     """By hand, full of junk, and made by the widget."""
     (asked, expected), *others = JUNK[cls]
-    page = visit(cls(), asked=f"#w={IDS[cls]}&{asked}")
+    page = visit(cls(cls.PRESETS[0]), asked=f"#w={IDS[cls]}&{asked}")
     agrees(page, cls(**expected))
     first = page.locator(".rl-top button[data-value]").first
     for asked, expected in others:
@@ -393,7 +397,7 @@ class Together:
     """Both widgets on one page."""
 
     def to_html(self):
-        return ControlVariate().to_html() + QProp().to_html()
+        return ControlVariate("correlated").to_html() + QProp("helpful").to_html()
 
 
 @pytest.mark.parametrize("width", WIDTHS)

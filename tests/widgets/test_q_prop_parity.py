@@ -57,11 +57,13 @@ def test_no_control_has_no_weight(js):
 @pytest.mark.proves("prop-single-sample")
 @settings(max_examples=100)
 @given(MODELS, Q)
-def test_single_sample_bias(js, model, q):
-    """By parts and Gauss in the browser, by tanh-sinh and the normal distribution in Python."""
+def test_single_sample_rules(js, model, q):
+    """By Gauss and a series for Φ in the browser, by tanh-sinh and scipy's Φ in Python."""
+    found = js.singleSamples(packed(model), q)
     for rule in ("conservative", "aggressive"):
-        found, expected = js.singleSampleBias(packed(model), q, rule), model.single_sample_bias(q, rule)
-        assert found == pytest.approx(expected, rel=1e-9, abs=1e-9 * abs(q))
+        assert found[rule]["bias"] == pytest.approx(model.single_sample_bias(q, rule), rel=1e-9, abs=1e-9 * abs(q))
+        scale = model.variance(q, 0) + q**2
+        assert found[rule]["variance"] == close_to(model.single_sample_variance(q, rule), scale)
 
 
 @settings(max_examples=15)

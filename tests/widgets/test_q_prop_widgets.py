@@ -49,7 +49,7 @@ def settings_of(widget):
 def test_bad_value_is_refused_at_construction_and_later(cls, name, value, said):
     with pytest.raises((traitlets.TraitError, ValueError), match=said):
         cls(**{name: value})
-    widget = cls()
+    widget = cls(cls.PRESETS[0])
     before = getattr(widget, name)
     with pytest.raises((traitlets.TraitError, ValueError), match=said):
         setattr(widget, name, value)
@@ -57,7 +57,7 @@ def test_bad_value_is_refused_at_construction_and_later(cls, name, value, said):
 
 
 def test_unknown_setting_is_named_with_those_that_exist():
-    with pytest.raises(TypeError, match=r"no setting 'rho'; its settings are bend, c, corr, n, preset, seed"):
+    with pytest.raises(TypeError, match=r"no setting 'rho'; its settings are bend, c, control, corr, mean_g, n"):
         ControlVariate(rho=0.5)
     with pytest.raises(TypeError, match=r"no setting 'kappa'; its settings are c1, c2, c3, n, preset, q, rule"):
         QProp(kappa=0.5)
@@ -116,6 +116,17 @@ def test_exact_bias_and_spread_are_those_of_the_estimators(n, bend):
         assert abs(squares.mean() - sd**2) < 4.5 * squares.std() / np.sqrt(batches), name
 
 
+def test_a_mean_that_is_left_in_moves_the_estimates_and_not_their_spread():
+    raw, centred = (ControlVariate("not-centred", control=control) for control in ("raw", "centred"))
+    assert raw.bias.fixed == pytest.approx(-0.45)
+    assert centred.bias.fixed == 0
+    assert raw.sd == centred.sd
+    assert raw.estimates.fixed == pytest.approx(centred.estimates.fixed - 0.45)
+    assert abs(raw.estimates.fixed.mean() - 1 - raw.bias.fixed) < 4.5 * raw.sd.fixed / np.sqrt(BATCHES)
+    for name in ("plain", "same", "crossed"):
+        assert getattr(raw.estimates, name) == pytest.approx(getattr(centred.estimates, name)), "these take it out"
+
+
 def test_the_bias_is_seen_only_where_f_bends():
     assert ControlVariate("gaussian").bias == (0, 0, 0, 0)
     bias, sd = ControlVariate("same-samples").bias.same, ControlVariate("same-samples").sd.same
@@ -153,6 +164,8 @@ def test_estimates_have_the_mean_that_is_said():
         values = widget.estimates()
         assert abs(values.mean() - widget.mean) < 4.5 * values.std() / np.sqrt(BATCHES)
         assert (widget.bias == 0) == (rule == "fixed")
+        squares = (widget.estimates() - widget.mean) ** 2
+        assert abs(squares.mean() - widget.variance / 64) < 4.5 * squares.std() / np.sqrt(BATCHES)
     plain = widget.estimates("fixed", 0.0)
     assert plain == pytest.approx(QProp("single-sample", rule="fixed", weight=0.0, n=64).estimates())
 
@@ -222,7 +235,7 @@ def test_page_view_is_complete_small_and_described(cls, preset):
     assert list(state["_presets"]) == list(cls.PRESETS)
     picture = html.partition("<script")[0]
     assert len(gzip.compress(picture.encode())) < 25_000
-    assert re.search(r'alt="(Samples|Advantages)[^"]{100,}"', picture)
+    assert re.search(r'alt="(For f and g|With)[^"]{100,}"', picture)
 
 
 @pytest.mark.filterwarnings("error")
@@ -230,7 +243,7 @@ def test_extremes_have_a_picture_and_numbers_too():
     for corr in (-1, 0, 1):
         for bend in (0, 1):
             widget = ControlVariate(corr=corr, bend=bend, c=2, n=8)
-            assert len(widget.picture().axes) == 3
+            assert len(widget.picture().axes) == 4
             assert np.isfinite(estimate_variances(widget.pair, 8, 2)).all()
             assert np.isfinite(widget.estimates).all()
             assert "nan" not in widget.alt()

@@ -35,7 +35,7 @@ def ask(page, link):
 
 
 def test_sliders_fields_and_links_follow_a_traits_range(visit):
-    page = visit(NarrowQProp(), asked="#w=narrow-q-prop-1&weight=9&n=99")
+    page = visit(NarrowQProp("helpful"), asked="#w=narrow-q-prop-1&weight=9&n=99")
     label = "κ, weight of the control"
     assert reach(page, label) == [[-1, 1.5, 0.25], [-1, 1.5]]
     assert page.get_by_label(f"{label}, as a number").input_value() == "1.5"
@@ -51,7 +51,7 @@ def test_sliders_fields_and_links_follow_a_traits_range(visit):
 
 
 def test_lists_of_numbers_follow_too(visit):
-    widget = NarrowOccupancy()
+    widget = NarrowOccupancy(step="explore")
     page = visit(widget)
     before = data(page)
     assert reach(page, "r(0,1), reward of action 1") == [[-0.5, 1, 0.01], [-1, 1]]

@@ -7,7 +7,7 @@ import pytest
 
 from rlbook.widgets import ValueIteration
 from rlbook.widgets.value_iteration import PRESETS
-from tests.live import WIDTHS, data, settled, swipe
+from tests.live import WIDTHS, data, played_out, settled, swipe
 
 
 def agrees(page, widget):
@@ -25,8 +25,7 @@ def agrees(page, widget):
         assert (float(shown[name]) if shown[name] else np.nan) == pytest.approx(
             value, rel=1e-9, abs=1e-11 * scale / (1 - widget.gamma), nan_ok=True
         ), name
-    if widget.view == "grid":
-        assert float(shown["distance"]) == close(widget.distance)
+    assert float(shown["distance"]) == close(widget.distance)
     assert int(shown["right"]) == widget.right
     said = page.locator(".rl-sentence").text_content()
     assert f"After {widget.k} sweep" in said
@@ -65,11 +64,11 @@ def paint(widget, cells, kind):
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_preset_says_what_python_says(visit, preset):
     widget = ValueIteration(preset)
-    page = visit(ValueIteration())
+    page = visit(ValueIteration("goal-and-pit"))
     page.locator(f".rl-top button[data-value='{preset}']").first.click()
     agrees(page, widget)
     for operator in ("policy", "soft", "optimal"):
-        page.locator(f".rl-top button[data-value='{operator}']").click()
+        page.locator(f"[aria-label=Operator] button[data-value='{operator}']").click()
         widget.operator = operator
         agrees(page, widget)
         for _ in range(2):
@@ -164,7 +163,9 @@ def test_random_edits_by_keyboard_agree_with_python(visit, seed):
             widget.k += times
         elif action == "operator":
             operator = str(rng.choice(["policy", "optimal", "soft"]))
-            page.locator(f".rl-top button[data-value='{operator}']").evaluate("(button) => button.click()")
+            page.locator(f"[aria-label=Operator] button[data-value='{operator}']").evaluate(
+                "(button) => button.click()"
+            )
             widget.operator = operator
         elif action == "gamma":
             widget.gamma = float(rng.choice([0.5, 0.8, 0.95]))
@@ -234,9 +235,7 @@ def test_a_reward_changed_after_convergence_is_replanned_before_the_readers_eyes
     widget = ValueIteration("two-goals")
     page = visit(widget)
     press(page, "run")
-    page.wait_for_function(
-        "() => document.querySelector('.rl').dataset.playing === '' && document.querySelector('.rl').dataset.k > 0"
-    )
+    played_out(page)
     widget.k = int(data(page)["k"])
     assert widget.bounds["posterior"] <= 1e-9
     agrees(page, widget)
@@ -251,7 +250,7 @@ def test_a_reward_changed_after_convergence_is_replanned_before_the_readers_eyes
     assert widget.k == 0
     press(page, "play")
     page.wait_for_function("() => document.querySelector('.rl').dataset.k === '3'")
-    page.wait_for_function("() => document.querySelector('.rl').dataset.playing === ''", timeout=20_000)
+    played_out(page)
     widget.k = int(data(page)["k"])
     agrees(page, widget)
 
@@ -314,88 +313,6 @@ def test_the_plot_is_a_scale_for_k(visit):
     agrees(page, widget)
 
 
-# The plane ------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("operator", ["policy", "optimal", "soft"])
-def test_the_planes_start_is_dragged_and_typed(visit, operator):
-    widget = ValueIteration("plane", operator=operator)
-    page = visit(widget)
-    agrees(page, widget)
-    handle = page.locator(".rl-free-drag .rl-handle").last.bounding_box()
-    page.mouse.move(handle["x"] + 9, handle["y"] + 9)
-    page.mouse.down()
-    page.mouse.move(handle["x"] + 60, handle["y"] + 70, steps=5)
-    page.mouse.up()
-    shown = data(page)
-    assert shown["k"] == "0"
-    assert [float(v) for v in shown["v"].split(",")] != widget.V0
-    widget.V0 = [float(v) for v in shown["v"].split(",")]
-    agrees(page, widget)
-    for i, value in enumerate((1.5, -2.0)):
-        field = page.get_by_label(f"V₀(s{'₁₂'[i]}), where it starts, as a number")
-        field.fill(str(value))
-        field.press("Tab")
-    widget.V0 = [1.5, -2.0]
-    agrees(page, widget)
-    for _ in range(3):
-        press(page, "step")
-    widget.k = 3
-    agrees(page, widget)
-    page.get_by_label("γ, discount", exact=True).fill("0.5")
-    widget.gamma = 0.5
-    agrees(page, widget)
-
-
-def test_the_image_lies_in_the_smaller_square(visit):
-    page = visit(ValueIteration("plane"))
-    for operator in ("policy", "optimal", "soft"):
-        page.locator(f".rl-top button[data-value='{operator}']").click()
-        settled(page)
-        boxes = page.evaluate(
-            """() => Object.fromEntries(["rl-image", "rl-square", "rl-bound"].map((kind) => {
-              const { x, y, width, height } = document.querySelector(`.rl-free-drag path.${kind}`).getBBox();
-              return [kind, [x, y, x + width, y + height]];
-            }))"""
-        )
-        image, outer, inner = (np.array(boxes[kind]) for kind in ("rl-image", "rl-square", "rl-bound"))
-        assert (image[:2] >= inner[:2] - 0.1).all()
-        assert (image[2:] <= inner[2:] + 0.1).all()
-        assert inner[2] - inner[0] == pytest.approx(0.7 * (outer[2] - outer[0]), abs=0.1)
-
-
-def test_touch_drags_the_planes_start(visit):
-    page = visit(ValueIteration("plane"), "phone", has_touch=True, is_mobile=True)
-    handle = page.locator(".rl-free-drag .rl-handle").last
-    handle.scroll_into_view_if_needed()
-    box = handle.bounding_box()
-    before, top = data(page)["v"], page.evaluate("window.scrollY")
-    send = page.context.new_cdp_session(page).send
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
-    for step in range(1, 9):
-        send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [{"x": x, "y": y - 6 * step}]})
-    send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-    after = data(page)["v"]
-    assert after != before, "up and down too, for it is the handle that was touched"
-    assert page.evaluate("window.scrollY") == top
-
-
-def test_from_the_map_to_the_plane_and_back(visit):
-    widget = ValueIteration("goal-and-pit")
-    page = visit(widget)
-    press(page, "step")
-    page.get_by_role("button", name="Two-state plane").click()
-    widget.k = 1
-    widget.view = "plane"
-    agrees(page, widget)
-    press(page, "step")
-    widget.k = 1
-    page.get_by_role("button", name="Map").click()
-    widget.view = "grid"
-    agrees(page, widget)
-
-
 # Links ----------------------------------------------------------------------------------------------------
 
 
@@ -432,31 +349,19 @@ def test_a_link_by_hand(visit):
     agrees(page, widget)
 
 
-def test_a_link_to_the_plane(visit):
-    page = visit(ValueIteration())
-    page.get_by_role("button", name="Two-state plane").click()
-    page.get_by_label("V₀(s₂), where it starts, as a number").fill("-3.5")
-    for _ in range(2):
-        press(page, "step")
-    press(page, "link")
-    page.wait_for_function("() => location.hash.includes('w=')")
-    asked = "#" + page.url.partition("#")[2]
-    agrees(visit(ValueIteration("maze"), asked=asked), ValueIteration(view="plane", V0=[0.0, -3.5], k=2))
-
-
 @pytest.mark.parametrize(
     "junk",
     [
         "preset=constructor",
         "preset=__proto__&gamma=2",
-        "gamma=abc&k=-4&alpha=0&slip=7&operator=T&view=none&other=1",
+        "gamma=abc&k=-4&alpha=0&slip=7&operator=T&other=1",
         "map=WWWW&rewards=9_9_9",
         "map=oo-ooo",
         "map=" + "-".join(["o" * 17] * 13),
         "map=<script>alert(1)</script>",
-        "q=AAAA&p=!&v=1&pi=uuuu",
+        "q=AAAA&p=!&pi=uuuu",
         "rewards=0_0_1e999,a_b_c",
-        "v=NaN,1&rewards=0.5_0_1",
+        "rewards=0.5_0_1",
         "k=1e9",
     ],
 )
@@ -474,8 +379,8 @@ def test_a_link_full_of_junk_does_no_harm(visit, junk):
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_nothing_jumps(visit, width):
-    """No preset, operator, view, sweep or pointed cell changes the widget's height or sticks out sideways."""
-    page = visit(ValueIteration(), width)
+    """No preset, operator, sweep or pointed cell changes the widget's height or sticks out sideways."""
+    page = visit(ValueIteration(step="explore"), width)
     places = """() => ["rl-title", "rl-transport", "rl-equation", "rl-readout", "rl-controls", "rl-foot"]
       .map((kind) => document.querySelector(`.${kind}`).getBoundingClientRect().top + window.scrollY)
       .concat(document.querySelector(".rl").getBoundingClientRect().height)"""
@@ -484,11 +389,11 @@ def test_nothing_jumps(visit, width):
     for preset in PRESETS:
         page.locator(f".rl-top button[data-value='{preset}']").first.click()
         for operator in ("policy", "soft", "optimal"):
-            page.locator(f".rl-top button[data-value='{operator}']").click()
+            page.locator(f"[aria-label=Operator] button[data-value='{operator}']").click()
             settled(page)
             seen[preset, operator] = page.evaluate(places)
         press(page, "run")
-        page.wait_for_function("() => document.querySelector('.rl').dataset.playing === ''")
+        played_out(page)
         settled(page)
         seen[preset, "run"] = page.evaluate(places)
     first = seen.pop("at first")

@@ -128,7 +128,9 @@ def test_greedy_correctness(js, problem, k):
     Q = sweeps.iterates(k)[-1]
     optimal = js.greedyActions(process, best, tolerance)
     assert js.greedyRight(process, Q.ravel().tolist(), optimal, tolerance) == sweeps.right(Q).tolist()
-    greedy = Q >= Q.max(axis=1, keepdims=True) - 1e-9 * (1 + abs(sweeps.optimal).max())
+    greedy = sweeps.greedy(Q)
+    start = sweeps.mdp.cells[np.argmax(sweeps.mdp.rho0)].tolist()
+    assert js.greedyPath(process, Q.ravel().tolist(), tolerance, start) == sweeps.path(Q)
     assert js.greedyActions(process, Q.ravel().tolist(), tolerance) == greedy.astype(int).ravel().tolist()
 
 

@@ -4,21 +4,22 @@ import gzip
 import json
 import re
 
+import gymnasium as gym
 import numpy as np
 import pytest
 import traitlets
 
-from rlbook import gridworld
+from rlbook import TabularMDP, gridworld
 from rlbook.policy_gradient import exact_gradient, exact_moments
 from rlbook.widgets import VarianceReduction
 from rlbook.widgets.gradient_problems import PRESETS, Problem, enumerate_trajectories
 from tests.node import SOURCES, Javascript
 
-SETTINGS = ("preset", "kappa", "beta", "baseline", "step", "state", "batch")
+SETTINGS = ("preset", "kappa", "beta", "baseline", "time", "state", "batch", "step")
 
 
 def variance(problem, kappa, b):
-    return problem.moments(np.asarray(b)).variance(past=kappa, beta=1)
+    return problem.moments(np.asarray(b)).variance(kappa=kappa, beta=1)
 
 
 @pytest.fixture(params=PRESETS)
@@ -44,14 +45,14 @@ def test_unknown_setting_is_named_with_those_that_exist():
         ("preset", "three-rooms", r"preset must be one of 'two-rooms'.*got 'three-rooms'"),
         ("baseline", [[1.0, 2.0]], r"baseline must be 4 lists of 2 numbers.*got \[\[1\.0, 2\.0\]\]"),
         ("baseline", [[np.nan, 0.0]] * 4, r"baseline must hold finite numbers"),
-        ("step", 4, r"step must be an integer from 0 to 3, got 4"),
+        ("time", 4, r"time must be an integer from 0 to 3, got 4"),
         ("state", 2, r"state must be an integer from 0 to 1, got 2"),
     ],
 )
 def test_bad_value_is_refused_at_construction_and_later(name, value, said):
     with pytest.raises((traitlets.TraitError, ValueError), match=said):
         VarianceReduction(**{name: value})
-    widget = VarianceReduction()
+    widget = VarianceReduction("two-rooms")
     before = getattr(widget, name)
     with pytest.raises((traitlets.TraitError, ValueError), match=said):
         setattr(widget, name, value)
@@ -65,7 +66,7 @@ def test_settings_given_win_over_the_presets_own():
 
 
 def test_choosing_a_preset_and_reset_bring_back_its_settings():
-    widget = VarianceReduction(kappa=0.3, beta=1.7, step=3, state=1, batch=8)
+    widget = VarianceReduction(kappa=0.3, beta=1.7, time=3, state=1, batch=8)
     widget.preset = "two-arms"
     fresh = VarianceReduction("two-arms")
     assert [getattr(widget, name) for name in SETTINGS] == [getattr(fresh, name) for name in SETTINGS]
@@ -76,12 +77,12 @@ def test_choosing_a_preset_and_reset_bring_back_its_settings():
 
 def test_observe_sees_the_readers_drag():
     """A state message as the front end sends it sets the traits; preset and baseline may come together."""
-    widget, seen = VarianceReduction(), []
+    widget, seen = VarianceReduction("two-rooms"), []
     widget.observe(lambda change: seen.append((change.name, change.new)), ["kappa", "baseline"])
     widget.set_state({"kappa": 0.25})
     assert seen == [("kappa", 0.25)]
-    widget.set_state({"preset": "two-arms", "kappa": 0, "baseline": [[0.8]], "beta": 1, "step": 0, "state": 0})
-    assert (widget.preset, widget.baseline, widget.step) == ("two-arms", [[0.8]], 0)
+    widget.set_state({"preset": "two-arms", "kappa": 0, "baseline": [[0.8]], "beta": 1, "time": 0, "state": 0})
+    assert (widget.preset, widget.baseline, widget.time) == ("two-arms", [[0.8]], 0)
 
 
 # Numbers --------------------------------------------------------------------------------------------------
@@ -94,7 +95,7 @@ def test_moments_are_those_of_the_numerics(widget):
     moments = exact_moments(
         problem.mdp, problem.pi, problem.horizon, features=problem.features, baseline=0.6 * (problem.V + 0.5)
     )
-    mean, covariance = moments.estimator(past=0.4, beta=1)
+    mean, covariance = moments.estimator(kappa=0.4, beta=1)
     assert widget.mean == pytest.approx(mean)
     assert widget.covariance == pytest.approx(covariance)
     assert widget.variance == pytest.approx(np.trace(covariance))
@@ -196,6 +197,13 @@ def test_own_problem_that_does_not_fit_is_refused():
     mdp = gridworld(["....", "...G"], gamma=0.9)
     with pytest.raises(ValueError, match=r"coordinates must be one or two integers from 0 to 31, got \(0, 40\)"):
         VarianceReduction.of(mdp, np.zeros((8, 4)), horizon=2, coordinates=(0, 40))
+    lake = TabularMDP.from_gymnasium(gym.make("FrozenLake-v1"), 0.95)
+    with pytest.raises(ValueError, match=r"at most 16 parameters here, got 64; with features, \(S, A, n\), states can"):
+        VarianceReduction.of(lake, np.zeros((16, 4)), horizon=100)
+    alike = np.tile(np.eye(4), (16, 1, 1))  # one logit an action, in all states
+    with pytest.raises(ValueError, match=r"at most 64 here, got 100 × 16; a horizon of 4 fits$"):
+        VarianceReduction.of(lake, np.zeros(4), horizon=100, features=alike)
+    assert VarianceReduction.of(lake, np.zeros(4), horizon=4, features=alike).problem.pi.shape == (16, 4)
     with pytest.raises(ValueError, match=r"at most 16 parameters here, got 32"):
         VarianceReduction.of(mdp, np.zeros((8, 4)), horizon=2)
     with pytest.raises(ValueError, match=r"at most 64 here, got 9 × 8"):
@@ -214,7 +222,7 @@ def test_too_many_trajectories_are_sampled_and_the_tables_say_so():
 
 
 def test_notebook_view_carries_the_live_widget_and_html():
-    data, _ = VarianceReduction()._repr_mimebundle_()
+    data, _ = VarianceReduction("two-rooms")._repr_mimebundle_()
     assert data["application/vnd.jupyter.widget-view+json"]["model_id"]
     assert data["text/html"].startswith('<div class="rlbook-widget" data-widget="VarianceReduction"')
 
@@ -234,11 +242,11 @@ def test_page_view_is_small_reproducible_and_described(widget):
     assert html == type(widget)(widget.preset).to_html()
     picture = html.partition("<script")[0]
     assert len(gzip.compress(picture.encode())) < 12_000
-    assert re.search(r'alt="Three panels for κ = [^"]{60,}"', picture)
+    assert re.search(r'alt="For κ = [^"]{60,}"', picture)
 
 
 def test_text_of_the_state_cannot_close_the_script():
-    widget = VarianceReduction()
+    widget = VarianceReduction("two-rooms")
     widget._presets = {"</script>": {}}
     assert "</script>" not in widget.to_html().partition('json">')[2].removesuffix("</script></div>")
 

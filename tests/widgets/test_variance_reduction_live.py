@@ -38,7 +38,7 @@ def agrees(page, widget):
 
 
 def test_widget_moves_by_slider_keyboard_number_chip_and_pointer(visit):
-    page, widget = visit(VarianceReduction()), VarianceReduction()
+    page, widget = visit(VarianceReduction("two-rooms")), VarianceReduction("two-rooms")
     root = page.locator(".rl").first
     agrees(page, widget)
     before = dots(page)
@@ -69,6 +69,7 @@ def test_widget_moves_by_slider_keyboard_number_chip_and_pointer(visit):
     assert root.get_by_role("button", name="optimal").get_attribute("aria-pressed") == "true"
 
     # Drag the bowl's handle to the left edge: no baseline.
+    root.locator("svg.rl-drag").scroll_into_view_if_needed()
     handle = root.locator("svg.rl-drag .rl-handle").bounding_box()
     page.mouse.move(handle["x"] + 8, handle["y"] + 8)
     page.mouse.down()
@@ -78,14 +79,14 @@ def test_widget_moves_by_slider_keyboard_number_chip_and_pointer(visit):
     agrees(page, widget)
 
     root.get_by_role("button", name="Reset").click()
-    agrees(page, VarianceReduction())
+    agrees(page, VarianceReduction("two-rooms"))
 
 
 @pytest.mark.parametrize("preset", VarianceReduction.PRESETS)
 def test_every_preset_says_what_python_says(visit, preset):
     """Each example as it opens, and after random settings of everything."""
     rng = np.random.default_rng(VarianceReduction.PRESETS.index(preset))
-    page, widget = visit(VarianceReduction()), VarianceReduction(preset)
+    page, widget = visit(VarianceReduction("two-rooms")), VarianceReduction(preset)
     root = page.locator(".rl").first
     root.locator(f"button[data-value='{preset}']").click()
     agrees(page, widget)
@@ -98,7 +99,7 @@ def test_every_preset_says_what_python_says(visit, preset):
 
 def test_two_arms_reach_exactly_zero(visit):
     """The proposition in the reader's hand: at b* the variance is 0."""
-    page = visit(VarianceReduction())
+    page = visit(VarianceReduction("two-rooms"))
     root = page.locator(".rl").first
     root.locator("button[data-value='two-arms']").click()
     root.get_by_role("button", name="optimal").click()
@@ -109,29 +110,29 @@ def test_two_arms_reach_exactly_zero(visit):
 
 def test_state_can_be_linked_to(visit):
     """A link restores the state; the page's own link says the state that is on it."""
-    page = visit(VarianceReduction(), asked="#w=variance-reduction-1&preset=two-arms&kappa=0.5&beta=0.25")
+    page = visit(VarianceReduction("two-rooms"), asked="#w=variance-reduction-1&preset=two-arms&kappa=0.5&beta=0.25")
     widget = VarianceReduction("two-arms", kappa=0.5, beta=0.25)
     agrees(page, widget)
     root = page.locator(".rl").first
     root.get_by_label("κ, weight of the past", exact=True).fill("0.75")
     settled(page)
-    root.get_by_role("button", name="Copy link").click()
+    root.get_by_role("button", name="Link").click()
     page.wait_for_function("() => location.hash.includes('kappa=0.75')")
     asked = "#" + page.url.partition("#")[2]
     widget.kappa = 0.75
-    agrees(visit(VarianceReduction(), asked=asked), widget)
+    agrees(visit(VarianceReduction("two-rooms"), asked=asked), widget)
 
 
 @pytest.mark.parametrize("baseline", ["per-step", "optimal"])
 def test_a_link_to_a_named_baseline_restores_it_exactly(visit, baseline):
-    page = visit(VarianceReduction())
+    page = visit(VarianceReduction("two-rooms"))
     root = page.locator(".rl").first
     root.get_by_role("button", name=baseline).click()
     before = shown(page)
-    root.get_by_role("button", name="Copy link").click()
+    root.get_by_role("button", name="Link").click()
     page.wait_for_function("() => location.hash.includes('w=')")
     asked = "#" + page.url.partition("#")[2]
-    assert shown(visit(VarianceReduction(), asked=asked)) == before
+    assert shown(visit(VarianceReduction("two-rooms"), asked=asked)) == before
 
 
 @pytest.mark.parametrize(
@@ -139,13 +140,13 @@ def test_a_link_to_a_named_baseline_restores_it_exactly(visit, baseline):
     [
         "preset=constructor",
         "preset=__proto__&kappa=0.5",
-        "preset=nope&kappa=abc&b=1,2&step=99&batch=7",
+        "preset=nope&kappa=abc&b=1,2&time=99&step=99&batch=7",
         "b=" + ",".join(["1e200"] * 8),
         "b=<script>alert(1)</script>",
     ],
 )
 def test_a_link_full_of_junk_does_no_harm(visit, junk):
-    page = visit(VarianceReduction(), asked=f"#w=variance-reduction-1&{junk}")
+    page = visit(VarianceReduction("two-rooms"), asked=f"#w=variance-reduction-1&{junk}")
     variance, _, sentence = shown(page)
     assert np.isfinite(variance)
     assert "the variance is" in sentence
@@ -153,7 +154,7 @@ def test_a_link_full_of_junk_does_no_harm(visit, junk):
 
 def test_touch_moves_the_bowl(visit):
     """On a phone: a tap on the bowl sets β to where it was tapped."""
-    page = visit(VarianceReduction(), "phone", has_touch=True, is_mobile=True)
+    page = visit(VarianceReduction("two-rooms"), "phone", has_touch=True, is_mobile=True)
     bowl = page.locator(".rl svg.rl-drag").first
     bowl.scroll_into_view_if_needed()
     before = shown(page)[0]

@@ -47,7 +47,7 @@ def size(problem, b):
 @given(problems_and_estimators())
 def test_variance_and_covariance(js, case):
     problem, kappa, beta, b = case
-    mean, covariance = problem.moments(b).estimator(past=kappa, beta=beta)
+    mean, covariance = problem.moments(b).estimator(kappa=kappa, beta=beta)
     tables, scale = problem.tables, size(problem, b)
     i, j = problem.coordinates[0], problem.coordinates[-1]
     plane = i != j
@@ -69,11 +69,11 @@ def test_parabolas(js, case, data):
     along_beta = js.parabolaInBeta(problem.tables, kappa, b.tolist())
     along_value = js.parabolaInValue(problem.tables, kappa, beta, b.tolist(), t, s)
     for x in (0.0, 0.5, 2.0):
-        expected = problem.moments(b).variance(past=kappa, beta=x)
+        expected = problem.moments(b).variance(kappa=kappa, beta=x)
         assert js.evaluateParabola(along_beta, x) == close_to(expected, scale)
         moved = b.copy()
         moved[t, s] = x
-        expected = problem.moments(moved).variance(past=kappa, beta=beta)
+        expected = problem.moments(moved).variance(kappa=kappa, beta=beta)
         assert js.evaluateParabola(along_value, x) == close_to(expected, scale)
     for parabola in (along_beta, along_value):
         lowest = js.bottom(parabola)
@@ -97,9 +97,9 @@ def test_optimal_baseline_of_any_past(js, case):
     """At every κ, no other baseline has a smaller variance than the browser's optimum."""
     problem, kappa, _, b = case
     best = np.array(js.optimalBaseline(problem.tables, kappa))
-    lowest = problem.moments(best).variance(past=kappa, beta=1)
+    lowest = problem.moments(best).variance(kappa=kappa, beta=1)
     for other in (b, best + b / 64, np.zeros_like(b)):
-        assert lowest <= problem.moments(other).variance(past=kappa, beta=1) + 1e-9 * size(problem, b)
+        assert lowest <= problem.moments(other).variance(kappa=kappa, beta=1) + 1e-9 * size(problem, b)
 
 
 @settings(max_examples=15)
@@ -107,7 +107,7 @@ def test_optimal_baseline_of_any_past(js, case):
 def test_trajectory_gradients(js, case):
     problem, kappa, beta, b = case
     gradients = per_trajectory_gradients(
-        problem.atoms, problem.pi, problem.mdp.gamma, features=problem.features, past=kappa, baseline=beta * b
+        problem.atoms, problem.pi, problem.mdp.gamma, features=problem.features, kappa=kappa, baseline=beta * b
     ).reshape(len(problem.atoms.states), -1)[:, problem.coordinates]
     scale = np.abs(problem.mdp.r).max() * problem.horizon + np.abs(beta * b).max()
     for i in range(0, len(gradients), 7):
@@ -118,9 +118,9 @@ def test_trajectory_gradients(js, case):
 
 def test_atoms_give_back_the_exact_moments():
     """The trajectories that make the cloud, weighted, have the mean and covariance that the ellipse shows."""
-    problem = two_rooms()[1]
+    problem = two_rooms()[2]
     moments = exact_moments(problem.mdp, problem.pi, 4, features=problem.features, baseline=problem.V)
-    mean, covariance = moments.estimator(past=0.3, beta=0.7)
+    mean, covariance = moments.estimator(kappa=0.3, beta=0.7)
     gradients = problem.gradients(0.3, 0.7 * problem.V)
     p = problem.mdp.rho0[problem.atoms.states[:, 0]]
     p = p * problem.pi[problem.atoms.states, problem.atoms.actions].prod(axis=1)

@@ -1,5 +1,6 @@
 // What anywidget loads: one module for every widget; the model says which view it wants.
 import * as average_grid from "./average_grid/view.js";
+import * as bellman_plane from "./bellman_plane/view.js";
 import * as control_variate from "./control_variate/view.js";
 import * as natural_gradient from "./natural_gradient/view.js";
 import * as occupancy from "./occupancy/view.js";
@@ -11,6 +12,7 @@ import * as variance_reduction from "./variance_reduction/view.js";
 
 const views = {
   average_grid,
+  bellman_plane,
   control_variate,
   natural_gradient,
   occupancy,

@@ -60,6 +60,10 @@ export function visitsOf({ process, pi, powers }, { states, actions, ended }, st
   return visits;
 }
 
+// What an episode earns, added up as it goes along and not by cells.
+export const returnOf = ({ process, powers }, { states, actions }) =>
+  states.reduce((sum, s, t) => sum + powers[t] * process.r[4 * s + actions[t]], 0);
+
 // What a visit counts for.
 export const unitOf = ({ process }, quantity) => (quantity === "reward" ? process.r : process.r.map(() => 1));
 export const byState = (pairs) =>
@@ -162,7 +166,7 @@ export function makeTally({ exact, rho }) {
     total: new Sums([exact[quantity].total]),
     gaps: [], // [n, Σ_s |average − exact|, |sum − exact sum|]
   });
-  return { n: 0, mark: 1, pairs: new Sums(rho), reward: of("reward"), visits: of("visits") };
+  return { n: 0, mark: 1, earned: 0, pairs: new Sums(rho), reward: of("reward"), visits: of("visits") };
 }
 
 // Play the next episodes, up to number `most`, as long as go() holds.
@@ -187,6 +191,7 @@ export function extend(tally, setup, most, go = () => true) {
       sums.reward += reward;
     }
     tally.n += 1;
+    tally.earned += returnOf(setup, episode);
     for (const quantity of ["reward", "visits"]) tally[quantity].total.add(0, sums[quantity]);
     if (tally.n < tally.mark) continue;
     tally.mark = tally.n < 16 ? tally.n + 1 : Math.ceil(1.06 * tally.n);
@@ -222,7 +227,8 @@ export function playAll(now, process, pi, count) {
   const setup = makeEpisodes(now, process, pi);
   const tally = extend(makeTally(setup), setup, count);
   const of = (quantity) => ({ ...averagesOf(tally, setup, quantity), gaps: tally[quantity].gaps });
-  return { exact: setup.exact, horizon: setup.powers.length - 1, reward: of("reward"), visits: of("visits") };
+  const mean = tally.earned / tally.n;
+  return { exact: setup.exact, horizon: setup.powers.length - 1, mean, reward: of("reward"), visits: of("visits") };
 }
 export const playOne = (now, process, pi, n, steps) => {
   const setup = makeEpisodes(now, process, pi);

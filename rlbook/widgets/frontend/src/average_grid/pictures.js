@@ -6,7 +6,8 @@ import { axisX, axisY, gridX, gridY } from "../shared/plot.js";
 export function makeGaps(holder) {
   const changed = changes();
   let parts;
-  return function draw(gaps, bounds, n, unit, [width, height]) {
+  // A step shows all cells' error alone, and its bound once the guess is made.
+  return function draw(gaps, bounds, n, unit, [width, height], { step, open }) {
     const range = 10 ** Math.max(2, Math.ceil(Math.log10(Math.max(n, 1))));
     // Two powers of ten below the bound at one episode, and as many as the bound falls.
     const top = 10 ** Math.ceil(Math.log10(1.5 * Math.max(bounds[0], 1e-6)));
@@ -21,7 +22,8 @@ export function makeGaps(holder) {
       const ticksY = powers(floor, top);
       const tickFormat = (x) => {
         const power = Math.round(Math.log10(x));
-        return power >= -2 && power <= 4 ? String(Number(x.toPrecision(1))) : `10${superscript(power)}`;
+        if (height < 250 && power % 2 && (ticksX.length > 4 || ticksY.length > 4)) return ""; // a step has room for few
+        return power >= -3 && power <= 4 ? String(Number(x.toPrecision(1))) : `10${superscript(power)}`;
       };
       const base = frame(holder, {
         width,
@@ -44,18 +46,18 @@ export function makeGaps(holder) {
         gap: make("rl-spread rl-heavy"),
       };
       const point = svgElement("circle", { class: "rl-dot", r: 5 });
-      base.layer.append(...Object.values(shapes), point);
+      base.layer.append(...Object.values(shapes));
+      base.svg.append(point); // whole at the frame's edge
       parts = { ...base, ...shapes, point, floor };
     }
     const { x, y } = parts;
     const at = (count, value) => [x(count), y(Math.max(value, parts.floor / 10))];
-    parts.bound.setAttribute("d", path([at(1, bounds[0]), at(range, bounds[0] / Math.sqrt(range))]));
-    parts.sumBound.setAttribute(
-      "d",
-      bounds[1] === null ? "" : path([at(1, bounds[1]), at(range, bounds[1] / Math.sqrt(range))]),
-    );
+    const fall = (bound, hidden) => (hidden ? "" : path([at(1, bound), at(range, bound / Math.sqrt(range))]));
+    const lone = !step && bounds[1] !== null;
+    parts.bound.setAttribute("d", fall(bounds[0], open));
+    parts.sumBound.setAttribute("d", fall(bounds[1], !lone));
     parts.gap.setAttribute("d", path(gaps.map(([count, gap]) => at(count, gap))));
-    parts.sum.setAttribute("d", bounds[1] === null ? "" : path(gaps.map(([count, , gap]) => at(count, gap))));
+    parts.sum.setAttribute("d", lone ? path(gaps.map(([count, , gap]) => at(count, gap))) : "");
     const last = gaps.at(-1);
     const seen = last && last[1] >= parts.floor; // an error of 0 lies below every logarithmic axis
     parts.point.toggleAttribute("hidden", !seen);

@@ -4,11 +4,13 @@ import * as common from "../shared/common.js";
 import { chips, element, format, key, label, panel, row, scientific, tell } from "../shared/controls.js";
 import { askedMap, linkedMap, MAP, remember } from "../shared/grid_links.js";
 import * as numerics from "../shared/grid_numerics.js";
+import { lesson } from "../shared/lesson.js";
 import * as play from "./numerics.js";
 import { makeGaps } from "./pictures.js";
 
 const PROBLEM = [...MAP, "policy", "seed"]; // what the episodes depend on
 const BUDGET = 4; // milliseconds a frame that are given to playing episodes
+const FULL = 5; // so small a share of the largest exact number, one in five, is an error of the deepest colour
 const TRAIL = 60; // steps of an episode whose way is drawn
 const PLAY_MS = 90; // between two frames of playing
 
@@ -40,7 +42,7 @@ const apart = (value, error, exact) => {
   return `${format(off / error)} standard errors from it`;
 };
 
-function sentence({ quantity, gamma }, n, shown, averages, exact, gap, bounds) {
+function sentence({ quantity, gamma }, n, shown, averages, exact, gap, bounds, mean, { step, offers, open }) {
   const reward = quantity === "reward";
   const goal = reward ? `η(π) = ${scientific(exact.total)}` : `1/(1−γ) = ${format(1 / (1 - gamma))}`;
   if (!n) {
@@ -50,10 +52,18 @@ function sentence({ quantity, gamma }, n, shown, averages, exact, gap, bounds) {
     return `${begun} The exact grid sums to ${goal}.`;
   }
   const [[value], [error]] = averages.total;
+  const added = `The mean return of ${count(n, "episode")}, added up step by step, is ${scientific(mean)}; the average grid sums to ${plusMinus(value, error)}`;
+  const away = `over all cells the average is ${scientific(gap[0])} away from ${reward ? "ρ·r" : "ρ"}`;
+  if (step) {
+    if (!reward) return `After ${count(n, "episode")}, ${away}.`;
+    if (offers("play")) return `${added}. Exact is ${goal}.`;
+    const expected = `, where Σσ/√n = ${scientific(bounds[0] / Math.sqrt(n))} is to be expected at most`;
+    return `After ${count(n, "episode")}, ${away}${open ? "" : expected}.`;
+  }
   const first = reward
-    ? `The average of ${count(n, "episode")} sums to ${plusMinus(value, error)}; exact is ${goal}, ${n > 1 ? apart(value, error, exact.total) : `off by ${scientific(Math.abs(value - exact.total))}`}.`
+    ? `${added}; exact is ${goal}, ${n > 1 ? apart(value, error, exact.total) : `off by ${scientific(Math.abs(value - exact.total))}`}.`
     : `Every episode's visits sum to ${goal}, and so does their average, of ${count(n, "episode")}.`;
-  const second = `Over all cells it is ${scientific(gap[0])} away from ${reward ? "ρ·r" : "ρ"}; on average that is at most Σσ/√n = ${scientific(bounds[0] / Math.sqrt(n))}.`;
+  const second = `O${away.slice(1)}; on average that is at most Σσ/√n = ${scientific(bounds[0] / Math.sqrt(n))}.`;
   const third = reward ? ` The episode shown ${shown.whole ? "earned" : "has earned"} ${scientific(shown.sum)}.` : "";
   return `${first} ${second}${third}`;
 }
@@ -61,7 +71,8 @@ function sentence({ quantity, gamma }, n, shown, averages, exact, gap, bounds) {
 // The view ---------------------------------------------------------------------------------------------------------
 
 /** @param {common.Place} place */
-export function render({ model, el, link }) {
+export function render(place) {
+  const { model } = place;
   const set = (settings) => common.write(model, settings);
   const read = () => common.read(model);
   const [, most] = common.limits(model, "episodes");
@@ -71,10 +82,11 @@ export function render({ model, el, link }) {
     const setup = play.makeEpisodes(now, process, numerics.readPolicy(process, now.policy));
     return { setup, tally: play.makeTally(setup), known: {} };
   });
-  // Another problem begins again.
+  // Another map, policy, slip or seed begins again; with other rewards or another γ there are as many episodes.
   const edit = (settings) => {
     player.stop();
-    set({ ...settings, episodes: 0, t: 0 });
+    const same = Object.keys(settings).every((name) => ["gamma", "step_reward"].includes(name));
+    set({ ...settings, ...(same ? {} : { episodes: 0 }), t: 0 });
   };
 
   // The episode that is shown: the one being played, up to step t, or the last whole one.
@@ -108,12 +120,12 @@ export function render({ model, el, link }) {
   const more = (episodes) => set({ t: 0, episodes: Math.min(most, model.get("episodes") + episodes) });
   let playedFrom = 0;
   const player = common.player(
-    () => {
+    (how) => {
       const now = read();
       if (now.episodes >= most) return undefined;
       const since = now.episodes - playedFrom;
-      // The first episodes step by step, the others whole, more and more of them at a time.
-      const slow = since < 2 && !common.motion.matches;
+      // Played, the first episodes go step by step; the others come whole, more and more of them at a time.
+      const slow = how === "play" && since < 2 && !common.motion.matches;
       if (slow) forward(Math.max(1, Math.round(setupOf(now).setup.powers.length / 130)));
       else more(Math.max(1, Math.round(0.08 * since)));
       return common.motion.matches ? 700 : PLAY_MS;
@@ -127,33 +139,33 @@ export function render({ model, el, link }) {
     player.stop();
     act();
   };
+  const transportButton = (role, text, act, label) => common.button(role, text, halted(act), label);
+  const pour = common.holdButton("pour", "Pour episodes", player);
+  const whole = element(
+    "span",
+    { class: "rl-chips" },
+    transportButton("step", "Step", () => forward(1)),
+    ...[1, 10, 100, 1000].map((n) =>
+      transportButton(`more-${n}`, `+${n}`, () => more(n), `${count(n, "episode")} more`),
+    ),
+    transportButton("restart", "Restart", () => set({ episodes: 0, t: 0 })),
+  );
   const transport = element(
     "div",
-    { class: "rl-chips rl-transport", role: "group", "aria-label": "Episodes" },
-    common.button(
-      "step",
-      "Step",
-      halted(() => forward(1)),
-    ),
-    player.node,
-    ...[1, 10, 100, 1000].map((n) =>
-      common.button(
-        `more-${n}`,
-        `+${n}`,
-        halted(() => more(n)),
-        `${count(n, "episode")} more`,
-      ),
-    ),
-    common.button(
-      "restart",
-      "Restart",
-      halted(() => set({ episodes: 0, t: 0 })),
+    { class: "rl-controls rl-leading" },
+    element(
+      "div",
+      { class: "rl-chips rl-transport", role: "group", "aria-label": "Episodes" },
+      player.node,
+      pour,
+      whole,
     ),
   );
 
   // Controls -------------------------------------------------------------------------------------------------------
 
-  const presetRow = common.presetRow(model, player);
+  const chooseShade = chips("Colour", { value: "value", error: "error" }, (shade) => set({ shade }));
+  chooseShade.node.classList.add("rl-tools");
   const chooseQuantity = chips("What piles up", { reward: "reward γᵗ r", visits: "visits γᵗ" }, (quantity) =>
     set({ quantity }),
   );
@@ -187,20 +199,21 @@ export function render({ model, el, link }) {
       set({ episodes, t: 0 });
     },
   });
-  const controls = element(
-    "div",
-    { class: "rl-controls" },
-    played.node,
-    ...Object.values(sliders).map(({ node }) => node),
-    row("Policy π", choosePolicy.node),
-    row("Dice", common.dice(model, "Other dice", "dice", edit)),
+  const beside = {
+    quantity: row("What piles up", chooseQuantity.node),
+    policy: row("Policy π", choosePolicy.node),
+    dice: row("Dice", common.dice(model, "Other dice", "dice", edit)),
+  };
+  const numbered = Object.fromEntries(
+    Object.entries({ episodes: played, ...sliders }).map(([name, { node }]) => [name, node]),
   );
+  const controls = element("div", { class: "rl-controls" }, ...Object.values(numbered), ...Object.values(beside));
 
   // Panels ---------------------------------------------------------------------------------------------------------
 
   const panels = Object.fromEntries(
     ["episode", "average", "exact", "gaps"].map((name) => {
-      const notes = element("p", { class: "rl-keys" });
+      const notes = element("div", { class: "rl-keys" });
       const made = panel("", notes);
       made.node.dataset.panel = name;
       if (name !== "gaps") made.holder.classList.add("rl-map-holder");
@@ -208,28 +221,15 @@ export function render({ model, el, link }) {
     }),
   );
   const sumKey = key("rl-key-thin", "their sum, |η̂ − η|");
-  panels.gaps.notes.append(
-    key("rl-key-spread", "all cells, Σ|average − exact|"),
-    sumKey,
-    key("rl-key-bound", "Σσ/√n and σ/√n, bounds of their means"),
-  );
+  const boundKey = key("rl-key-bound", "");
+  panels.gaps.notes.append(key("rl-key-spread", "all cells, Σ|average − exact|"), sumKey, boundKey);
   panels.episode.notes.append(chooseBrush.node);
   chooseBrush.node.classList.add("rl-tools");
-  panels.average.notes.append(key("", "Each cell: the mean of what the episodes left there."));
+  const shading = element("div", { class: "rl-switch" }, element("span", {}, "colour"), chooseShade.node);
+  panels.average.notes.append(shading);
   const exactKey = key("", "");
   panels.exact.notes.append(exactKey);
   const detail = element("div", { class: "rl-equation" });
-  const shared = { always: ["episodes"] };
-  const { node: foot, announce, say } = common.foot(link, () => linkedMap(model, POLICIES, shared));
-  const top = element("div", { class: "rl-top" }, transport, chooseQuantity.node);
-  const nodes = Object.values(panels).map(({ node }) => node);
-  const root = common.stage(el, {
-    kind: "rl-two rl-average",
-    view: "average-grid",
-    parts: [presetRow.node, top, ...nodes, detail, controls, foot],
-    announce,
-  });
-
   const { point, at: placeOf } = pointing(() => request());
   const episodeMap = makeCells(panels.episode.holder, {
     label: "The episode and the policy: arrow keys move; u, r, d, l and . draw the policy",
@@ -263,8 +263,9 @@ export function render({ model, el, link }) {
     });
     const first = n
       ? `${place}, seen in ${tally.visits.states.seen[s]} of ${count(n, "episode")}:`
-      : `${place}, by actions:`;
-    const lines = [0, 1, 2, 3].map((a) => {
+      : `${place}${process.absorbing[s] ? ":" : ", by actions:"}`;
+    // Where the episode is over nothing is chosen: a goal or pit has no actions to tell apart.
+    const lines = (process.absorbing[s] ? [] : [0, 1, 2, 3]).map((a) => {
       const i = 4 * s + a;
       const r = process.r[i];
       const found = n ? `average γᵗ ${plusMinus(visits(i), visitErrors(i))}` : "average –";
@@ -287,9 +288,9 @@ export function render({ model, el, link }) {
     known.best = best(read()).join();
     request();
   });
-  function draw(sizes) {
+  function draw(sizes, how) {
     const now = read();
-    const { quantity, rows, preset } = now;
+    const { quantity, rows, shade } = now;
     const known = setupOf(now);
     if (known.tally.n > now.episodes) known.tally = play.makeTally(known.setup);
     const { setup, tally } = known;
@@ -310,52 +311,68 @@ export function render({ model, el, link }) {
     const state = { sum: left.reduce((sum, x) => sum + x, 0), steps: shown?.steps ?? 0, whole: shown?.whole ?? false };
     const at = placeOf(rows);
     const top = numerics.largest(exact.states);
-    const tinted = (values, kind) => numbersOf(rows, values, byScale(values, top, reward ? undefined : [kind, kind]));
+    const tinted = (values, kind, tint = byScale(values, top, reward ? undefined : [kind, kind])) =>
+      numbersOf(rows, how.step ? values.map((x, s) => (process.absorbing[s] && !x ? NaN : x)) : values, tint);
     const base = { rows, stateAt: process.stateAt, absorbing: process.absorbing, at };
+    if (how.step) Object.assign(base, { largest: 140, still: true, at: null });
     const cells = shown ? shown.episode.states.slice(0, shown.steps) : [];
     if (shown?.whole && shown.episode.ended !== null) cells.push(shown.episode.ended);
     else if (shown && !shown.whole) cells.push(shown.episode.states[shown.steps]);
     const trail = cells.slice(-TRAIL).map((s) => process.cells[s]);
-    episodeMap.draw(
-      { ...base, look: tinted(come, "rl-piled"), policies: [["", setup.pi]], trail, token: trail.at(-1) ?? null },
-      sizes.map,
-    );
+    if (sizes.episode)
+      episodeMap.draw(
+        {
+          ...base,
+          look: tinted(come, "rl-piled"),
+          policies: [["", setup.pi]],
+          trail,
+          token: trail.at(-1) ?? null,
+          says: how.step
+            ? `The way of ${shown ? `episode ${shown.number + 1}` : "no episode yet"}, and what it left in each cell, sum ${scientific(state.sum)}`
+            : "",
+        },
+        sizes.episode,
+      );
     const [means, errors] = averages.states;
     const [[value], [error]] = averages.total;
     const name = reward ? "γᵗ r" : "γᵗ";
     const seen = means.map((x, s) => (tally.visits.states.seen[s] ? x : NaN));
-    averageMap.draw(
-      {
-        ...base,
-        look: tinted(seen, "rl-piled"),
-        says: n
-          ? `The average grid of ${count(n, "episode")}: ${name} in each cell, sum ${plusMinus(value, error)}`
-          : "The average grid, still empty",
-      },
-      sizes.map,
-    );
-    exactMap.draw(
-      {
-        ...base,
-        look: tinted(exact.states, "rl-true"),
-        says: `The exact grid: ${reward ? "ρ·r" : "ρ"} in each cell, sum ${scientific(exact.total)}`,
-      },
-      sizes.map,
-    );
-    resting.ask(rows, ([i, j]) => {
-      const s = process.stateAt[i][j];
-      if (s < 0) return "";
-      const arrow = ARROWS.filter((_, a) => setup.pi[4 * s + a] > 0.5).join("") || "all four";
-      return `${process.absorbing[s] ? "" : `${arrow}, `}episode ${scientific(left[s])}, average ${n ? scientific(means[s]) : "–"}, exact ${scientific(exact.states[s])}`;
-    });
+    const off = means.map((x, s) => (n ? x - exact.states[s] : 0));
+    const wrong = byScale(off, top / FULL);
+    if (sizes.average)
+      averageMap.draw(
+        {
+          ...base,
+          look: tinted(seen, "rl-piled", shade === "error" ? wrong : undefined),
+          says: n
+            ? `The average grid of ${count(n, "episode")}: ${name} in each cell, sum ${plusMinus(value, error)}`
+            : "The average grid, still empty",
+        },
+        sizes.average,
+      );
+    if (sizes.exact)
+      exactMap.draw(
+        {
+          ...base,
+          look: tinted(exact.states, "rl-true"),
+          says: `The exact grid: ${reward ? "ρ·r" : "ρ"} in each cell, sum ${scientific(exact.total)}`,
+        },
+        sizes.exact,
+      );
+    if (how.step) resting.end();
+    else
+      resting.ask(rows, ([i, j]) => {
+        const s = process.stateAt[i][j];
+        if (s < 0) return "";
+        const arrow = ARROWS.filter((_, a) => setup.pi[4 * s + a] > 0.5).join("") || "all four";
+        return `${process.absorbing[s] ? "" : `${arrow}, `}episode ${scientific(left[s])}, average ${n ? scientific(means[s]) : "–"}, exact ${scientific(exact.states[s])}`;
+      });
     const bounds = [exact.deviations.reduce((sum, x) => sum + x, 0), reward ? exact.deviation : null];
     const { gaps } = tally[quantity];
     const gap = n ? play.gapOf(tally, setup, quantity) : [NaN, NaN];
     const points = n && gaps.at(-1)?.[0] !== n ? [...gaps, [n, ...gap]] : gaps;
-    const picture = drawGaps(points, bounds, n, reward ? "in units of reward" : "in visits", sizes.gaps);
-
-    presetRow.show(preset);
     chooseQuantity.show(quantity);
+    chooseShade.show(shade);
     const arrows = now.policy.join("").replace(/\./g, "");
     if (known.best === undefined) matching.ask(known);
     choosePolicy.show(!arrows ? "uniform" : now.policy.join() === known.best ? "optimal" : null);
@@ -365,49 +382,91 @@ export function render({ model, el, link }) {
     const steps = shown && !shown.whole ? `, step ${shown.steps}` : "";
     tell(
       panels.episode.title,
-      shown ? `Episode ${shown.number + 1}${steps}: sum ${scientific(state.sum)}` : "No episode yet: step, or add some",
+      how.step
+        ? "The last episode, and what it leaves"
+        : shown
+          ? `Episode ${shown.number + 1}${steps}: sum ${scientific(state.sum)}`
+          : "No episode yet: step, or add some",
     );
-    tell(panels.average.title, n ? `Average of ${n}: sum ${plusMinus(value, error)}` : "Average: still empty");
+    tell(
+      panels.average.title,
+      !n ? "Average: still empty" : how.step ? `Average of ${n}` : `Average of ${n}: sum ${plusMinus(value, error)}`,
+    );
     tell(
       panels.exact.title,
-      reward
-        ? `Exact, ρ·r: sum η(π) = ${scientific(exact.total)}`
-        : `Exact, ρ: sum 1/(1−γ) = ${scientific(exact.total)}`,
+      how.step
+        ? `Exact, ${reward ? "ρ·r" : "ρ"}`
+        : reward
+          ? `Exact, ρ·r: sum η(π) = ${scientific(exact.total)}`
+          : `Exact, ρ: sum 1/(1−γ) = ${scientific(exact.total)}`,
     );
     tell(exactKey, reward ? "Each cell: Σₐ ρ(s,a) r(s,a)." : "Each cell: Σₐ ρ(s,a), how often π comes by, discounted.");
     tell(panels.gaps.title, n ? `Error after ${count(n, "episode")}: ${scientific(gap[0])}` : "Error against episodes");
     sumKey.classList.toggle("rl-away", !reward);
-    detail.replaceChildren(...explain(now, known, averages, at));
+    sumKey.hidden = how.step;
+    boundKey.hidden = how.open;
+    tell(boundKey, how.step ? "Σσ/√n" : "Σσ/√n and σ/√n, bounds of their means");
+    exactKey.hidden = how.step;
+    if (!how.step) detail.replaceChildren(...explain(now, known, averages, at));
 
-    const words = sentence(now, n, state, averages, exact, gap, bounds);
-    say(words, { aloud: busy ? "" : words });
-    label(picture, `Error against the number of episodes, on logarithmic axes. ${words}`);
-    Object.assign(root.dataset, {
-      preset,
-      quantity,
-      episodes: n,
-      t: now.t,
-      busy: busy ? "yes" : "",
-      playing: player.running(),
-      episode: left.join(),
-      sum: state.sum,
-      average: means.join(),
-      errors: errors.join(),
-      value,
-      error,
-      exact: exact.states.join(),
-      total: exact.total,
-      gap: gap[0],
-      bound: bounds[0],
-    });
+    const mean = tally.earned / n;
+    const words = sentence(now, n, state, averages, exact, gap, bounds, mean, how);
+    if (sizes.gaps) {
+      const picture = drawGaps(points, bounds, n, reward ? "in units of reward" : "in visits", sizes.gaps, how);
+      label(picture, `Error against the number of episodes, on logarithmic axes. ${words}`);
+    }
+    return {
+      words,
+      aloud: busy ? "" : words,
+      data: {
+        quantity,
+        shade,
+        episodes: n,
+        t: now.t,
+        busy: busy ? "yes" : "",
+        playing: player.running(),
+        episode: left.join(),
+        sum: state.sum,
+        average: means.join(),
+        errors: errors.join(),
+        value,
+        error,
+        mean,
+        exact: exact.states.join(),
+        total: exact.total,
+        gap: gap[0],
+        bound: bounds[0],
+      },
+    };
   }
 
   const fit = (width) => {
     const [columns, column] = common.columnsIn(width);
-    const height = columns === 1 ? 220 : 250;
-    for (const { holder } of [panels.episode, panels.average, panels.exact]) holder.style.height = `${height}px`;
-    return { map: [column, height], gaps: [column, height] };
+    const size = [column, columns === 1 ? 220 : 250];
+    for (const { holder } of [panels.episode, panels.average, panels.exact]) holder.style.height = `${size[1]}px`;
+    return { episode: size, average: size, exact: size, gaps: size };
   };
-  const { request, begin } = common.follow(model, root, { fit, draw, timers: [player, resting, matching, announce] });
+  const { request, begin } = lesson(place, {
+    view: "average-grid",
+    kind: "rl-two rl-average",
+    settings: Object.keys(common.read(model)),
+    panels,
+    controls: {
+      play: player.node,
+      pour,
+      transport: whole,
+      brush: chooseBrush.node,
+      shade: shading,
+      ...numbered,
+      ...beside,
+      detail,
+    },
+    parts: [panels.episode.node, panels.average.node, transport, panels.exact.node, panels.gaps.node, detail, controls],
+    linked: () => linkedMap(model, POLICIES, { always: ["episodes"] }),
+    draw,
+    fit,
+    stop: player.stop,
+    timers: [player, resting, matching],
+  });
   return begin();
 }

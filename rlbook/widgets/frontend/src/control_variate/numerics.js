@@ -42,15 +42,15 @@ function controlledMean(f, g, c, from, to) {
   return total / (to - from);
 }
 
-// Four estimates of E f from each batch, the first n values of every `width`: without control, with c as it is set,
-// with c fitted on the same samples, and fitted on one half for the other.
-export function batchEstimates(f, g, width, n, c) {
+// Four estimates of E f from each batch, the first n values of every `width`: without control, with c as it is set and
+// `left` of E g left in, with c fitted on the same samples, and fitted on one half for the other.
+export function batchEstimates(f, g, width, n, c, left) {
   /** @type {Record<string, number[]>} */
   const found = { plain: [], fixed: [], same: [], crossed: [] };
   for (let at = 0; at < f.length; at += width) {
     const [middle, end] = [at + n / 2, at + n];
     found.plain.push(controlledMean(f, g, 0, at, end));
-    found.fixed.push(controlledMean(f, g, c, at, end));
+    found.fixed.push(controlledMean(f, g, c, at, end) + c * left);
     found.same.push(controlledMean(f, g, fittedCoefficient(f, g, at, end), at, end));
     const one = controlledMean(f, g, fittedCoefficient(f, g, middle, end), at, middle);
     const other = controlledMean(f, g, fittedCoefficient(f, g, at, middle), middle, end);
@@ -60,9 +60,9 @@ export function batchEstimates(f, g, width, n, c) {
 }
 
 // What their means miss of E f: −2/n times the coefficient of g² where c is fitted on the same samples.
-export const estimateBias = ({ corr, bend }, n) => ({
+export const estimateBias = ({ corr, bend }, n, c, left) => ({
   plain: 0,
-  fixed: 0,
+  fixed: c * left + 0, // never −0
   same: (0 - Math.SQRT2 * bend * Math.sqrt(1 - corr * corr)) / n,
   crossed: 0,
 });

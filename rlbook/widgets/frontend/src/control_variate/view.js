@@ -3,19 +3,21 @@
 
 import * as common from "../shared/common.js";
 import { makeBowl, makeGrowth, makeHeaps, makeScatter } from "../shared/control_pictures.js";
-import { element, format, keys, panel, row } from "../shared/controls.js";
+import { chips, element, format, keys, panel, row } from "../shared/controls.js";
 import { makeNormals } from "../shared/dice.js";
+import { lesson } from "../shared/lesson.js";
 import * as numerics from "./numerics.js";
 
 const BATCHES = 160; // as in rlbook/widgets/control_variate.py
 const KINDS = ["plain", "fixed", "same", "crossed"];
-const SHOWN = 400; // points of the scatter
+const SHOWN = { all: 400, step: 120 }; // points of the scatter
 const RISE = 3; // the height of the bowl's frame
 
 // What the numbers are ---------------------------------------------------------------------------------------------
 
 function compute(now, [g, u], most) {
-  const { corr, c, n } = now;
+  const { corr, c, n, mean_g, control } = now;
+  const left = control === "raw" ? mean_g : 0; // of E g
   const f = numerics.pairValues(now, g, u);
   const variances = numerics.estimateVariance(now, n, c);
   return {
@@ -24,8 +26,8 @@ function compute(now, [g, u], most) {
     variance: numerics.controlledVariance(corr, c),
     best: numerics.bestCoefficient(corr),
     floor: numerics.varianceFloor(corr),
-    estimates: numerics.batchEstimates(f, g, most, n, c),
-    bias: numerics.estimateBias(now, n),
+    estimates: numerics.batchEstimates(f, g, most, n, c, left),
+    bias: numerics.estimateBias(now, n, c, left),
     sd: Object.fromEntries(KINDS.map((kind) => [kind, Math.sqrt(variances[kind])])),
   };
 }
@@ -38,7 +40,7 @@ export const { restore } = common;
 
 const rounded = (x) => format(Number(x.toPrecision(2)));
 
-function sentence({ c, corr, bend, n }, { variance, best, floor, bias, sd }) {
+function sentence({ c, corr, bend, n, step, shown }, { variance, best, floor, bias, sd }) {
   const compared =
     c === 0
       ? "that of f alone"
@@ -47,7 +49,13 @@ function sentence({ c, corr, bend, n }, { variance, best, floor, bias, sd }) {
         : variance < 1.005
           ? `${Math.round(100 * variance)} % of that of f alone`
           : `${format(variance)} times that of f alone`;
-  const first = `With c = ${format(c)} the variance of f + cg is ${format(variance)}, ${compared}; the mean stays at 1.`;
+  const mean = bias.fixed ? `the mean moves to ${format(1 + bias.fixed)}, by c·E g` : "the mean stays at 1";
+  const first = `With c = ${format(c)} the variance of f + cg is ${format(variance)}, ${compared}; ${mean}.`;
+  if (step && shown.includes("same"))
+    return `At n = ${n} the bias is ${rounded(bias.same)}, the standard deviation ${format(sd.same)}; fitted on the other half there is no bias.`;
+  if (step && shown.length) return `The variance of f + cg is ${format(variance)}; ${mean}.`;
+  if (step)
+    return `The threads’ variance, of f + cg, is ${format(variance)}; on the best line, of slope ρ = ${format(corr)}, it is ${format(floor)}.`;
   const second =
     Math.abs(c - best) < 0.005
       ? ` That is the bottom: 1 − ρ² = ${format(floor)}.`
@@ -59,45 +67,55 @@ function sentence({ c, corr, bend, n }, { variance, best, floor, bias, sd }) {
   return `${first}${second} ${fitted}. Fitted on the other half it never moves the mean, and has ${format(sd.crossed)}; f alone has ${format(sd.plain)}.`;
 }
 
+// Which estimates a step shows: where c is set, or, in the last, where it is fitted; with everything, all.
+const rowsOf = ({ estimates, growth }, step) =>
+  !estimates ? [] : growth ? KINDS : step === 4 ? KINDS.slice(2) : KINDS.slice(0, 2);
+
 // The view ---------------------------------------------------------------------------------------------------------
 
 /** @param {common.Place} place */
-export function render({ model, el, link }) {
+export function render(place) {
+  const { model } = place;
   const set = (settings) => common.write(model, settings);
   const put = (name) => (x) => set({ [name]: common.fit(model, name, x, 3) });
+  // `rise` says whether the line, or the point, goes up with the number.
   const nudge =
-    (name, sign = 1) =>
-    (steps) =>
-      put(name)(model.get(name) + 0.05 * sign * steps);
+    (name, rise = 1) =>
+    (across, up = 0) =>
+      put(name)(model.get(name) + 0.05 * (across || rise * up));
   const reach = (name) => common.limits(model, name);
 
   // Controls -------------------------------------------------------------------------------------------------------
 
-  const presetRow = common.presetRow(model);
   const sliders = common.settingSliders(model, {
     c: "c, coefficient of the control",
     corr: "ρ, correlation of f and g",
     bend: "β, bend of f in g",
+    mean_g: "E g, mean of the control",
     n: "n, samples in a batch",
   });
   const again = common.dice(model, "Other samples", "again");
   const toBest = common.button("best", "Set c to c*", () => set({ c: numerics.bestCoefficient(model.get("corr")) }));
+  const chooseControl = chips("Control", { centred: "c(g − E g)", raw: "c·g as it is" }, (control) => set({ control }));
+  const controlRow = row("What is added to f", chooseControl.node);
+  const [bottomRow, diceRow] = [row("The bottom of the bowl", toBest), row("The dice", again)];
   const leading = element("div", { class: "rl-controls rl-leading" }, sliders.c.node, sliders.corr.node);
   const controls = element(
     "div",
     { class: "rl-controls" },
     sliders.n.node,
     sliders.bend.node,
-    row("The bottom of the bowl", toBest),
-    row("The dice", again),
+    controlRow,
+    sliders.mean_g.node,
+    bottomRow,
+    diceRow,
   );
 
   // Panels ---------------------------------------------------------------------------------------------------------
 
-  const notes = common.makeNotes(model);
   const legend = keys(
     ["rl-key-sample", "samples, estimates"],
-    ["rl-key-exact", "exact: E[f|g], the mean 1"],
+    ["rl-key-exact", "exact: the mean 1; E[f|g] where f bends"],
     ["rl-key-exact rl-key-dashes", "the best line, of slope ρ"],
     ["rl-key-control", "1 − cg; what it leaves: bars are 2 sd"],
     ["rl-key-plain", "f alone"],
@@ -113,16 +131,9 @@ export function render({ model, el, link }) {
   ].map((title) => panel(title));
   const holders = panels.map(({ holder }) => holder);
   const nodes = panels.map(({ node }) => node);
-  const { node: foot, announce, say } = common.foot(link, () => common.linked(model));
-  const root = common.stage(el, {
-    kind: "rl-two rl-variate",
-    view: "control-variate",
-    parts: [presetRow.node, notes.node, legend, ...nodes.slice(0, 2), leading, ...nodes.slice(2), controls, foot],
-    announce,
-  });
 
   const drawScatter = makeScatter(holders[0], {
-    x: { domain: [-3, 3], label: "g, the control" },
+    x: { domain: [-3, 3], label: "g − E g, the control" },
     y: { label: "f" },
     centre: [0, 1],
     lines: [
@@ -150,9 +161,10 @@ export function render({ model, el, link }) {
     x: { domain: reach("c"), label: "c, coefficient of the control" },
     y: { label: "Var(f + cg)" },
     flags: 2,
+    rows: 2,
     point: { name: "c", limits: reach("c"), move: put("c"), nudge: nudge("c") },
   });
-  const drawHeaps = makeHeaps(holders[2], { label: "estimate of E f", count: 4 });
+  const drawHeaps = makeHeaps(holders[2], { label: "estimate of E f" });
   const drawGrowth = makeGrowth(holders[3], {
     x: { domain: reach("n"), ticks: [8, 16, 32, 64], label: "n, samples in a batch" },
     y: { domain: [0.008, 1.2], ticks: [0.01, 0.03, 0.1, 0.3, 1], label: "standard deviation, bias" },
@@ -168,95 +180,134 @@ export function render({ model, el, link }) {
 
   const [, most] = reach("n");
   const samples = makeNormals(BATCHES * most);
-  function draw(sizes) {
-    const now = common.read(model);
+  function draw(sizes, how) {
+    const shown = rowsOf(sizes, model.get("step"));
+    const now = { ...common.read(model), ...how, shown };
     const state = compute(now, samples(now.seed), most);
-    const { preset, c, corr, n } = now;
+    const { c, corr, n } = now;
     const { f, g, variance, best, floor, bias, sd, estimates } = state;
-    drawScatter(
-      {
-        points: g.slice(0, SHOWN).map((x, i) => [x, f[i]]),
-        curve: Array.from({ length: 41 }, (_, i) => -3 + (6 * i) / 40).map((x) => [x, numerics.pairMean(now, x)]),
-        domain: [-2.5, 4.5],
-        slopes: [-c, corr],
-        reach: 2.2,
-        texts: [
-          [c, `c = ${format(c)}`],
-          [corr, `ρ = ${format(corr)}`],
-        ],
-        label: `${SHOWN} samples of g and f with the correlation ${format(corr)}, and through their mean the line 1 − cg with c = ${format(c)}.`,
-      },
-      sizes.high,
-    );
-    drawBowl(
-      {
-        variance: (x) => numerics.controlledVariance(corr, x),
-        at: c,
-        value: variance,
-        marks: [
-          ["f alone", 0, "rl-of-plain"],
-          [`c* = ${format(best)}`, best, "rl-baseline"],
-        ],
-        floor,
-        floorName: `1 − ρ² = ${format(floor)}`,
-        plain: 1,
-        top: RISE,
-        lowest: [best, floor],
-        text: `c = ${format(c)}, variance ${format(variance)}`,
-        label: `The variance of f + cg against c: ${format(variance)} at c = ${format(c)}, least at c* = ${format(best)} with ${format(floor)}.`,
-      },
-      sizes.high,
-    );
-    const names = ["f alone", `c = ${format(c)}`, "c from the same samples", "c from the other half"];
-    const looks = ["rl-plain", "rl-control", "rl-control rl-dashed", "rl-control rl-dotted"];
-    drawHeaps(
-      {
-        domain: [0, 2],
-        truth: 1,
-        rows: KINDS.map((kind, i) => ({
-          name: `${names[i]}: sd ${format(sd[kind])}${bias[kind] ? `, bias ${rounded(bias[kind])}` : ""}`,
-          values: estimates[kind],
-          mean: 1 + bias[kind],
-          sd: sd[kind],
-          kind: `${looks[i]} rl-bar`,
-        })),
-        label: `${BATCHES} estimates of E f = 1 from ${n} samples each. ${KINDS.map((kind, i) => `${names[i]}: standard deviation ${format(sd[kind])}, bias ${rounded(bias[kind])}`).join("; ")}.`,
-      },
-      sizes.heaps,
-    );
+    const many = how.step ? SHOWN.step : SHOWN.all;
+    const bent = now.bend && corr * corr < 1; // else E[f|g] is the best line
+    if (sizes.samples)
+      drawScatter(
+        {
+          points: g.slice(0, many).map((x, i) => [x, f[i]]),
+          rests: how.step,
+          curve: Array.from({ length: bent ? 41 : 0 }, (_, i) => -3 + (6 * i) / 40).map((x) => [
+            x,
+            numerics.pairMean(now, x),
+          ]),
+          domain: [-2.5, 4.5],
+          slopes: [-c, corr],
+          reach: 2.2,
+          texts: [
+            [c, `c = ${format(c)}`, ...(how.step ? ["what c takes off"] : [])],
+            [corr, `ρ = ${format(corr)}`],
+          ],
+          label: `${many} samples of g and f with the correlation ${format(corr)}, and through their mean the line 1 − cg with c = ${format(c)}.`,
+        },
+        sizes.samples,
+      );
+    if (sizes.bowl)
+      drawBowl(
+        {
+          variance: (x) => numerics.controlledVariance(corr, x),
+          at: c,
+          value: variance,
+          marks: [
+            ["f alone", 0, "rl-of-plain"],
+            [how.step ? "c*" : `c* = ${format(best)}`, best, "rl-baseline"],
+          ],
+          valued: !how.step,
+          floor,
+          floorName: how.step ? "1 − ρ²" : `1 − ρ² = ${format(floor)}`,
+          plain: 1,
+          top: RISE,
+          lowest: [best, floor],
+          text: `c = ${format(c)}, variance ${format(variance)}`,
+          label: `The variance of f + cg against c: ${format(variance)} at c = ${format(c)}, least at c* = ${format(best)} with ${format(floor)}.`,
+        },
+        sizes.bowl,
+      );
+    const names = [
+      "f alone",
+      `${now.control === "raw" && now.mean_g ? "raw g, " : ""}c = ${format(c)}`,
+      "c from the same samples",
+      "c from the other half",
+    ];
+    const looks = ["", "", "rl-dashed", "rl-dotted"]; // of what is biased or not controlled, and of the others
+    const look = (kind, i) => `${kind === "plain" || bias[kind] ? "rl-plain" : "rl-control"} ${looks[i]}`;
+    if (sizes.estimates)
+      drawHeaps(
+        {
+          domain: [0, 2],
+          truth: 1,
+          rows: KINDS.flatMap((kind, i) =>
+            !shown.includes(kind)
+              ? []
+              : {
+                  name: `${names[i]}: sd ${format(sd[kind])}${bias[kind] ? `, bias ${rounded(bias[kind])}` : ""}`,
+                  values: estimates[kind],
+                  mean: 1 + bias[kind],
+                  sd: sd[kind],
+                  kind: `${look(kind, i)} rl-bar`,
+                },
+          ),
+          label: `${BATCHES} estimates of E f = 1 from ${n} samples each. ${KINDS.map((kind, i) => `${names[i]}: standard deviation ${format(sd[kind])}, bias ${rounded(bias[kind])}`).join("; ")}.`,
+        },
+        sizes.estimates,
+      );
     const sdOf = (kind) => (m) => Math.sqrt(numerics.estimateVariance(now, m, c)[kind]);
-    drawGrowth(
-      {
-        at: n,
-        curves: [...KINDS.map(sdOf), (m) => -numerics.estimateBias(now, m).same],
-        label: `Standard deviations against n, falling as one over its root, and the bias of fitting on the same samples, falling as 1/n: ${rounded(bias.same)} at n = ${n}.`,
-      },
-      sizes.growth,
-    );
+    if (sizes.growth)
+      drawGrowth(
+        {
+          at: n,
+          curves: [...KINDS.map(sdOf), (m) => -numerics.estimateBias(now, m, c, 0).same],
+          label: `Standard deviations against n, falling as one over its root, and the bias of fitting on the same samples, falling as 1/n: ${rounded(bias.same)} at n = ${n}.`,
+        },
+        sizes.growth,
+      );
 
-    presetRow.show(preset);
-    notes.show(preset);
+    chooseControl.show(now.control);
     for (const [name, control] of Object.entries(sliders)) control.show(now[name]);
     toBest.disabled = c === best;
 
-    say(sentence(now, state));
     const four = (values) => KINDS.map((kind) => values[kind]).join();
     const mean = (values) => values.reduce((sum, x) => sum + x, 0) / values.length;
-    Object.assign(root.dataset, {
-      preset,
+    const data = {
       variance,
       best,
       floor,
       bias: four(bias),
       sd: four(sd),
       means: KINDS.map((kind) => mean(estimates[kind])).join(),
-    });
+    };
+    return { words: sentence(now, state), data };
   }
 
   const fit = (width) => {
     const [columns, column] = common.columnsIn(width);
     const one = columns === 1;
-    return { high: [column, one ? 270 : 300], heaps: [column, 300], growth: [column, one ? 240 : 300] };
+    const high = [column, one ? 270 : 300];
+    return { samples: high, bowl: high, estimates: [column, 300], growth: [column, one ? 240 : 300] };
   };
-  return common.follow(model, root, { fit, draw, timers: [announce] }).begin();
+  const [samplesPanel, bowl, heaps, growth] = panels;
+  const {
+    c,
+    corr,
+    n,
+    bend,
+    mean_g: mean,
+  } = Object.fromEntries(Object.entries(sliders).map(([name, { node }]) => [name, node]));
+  return lesson(place, {
+    kind: "rl-two rl-variate",
+    view: "control-variate",
+    settings: [...Object.keys(sliders), "control", "seed"],
+    panels: { samples: samplesPanel, bowl, estimates: heaps, growth },
+    controls: { c, corr, n, bend, mean, centred: controlRow, best: bottomRow, again: diceRow },
+    parts: [legend, ...nodes.slice(0, 2), leading, ...nodes.slice(2), controls],
+    linked: () => common.linked(model),
+    draw,
+    fit,
+  }).begin();
 }

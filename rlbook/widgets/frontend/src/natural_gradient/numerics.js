@@ -2,7 +2,7 @@
 // its Python twin (rlbook/natural_gradients/) by tests/widgets/test_natural_gradient_parity.py.
 //
 // A Gaussian policy N(μ, σ²) with η = −½[(μ−c)² + σ²]; steps are taken in (μ, u), where u = (σᵏ−1)/k, or log σ for
-// the bend k = 0. A policy that is none, because a step has left σ > 0, is [NaN, NaN].
+// the bend k = 0. A policy that is none, because a step has left σ > 0 or all numbers, is [NaN, NaN].
 
 export const gaussianReturn = (mu, sigma, c) => -((mu - c) ** 2 + sigma ** 2) / 2;
 
@@ -17,7 +17,8 @@ export function gaussianMove(mu, sigma, [du, dv], k) {
   // (σᵏ + k·dv)^(1/k), without the difference of nearly equal numbers that a small k would bring.
   const change = k * dv * sigma ** -k;
   const moved = sigma * Math.exp(k ? Math.log1p(change) / k : dv);
-  return change > -1 && moved > 0 ? [mu + du, moved] : [NaN, NaN];
+  const ends = [mu + du, moved];
+  return change > -1 && moved > 0 && ends.every(Number.isFinite) ? ends : [NaN, NaN];
 }
 
 // ∇η or F⁻¹∇η in (μ, u).
@@ -91,6 +92,23 @@ export function quadraticContour(mu, sigma, delta, n, k, natural) {
 export function regionAlpha(mu, sigma, c, delta, k, natural) {
   const [g, d] = [gaussianGradient(mu, sigma, c, k), gaussianDirection(mu, sigma, c, k, natural)];
   return Math.sqrt((2 * delta) / (g[0] * d[0] + g[1] * d[1]));
+}
+
+// The α with which a step has the KL δ: klOf(α) grows from 0, and is NaN where there is no such policy.
+/** @param {(alpha: number) => number} klOf @param {number} delta */
+export function alphaOfKl(klOf, delta) {
+  const beyond = (/** @type {number} */ alpha) => !(klOf(alpha) < delta);
+  let [low, high] = [0, 2 ** -20];
+  while (!beyond(high)) {
+    high *= 2;
+    if (high > 1e12) return NaN;
+  }
+  for (let i = 0; i < 80; i++) {
+    const middle = (low + high) / 2;
+    if (beyond(middle)) high = middle;
+    else low = middle;
+  }
+  return high;
 }
 
 export const gaussianDensity = (x, mu, sigma) =>

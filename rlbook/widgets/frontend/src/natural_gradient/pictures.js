@@ -2,18 +2,20 @@
 // of a softmax policy.
 
 import { format, subscript, svgElement } from "../shared/controls.js";
-import { axesX, axesY, changes, frame, onDrag, path, quiet } from "../shared/frame.js";
+import { axesX, axesY, changes, frame, onDrag, path, pointIn, quiet, ticksIn } from "../shared/frame.js";
 import { arrow, dragging, makeHandle, node, put } from "../shared/handles.js";
 import { axisX, axisY, gridX, gridY } from "../shared/plot.js";
 import { gaussianDensity } from "./numerics.js";
 
-// What is seen of μ, σ and log σ: as in rlbook/widgets/natural_gradient.py.
+// What is seen of μ, σ and log σ: as in rlbook/widgets/natural_pictures.py.
 const [MU, SIGMA, LOG] = [
   [-2.25, 2.25],
   [0, 3.6],
   [-2.45, 1.15],
 ];
+const [LOW, HIGHER] = [2.3, 3.2]; // to where a step sees σ, and where it is larger
 const ACTIONS = [-4.5, 4.5];
+const LOUPE = 84; // its width in pixels
 const DOTS = 150; // of a path's steps, no more are drawn
 const COLOUR = { euclidean: "plain", natural: "improved" };
 const KINDS = ["euclidean", "natural"];
@@ -25,10 +27,10 @@ function finite(points) {
   return end < 0 ? points : points.slice(0, end);
 }
 
-// As many of a path's points as can be told apart, its first and last among them.
+// As many of a path's points as can be told apart: those that have a dot, and some of the others, the last among them.
 function thinned(points) {
   const stride = Math.ceil(points.length / DOTS);
-  return stride === 1 ? points : points.filter((_, i) => i % stride === 0 || i === points.length - 1);
+  return points.filter((_, i) => i < DOTS || i % stride === 0 || i === points.length - 1);
 }
 
 // A closed curve through the policies; where there are none, down to σ = 0 or up to where nobody sees it, `edge` to
@@ -77,15 +79,15 @@ function placeBeside(curve, other, crowd, wide, { left, right, top, foot }) {
   const count = Math.min(curve.length, other.length);
   /** @type {any} */
   let best = null;
-  for (let share = 10; share >= 1; share--) {
-    const i = Math.min(count - 1, Math.round((share * count) / 10));
+  for (let share = 20; share >= 1; share--) {
+    const i = Math.min(count - 1, Math.round((share * count) / 20));
     if (i < 1) continue;
     const [p, q] = [curve[i], other[i]];
     const apart = Math.hypot(p[0] - q[0], p[1] - q[1]);
-    if (apart < 18 || !inside(p, 0, 0)) continue;
+    if (apart < 8 || !inside(p, 0, 0)) continue;
     const away = [(p[0] - q[0]) / apart, (p[1] - q[1]) / apart];
     for (const [dx, dy] of [away, [0, 1], [0, -1], [1, 0], [-1, 0]]) {
-      const far = 5 + (wide * TALL) / Math.hypot(TALL * dx, wide * dy);
+      const far = 7 + (wide * TALL) / Math.hypot(TALL * dx, wide * dy);
       const place = [p[0] + far * dx, p[1] + far * dy];
       if (!inside(place, wide, TALL)) continue;
       const gap = crowd.reduce((least, [px, py]) => {
@@ -105,11 +107,14 @@ export function makePlane(holder, { log, move, reach }) {
   const changed = changes();
   let parts, now;
   const lift = log ? Math.log : (sigma) => sigma;
-  function build(width) {
+  // One scale for both axes: as high as the width asks for, or, in a step, as wide as the height does.
+  function build([given, most, tall]) {
     const margins = { marginLeft: 46, marginTop: 8, marginRight: 12, marginBottom: 38 };
-    const inner = width - margins.marginLeft - margins.marginRight;
-    const domain = log ? LOG : SIGMA;
-    const height = Math.round((inner * (domain[1] - domain[0])) / (MU[1] - MU[0])) + 46; // one scale for both axes
+    const domain = log ? LOG : most ? [0, tall ? HIGHER : LOW] : SIGMA;
+    const rise = domain[1] - domain[0];
+    const across = (given - 58) / (MU[1] - MU[0]);
+    const unit = most ? Math.min(across, (most - 46) / rise) : across;
+    const [width, height] = [Math.round(unit * (MU[1] - MU[0])) + 58, Math.round(unit * rise) + 46];
     const ticks = log ? [-2, -1, 0, 1] : [0, 1, 2, 3];
     const base = frame(holder, {
       width,
@@ -159,10 +164,33 @@ export function makePlane(holder, { log, move, reach }) {
     put(target, { "aria-valuemin": reach("c")[0], "aria-valuemax": reach("c")[1] });
     const cName = node(target, "text", { class: "rl-label", x: 10, y: -3 });
     cName.textContent = "c";
+    // What is small around the policy is seen through a loupe.
+    const loupe = node(base.svg, "g");
+    const at = { x: base.right - LOUPE, y: base.top, width: LOUPE, height: LOUPE };
+    node(loupe, "rect", { ...at, class: "rl-loupe" });
+    const glass = node(loupe, "svg", at);
+    const seen = ["contour", ...KINDS.map((kind) => `outline-${kind}`)].map((name) => [
+      name,
+      node(glass, "path", { class: shapes[name].getAttribute("class"), "vector-effect": "non-scaling-stroke" }),
+    ]);
+    const times = node(loupe, "text", { class: "rl-label", x: at.x - 5, y: at.y + 12, "text-anchor": "end" });
     const dot = svgElement("circle", { class: "rl-handle", r: 7.5 });
     const policy = makeHandle(base.svg, `Policy: arrow keys move μ and ${log ? "log σ" : "σ"}`, dot);
     put(policy, { "aria-valuemin": reach("mu")[0], "aria-valuemax": reach("mu")[1] });
-    parts = { ...base, shapes, spots, names, target, policy, invertY: base.svg.scale("y").invert };
+    parts = {
+      ...base,
+      shapes,
+      spots,
+      names,
+      target,
+      loupe,
+      glass,
+      seen,
+      times,
+      policy,
+      dot,
+      invertY: base.svg.scale("y").invert,
+    };
   }
   // The c handle first; the empty plane drags the policy.
   dragging(
@@ -172,7 +200,7 @@ export function makePlane(holder, { log, move, reach }) {
         node: () => parts.target,
         at: () => [parts.x(now.c), parts.foot],
         drag: ([c]) => move({ c }),
-        key: ([dx]) => move({ c: now.c + 0.05 * dx }),
+        key: ([dx, dy]) => move({ c: now.c + 0.05 * (dx || dy) }),
       },
       {
         node: () => parts.policy,
@@ -187,10 +215,13 @@ export function makePlane(holder, { log, move, reach }) {
     ([x, y]) => [parts.invert(x), parts.invertY(Math.min(parts.foot + 100, Math.max(parts.top, y)))],
   );
 
-  return function draw(given, state, width) {
+  return function draw(given, state, size, { paths = true, outlines = true, still = false } = {}) {
     now = given;
-    if (changed([width])) build(width);
+    const [width, height] = size;
+    const frameOf = height ? [width, height, now.sigma > 0.95 * LOW] : size;
+    if (changed(frameOf)) build(frameOf);
     const { mu, sigma, c } = now;
+    for (const handle of [parts.policy, parts.target]) put(handle, { tabindex: still ? -1 : 0 });
     const { x, y, shapes, spots, names, top, foot } = parts;
     const high = lift(1e4);
     const at = ([m, s]) => {
@@ -209,8 +240,8 @@ export function makePlane(holder, { log, move, reach }) {
     }
     set("levels", levels);
     set("target", `M${x(c)},${top}V${foot}`);
-    set("flow", path(state.flow.map(at)));
-    set("contour", `${path(state.contour.map(at))}Z`);
+    set("flow", paths ? path(state.flow.map(at)) : "");
+    set("contour", outlines ? `${path(state.contour.map(at))}Z` : "");
     const rivals = KINDS.map((kind) => state.rivals[kind].map((points) => thinned(finite(points)).map(at)));
     for (const [i, kind] of KINDS.entries()) set(`rivals-${kind}`, rivals[i].map(path).join(""));
     // Paths that have come apart are named where there is room beside them.
@@ -231,17 +262,28 @@ export function makePlane(holder, { log, move, reach }) {
       const points = own[KINDS.indexOf(kind)];
       set(`path-${kind}`, path(points));
       set(`dots-${kind}`, points.length <= now.steps / 2 ? "" : dotted(points.slice(1)));
-      set(`outline-${kind}`, closed(state.outlines[kind], mu, state.edges[kind], now.bend, at));
-      const { points: stroke, leaves } = state.strokes[kind];
+      set(`outline-${kind}`, outlines ? closed(state.outlines[kind], mu, state.edges[kind], now.bend, at) : "");
+      const spot = state.steepest[kind];
+      const { points: stroke, leaves } = paths ? state.strokes[kind] : { points: [[mu, sigma], spot], leaves: false };
       const drawn = stroke.map(at);
       set(`arrow-${kind}`, leaves ? path(drawn) : arrow(drawn));
       const [px] = drawn.at(-1);
       set(`cross-${kind}`, leaves ? `M${px - 6},${foot - 6}l12,-12m0,12l-12,-12` : "");
-      const spot = state.steepest[kind];
-      spots[kind].style.display = Number.isFinite(spot[1]) ? "" : "none";
-      if (Number.isFinite(spot[1])) put(spots[kind], { cx: at(spot)[0], cy: at(spot)[1] });
+      const there = outlines && Number.isFinite(spot[1]);
+      spots[kind].style.display = there ? "" : "none";
+      if (there) put(spots[kind], { cx: at(spot)[0], cy: at(spot)[1] });
     }
     const [px, py] = at([mu, sigma]);
+    put(parts.dot, { r: still ? 4.5 : 7.5 }); // nothing to hold
+    const zoom = (0.25 * LOUPE) / Math.abs(x(Math.sqrt(2 * now.delta) * sigma) - x(0));
+    const near = Boolean(height) && outlines && zoom > 2;
+    parts.loupe.style.display = near ? "" : "none";
+    if (near) {
+      const wide = LOUPE / zoom;
+      put(parts.glass, { viewBox: `${px - wide / 2} ${py - wide / 2} ${wide} ${wide}` });
+      for (const [name, shape] of parts.seen) shape.setAttribute("d", shapes[name].getAttribute("d"));
+      parts.times.textContent = `× ${format(Number(zoom.toPrecision(2)))}`;
+    }
     parts.policy.setAttribute("transform", `translate(${px},${py})`);
     put(parts.policy, { "aria-valuenow": mu, "aria-valuetext": `μ = ${format(mu)}, σ = ${format(sigma)}` });
     parts.target.setAttribute("transform", `translate(${x(c)},${foot})`);
@@ -359,8 +401,7 @@ export function makeTriangle(holder, move) {
   const changed = changes();
   let parts, now;
   const open = () => now.start.map((p) => p > 0);
-  function build(width) {
-    const height = Math.round(((width - 58) * 3.6) / 4.5) + 46; // as the plane is
+  function build([width, height]) {
     const side = Math.min(width - 70, (height - 66) / HEIGHT);
     const [x0, foot] = [(width - side) / 2, 26 + side * HEIGHT];
     const svg = svgElement("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "group" });
@@ -406,9 +447,9 @@ export function makeTriangle(holder, move) {
     ],
     ([x, y]) => [(x - parts.x0) / parts.side, (parts.foot - y) / parts.side],
   );
-  return function draw(given, { pi, paths, ends, best }, width) {
+  return function draw(given, { pi, paths, ends, best }, size) {
     now = given;
-    if (changed([width])) build(width);
+    if (changed(size)) build(size);
     const { place, curves } = parts;
     const { rewards, steps } = now;
     // Lines of equal η: from each edge's point of that η to another's.
@@ -455,9 +496,8 @@ export function makeTriangle(holder, move) {
 export function makeReturns(holder, seek) {
   const changed = changes();
   let parts;
-  return function draw({ rewards, steps }, { paths, etaEnd, half }, range, width) {
-    if (changed([width, range])) {
-      const height = Math.round(((width - 58) * 3.6) / 4.5) + 46;
+  return function draw({ rewards, steps }, { paths, etaEnd, half }, range, [width, height]) {
+    if (changed([width, height, range])) {
       const base = frame(holder, {
         width,
         height,
@@ -465,9 +505,9 @@ export function makeReturns(holder, seek) {
         x: { domain: [0, range] },
         y: { domain: [0, 1] },
         marks: [
-          gridY({ ...quiet, ticks: 5 }),
-          axisX({ ...axesX, ticks: 5, label: "n, steps" }),
-          axisY({ ...axesY, ticks: 5, label: "η" }),
+          gridY({ ...quiet, ticks: ticksIn(height) }),
+          axisX({ ...axesX, ticks: ticksIn(height), label: "n, steps" }),
+          axisY({ ...axesY, ticks: ticksIn(height), label: "η" }),
         ],
       });
       const make = (kind) => node(base.layer, "path", { class: kind });
@@ -492,8 +532,7 @@ export function makeReturns(holder, seek) {
       const { svg, invert } = base;
       svg.classList.add("rl-drag");
       onDrag(svg, (event) => {
-        const box = svg.getBoundingClientRect();
-        seek(Math.round(Math.min(range, Math.max(0, invert(((event.clientX - box.left) * width) / box.width)))));
+        seek(Math.round(Math.min(range, Math.max(0, invert(pointIn(svg, event)[0])))));
       });
       parts = { ...base, curves, ends, names, cursor, best };
     }

@@ -14,6 +14,7 @@ import {
   table,
   tell,
 } from "../shared/controls.js";
+import { lesson } from "../shared/lesson.js";
 import * as numerics from "./numerics.js";
 import { makeBars, makeDensities, makePlane, makeReturns, makeTriangle } from "./pictures.js";
 
@@ -42,10 +43,13 @@ function withProbability(p, i, value) {
 
 // What the numbers of the Gaussian policy are -----------------------------------------------------------------------
 
-function gaussianState({ mu, sigma, c, alpha, delta, bend, steps }) {
-  const path = (natural, k = bend, a = alpha, n = steps) => numerics.gaussianPath(mu, sigma, c, a, n, k, natural);
+function gaussianState({ mu, sigma, c, alpha, scale, delta, bend, steps }) {
+  const own = (natural, a = alpha) => (natural ? a : a * scale); // the Euclidean step may be another
+
+  const path = (natural, k = bend, a = alpha, n = steps) =>
+    numerics.gaussianPath(mu, sigma, c, own(natural, a), n, k, natural);
   const apart = (a, n) => both((natural) => numerics.pathGap(path(natural, 1, a, n), path(natural, 0, a, n)));
-  const step = both((natural) => numerics.gaussianStep(mu, sigma, c, alpha, bend, natural));
+  const step = both((natural) => numerics.gaussianStep(mu, sigma, c, own(natural), bend, natural));
   const paths = both((natural) => path(natural));
   const rivals = both((natural) => [path(natural, 1), path(natural, 0)]);
   return {
@@ -66,9 +70,14 @@ function gaussianState({ mu, sigma, c, alpha, delta, bend, steps }) {
       const a = numerics.regionAlpha(mu, sigma, c, delta, bend, natural);
       return numerics.gaussianStep(mu, sigma, c, a, bend, natural);
     }),
+    // The KL of that step.
+    reach: both((natural) => {
+      const a = numerics.regionAlpha(mu, sigma, c, delta, bend, natural);
+      return numerics.gaussianKl(mu, sigma, ...numerics.gaussianStep(mu, sigma, c, a, bend, natural));
+    }),
     // The step as it is taken, a straight line in (μ, u), up to where it leaves σ > 0.
     strokes: both((natural, kind) => {
-      const d = numerics.gaussianDirection(mu, sigma, c, bend, natural).map((x) => alpha * x);
+      const d = numerics.gaussianDirection(mu, sigma, c, bend, natural).map((x) => own(natural) * x);
       const shrink = -bend * d[1] * sigma ** -bend; // σᵏ falls by this share of itself
       const reach = bend && shrink >= 1 ? 1 / shrink : 1;
       const points = Array.from({ length: 25 }, (_, i) => {
@@ -89,12 +98,13 @@ function gaussianState({ mu, sigma, c, alpha, delta, bend, steps }) {
   };
 }
 
-function softmaxState({ start, rewards, alpha, steps }, range) {
+function softmaxState({ start, rewards, alpha, scale, steps }, range) {
+  const own = (/** @type {boolean} */ natural) => (natural ? alpha : alpha * scale);
   const total = start.reduce((sum, p) => sum + p, 0);
   const pi = start.map((p) => p / total);
   const open = pi.filter((p) => p > 0).length;
   const best = rewards.reduce((b, r, a) => (pi[a] > 0 && (pi[b] === 0 || r > rewards[b]) ? a : b), 0);
-  const paths = both((natural) => numerics.softmaxPath(pi, rewards, alpha, Math.max(range, 1), natural));
+  const paths = both((natural) => numerics.softmaxPath(pi, rewards, own(natural), Math.max(range, 1), natural));
   const ends = both((_, kind) => paths[kind][steps]);
   const other = pi.findIndex((p, a) => p > 0 && a !== best);
   const [lead, gap] = [Math.log(pi[best] / pi[other]), rewards[best] - rewards[other]];
@@ -107,12 +117,27 @@ function softmaxState({ start, rewards, alpha, steps }, range) {
     eta: numerics.banditReturn(pi, rewards),
     etaStep: both((_, kind) => numerics.banditReturn(paths[kind][1], rewards)),
     etaEnd: both((_, kind) => numerics.banditReturn(ends[kind], rewards)),
-    half: both((natural) => numerics.halfTime(pi, rewards, alpha, natural, best, MOST)),
+    half: both((natural) => numerics.halfTime(pi, rewards, own(natural), natural, best, MOST)),
     // With two actions the flow is solved: how many steps of α it takes to half.
     crossing: both((natural) =>
-      open === 2 && gap > 0 ? Math.max(0, numerics.crossingTime(lead, 0, gap, natural)) / alpha : NaN,
+      open === 2 && gap > 0 ? Math.max(0, numerics.crossingTime(lead, 0, gap, natural)) / own(natural) : NaN,
     ),
   };
+}
+
+// The α of each with which its first step has the KL δ.
+function equalAlphas({ view, mu, sigma, c, delta, bend, start, rewards }) {
+  const open = start.map((p, a) => [p, rewards[a]]).filter(([p]) => p > 0);
+  const [pi, r] = [0, 1].map((i) => open.map((one) => one[i]));
+  return both((natural) =>
+    numerics.alphaOfKl(
+      (alpha) =>
+        view === "gaussian"
+          ? numerics.gaussianKl(mu, sigma, ...numerics.gaussianStep(mu, sigma, c, alpha, bend, natural))
+          : numerics.softmaxKl(pi, numerics.softmaxPath(pi, r, alpha, 1, natural)[1]),
+      delta,
+    ),
+  );
 }
 
 // Links ------------------------------------------------------------------------------------------------------------
@@ -134,10 +159,14 @@ export function restore(model, asked) {
 
 const coordinate = (k) => (k === 0 ? "log σ" : k === 1 ? "σ" : `u = (σᵏ−1)/k, k = ${format(k)}`);
 
-function gaussianSentence({ alpha, delta, bend, steps }, { kl, apart, halved, etaEnd, eta }) {
+function gaussianSentence({ alpha, delta, bend, steps, step }, { reach, kl, apart, halved, pathsApart, etaEnd, eta }) {
+  const kl2 = (x) => (Number.isNaN(x) ? "no policy at all" : `a KL of ${scientific(x)}`);
+  if (step && !steps) return `To its edge the circle has ${kl2(reach.euclidean)}, the ellipse ${kl2(reach.natural)}.`;
+  if (step)
+    return `Both are taken in ${coordinate(bend)}. In σ and in log σ the Euclidean paths come ${scientific(pathsApart.euclidean)} apart, the natural ones ${scientific(pathsApart.natural)}.`;
   const gone = Number.isNaN(kl.euclidean);
   const first = gone
-    ? `A Euclidean step of α = ${format(alpha)} in ${coordinate(bend)} leaves σ > 0: there is no such policy.`
+    ? `A Euclidean step of α = ${format(alpha)} in ${coordinate(bend)} leaves σ > 0, where the policies are.`
     : `A Euclidean step of α = ${format(alpha)} in ${coordinate(bend)} has KL ${scientific(kl.euclidean)}, ${format(kl.euclidean / delta)} times δ.`;
   const second = Number.isNaN(kl.natural)
     ? `The natural step leaves ${gone ? "it too" : "σ > 0"}.`
@@ -161,11 +190,13 @@ function gaussianSentence({ alpha, delta, bend, steps }, { kl, apart, halved, et
   return `${first} ${second} ${third} ${fifth}`;
 }
 
-function softmaxSentence({ alpha, steps, rewards, start }, { best, ends, half, etaEnd, crossing }) {
+function softmaxSentence({ alpha, steps, rewards, start, step }, { best, ends, half, etaEnd, crossing }) {
   const name = `a${subscript(best + 1)}`;
   const share = (kind) => scientific(ends[kind][best]);
   const first = `After ${common.count(steps, "step")} of α = ${format(alpha)} the best action, ${name}, has probability ${share("euclidean")} (Euclidean) and ${share("natural")} (natural); η is ${format(etaEnd.euclidean)} and ${format(etaEnd.natural)}, of at most ${format(rewards[best])}.`;
   const when = (kind) => (Number.isFinite(half[kind]) ? common.count(half[kind], "step") : `more than ${MOST} steps`);
+  if (step)
+    return `The best action, ${name}, has probability ${share("euclidean")} (Euclidean) and ${share("natural")} (natural). Half it has after ${when("euclidean")} and ${when("natural")}.`;
   const second = `To give it half of the probability takes the Euclidean gradient ${when("euclidean")} and the natural one ${when("natural")}.`;
   const third = Number.isFinite(crossing.euclidean)
     ? ` Small steps would need α·n = ${format(alpha * crossing.euclidean)} and ${format(alpha * crossing.natural)}, by the closed form for two actions.`
@@ -233,7 +264,8 @@ const ROWS = {
 };
 
 /** @param {common.Place} place */
-export function render({ model, el, link }) {
+export function render(place) {
+  const { model } = place;
   const set = (settings) => common.write(model, settings);
   const clamp = (name, x) => common.fit(model, name, x, 12);
 
@@ -260,7 +292,6 @@ export function render({ model, el, link }) {
     if (player.running()) player.stop();
     set(settings);
   };
-  const presetRow = common.presetRow(model, player);
   const views = { gaussian: "Gaussian policy", softmax: "Softmax policy" };
   const chooseView = chips("View", views, (view) => change({ view }));
   const sliders = common.settingSliders(model, {
@@ -270,6 +301,7 @@ export function render({ model, el, link }) {
     delta: "δ, KL of the trust region",
     bend: "k, bends u = (σᵏ−1)/k; 0: log σ, 1: σ",
     alpha: "α, step",
+    scale: "Euclidean step, times α",
   });
   // The number of steps leads in one view and comes late in the other.
   const steps = ["gaussian", "softmax"].map(() =>
@@ -296,6 +328,14 @@ export function render({ model, el, link }) {
     set({ alpha: clamp("alpha", regionAlpha) });
   });
   const regionRow = row("Natural step that has the size of the ellipse", toRegion);
+  const chooseSteps = chips("First steps", { alpha: "of the same α", kl: "of the same KL" }, (name) => {
+    const now = common.read(model);
+    if (name === "alpha") return set({ alpha: model.get("_presets")[now.preset].settings.alpha, scale: 1 });
+    const { euclidean, natural } = equalAlphas(now);
+    const alpha = clamp("alpha", natural);
+    set({ alpha, scale: clamp("scale", euclidean / alpha) });
+  });
+  const equalRow = row("First steps", chooseSteps.node);
   const first = { gaussian: [sliders.bend.node], softmax: [steps[1].node] };
   const own = {
     gaussian: [...["mu", "sigma", "c", "delta"].map((name) => sliders[name].node), steps[0].node, regionRow],
@@ -307,6 +347,8 @@ export function render({ model, el, link }) {
     ...first.gaussian,
     ...first.softmax,
     sliders.alpha.node,
+    sliders.scale.node,
+    equalRow,
   );
   const controls = element("div", { class: "rl-controls" }, ...own.gaussian, ...own.softmax);
 
@@ -324,16 +366,11 @@ export function render({ model, el, link }) {
   const numbers = panel("The numbers");
   numbers.holder.replaceWith(tablePair.node);
   const nodes = holders.map(({ node }) => node);
-  const { node: foot, announce, say } = common.foot(link, () => common.linked(model, CALLED));
   const top = element("div", { class: "rl-top" }, chooseView.node, player.node);
-  const root = common.stage(el, {
-    kind: "rl-two rl-natural",
-    view: "natural-gradient",
-    parts: [presetRow.node, top, legend.node, ...nodes.slice(0, 2), leading, nodes[2], numbers.node, controls, foot],
-    announce,
-  });
 
+  let offers = (/** @type {string} */ control) => Boolean(control); // a step's planes are to be looked at
   const movePolicy = (to) =>
+    offers("mu") &&
     set(Object.fromEntries(Object.entries(to).map(([name, x]) => [name, common.fit(model, name, x, 3)])));
   const reach = (name) => common.limits(model, name);
   const drawPlanes = [false, true].map((log, i) => makePlane(holders[i].gaussian, { log, move: movePolicy, reach }));
@@ -342,9 +379,10 @@ export function render({ model, el, link }) {
   const drawReturns = makeReturns(holders[1].softmax, (steps) => change({ steps }));
   const drawBars = makeBars(holders[2].softmax);
 
-  function draw(sizes) {
-    const now = common.read(model);
-    const { view, preset } = now;
+  function draw(sizes, how) {
+    const now = { ...common.read(model), ...how };
+    const { view } = now;
+    ({ offers } = how);
     const gaussian = view === "gaussian";
     for (const { gaussian: one, softmax: other } of holders) {
       one.hidden = !gaussian;
@@ -354,18 +392,20 @@ export function render({ model, el, link }) {
     /** @type {any} */
     const state = gaussian ? gaussianState(now) : softmaxState(now, range);
     const { kl, etaStep, etaEnd } = state;
+    const equal = equalAlphas(now);
+    const bounds = how.step ? { paths: now.steps > 0, outlines: now.steps === 0, still: true } : {};
     const words = gaussian ? gaussianSentence(now, state) : softmaxSentence(now, state);
 
     if (gaussian) {
-      for (const drawPlane of drawPlanes) drawPlane(now, state, sizes.plane);
-      drawDensities(now, state, sizes.low);
+      if (sizes.plane) drawPlanes[0](now, state, sizes.plane, bounds);
+      if (sizes.beside) drawPlanes[1](now, state, sizes.beside, bounds);
+      if (sizes.policy) drawDensities(now, state, sizes.policy);
     } else {
-      drawTriangle(now, state, sizes.plane);
-      drawReturns(now, state, range, sizes.plane);
-      drawBars(now, state, sizes.low);
+      if (sizes.plane) drawTriangle(now, state, sizes.plane);
+      if (sizes.beside) drawReturns(now, state, range, sizes.beside);
+      if (sizes.policy) drawBars(now, state, sizes.policy);
     }
 
-    presetRow.show(preset);
     chooseView.show(view);
     player.show();
     for (const [name, control] of Object.entries(sliders)) control.show(now[name]);
@@ -404,10 +444,13 @@ export function render({ model, el, link }) {
       show("crossing", state.crossing);
     }
 
-    say(words);
+    const [, ofKl] = /** @type {any} */ (chooseSteps.node.children);
+    ofKl.disabled = !(Math.abs(clamp("alpha", equal.natural) - equal.natural) < 1e-3 * equal.natural); // out of reach
+    tell(ofKl, `of the same KL, δ = ${format(now.delta)}`);
+    const sameKl = KINDS.every((kind) => Math.abs(kl[kind] - now.delta) < 2e-3 * now.delta);
+    chooseSteps.show(sameKl ? "kl" : now.scale === 1 ? "alpha" : "");
     const pair = ({ euclidean, natural }) => [euclidean, natural].join();
-    Object.assign(root.dataset, {
-      preset,
+    const data = {
       shows: view,
       steps: now.steps,
       kl: pair(kl),
@@ -420,6 +463,7 @@ export function render({ model, el, link }) {
             halved: pair(state.halved),
             paths: pair(state.pathsApart),
             region: state.regionAlpha,
+            reach: pair(state.reach),
           }
         : {
             euclidean: state.ends.euclidean.join(),
@@ -427,14 +471,47 @@ export function render({ model, el, link }) {
             half: pair(state.half),
             crossing: pair(state.crossing),
           }),
+      equal: pair(equal),
       playing: player.running(),
-    });
+    };
+    return { words, data };
   }
 
   const fit = (width) => {
     const [columns, column] = common.columnsIn(width);
-    return { plane: column, low: [column, columns === 1 ? 200 : 230] };
+    const high = Math.round(((column - 58) * 3.6) / 4.5) + 46; // as a plane is
+    const plane = model.get("view") === "gaussian" ? [column] : [column, high];
+    return { plane, beside: plane, policy: [column, columns === 1 ? 200 : 230] };
   };
-  const { request, begin } = common.follow(model, root, { fit, draw, timers: [player, announce] });
+  const [plane, beside, policy] = holders.map((one) => ({ ...one, holder: one.gaussian }));
+  const { mu, sigma, c, delta, bend, alpha, scale } = Object.fromEntries(
+    Object.entries(sliders).map(([name, { node }]) => [name, node]),
+  );
+  const others = { region: regionRow, ...Object.fromEntries(own.softmax.map((node, i) => [`bandit-${i}`, node])) };
+  const { request, begin } = lesson(place, {
+    kind: "rl-two rl-natural",
+    view: "natural-gradient",
+    settings: [...Object.keys(sliders), "view", "steps", "start", "rewards"],
+    panels: { plane, beside, policy },
+    controls: {
+      mu,
+      sigma,
+      c,
+      delta,
+      bend,
+      alpha,
+      scale,
+      equal: equalRow,
+      steps: steps[0].node,
+      n: steps[1].node,
+      ...others,
+    },
+    parts: [top, legend.node, ...nodes.slice(0, 2), leading, nodes[2], numbers.node, controls],
+    linked: () => common.linked(model, CALLED),
+    stop: () => player.running() && player.stop(),
+    draw,
+    fit,
+    timers: [player],
+  });
   return begin();
 }

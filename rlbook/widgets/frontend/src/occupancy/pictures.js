@@ -1,13 +1,14 @@
 // The pictures of Occupancy: the square of policies, the polygon of their occupancies, and what η or the optimum does
 // as the view's one number changes.
 import { format, svgElement } from "../shared/controls.js";
-import { axesX, axesY, changes, frame, onDrag, path, quiet } from "../shared/frame.js";
+import { axesX, axesY, changes, frame, onDrag, path, pointIn, quiet } from "../shared/frame.js";
 import { arrow, dragging, makeHandle, node, put } from "../shared/handles.js";
 import { axisX, axisY, gridX, gridY } from "../shared/plot.js";
 import * as numerics from "./numerics.js";
 
 const PAD = 0.07; // around the square and the polygon, of their size
 const HALVES = [0, 0.5, 1];
+const WIDE = 2; // a step's polygon with its dial is so many times as wide as high
 const QUARTERS = [0.25, 0.5, 0.75];
 const { CORNERS, NAMES } = numerics;
 const between = (low, high, x) => Math.min(high, Math.max(low, x));
@@ -20,22 +21,28 @@ const say = ([p, q]) => `(${format(p)}, ${format(q)})`;
 function makePanel(holder, { names, labels, of, back, step, move, turn }) {
   const changed = changes();
   let parts, now, state;
-  function build(width) {
-    const margins = { marginLeft: 52, marginTop: 6, marginRight: 10, marginBottom: 40 };
-    const inner = width - margins.marginLeft - margins.marginRight;
+  /** @type {{ step: boolean, open: boolean, offers: (control: string) => boolean }} */
+  let how;
+  const aims = () => how.offers("angle");
+  const moves = (name) => how.offers(name) || (name === "policy" && ["first", "second"].some(how.offers));
+  function build([most, height], wide) {
+    const margins = { marginLeft: 52, marginTop: 6, marginRight: 10, marginBottom: how.step ? 32 : 40 };
+    const inner = height - margins.marginTop - margins.marginBottom;
+    const sides = margins.marginLeft + margins.marginRight;
+    const across = Math.min(wide ? WIDE * inner : inner, most - sides);
     const domain = [-PAD, 1 + PAD];
     const bare = { ticks: HALVES, tickFormat: () => "" };
     const base = frame(holder, {
-      width,
-      height: inner + margins.marginTop + margins.marginBottom,
+      width: across + sides,
+      height,
       ...margins,
-      x: { domain },
+      x: { domain: [-PAD, -PAD + ((1 + 2 * PAD) * across) / inner] },
       y: { domain },
       marks: [
         gridX({ ...quiet, ticks: HALVES }),
         gridY({ ...quiet, ticks: HALVES }),
-        axisX({ ...axesX, ...bare, label: labels[0] }),
-        axisY({ ...axesY, ...bare, labelOffset: 44, label: labels[1] }),
+        axisX({ ...axesX, ...bare, labelOffset: how.step ? 28 : 34, label: labels[how.step ? 2 : 0] }),
+        axisY({ ...axesY, ...bare, labelOffset: 44, label: labels[how.step ? 3 : 1] }),
       ],
     });
     const { svg, layer, x, y } = base;
@@ -69,6 +76,8 @@ function makePanel(holder, { names, labels, of, back, step, move, turn }) {
     const handle = (name, kind) => makeHandle(svg, name, svgElement("circle", { class: `rl-handle ${kind}`, r: 7.5 }));
     const other = handle(`Other policy π′, in ${names}: arrow keys move it`, "rl-handle-other");
     const policy = handle(`Policy π, in ${names}: arrow keys move it`, "");
+    free(other, moves("other"));
+    free(policy, moves("policy"));
     for (const one of [other, policy]) put(one, { "aria-valuemin": 0, "aria-valuemax": 1 });
     for (const [parent, text] of [
       [other, "π′"],
@@ -77,12 +86,17 @@ function makePanel(holder, { names, labels, of, back, step, move, turn }) {
       node(parent, "text", { class: "rl-label", "text-anchor": "middle" }).textContent = text;
     }
     parts = { ...base, inner, ticks, shapes, best, corners, marks, other, policy, invertY: base.svg.scale("y").invert };
-    if (turn) parts.dial = makeDial(base, inner);
+    if (turn) parts.dial = makeDial(base, wide ? 0.27 * inner : 0.13 * inner);
+  }
+  // A handle that a step does not offer is a mark.
+  function free(handle, yes) {
+    if (yes) return;
+    for (const name of ["tabindex", "role", "aria-label"]) handle.removeAttribute(name);
+    put(handle, { "aria-hidden": "true", class: "" });
   }
 
   // The reward's direction, in the half of the frame where no occupancy can be.
-  function makeDial({ svg, right, top }, inner) {
-    const radius = 0.13 * inner;
+  function makeDial({ svg, right, top }, radius) {
     const centre = [right - radius - 20, top + radius + 20];
     const face = node(svg, "g", { transform: `translate(${centre})` });
     node(face, "circle", { class: "rl-pole", r: radius });
@@ -95,6 +109,8 @@ function makePanel(holder, { names, labels, of, back, step, move, turn }) {
       svgElement("circle", { class: "rl-handle", r: 6.5 }),
     );
     put(tip, { "aria-valuemin": -180, "aria-valuemax": 180 });
+    face.style.display = aims() ? "" : "none";
+    free(tip, aims());
     return { radius, centre, stroke, tip };
   }
 
@@ -104,9 +120,15 @@ function makePanel(holder, { names, labels, of, back, step, move, turn }) {
       const [u, v] = of(now[trait], state);
       return [parts.x(u), parts.y(v)];
     },
-    drag: ([px, py]) => move(trait, back([parts.invert(px), parts.invertY(py)], now[trait], state).map(probability)),
-    key: ([dx, dy]) => move(trait, step([dx, dy], now[trait], state).map(probability)),
+    drag: ([px, py]) => moves(name) && to(trait, back([parts.invert(px), parts.invertY(py)], now[trait], state)),
+    key: ([dx, dy]) => to(trait, step([dx, dy], now[trait], state)),
   });
+  // A step may offer one of the two probabilities alone.
+  const to = (trait, pi) =>
+    move(
+      trait,
+      pi.map((p, s) => (how.offers(["first", "second"][s]) ? probability(p) : now[trait][s])),
+    );
   const angleAt = ([px, py]) => {
     const [cx, cy] = parts.dial.centre;
     return (Math.atan2(cy - py, px - cx) * 180) / Math.PI;
@@ -119,13 +141,14 @@ function makePanel(holder, { names, labels, of, back, step, move, turn }) {
       return [centre[0] + radius * Math.cos(angle), centre[1] - radius * Math.sin(angle)];
     },
     drag: (point) => turn(angleAt(point)),
-    key: ([dx, dy]) => turn(state.angle + dx + dy),
+    key: ([dx, dy]) => turn(Math.abs(dx) > 360 ? 180 * Math.sign(dx) : state.angle + dx + dy),
   };
   dragging(holder, [...(turn ? [dial] : []), handleOf("other", "pi_new"), handleOf("policy", "pi")], (point) => point);
 
-  return function draw(given, computed, width) {
-    [now, state] = [given, computed];
-    if (changed([width])) build(width);
+  return function draw(given, computed, size, offered) {
+    [now, state, how] = [given, computed, offered];
+    const wide = Boolean(turn) && how.step && aims();
+    if (changed([size, wide, aims(), moves("policy"), moves("other")])) build(size, wide);
     const { x, y, shapes, marks, ticks } = parts;
     const at = (pi) => {
       const [u, v] = of(pi, state);
@@ -134,7 +157,7 @@ function makePanel(holder, { names, labels, of, back, step, move, turn }) {
     const set = (name, d) => shapes[name].setAttribute("d", d);
     const mass = turn ? numerics.mass(now) : 1;
     ticks.forEach((pair, i) => {
-      const text = format(HALVES[i] * mass);
+      const text = how.step && i === 1 ? "" : format(HALVES[i] * mass);
       for (const label of pair) if (label.textContent !== text) label.textContent = text;
     });
     const corners = CORNERS.map(at);
@@ -144,21 +167,21 @@ function makePanel(holder, { names, labels, of, back, step, move, turn }) {
     // Where one state's probability is fixed the image is straight: its two ends are enough.
     const line = (s, value) => path([0, 1].map((end) => at(s ? [end, value] : [value, end])));
     set("grid", QUARTERS.flatMap((value) => [line(0, value), line(1, value)]).join(""));
-    set("cross", line(0, now.pi[0]) + line(1, now.pi[1]));
+    set("cross", !moves("policy") ? "" : line(0, now.pi[0]) + line(1, now.pi[1]));
     const straight = ([a, b]) => path([a, b].map(([u, v]) => [x(u), y(v)]));
     const toPixels = (points) => path(points.map(([u, v]) => [x(u), y(v)]));
     const lines = turn ? state.levels.map(straight) : state.curves.map(toPixels);
-    set("levels", lines.join(""));
-    const many = state.best.length > 1;
+    set("levels", aims() || how.offers("first") ? lines.join("") : "");
+    const many = aims() && state.best.length > 1;
     parts.best.forEach((mark, k) => {
-      mark.style.display = state.best.includes(k) ? "" : "none";
+      mark.style.display = aims() && state.best.includes(k) ? "" : "none";
       put(mark, { cx: corners[k][0], cy: corners[k][1] });
     });
     set("side", many ? `${path(state.best.map((k) => corners[k]))}${many && state.best.length === 4 ? "Z" : ""}` : "");
     if (turn) {
       const [dx, dy] = [Math.cos((state.angle * Math.PI) / 180), -Math.sin((state.angle * Math.PI) / 180)];
       const [px, py] = corners[state.best[0]];
-      const seen = now.view === "reward" && Number.isFinite(state.angle);
+      const seen = aims() && now.view === "reward" && Number.isFinite(state.angle);
       set("support", seen ? `M${px - 999 * dy},${py + 999 * dx}L${px + 999 * dy},${py - 999 * dx}` : "");
       const { radius, stroke, tip } = parts.dial;
       const [ex, ey] = Number.isFinite(state.angle) ? [radius * dx, radius * dy] : [0, 0];
@@ -181,7 +204,7 @@ function makePanel(holder, { names, labels, of, back, step, move, turn }) {
     parts.corners.forEach((label, k) => {
       const [px, py] = corners[k];
       const leftwards = px < middle[0];
-      label.textContent = texts[k];
+      label.textContent = aims() ? texts[k] : "";
       label.classList.toggle(
         "rl-improved",
         texts[k].split(" = ").some((name) => state.best.includes(NAMES.indexOf(name))),
@@ -190,16 +213,20 @@ function makePanel(holder, { names, labels, of, back, step, move, turn }) {
       const room = 7 * texts[k].length; // about as wide as it is
       const anchor = leftwards ? "end" : "start";
       const inFrame = leftwards ? px - 4 - room > 16 : px + 9 + room < parts.right + 8;
+      const beside = inFrame ? px + (leftwards ? -4 : 9) : leftwards ? 16 : parts.right + 8;
+      // Below are the axis's numbers: there the names stand inside.
+      const inside = py > middle[1];
       put(label, {
-        x: inFrame ? px + (leftwards ? -4 : 9) : leftwards ? 16 : parts.right + 8,
-        y: py + (py > middle[1] ? 15 : -7),
-        "text-anchor": inFrame ? anchor : leftwards ? "start" : "end",
+        x: inside ? px + (leftwards ? 5 : -9) : beside,
+        y: py - 7,
+        "text-anchor": inside === inFrame ? (leftwards ? "start" : "end") : anchor,
       });
     });
 
     const mixing = now.view === "mixing";
     const cooling = now.view === "temperature";
-    set("policies", mixing ? path(state.mixed.map(({ mixed }) => at(mixed))) : "");
+    const told = mixing && !how.open;
+    set("policies", told ? path(state.mixed.map(({ mixed }) => at(mixed))) : "");
     set("occupancies", mixing ? path(state.mixed.map(({ policy }) => at(policy))) : "");
     set("cooling", cooling ? path(state.cooled.map(({ pi }) => at(pi))) : "");
     const place = (mark, there, pi) => {
@@ -210,11 +237,11 @@ function makePanel(holder, { names, labels, of, back, step, move, turn }) {
       const name = mark.querySelector("text"); // inwards, where no corner's name is
       if (name) put(name, { x: px < middle[0] ? 14 : -14, y: py < middle[1] ? 18 : -10 });
     };
-    place(marks.policies, mixing, state.mixture?.mixed);
+    place(marks.policies, told, state.mixture?.mixed);
     place(marks.occupancies, mixing, state.mixture?.policy);
     place(marks.soft, cooling, state.soft?.pi);
     place(parts.other, mixing, now.pi_new);
-    place(parts.policy, true, now.pi);
+    place(parts.policy, mixing || !aims() || !how.step, now.pi);
     const spoken = (pi) => {
       const rho = numerics.plane(numerics.occupancy(now, pi));
       return turn
@@ -223,7 +250,7 @@ function makePanel(holder, { names, labels, of, back, step, move, turn }) {
     };
     put(parts.policy, { "aria-valuenow": now.pi[0], "aria-valuetext": spoken(now.pi) });
     put(parts.other, { "aria-valuenow": now.pi_new[0], "aria-valuetext": spoken(now.pi_new) });
-    const added = mixing
+    const added = told
       ? ` The mixed policies are at ${say(of(state.mixture.mixed, state).map((u) => u * mass))}, the mixed occupancies at ${say(of(state.mixture.policy, state).map((u) => u * mass))}.`
       : cooling
         ? ` The optimum at this temperature is at ${say(of(state.soft.pi, state).map((u) => u * mass))}.`
@@ -236,7 +263,7 @@ function makePanel(holder, { names, labels, of, back, step, move, turn }) {
 export const makeSquare = (holder, move) =>
   makePanel(holder, {
     names: "the square",
-    labels: ["π(1|0), action 1 in state 0", "π(1|1), in state 1"],
+    labels: ["π(1|0), action 1 in state 0", "π(1|1), in state 1", "π(1|0)", "π(1|1)"],
     of: (pi) => pi,
     back: (point) => point,
     step: ([dx, dy], pi) => [pi[0] + 0.02 * dx, pi[1] + 0.02 * dy],
@@ -256,7 +283,7 @@ export function makePolygon(holder, move, turn) {
   };
   return makePanel(holder, {
     names: "the polygon",
-    labels: ["ρ(0,1), discounted visits", "ρ(1,1), discounted visits"],
+    labels: ["ρ(0,1), discounted visits", "ρ(1,1), discounted visits", "ρ(0,1)", "ρ(1,1)"],
     of,
     back,
     step: ([dx, dy], pi, state) => {
@@ -293,8 +320,9 @@ export function makeGraph(holder, change) {
       label: "α, temperature (units of reward)",
     },
   };
-  function build(view, ticks, [width, height]) {
+  function build(view, ticks, [width, height], step) {
     const across = ACROSS[view];
+    const some = across.ticks.filter((_, i) => !step || i % 2 === 0);
     const base = frame(holder, {
       width,
       height,
@@ -304,7 +332,7 @@ export function makeGraph(holder, change) {
       y: { domain: [ticks[0], ticks.at(-1)] },
       marks: [
         gridY({ ...quiet, ticks }),
-        axisX({ ...axesX, ticks: across.ticks, tickFormat: format, label: across.label }),
+        axisX({ ...axesX, ticks: some, tickFormat: format, label: across.label }),
         axisY({ ...axesY, ticks, tickFormat: format, label: view === "temperature" ? "π(1|s) of the optimum" : "η" }),
       ],
     });
@@ -324,18 +352,17 @@ export function makeGraph(holder, change) {
     }[view];
     const spots = dots.map((kind) => node(base.layer, "circle", { class: kind, r: 6 }));
     onDrag(base.svg, (event) => {
-      const box = base.svg.getBoundingClientRect();
-      const px = Math.min(base.right, Math.max(base.left, event.clientX - box.left));
+      const px = Math.min(base.right, Math.max(base.left, pointIn(base.svg, event)[0]));
       change(view, base.invert(px));
     });
     parts = { ...base, curves, cursor, labels, spots };
   }
-  return function draw(given, state, size) {
+  return function draw(given, state, size, { step, open }) {
     now = given;
     const { view } = now;
     const { low, high } = state.heights;
     const ticks = view === "temperature" ? [0, 0.25, 0.5, 0.75, 1] : roundAxis(low, high);
-    if (changed([view, ...size, ticks.join()])) build(view, ticks, size);
+    if (changed([view, ...size, ticks.join(), step])) build(view, ticks, size, step);
     const { x, y, curves, cursor, labels, spots, top, foot, right, left, svg } = parts;
     const set = (i, points) => curves[i].setAttribute("d", path(points));
     const name = (i, text, px, py, { anchor = "start", kind = "" } = {}) => {
@@ -384,10 +411,10 @@ export function makeGraph(holder, change) {
           x(i / (state.mixed.length - 1)),
           y(numerics.expectedReturn(now, mixture[kind])),
         ]);
-      set(0, along("policies"));
+      set(0, open ? [] : along("policies"));
       set(1, along("occupancies"));
       heights = ["policies", "occupancies"].map((kind) => numerics.expectedReturn(now, state.mixture[kind]));
-      label = `η against λ: a curve for mixed policies, at ${format(heights[0])}, and a straight line for mixed occupancies, at ${format(heights[1])}.`;
+      label = `η against λ: ${open ? "" : `a curve for mixed policies, at ${format(heights[0])}, and `}a straight line for mixed occupancies, at ${format(heights[1])}.`;
       // Each name beside its own curve at λ = 1/2, away from the other.
       const centre = state.mixed[(state.mixed.length - 1) / 2];
       const [one, two] = ["policies", "occupancies"].map((kind) => y(numerics.expectedReturn(now, centre[kind])));
@@ -403,7 +430,7 @@ export function makeGraph(holder, change) {
       ].forEach(([kind, py, under, colour], i) => {
         const rise = slope(kind);
         const anchor = Math.abs(rise) < 8 ? "middle" : rise > 0 === under ? "start" : "end";
-        name(i, `${kind} mixed`, x(0.5), inside(py + (under ? 20 : -10)), { anchor, kind: colour });
+        name(i, open && !i ? "" : `${kind} mixed`, x(0.5), inside(py + (under ? 20 : -10)), { anchor, kind: colour });
       });
     } else {
       at = now.alpha;
@@ -434,7 +461,8 @@ export function makeGraph(holder, change) {
     }
     cursor.setAttribute("d", Number.isFinite(at) ? `M${x(at)},${top}V${foot}` : "");
     spots.forEach((spot, i) => {
-      spot.style.display = Number.isFinite(at) ? "" : "none";
+      const hidden = !Number.isFinite(at) || (view === "mixing" && open && !i);
+      spot.style.display = hidden ? "none" : "";
       if (Number.isFinite(at)) put(spot, { cx: x(at), cy: y(heights[i]) });
     });
     if (svg.getAttribute("aria-label") !== label) svg.setAttribute("aria-label", label);

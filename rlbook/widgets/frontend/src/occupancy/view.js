@@ -2,6 +2,7 @@
 // and over them a reward that turns, two ways to mix, or a temperature that falls.
 import * as common from "../shared/common.js";
 import { chips, element, format, keys, panel, scientific, slider, stack, table, tell } from "../shared/controls.js";
+import { lesson } from "../shared/lesson.js";
 import * as numerics from "./numerics.js";
 import { makeGraph, makePolygon, makeSquare } from "./pictures.js";
 
@@ -137,6 +138,22 @@ function coolingWords(now, { soft, best, returns, names }) {
   return `At temperature α = ${format(now.alpha)} the best of Σρr + αH(ρ) is inside: it takes action 1 with probabilities ${pair(soft.pi)} and has η = ${format(eta)}. As α falls it goes to ${where}, where η = ${format(Math.max(...returns))}.`;
 }
 
+// What a step says of it: which corner, which mixtures, or what π is and earns.
+function shortly(now, state, { open, offers }) {
+  if (offers("angle")) return rewardWords(now, state);
+  const empty = [0, 1].find((s) => state.rho[s][0] + state.rho[s][1] === 0);
+  if (!offers("share")) {
+    const same =
+      empty === undefined ? "" : ` π never comes to state ${empty}: whatever it would do there, ρ is the same.`;
+    return `The return η is ${format(state.eta)}.${same}`;
+  }
+  const [one, two] = ["policies", "occupancies"].map((kind) =>
+    format(numerics.expectedReturn(now, state.mixture[kind])),
+  );
+  const alone = `π alone earns ${format(state.eta)}, π′ ${format(state.etaNew)}`;
+  return open ? `${alone}.` : `${alone}; at λ = ${format(now.share)}, mixed occupancies ${two}, mixed policies ${one}.`;
+}
+
 function sentence(now, state) {
   const { rho, eta, residual } = state;
   const four = rho.map((row) => row.map(format).join(", ")).join("; ");
@@ -217,12 +234,12 @@ function makeNumbers() {
 }
 
 /** @param {common.Place} place */
-export function render({ model, el, link }) {
+export function render(place) {
+  const { model } = place;
   const set = (settings) => common.write(model, settings);
 
   // Controls -------------------------------------------------------------------------------------------------------
 
-  const presetRow = common.presetRow(model);
   const chooseView = chips("View", { reward: "Reward", mixing: "Mixing", temperature: "Temperature" }, (view) =>
     set({ view }),
   );
@@ -257,57 +274,48 @@ export function render({ model, el, link }) {
     temperature: [sliders.alpha.node],
   };
   const leading = element("div", { class: "rl-controls rl-leading" }, sliders.gamma.node, ...Object.values(own).flat());
+  // Several sliders of one name, which come and go together.
+  const together = (some) => element("div", { class: "rl-together" }, ...some.map(({ node }) => node));
+  const [rewardNodes, otherNodes, aheadNodes] = [reward, other, ahead.flat()].map(together);
   const controls = element(
     "div",
     { class: "rl-controls" },
     ...policy.map(({ node }) => node),
-    ...[...reward, ...other].map(({ node }) => node),
+    rewardNodes,
+    otherNodes,
     sliders.start.node,
-    ...ahead.flat().map(({ node }) => node),
+    aheadNodes,
   );
 
   // Panels ---------------------------------------------------------------------------------------------------------
 
-  const note = common.makeNotes(model);
   const legend = stack(
     "rl-legend",
     Object.fromEntries(Object.entries(LEGENDS).map(([view, entries]) => [view, keys(...entries)])),
   );
-  const panels = [0, 1, 2].map(() => panel());
+  const [square, polygon, graph] = ["All policies", "Their occupancies", ""].map((title) => panel(title));
   const numbers = makeNumbers();
   const numbersPanel = panel("The numbers");
   numbersPanel.holder.replaceWith(numbers.node);
-  const nodes = panels.map(({ node }) => node);
-  const { node: foot, announce, say } = common.foot(link, () => common.linked(model, CALLED));
-  const top = element("div", { class: "rl-top" }, chooseView.node);
-  const root = common.stage(el, {
-    kind: "rl-two rl-occupancy",
-    view: "occupancy",
-    parts: [
-      ...[presetRow.node, note.node, top, legend.node, ...nodes.slice(0, 2), leading],
-      ...[nodes[2], numbersPanel.node, controls, foot],
-    ],
-    announce,
-  });
+  const top = element("div", { class: "rl-views" }, chooseView.node);
 
   const move = (name, pi) => set({ [name]: pi });
-  const drawSquare = makeSquare(panels[0].holder, move);
-  const drawPolygon = makePolygon(panels[1].holder, move, turn);
-  const drawGraph = makeGraph(panels[2].holder, (view, value) => {
+  const drawSquare = makeSquare(square.holder, move);
+  const drawPolygon = makePolygon(polygon.holder, move, turn);
+  const drawGraph = makeGraph(graph.holder, (view, value) => {
     if (view === "reward") turn(Math.round(value));
     else if (view === "mixing") set({ share: common.fit(model, "share", value, 3) });
     else set({ alpha: common.fit(model, "alpha", Number(value.toPrecision(3))) });
   });
 
-  function draw(sizes) {
+  function draw(sizes, how) {
     const now = common.read(model);
     const state = compute(now);
-    const { view, preset } = now;
-    drawSquare(now, state, sizes.plane);
-    drawPolygon(now, state, sizes.plane);
-    drawGraph(now, state, sizes.low);
+    const { view } = now;
+    if (sizes.square) drawSquare(now, state, sizes.square, how);
+    if (sizes.polygon) drawPolygon(now, state, sizes.polygon, how);
+    if (sizes.graph) drawGraph(now, state, sizes.graph, how);
 
-    presetRow.show(preset);
     chooseView.show(view);
     for (const name of ["share", "alpha", "gamma", "start"]) sliders[name].show(now[name]);
     sliders.angle.show(Number(state.angle.toFixed(2)));
@@ -315,12 +323,11 @@ export function render({ model, el, link }) {
     for (const [s, control] of other.entries()) control.show(now.pi_new[s]);
     for (const [s, control] of reward.entries()) control.show(now.r[s][1]);
     for (const [s, row] of ahead.entries()) for (const [a, control] of row.entries()) control.show(now.ahead[s][a]);
-    note.show(preset);
     legend.show(view);
     for (const [name, controls] of Object.entries(own)) for (const node of controls) node.hidden = name !== view;
-    for (const { node } of reward) node.hidden = view === "mixing";
-    for (const { node } of other) node.hidden = view !== "mixing";
-    for (const [i, text] of ["All policies", "Their occupancies", TITLES[view]].entries()) tell(panels[i].title, text);
+    rewardNodes.hidden = view === "mixing";
+    otherNodes.hidden = view !== "mixing";
+    tell(graph.title, TITLES[view]);
 
     const best = state.best[0];
     const optimum = [`best, ${nameOf(best)}`, "rl-of-natural", numerics.CORNERS[best], state.rhos[best]];
@@ -337,29 +344,53 @@ export function render({ model, el, link }) {
     }[view]();
     numbers.show(now, columns);
 
-    say(sentence(now, state));
-    Object.assign(root.dataset, {
-      preset,
-      shows: view,
-      pi: now.pi.join(),
-      rho: state.rho.flat().join(),
-      eta: state.eta,
-      residual: state.residual.join(),
-      corners: state.rhos.flat(2).join(),
-      returns: state.returns.join(),
-      best: state.best.map(nameOf).join(),
-      direction: state.direction.join(),
-      jumps: state.jumps.map(([degrees]) => degrees).join(),
-      policies: state.mixture ? state.mixture.policies.flat().join() : "",
-      occupancies: state.mixture ? state.mixture.occupancies.flat().join() : "",
-      mixed: state.mixture ? state.mixture.policy.join() : "",
-      soft: state.soft ? state.soft.rho.flat().join() : "",
-    });
+    return {
+      words: how.step ? shortly(now, state, how) : sentence(now, state),
+      data: {
+        shows: view,
+        pi: now.pi.join(),
+        rho: state.rho.flat().join(),
+        eta: state.eta,
+        residual: state.residual.join(),
+        corners: state.rhos.flat(2).join(),
+        returns: state.returns.join(),
+        best: state.best.map(nameOf).join(),
+        direction: state.direction.join(),
+        jumps: state.jumps.map(([degrees]) => degrees).join(),
+        policies: state.mixture ? state.mixture.policies.flat().join() : "",
+        occupancies: state.mixture ? state.mixture.occupancies.flat().join() : "",
+        mixed: state.mixture ? state.mixture.policy.join() : "",
+        soft: state.soft ? state.soft.rho.flat().join() : "",
+      },
+    };
   }
 
   const fit = (width) => {
     const [columns, column] = common.columnsIn(width);
-    return { plane: Math.min(column, 480), low: [column, columns === 1 ? 230 : 250] };
+    const side = Math.min(column, 480);
+    const plane = [side, side - 16]; // whose frame is a square
+    return { square: plane, polygon: plane, graph: [column, columns === 1 ? 230 : 250] };
   };
-  return common.follow(model, root, { fit, draw, timers: [announce] }).begin();
+  const named = Object.fromEntries(Object.entries(sliders).map(([name, { node }]) => [name, node]));
+  return lesson(place, {
+    view: "occupancy",
+    kind: "rl-two rl-occupancy",
+    settings: Object.keys(common.read(model)),
+    panels: { square, polygon, graph },
+    controls: {
+      view: top,
+      legend: legend.node,
+      ...named,
+      first: policy[0].node,
+      second: policy[1].node,
+      numbers: numbersPanel.node,
+      other: otherNodes,
+      reward: rewardNodes,
+      ahead: aheadNodes,
+    },
+    parts: [top, legend.node, square.node, polygon.node, leading, graph.node, numbersPanel.node, controls],
+    linked: () => common.linked(model, CALLED),
+    draw,
+    fit,
+  }).begin();
 }

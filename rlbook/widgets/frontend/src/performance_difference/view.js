@@ -16,6 +16,7 @@ import {
 } from "../shared/controls.js";
 import { askedMap, linkedMap, MAP, remember } from "../shared/grid_links.js";
 import * as numerics from "../shared/grid_numerics.js";
+import { lesson } from "../shared/lesson.js";
 import { startDistribution, startsOf } from "../shared/measures.js";
 import * as difference from "./numerics.js";
 import { makeCurves } from "./pictures.js";
@@ -51,8 +52,15 @@ function meaning({ weights, actions }) {
   return weights === "new" ? ["η(π_α) − η(π)", true] : ["L(π_α) − η(π), the surrogate's gain", false];
 }
 
-function sentence(now, known, at, sum) {
+function sentence(now, known, at, sum, { step, open, offers }) {
   const truth = at.eta - known.start;
+  const promised = `At α = ${format(now.alpha)}, L promises ${signed(at.surrogate - known.start)}`;
+  if (step && open) return `${promised}.`;
+  if (step && offers("weights"))
+    return `At α = ${format(now.alpha)}, the terms add up to ${signed(sum)}; η changes by ${signed(truth)}.`;
+  const allowed = now.band === "none" ? "" : `; the mixture bound allows ${scientific(at.mixture)}`;
+  if (step)
+    return `${promised}; η changes by ${signed(truth)}. The gap is ${scientific(Math.abs(at.eta - at.surrogate))}${allowed}.`;
   const off = Math.abs(at.eta - at.surrogate);
   const first = `At α = ${format(now.alpha)} the return is η(π_α) = ${scientific(at.eta)}, from η(π) = ${scientific(known.start)}: a change of ${signed(truth)}. The surrogate says ${signed(at.surrogate - known.start)} and is off by ${scientific(off)}.`;
   const second = `The bounds allow it ${scientific(at.average)} (mean change), ${scientific(at.mixture)} (mixture) and ${scientific(at.trust_region)} (largest change).`;
@@ -73,7 +81,8 @@ const plain = (text) => text.replaceAll("π_α", "πα");
 // The view ---------------------------------------------------------------------------------------------------------
 
 /** @param {common.Place} place */
-export function render({ model, el, link }) {
+export function render(place) {
+  const { model } = place;
   const examples = model.get("_examples");
   const set = (settings) => common.write(model, settings);
   const read = () => common.read(model);
@@ -126,13 +135,15 @@ export function render({ model, el, link }) {
 
   // Controls -------------------------------------------------------------------------------------------------------
 
-  const presetRow = common.presetRow(model, player);
   const chooseView = chips("View", { grid: "Map", two: "Two states" }, (view) => change({ view }));
   const reaches = common.choices(model, "reach");
   const chooseReach = chips(
     "How far the curves are drawn",
     reaches.map((reach) => [reach, `to ${reach}`]),
     (reach) => change(reach < model.get("alpha") ? { reach, alpha: reach } : { reach }),
+  );
+  const chooseBand = chips("Bounds", { none: "no bounds", mixture: "a band", all: "all three" }, (band) =>
+    set({ band }),
   );
   const raised = (...parts) => element("span", {}, ...parts.flatMap((part) => lowered(part)));
   const chooseWeights = chips("Weights", { new: raised("ρ of π_α"), old: "ρ of π" }, (weights) => change({ weights }));
@@ -186,12 +197,9 @@ export function render({ model, el, link }) {
     (example) => change({ example }),
   );
   const exampleNote = element("span", { class: "rl-name" });
-  const leading = element(
-    "div",
-    { class: "rl-controls rl-leading" },
-    alpha.node,
-    row("Curves", element("div", { class: "rl-chips" }, chooseReach.node, player.node)),
-  );
+  const curvesRow = row("Curves", element("div", { class: "rl-chips" }, chooseReach.node, player.node));
+  const bandRow = row("Bounds", chooseBand.node);
+  const leading = element("div", { class: "rl-controls rl-leading" }, alpha.node, curvesRow, bandRow);
   const group = (...nodes) => element("div", { class: "rl-controls" }, ...nodes);
   const own = {
     grid: group(
@@ -221,16 +229,18 @@ export function render({ model, el, link }) {
     }),
   );
   tell(panels.curves.title, "Return on the way from π to π′");
+  const boundKey = key("rl-key-bound", "");
   panels.curves.notes.append(
     key("rl-key-exact", ...lowered("η(π_α), exact")),
     key("rl-key-improved", "surrogate L"),
-    key("rl-key-bound", "L ± bounds: mean change (dots), mixture, largest change (long)"),
+    boundKey,
   );
   const tool = (name, ...choices) => {
     for (const { node } of choices) node.classList.add("rl-tools");
     return element("div", { class: "rl-switch" }, element("span", {}, name), ...choices.map(({ node }) => node));
   };
-  panels.terms.notes.append(tool("weights", chooseWeights), tool("actions", chooseActions));
+  const [weightsTool, actionsTool] = [tool("weights", chooseWeights), tool("actions", chooseActions)];
+  panels.terms.notes.append(weightsTool, actionsTool);
   const tools = tool("draw", choosePainted, chooseBrush);
   const policyKeys = [key("rl-key-exact", "π"), key("rl-key-other", "π′")];
   const weightsKey = key("", "");
@@ -250,17 +260,7 @@ export function render({ model, el, link }) {
   panels.numbers.notes.remove();
   tell(panels.numbers.title, "In numbers");
   const detail = element("div", { class: "rl-equation" });
-  const shared = { always: ["alpha"] };
-  const { node: foot, announce, say } = common.foot(link, () => linkedMap(model, POLICIES, shared));
-  const nodes = Object.values(panels).map(({ node }) => node);
-  const top = element("div", { class: "rl-top" }, chooseView.node);
-  const root = common.stage(el, {
-    kind: "rl-two rl-difference",
-    view: "performance-difference",
-    parts: [presetRow.node, top, leading, ...nodes, detail, controls, foot],
-    announce,
-  });
-
+  const top = element("div", { class: "rl-views" }, chooseView.node);
   const { point, at: placeOf } = pointing(() => request());
   const drawCurves = makeCurves(panels.curves.holder, (share) => change({ alpha: share }));
   const termsMap = makeCells(panels.terms.holder, { label: "The terms", point });
@@ -325,9 +325,9 @@ export function render({ model, el, link }) {
     request();
   });
   let shownTitle;
-  function draw(sizes) {
+  function draw(sizes, how) {
     const now = read();
-    const { preset, view, weights, actions } = now;
+    const { preset, view, weights, actions, band } = now;
     const isTwo = view === "two";
     const known = knownOf(now);
     const { process, rows } = known;
@@ -339,41 +339,50 @@ export function render({ model, el, link }) {
     const sum = terms.reduce((total, x) => total + x, 0);
     const weigh = weights === "new" ? at.rho : known.rho;
     const place = placeOf(rows, isTwo ? [0, 0] : undefined);
-    const picture = drawCurves(curves, reach, { ...at, preset }, known, sizes.curves);
     const names = isTwo ? [["s₁", "s₂"]] : null;
     const base = { rows, largest: isTwo ? 110 : 64, stateAt: process.stateAt, absorbing: process.absorbing, at: place };
+    if (how.step) Object.assign(base, { largest: 140, still: true, at: null });
+    const written = (values) => (how.step ? values.map((x, s) => (process.absorbing[s] || !x ? NaN : x)) : values);
     const [called, right] = meaning(now);
-    termsMap.draw(
-      {
-        ...base,
-        look: numbersOf(rows, terms, byScale(terms, numerics.largest(terms)), names),
-        says: `The terms by state; they sum to ${signed(sum)}: ${plain(called)}`,
-      },
-      sizes.terms,
-    );
+    if (sizes.terms)
+      termsMap.draw(
+        {
+          ...base,
+          look: numbersOf(rows, written(terms), byScale(terms, numerics.largest(terms)), names),
+          says: `The terms by state; they sum to ${signed(sum)}: ${plain(called)}`,
+        },
+        sizes.terms,
+      );
     const live = weigh.filter((_, s) => !process.absorbing[s]);
-    policyMap.draw(
-      {
-        ...base,
-        look: numbersOf(rows, weigh, byScale(weigh, Math.max(...live), ["rl-true", "rl-true"]), names),
-        policies: isTwo
-          ? []
-          : [
-              ["", known.pi],
-              ["rl-of-other", known.piNew],
-            ],
-      },
-      sizes.policies,
-    );
-    resting.ask(rows, ([i, j]) => {
-      const s = process.stateAt[i][j];
-      if (s < 0) return "";
-      const way = (pi) => ARROWS.filter((_, a) => pi[4 * s + a] > 0.5).join("") || "all four";
-      const arrows = isTwo || process.absorbing[s] ? "" : `π ${way(known.pi)}, π′ ${way(known.piNew)}, `;
-      return `${arrows}weight ${scientific(weigh[s])}, term ${scientific(terms[s])}`;
-    });
+    const visits = how.step && !sizes.terms ? weigh.map(() => NaN) : written(weigh);
+    if (sizes.policies)
+      policyMap.draw(
+        {
+          ...base,
+          look: numbersOf(rows, visits, byScale(visits, Math.max(...live), ["rl-true", "rl-true"]), names),
+          says: how.step
+            ? `Both policies on the map${sizes.terms ? `, and the visits of ${weights === "new" ? "πα" : "π"}` : ""}`
+            : "",
+          policies: isTwo
+            ? []
+            : [
+                ["", known.pi],
+                ["rl-of-other", known.piNew],
+              ],
+        },
+        sizes.policies,
+      );
+    if (how.step) resting.end();
+    else
+      resting.ask(rows, ([i, j]) => {
+        const s = process.stateAt[i][j];
+        if (s < 0) return "";
+        const way = (pi) => ARROWS.filter((_, a) => pi[4 * s + a] > 0.5).join("") || "all four";
+        const arrows = isTwo || process.absorbing[s] ? "" : `π ${way(known.pi)}, π′ ${way(known.piNew)}, `;
+        return `${arrows}weight ${scientific(weigh[s])}, term ${scientific(terms[s])}`;
+      });
 
-    presetRow.show(preset);
+    chooseBand.show(band);
     chooseView.show(view);
     chooseReach.show(reach);
     chooseWeights.show(weights);
@@ -408,7 +417,14 @@ export function render({ model, el, link }) {
     if (shownTitle !== title) panels.terms.title.replaceChildren(...lowered(title));
     shownTitle = title;
     panels.terms.node.classList.toggle("rl-astray", !right);
-    tell(panels.policies.title, isTwo ? "Weights" : "The policies, and the weights");
+    const bare = how.step && !sizes.terms;
+    tell(panels.policies.title, isTwo ? "Weights" : bare ? "Both policies" : "The policies, and the weights");
+    tell(
+      boundKey,
+      band === "all" ? "L ± bounds: mean change (dots), mixture, largest change (long)" : "L ± the mixture bound",
+    );
+    boundKey.hidden = band === "none";
+    weightsKey.hidden = bare;
     weightsKey.replaceChildren(...lowered(weights === "new" ? "numbers: ρ(s) of π_α" : "numbers: ρ(s) of π"));
     const shown = {
       start: known.start,
@@ -423,30 +439,62 @@ export function render({ model, el, link }) {
     };
     for (const [name, { value }] of Object.entries(numbers.parts))
       tell(value, name === "truth" || name === "sum" ? signed(shown[name]) : scientific(shown[name]));
-    detail.replaceChildren(...explain(now, known, at, terms, place));
+    if (!how.step) detail.replaceChildren(...explain(now, known, at, terms, place));
 
-    const words = sentence(now, known, at, sum);
-    say(words, { nodes: lowered(words), aloud: plain(words) });
-    label(picture, `Return, surrogate and bounds against α. ${plain(words)}`);
-    Object.assign(root.dataset, {
-      preset,
-      shows: view,
-      alpha: now.alpha,
-      weights,
-      actions,
-      ...shown,
-      terms: terms.join(),
-      rho: at.rho.join(),
-      playing: player.running(),
-    });
+    const words = sentence(now, known, at, sum, how);
+    if (sizes.curves) {
+      const picture = drawCurves(curves, reach, { ...at, preset, band }, known, sizes.curves, how);
+      label(picture, `Return, surrogate and bounds against α. ${plain(words)}`);
+    }
+    return {
+      words,
+      nodes: lowered(words),
+      aloud: plain(words),
+      data: {
+        shows: view,
+        alpha: now.alpha,
+        weights,
+        actions,
+        band,
+        ...shown,
+        whole: difference.atShare(known, 1).eta - known.start,
+        terms: terms.join(),
+        rho: at.rho.join(),
+        playing: player.running(),
+      },
+    };
   }
 
   const fit = (width) => {
     const [columns, column] = common.columnsIn(width);
-    const height = columns === 1 ? 220 : 250;
-    for (const { holder } of [panels.terms, panels.policies]) holder.style.height = `${height}px`;
-    return { terms: [column, height], policies: [column, height], curves: [column, columns === 1 ? 240 : 270] };
+    const size = [column, columns === 1 ? 220 : 250];
+    for (const { holder } of [panels.terms, panels.policies]) holder.style.height = `${size[1]}px`;
+    return { terms: size, policies: size, curves: [column, columns === 1 ? 240 : 270] };
   };
-  const { request, begin } = common.follow(model, root, { fit, draw, timers: [player, resting, matching, announce] });
+  const { curves, terms, policies } = panels;
+  const { request, begin } = lesson(place, {
+    view: "performance-difference",
+    kind: "rl-two rl-difference",
+    settings: Object.keys(read()),
+    panels: { curves, terms, policies },
+    controls: {
+      view: top,
+      alpha: alpha.node,
+      reach: curvesRow,
+      band: bandRow,
+      weights: weightsTool,
+      actions: actionsTool,
+      draw: tools,
+      numbers: panels.numbers.node,
+      detail,
+      settings: controls,
+    },
+    parts: [top, leading, ...Object.values(panels).map(({ node }) => node), detail, controls],
+    linked: () => linkedMap(model, POLICIES, { always: ["alpha"] }),
+    draw,
+    fit,
+    stop: player.stop,
+    timers: [player, resting, matching],
+  });
   return begin();
 }

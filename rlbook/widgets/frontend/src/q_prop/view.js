@@ -5,6 +5,8 @@ import * as common from "../shared/common.js";
 import { makeBowl, makeHeaps, makeScatter } from "../shared/control_pictures.js";
 import { chips, element, format, keys, panel, row, table, tell } from "../shared/controls.js";
 import { makeNormals } from "../shared/dice.js";
+import { changes } from "../shared/frame.js";
+import { lesson } from "../shared/lesson.js";
 import * as numerics from "./numerics.js";
 
 const BATCHES = 160; // as in rlbook/widgets/q_prop.py
@@ -19,19 +21,18 @@ const RULES = {
   optimal: "gradient’s best",
 };
 const SINGLE = { conservative: "1{ÂĀ > 0}", aggressive: "sign(ÂĀ)" };
+const SHORT = { ...RULES, adaptive: "adaptive", optimal: "best" }; // as ticks of κ
 
 // What the numbers are ---------------------------------------------------------------------------------------------
 
-function compute(now, samples, most) {
+function compute(now, single, samples, most) {
   const { q, weight, rule, n } = now;
   const estimates = (...how) => numerics.batchGradients(now, q, ...how, samples, most, n);
-  const bias = numerics.singleSampleBias(now, q, "conservative");
-  const single = { conservative: bias, aggressive: 2 * bias };
   const fixed = rule === "fixed";
   return {
     fixed,
     truth: numerics.gradientMean(now),
-    variance: numerics.gradientVariance(now, q, weight),
+    variance: fixed ? numerics.gradientVariance(now, q, weight) : single[rule].variance,
     plain: numerics.gradientVariance(now, q, 0),
     full: numerics.gradientVariance(now, q, 1),
     floor: numerics.gradientFloor(now),
@@ -39,9 +40,20 @@ function compute(now, samples, most) {
     moments: numerics.controlMoments(now, q),
     weights: numerics.ruleWeights(now, q),
     single,
-    bias: fixed ? 0 : single[rule],
+    bias: fixed ? 0 : single[rule].bias,
     estimates: { plain: estimates(0, "fixed"), now: estimates(weight, rule) },
   };
+}
+
+// The rules as ticks of κ: those that choose the same share one.
+function ticks({ q }, weights) {
+  const groups = new Map();
+  for (const [name, weight] of Object.entries(weights)) {
+    if (q === 0 && weight === 0 && name !== "none") continue;
+    const at = weight.toFixed(9);
+    groups.set(at, [...(groups.get(at) ?? []), SHORT[name]]);
+  }
+  return [...groups].map(([at, names]) => [names.join(", "), Number(at), Number(at) ? "rl-baseline" : "rl-of-plain"]);
 }
 
 // Links ------------------------------------------------------------------------------------------------------------
@@ -53,13 +65,19 @@ export const { restore } = common;
 const rounded = (x) => format(Number(x.toPrecision(2)));
 
 function sentence(now, { fixed, truth, variance, plain, floor, noise, moments: [K, W], weights, bias }) {
-  const { weight, rule, q, c3 } = now;
+  const { weight, rule, q, c3, n, step } = now;
   const ratio = variance / plain;
   const share = ratio < 0.995 ? `${Math.round(100 * ratio)} % of` : ratio > 1.005 ? `${format(ratio)} times` : "about";
   const compared = weight === 0 ? "that of no control" : `${share} that of no control, ${format(plain)}`;
   const first = fixed
     ? `With κ = ${format(weight)} the variance of one ĝ is ${format(variance)}, ${compared}; the mean stays at c₁/σ = ${format(truth)}.`
-    : `The rule ${SINGLE[rule]} looks at the sample, and so at the action: the mean is ${format(truth + bias)} instead of ${format(truth)}, a bias of ${rounded(bias)} that no number of samples takes away.`;
+    : `The rule ${SINGLE[rule]} looks at the sample, and so at the action: the mean is ${format(truth + bias)} instead of ${format(truth)}, a bias of ${rounded(bias)} that no number of samples takes away; the variance of one ĝ is ${format(variance)}.`;
+  if (step && !fixed)
+    return `The mean is ${format(truth + bias)} instead of ${format(truth)}; of ${n} samples the standard deviation is ${format(Math.sqrt(variance / n))}.`;
+  if (step)
+    return now.offers("q")
+      ? `The variance is ${format(variance)}, ${compared}; the mean stays.`
+      : `With the critic’s slope q = ${format(q)} the variance is ${format(variance)}, ${compared}; the mean stays at ${format(truth)}.`;
   const second =
     q === 0
       ? "A critic of slope 0 is no control."
@@ -80,20 +98,20 @@ function sentence(now, { fixed, truth, variance, plain, floor, noise, moments: [
 // The view ---------------------------------------------------------------------------------------------------------
 
 /** @param {common.Place} place */
-export function render({ model, el, link }) {
+export function render(place) {
+  const { model } = place;
   const set = (settings) => common.write(model, settings);
   const edit = (settings) => set({ ...settings, ...("weight" in settings ? { rule: "fixed" } : {}) });
   const put = (name) => (x) => edit({ [name]: common.fit(model, name, x, 3) });
   const nudge =
-    (name, step = 0.05) =>
-    (steps) =>
-      put(name)(model.get(name) + step * steps);
+    (name, rise = () => 1) =>
+    (across, up = 0) =>
+      put(name)(model.get(name) + 0.05 * (across || rise() * up));
   const reach = (name) => common.limits(model, name);
   const reachable = (weight) => weight >= reach("weight")[0] && weight <= reach("weight")[1];
 
   // Controls -------------------------------------------------------------------------------------------------------
 
-  const presetRow = common.presetRow(model);
   const sliders = common.settingSliders(
     model,
     {
@@ -108,30 +126,36 @@ export function render({ model, el, link }) {
     },
     edit,
   );
+  let chosen = ""; // the rule that the reader took last: others may give the same κ
   const chooseRule = chips("Weight by the state", RULES, (name) => {
     const now = common.read(model);
+    chosen = name;
+    request(); // its κ may be the one that there was
     set({ weight: numerics.ruleWeights(now, now.q)[name], rule: "fixed" });
   });
-  const chooseSingle = chips("Weight by the sample", SINGLE, (rule) => set({ rule }));
+  const wholly = { fixed: "one κ for all", ...SINGLE };
+  const chooseSingle = chips("Weight by the sample", wholly, (rule) => set({ rule }));
   const again = common.dice(model, "Other samples", "again");
+  const ruleRow = row("κ by the state: a rule of K and W", chooseRule.node);
+  const singleRow = row("κ by each sample itself", chooseSingle.node);
+  const diceRow = row("The dice", again);
   const leading = element(
     "div",
     { class: "rl-controls rl-leading" },
     sliders.weight.node,
     sliders.q.node,
-    row("κ by the state: a rule of K and W", chooseRule.node),
-    row("κ by each sample itself", chooseSingle.node),
+    ruleRow,
+    singleRow,
   );
   const controls = element(
     "div",
     { class: "rl-controls" },
     ...["c1", "c2", "c3", "tau", "sigma", "n"].map((name) => sliders[name].node),
-    row("The dice", again),
+    diceRow,
   );
 
   // Panels ---------------------------------------------------------------------------------------------------------
 
-  const notes = common.makeNotes(model);
   const legend = keys(
     ["rl-key-sample", "samples, estimates"],
     ["rl-key-exact", "exact: E[Â|a], the mean c₁/σ"],
@@ -149,15 +173,10 @@ export function render({ model, el, link }) {
   rules.classList.add("rl-columns");
   holders[3].replaceWith(rules);
   const nodes = panels.map(({ node }) => node);
-  const { node: foot, announce, say } = common.foot(link, () => common.linked(model));
-  const root = common.stage(el, {
-    kind: "rl-two rl-qprop",
-    view: "q-prop",
-    parts: [presetRow.node, notes.node, legend, ...nodes.slice(0, 2), leading, ...nodes.slice(2), controls, foot],
-    announce,
-  });
 
+  let offers = (/** @type {string} */ control) => Boolean(control); // which handles a step has
   const turnWeight = (slope) => {
+    if (!offers("weight")) return put("q")(slope);
     const q = model.get("q");
     if (Math.abs(q) > 1e-3) put("weight")(slope / q);
   };
@@ -182,101 +201,111 @@ export function render({ model, el, link }) {
         side: 1,
         limits: reach("weight"),
         turn: turnWeight,
-        nudge: (steps) => nudge("weight")(model.get("q") < 0 ? -steps : steps),
+        nudge: nudge("weight", () => (model.get("q") < 0 ? -1 : 1)),
       },
     ],
   });
   const drawBowl = makeBowl(holders[1], {
     x: { domain: reach("weight"), label: "κ, weight of the control" },
     y: { label: "Var ĝ" },
-    flags: 4,
-    point: { name: "κ", limits: reach("weight"), move: put("weight"), nudge: nudge("weight") },
+    flags: 5,
+    rows: 3,
+    point: {
+      name: "κ",
+      limits: reach("weight"),
+      move: (x) => offers("weight") && put("weight")(x),
+      nudge: nudge("weight"),
+    },
   });
-  const drawHeaps = makeHeaps(holders[2], { label: "error of the estimate, ĝ − c₁/σ", count: 2 });
+  const drawHeaps = makeHeaps(holders[2], { label: "error of the estimate, ĝ − c₁/σ" });
 
   const [, most] = reach("n");
   const samples = makeNormals(BATCHES * most);
-  function draw(sizes) {
-    const now = common.read(model);
+  // The rules of single samples take a quadrature, which κ and the dice leave as it is.
+  const modelChanged = changes();
+  let single;
+  function draw(sizes, how) {
+    const now = { ...common.read(model), ...how };
+    ({ offers } = how);
     const drawn = samples(now.seed);
-    const state = compute(now, drawn, most);
-    const { preset, weight, q, rule, sigma, tau, c1, c2, c3, n } = now;
-    const { fixed, truth, variance, plain, full, floor, noise, weights, single, bias, estimates } = state;
+    const { weight, q, rule, sigma, tau, c1, c2, c3, n } = now;
+    if (modelChanged([c1, c2, c3, tau, sigma, q])) single = numerics.singleSamples(now, q);
+    const state = compute(now, single, drawn, most);
+    const { fixed, truth, variance, plain, full, floor, noise, weights, bias, estimates } = state;
     const [z, eps] = drawn;
 
     const reach = Math.min(2 * sigma, 3.5);
     const spread = Math.sqrt(c1 * c1 + 2 * c2 * c2 + 6 * c3 * c3 + tau * tau);
     const rise = numerics.nextLevel(2.4 * spread);
     const control = { fixed: weight * q, conservative: [q, 0], aggressive: [q, -q] }[rule];
-    drawScatter(
-      {
-        points: z.slice(0, SHOWN).map((x, i) => [sigma * x, numerics.advantageMean(now, x) + tau * eps[i]]),
-        curve: Array.from({ length: 61 }, (_, i) => -4 + (8 * i) / 60).map((x) => [
-          x,
-          numerics.advantageMean(now, x / sigma),
-        ]),
-        domain: [-rise, rise],
-        slopes: [q, control],
-        reach,
-        texts: [
-          [q, `q = ${format(q)}`],
-          [weight, `κ = ${format(weight)}`],
-        ],
-        label: `Advantages of ${SHOWN} sampled actions around their exact mean, the critic's line of slope q = ${format(q)}, and what is taken off, ${fixed ? `a line of slope κq = ${format(weight * q)}` : "a line that each sample chooses"}.`,
-      },
-      sizes.high,
-    );
+    if (sizes.advantages)
+      drawScatter(
+        {
+          points: z.slice(0, SHOWN).map((x, i) => [sigma * x, numerics.advantageMean(now, x) + tau * eps[i]]),
+          curve: Array.from({ length: 61 }, (_, i) => -4 + (8 * i) / 60).map((x) => [
+            x,
+            numerics.advantageMean(now, x / sigma),
+          ]),
+          domain: [-rise, rise],
+          slopes: [q, offers("weight") ? control : [control].flat()],
+          reach,
+          texts: [
+            [q, `q = ${format(q)}`, ...(how.step ? ["the critic’s Ā"] : [])],
+            [weight, `κ = ${format(weight)}`],
+          ],
+          label: `Advantages of ${SHOWN} sampled actions around their exact mean, the critic's line of slope q = ${format(q)}, and what is taken off, ${fixed ? `a line of slope κq = ${format(weight * q)}` : "a line that each sample chooses"}.`,
+        },
+        sizes.advantages,
+      );
     const best = q === 0 ? NaN : weights.optimal;
-    drawBowl(
-      {
-        variance: (kappa) => numerics.gradientVariance(now, q, kappa),
-        at: fixed ? weight : NaN,
-        value: variance,
-        marks: [
-          ["none", 0, "rl-of-plain"],
-          ["full", 1, "rl-baseline"],
-          ["K/W", q === 0 ? NaN : weights.adaptive, "rl-baseline"],
-          ["gradient’s best", c3 === 0 ? NaN : best, "rl-baseline"],
-        ],
-        floor: q === 0 ? plain : floor,
-        floorName: `lowest: ${format(q === 0 ? plain : floor)}`,
-        plain,
-        lowest: [Number.isFinite(best) ? best : 0, floor],
-        band: { name: `τ²/σ² = ${format(noise)}`, at: noise },
-        top: numerics.nextLevel(1.1 * Math.max(plain, full)),
-        text: `κ = ${format(weight)}, variance ${format(variance)}`,
-        label: `The variance of ĝ against κ: ${format(plain)} at 0, ${format(full)} at 1, lowest ${format(floor)}; ${format(noise)} of it is τ²/σ².`,
-      },
-      sizes.high,
-    );
+    if (sizes.bowl)
+      drawBowl(
+        {
+          variance: (kappa) => numerics.gradientVariance(now, q, kappa),
+          at: fixed ? weight : NaN,
+          value: variance,
+          marks: ticks(now, weights),
+          valued: !how.step,
+          still: !offers("weight"),
+          floor: q === 0 ? plain : floor,
+          floorName: how.step ? "lowest" : `lowest: ${format(q === 0 ? plain : floor)}`,
+          plain,
+          lowest: [Number.isFinite(best) ? best : 0, floor],
+          band: { name: how.step ? "τ²/σ²" : `τ²/σ² = ${format(noise)}`, at: noise },
+          top: numerics.nextLevel(1.1 * Math.max(plain, full)),
+          text: `κ = ${format(weight)}, variance ${format(variance)}`,
+          label: `The variance of ĝ against κ: ${format(plain)} at 0, ${format(full)} at 1, lowest ${format(floor)}; ${format(noise)} of it is τ²/σ².`,
+        },
+        sizes.bowl,
+      );
     const half = numerics.nextLevel(2.7 * Math.sqrt(Math.max(plain, full) / n));
-    const sd = { plain: Math.sqrt(plain / n), now: fixed ? Math.sqrt(variance / n) : NaN };
+    const sd = { plain: Math.sqrt(plain / n), now: Math.sqrt(variance / n) };
     const name = fixed ? `κ = ${format(weight)}` : `κ = ${SINGLE[rule]}`;
-    drawHeaps(
-      {
-        domain: [-half, half],
-        truth: 0,
-        rows: [
-          ["no control", "plain", "rl-plain", 0],
-          [name, "now", "rl-control", bias],
-        ].map(([text, kind, look, mean]) => ({
-          name: `${text}: ${fixed || kind === "plain" ? `sd ${format(sd[kind])}` : `bias ${rounded(bias)}`}`,
-          values: estimates[kind].map((x) => x - truth),
-          mean,
-          sd: sd[kind],
-          kind: `${look} rl-bar`,
-        })),
-        label: `${BATCHES} means of ${n} ĝ around c₁/σ = ${format(truth)}: without control their standard deviation is ${format(sd.plain)}; with ${name} ${fixed ? `it is ${format(sd.now)}, and the mean is the same` : `the mean is off by ${rounded(bias)}`}.`,
-      },
-      sizes.heaps,
-    );
+    if (sizes.estimates)
+      drawHeaps(
+        {
+          domain: [-half, half],
+          truth: 0,
+          rows: [
+            ["no control", "plain", "rl-plain", 0],
+            [name, "now", bias ? "rl-plain" : "rl-control", bias],
+          ].map(([text, kind, look, mean]) => ({
+            name: `${text}: sd ${format(sd[kind])}${mean ? `, bias ${rounded(bias)}` : ""}`,
+            values: estimates[kind].map((x) => x - truth),
+            mean,
+            sd: sd[kind],
+            kind: `${look} rl-bar`,
+          })),
+          label: `${BATCHES} means of ${n} ĝ around c₁/σ = ${format(truth)}: without control their standard deviation is ${format(sd.plain)}; with ${name} ${fixed ? `it is ${format(sd.now)}, and the mean is the same` : `the mean is off by ${rounded(bias)}`}.`,
+        },
+        sizes.estimates,
+      );
 
-    presetRow.show(preset);
-    notes.show(preset);
     tell(panels[2].title, n === 1 ? "Single ĝ and their exact mean" : `Means of ${n} ĝ and their exact mean`);
     for (const [setting, slide] of Object.entries(sliders)) slide.show(now[setting]);
     const same = Object.keys(RULES).filter((one) => Math.abs(weights[one] - weight) < 1e-9);
-    chooseRule.show(...(fixed ? same : []));
+    if (!same.includes(chosen)) chosen = same[0] ?? "";
+    chooseRule.show(fixed ? chosen : "");
     chooseSingle.show(rule);
     for (const chip of chooseRule.node.children) chip.disabled = !reachable(weights[chip.dataset.value]);
     const fill = (name, texts, chosen) => {
@@ -288,13 +317,15 @@ export function render({ model, el, link }) {
       fill(one, texts, fixed && same.includes(one));
     }
     for (const one of Object.keys(SINGLE)) {
-      fill(`single-${one}`, [one === "conservative" ? "0 or 1" : "±1", "–", rounded(single[one])], rule === one);
+      fill(
+        `single-${one}`,
+        [one === "conservative" ? "0 or 1" : "±1", format(single[one].variance), rounded(single[one].bias)],
+        rule === one,
+      );
     }
 
-    say(sentence(now, state));
     const mean = (values) => values.reduce((sum, x) => sum + x, 0) / values.length;
-    Object.assign(root.dataset, {
-      preset,
+    const data = {
       rule,
       variance,
       mean: truth + bias,
@@ -305,16 +336,31 @@ export function render({ model, el, link }) {
         .map((one) => weights[one])
         .join(),
       single: Object.keys(SINGLE)
-        .map((one) => single[one])
+        .map((one) => single[one].bias)
         .join(),
       means: [mean(estimates.plain), mean(estimates.now)].join(),
-    });
+      harm: (2 * (c1 + 3 * c3)) / sigma, // the slope with which κ = 1 leaves as much variance as none
+    };
+    return { words: sentence(now, state), data };
   }
 
   const fit = (width) => {
     const [columns, column] = common.columnsIn(width);
     const one = columns === 1;
-    return { high: [column, one ? 280 : 310], heaps: [column, one ? 220 : 250] };
+    const high = [column, one ? 280 : 310];
+    return { advantages: high, bowl: high, estimates: [column, one ? 220 : 250] };
   };
-  return common.follow(model, root, { fit, draw, timers: [announce] }).begin();
+  const settingsRows = Object.fromEntries(Object.entries(sliders).map(([name, { node }]) => [name, node]));
+  const { request, begin } = lesson(place, {
+    kind: "rl-two rl-qprop",
+    view: "q-prop",
+    settings: [...Object.keys(sliders), "rule", "seed"],
+    panels: { advantages: panels[0], bowl: panels[1], estimates: panels[2] },
+    controls: { ...settingsRows, rules: ruleRow, single: singleRow, again: diceRow },
+    parts: [legend, ...nodes.slice(0, 2), leading, ...nodes.slice(2), controls],
+    linked: () => common.linked(model),
+    draw,
+    fit,
+  });
+  return begin();
 }

@@ -2,7 +2,7 @@
 // grid to screen readers and keys; the others are pictures.
 
 import { hasFocus, label as name, svgElement } from "./controls.js";
-import { changes } from "./frame.js";
+import { changes, pointIn } from "./frame.js";
 import { MOVES } from "./grid_numerics.js";
 
 export const ARROWS = ["↑", "→", "↓", "←"];
@@ -18,7 +18,7 @@ function inCell(x, size = 60) {
   const most = Math.abs(x);
   if (!Number.isFinite(x)) return "";
   if (most < 5e-10) return "0";
-  const narrow = size < 48;
+  const narrow = size < 52;
   const least = narrow ? 0.005 : 0.0005;
   if (most < least) return "≈0";
   const digits = most < 0.0995 ? (narrow ? 2 : 3) : most < 9.995 ? 2 : most < 99.95 ? 1 : 0;
@@ -104,7 +104,9 @@ function onCells(svg, { cellAt, shape, focused, focusOn, attend, use, paint, kno
 // Arrows from the middle of a cell, as long as their weights; a single one is centred.
 function arrows(x, y, size, weights, at) {
   const [up, over, down, back] = [weights[at], weights[at + 1], weights[at + 2], weights[at + 3]];
-  if (up + over + down + back === 4) return `M${x},${y}h0.01`; // nothing to choose between: a dot
+  // Nothing to choose between: a ring.
+  const r = Math.round(Math.max(3, 0.09 * size));
+  if (up + over + down + back === 4) return `M${x - r},${y}a${r},${r} 0 1 0 ${2 * r},0a${r},${r} 0 1 0 ${-2 * r},0`;
   const alone = Math.max(up, over, down, back) > 0.97 && up + over + down + back < 1.5;
   let d = "";
   for (let a = 0; a < 4; a++) {
@@ -120,7 +122,7 @@ function arrows(x, y, size, weights, at) {
 
 // The parts of one cell: its group, for the tint and the keys, and its texts, which stand over the arrows.
 function makeCell(line, texts, [x, y], size, { at, low, here }) {
-  const small = Math.max(8, Math.min(11, size / 4));
+  const small = Math.max(10, Math.min(11, size / 4));
   const role = here === null ? {} : { role: "gridcell", tabindex: here ? 0 : -1 };
   const group = svgElement("g", { class: "rl-cell", ...role, "data-at": at });
   const tint = svgElement("rect", { x, y, width: size, height: size, class: "rl-tint" });
@@ -133,7 +135,7 @@ function makeCell(line, texts, [x, y], size, { at, low, here }) {
     x: x + size / 2,
     y: low ? y + size * 0.9 : y + size * 0.5 + 4,
     class: "rl-value",
-    "font-size": Math.max(9, Math.min(13, size / 3.6)),
+    "font-size": Math.max(10, Math.min(13, size / 3.6)),
   });
   texts.append(title, extra, value);
   return { group, tint, title, extra, value, x, y, shown: {} };
@@ -156,8 +158,7 @@ export function makeCells(holder, { label, keys = BRUSH_KEYS, paint = null, poin
   let tool = null;
   let focus = [0, 0];
   const cellAt = (event) => {
-    const box = parts.svg.getBoundingClientRect();
-    const [i, j] = [(event.clientY - box.top) / parts.size, (event.clientX - box.left) / parts.size].map(Math.floor);
+    const [j, i] = pointIn(parts.svg, event).map((x) => Math.floor(x / parts.size));
     return parts.cells[i]?.[j] ? [i, j] : null;
   };
   function focusOn(/** @type {number[]} */ [i, j]) {
@@ -168,8 +169,8 @@ export function makeCells(holder, { label, keys = BRUSH_KEYS, paint = null, poin
     group.focus({ preventScroll: true });
   }
 
-  function listen(svg) {
-    if (paint) {
+  function listen(svg, alive) {
+    if (alive) {
       onCells(svg, {
         cellAt,
         shape: () => [parts.cells.length, parts.cells[0].length],
@@ -180,9 +181,9 @@ export function makeCells(holder, { label, keys = BRUSH_KEYS, paint = null, poin
         },
         use(letter, at) {
           const used = letter === null ? tool : keys[letter];
-          return used && paint?.(used, at);
+          return used && alive(used, at);
         },
-        paint,
+        paint: alive,
         knows: (letter) => Object.hasOwn(keys, letter),
         point,
       });
@@ -197,11 +198,11 @@ export function makeCells(holder, { label, keys = BRUSH_KEYS, paint = null, poin
     svg.addEventListener("pointerleave", () => point(null, true));
   }
 
-  function build([H, W], size) {
+  function build([H, W], size, alive) {
     const [width, height] = [W * size + 2, H * size + 2];
     const svg = svgElement("svg", {
-      class: paint ? "rl-map" : "rl-map rl-seen",
-      role: paint ? "grid" : "img",
+      class: alive ? "rl-map" : "rl-map rl-seen",
+      role: alive ? "grid" : "img",
       "aria-label": label,
       "data-lm-suppress-shortcuts": "true",
       width,
@@ -211,10 +212,10 @@ export function makeCells(holder, { label, keys = BRUSH_KEYS, paint = null, poin
     focus = [Math.min(focus[0], H - 1), Math.min(focus[1], W - 1)];
     const texts = svgElement("g", { "aria-hidden": "true" }); // a cell's name says it all
     const cells = Array.from({ length: H }, (_, i) => {
-      const line = svgElement("g", paint ? { role: "row" } : {});
+      const line = svgElement("g", alive ? { role: "row" } : {});
       svg.append(line);
       return Array.from({ length: W }, (_, j) => {
-        const here = paint ? i === focus[0] && j === focus[1] : null;
+        const here = alive ? i === focus[0] && j === focus[1] : null;
         return makeCell(line, texts, [j * size, i * size], size, { at: [i, j], low: Boolean(paint), here });
       });
     });
@@ -224,7 +225,7 @@ export function makeCells(holder, { label, keys = BRUSH_KEYS, paint = null, poin
     // One path for all arrows of a kind: hundreds of small ones would be slow.
     const lines = [0, 1].map(() => svgElement("path", { class: "rl-arrow" }));
     svg.append(trail, ...lines, texts, ring, token);
-    listen(svg);
+    listen(svg, alive);
     holder.replaceChildren(svg);
     return { svg, cells, size, ring, trail, token, lines };
   }
@@ -236,27 +237,29 @@ export function makeCells(holder, { label, keys = BRUSH_KEYS, paint = null, poin
     else node.textContent = value;
   };
 
-  // look(i, j, s, size): what stands in a cell, { title, extra, value, tint: [class, depth] }. policies: up to two of
+  // look(i, j, s, size): what stands in a cell, { title, extra, value, tint: [class, depth], news }. policies: up to two of
   // [class, π], side by side, or of [class, π, there(s)], each where it is. trail: cells; says: the picture in
-  // words; largest: the size of a cell at most.
+  // words; largest: the size of a cell at most; still: nothing is painted, and it is a picture like any other.
   /** @param {any} picture @param {number[]} size */
   function draw(
-    { rows, stateAt, absorbing, look, policies = [], trail = [], token = null, at, says, largest = 64 },
+    { rows, stateAt, absorbing, look, policies = [], trail = [], token = null, at, says, largest = 64, still = false },
     [width, height],
   ) {
     const [H, W] = [rows.length, rows[0].length];
     const size = Math.floor(Math.min((width - 2) / W, (height - 2) / H, largest));
     const again = parts && hasFocus(parts.svg);
-    if (changed([H, W, size])) {
-      parts = build([H, W], size);
-      if (again && paint) focusOn(focus);
+    const alive = still ? null : paint;
+    if (changed([H, W, size, Boolean(alive)])) {
+      parts = build([H, W], size, alive);
+      if (again && alive) focusOn(focus);
     }
     const paths = policies.map(() => "");
     parts.cells.forEach((row, i) => {
       row.forEach((cell, j) => {
         const s = stateAt[i][j];
-        const { title = "", extra = "", value = "", tint = ["", 0] } = look(i, j, s, size);
+        const { title = "", extra = "", value = "", tint = ["", 0], news = false } = look(i, j, s, size);
         change(cell, "kind", cell.group, "class", `rl-cell rl-is-${KINDS[rows[i][j]]}`);
+        change(cell, "news", cell.value, "class", news ? "rl-value rl-news" : "rl-value");
         change(cell, "sign", cell.tint, "class", `rl-tint ${tint[0]}`);
         change(cell, "depth", cell.tint, "fill-opacity", tint[1].toFixed(3));
         for (const [what, text] of Object.entries({ title, extra, value })) change(cell, what, cell[what], null, text);
@@ -281,8 +284,11 @@ export function makeCells(holder, { label, keys = BRUSH_KEYS, paint = null, poin
       parts.token.setAttribute("cx", x);
       parts.token.setAttribute("cy", y);
     }
-    parts.ring.setAttribute("x", at[1] * size);
-    parts.ring.setAttribute("y", at[0] * size);
+    parts.ring.toggleAttribute("hidden", !at);
+    if (at) {
+      parts.ring.setAttribute("x", at[1] * size);
+      parts.ring.setAttribute("y", at[0] * size);
+    }
     if (says) name(parts.svg, says);
   }
 
@@ -313,6 +319,7 @@ export const numbersOf = (rows, values, tint, names) => (i, j, s, size) => ({
 });
 
 // A cell to begin with: the first start, or the first free cell.
+/** @param {string[]} rows */
 export function firstCell(rows) {
   for (const kind of ["S", "."]) {
     const i = rows.findIndex((row) => row.includes(kind));

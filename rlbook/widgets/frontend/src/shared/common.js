@@ -1,6 +1,6 @@
 // What every view does alike: settings and their limits, presets, links, the sentence at its foot, playing, and
 // following the model.
-import { announcer, chips, element, keepKeys, linkButton, onFrame, slider, stack, tell } from "./controls.js";
+import { element, onFrame, slider, tell } from "./controls.js";
 
 // Settings ---------------------------------------------------------------------------------------------------------
 
@@ -116,8 +116,13 @@ function askedList(text, { shape: [rows, columns = 1, ...deeper], low, high }) {
   return columns === 1 ? values : Array.from({ length: rows }, (_, i) => values.slice(i * columns, (i + 1) * columns));
 }
 
-// The preset that a link asks for, if there is such a one, and the settings that come with it.
+// The step that a link asks for, else everything; the preset that it asks for, if there is such a one, else the
+// step's; and the settings that come with them.
 export function loadAsked(model, asked, how = load) {
+  const { w, ...more } = asked;
+  if (!Object.keys(more).length) return; // it names the widget, and that is all
+  const step = (model.get("_lesson") ?? [])[Number(asked.step) - 1];
+  write(model, step ? { step: Number(asked.step), preset: step.preset, ...step.settings } : { step: "explore" });
   if (Object.hasOwn(model.get("_presets"), asked.preset ?? "")) how(model, asked.preset);
 }
 
@@ -144,43 +149,6 @@ export const count = (n, one) => `${n} ${one}${n === 1 ? "" : "s"}`;
 
 export const button = (role, text, onclick, label) =>
   element("button", { type: "button", class: "rl-button", "data-role": role, onclick, "aria-label": label }, text);
-
-// The row of presets with its reset; `stop` ends whatever is being played.
-export function presetRow(model, { stop = () => {}, choose = load } = {}) {
-  const titles = Object.entries(model.get("_presets")).map(([name, { title }]) => [name, title]);
-  const go = (name) => {
-    stop();
-    choose(model, name);
-  };
-  const { node: names, show } = chips("Examples", Object.fromEntries(titles), go);
-  const reset = button("reset", "Reset", () => go(model.get("preset")));
-  return { node: element("div", { class: "rl-top" }, names, reset), show };
-}
-
-// The foot of a widget: the sentence that says the state, and a button that copies a link to it. `announce.node` has
-// to stand in the widget too. `say(words, write)` writes them, by `write(node)` where they are more than plain text.
-export function foot(link, settings) {
-  const said = element("p", { class: "rl-sentence" });
-  const announce = announcer();
-  const node = element("div", { class: "rl-foot" }, said, ...(link ? [linkButton(link, settings, announce)] : []));
-  let spoken;
-  const say = (words, { nodes = [words], aloud = words } = {}) => {
-    if (spoken === words) return;
-    spoken = words;
-    said.replaceChildren(...nodes);
-    if (aloud) announce.say(aloud);
-  };
-  return { node, announce, say };
-}
-
-// What to look at in each preset, one seen at a time; the longest keeps the room for all.
-export function makeNotes(model) {
-  const notes = Object.entries(model.get("_presets")).map(([name, { note }]) => [
-    name,
-    element("p", { class: "rl-note" }, note),
-  ]);
-  return stack("rl-legend", Object.fromEntries(notes));
-}
 
 // Another seed.
 export const dice = (model, text, role, change = (settings) => write(model, settings)) =>
@@ -226,6 +194,32 @@ export function player(step, changed, begin = () => {}) {
     show: () => tell(node, running === "play" ? "Pause" : "Play"),
   };
 }
+// A button that acts once when it is pressed, and while it is held, by pointer or key, goes on as the player's "hold".
+export function holdButton(role, text, { start, stop, running }) {
+  const node = button(role, text);
+  const end = () => running() === "hold" && stop();
+  const hold = () => running() !== "hold" && start("hold");
+  node.addEventListener("pointerdown", (/** @type {PointerEvent} */ event) => {
+    if (event.button) return;
+    node.setPointerCapture(event.pointerId);
+    hold();
+  });
+  node.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
+    if (event.key !== "Enter" && event.key !== " ") return;
+    event.preventDefault();
+    hold();
+  });
+  node.addEventListener("click", (event) => {
+    if (event.detail) return; // a pointer's, which has begun already
+    hold();
+    end();
+  });
+  for (const name of ["pointerup", "pointercancel", "lostpointercapture", "keyup", "blur"])
+    node.addEventListener(name, end);
+  node.addEventListener("contextmenu", (event) => event.preventDefault()); // what a finger that stays asks for
+  return node;
+}
+
 export const motion = matchMedia("(prefers-reduced-motion: reduce)");
 
 // Calls act(…) once nothing has asked for it any more for so long; `end` ends the waiting.
@@ -241,15 +235,6 @@ export function later(milliseconds, act) {
 
 // The view ---------------------------------------------------------------------------------------------------------
 
-// A view's parts, in the page: their root.
-export function stage(el, { kind = "", view, parts, announce }) {
-  const grid = element("div", { class: "rl-grid" }, ...parts);
-  const root = element("div", { class: `rl ${kind}`, "data-view": view }, grid, announce.node);
-  keepKeys(root);
-  el.append(root);
-  return root;
-}
-
 // Draws at once, for a frame without pictures would make the page jump, and again when a setting or the width
 // changes: draw(sizes), with what fit(width) gives. What throws later on is told to the host. Gives request(), which
 // draws with the next frame, and begin(), which gives the function that ends all of it, `timers` too.
@@ -259,14 +244,11 @@ export function stage(el, { kind = "", view, parts, announce }) {
  * @param {{ fit: (width: number) => any, draw: (sizes: any) => void, names?: string[], timers?: Timer[] }} view
  */
 export function follow(model, root, { fit, draw, names = Object.keys(ownOf(model)), timers = [] }) {
-  /** @type {any} */
-  let sizes = null;
-  const request = onFrame(() => sizes && draw(sizes));
+  let width = 0;
+  const request = onFrame(() => width && draw(fit(width)));
   const resize = () => {
-    const width = Math.floor(root.clientWidth);
-    if (!width) return; // it is not in the document yet
-    sizes = fit(width);
-    draw(sizes);
+    width = Math.floor(root.clientWidth);
+    if (width) draw(fit(width)); // or it is not in the document yet
   };
   request.guard = (act) => {
     try {

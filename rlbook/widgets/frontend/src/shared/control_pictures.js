@@ -1,7 +1,7 @@
 // The pictures of ControlVariate and QProp: samples with lines through them, the bowl of a variance, estimates heaped
 // up over their exact mean and spread, and curves against the number of samples.
 import { format, svgElement } from "./controls.js";
-import { axesX, axesY, changes, frame, onDrag, path, quiet } from "./frame.js";
+import { axesX, axesY, changes, frame, onDrag, path, pointIn, quiet, ticksIn } from "./frame.js";
 import { arrow, dragging, makeHandle, node, put } from "./handles.js";
 import { axisX, axisY, gridX, gridY } from "./plot.js";
 
@@ -25,7 +25,8 @@ const round = (kind = "") => svgElement("circle", { class: `rl-handle ${kind}`, 
 // Samples ----------------------------------------------------------------------------------------------------------
 
 // Points with lines through one centre, which turn by their handles. lines: [{ name, kind, look, side, limits, turn,
-// nudge }]: the classes of stroke and handle, the side of the handle, 1 or −1, turn(slope), and nudge(steps) for keys.
+// nudge }]: the classes of stroke and handle, the side of the handle, 1 or −1, turn(slope), and, for keys,
+// nudge(across, up): steps of the number itself, or of the line as it is seen.
 export function makeScatter(holder, { x: across, y: up, centre, lines }) {
   const changed = changes();
   let parts, state;
@@ -38,13 +39,14 @@ export function makeScatter(holder, { x: across, y: up, centre, lines }) {
         y: { domain },
         marks: [
           gridX({ ...quiet, ticks: 5 }),
-          gridY({ ...quiet, ticks: 5 }),
-          axisX({ ...axesX, ticks: 5, label: across.label }),
-          axisY({ ...axesY, ticks: 5, label: up.label }),
+          gridY({ ...quiet, ticks: ticksIn(height) }),
+          axisX({ ...axesX, ticks: ticksIn(height), label: across.label }),
+          axisY({ ...axesY, ticks: ticksIn(height), label: up.label }),
         ],
       }),
     );
     const make = (kind) => node(base.layer, "path", { class: kind });
+    const rest = make("rl-rest");
     const points = make("rl-heap");
     const curve = make("rl-exact");
     const strokes = lines.map(({ kind }) => make(kind));
@@ -53,7 +55,8 @@ export function makeScatter(holder, { x: across, y: up, centre, lines }) {
       put(handle, { "aria-valuemin": limits[0], "aria-valuemax": limits[1] });
       return handle;
     });
-    parts = { ...base, points, curve, strokes, handles, invertY: base.svg.scale("y").invert };
+    const names = lines.map(() => node(base.svg, "text", { class: "rl-label" }));
+    parts = { ...base, names, rest, points, curve, strokes, handles, invertY: base.svg.scale("y").invert };
   }
   // Where a line's handle is: at the reach of its side, or where the line leaves the frame.
   function grip(side, slope) {
@@ -71,17 +74,21 @@ export function makeScatter(holder, { x: across, y: up, centre, lines }) {
       at: () => grip(line.side, state.slopes[k]),
       drag: ([u, v]) =>
         line.turn((v - centre[1]) / (line.side * Math.max(0.15 * state.reach, line.side * (u - centre[0])))),
-      key: ([dx, dy]) => line.nudge(dy || dx),
+      key: ([dx, dy]) => line.nudge(dx, dy),
     })),
     ([px, py]) => [parts.invert(px), parts.invertY(py)],
   );
-  // slopes: one a line, NaN for none, or several; reach: how far from the centre the handles are.
+  // slopes: one a line, NaN for none, or several; reach: how far from the centre the handles are; where it `rests`, a
+  // thread goes from each point to the first line.
   return function draw(given, size) {
     state = given;
     const { points, curve, domain, slopes, texts, label } = state;
     if (changed([...size, ...domain])) build(domain, size);
     const { x, y, strokes, handles } = parts;
     parts.points.setAttribute("d", dots(points.map(([u, v]) => [x(u), y(v)])));
+    const thread = ([u, v]) =>
+      `M${x(u).toFixed(1)},${y(v).toFixed(1)}V${y(centre[1] + slopes[0] * (u - centre[0])).toFixed(1)}`;
+    parts.rest.setAttribute("d", state.rests ? points.map(thread).join("") : "");
     parts.curve.setAttribute("d", path(curve.map(([u, v]) => [x(u), between(-2e3, 2e3, y(v))])));
     const [low, high] = across.domain;
     strokes.forEach((stroke, i) => {
@@ -92,8 +99,19 @@ export function makeScatter(holder, { x: across, y: up, centre, lines }) {
     lines.forEach((line, k) => {
       const there = Number.isFinite(slopes[k]);
       handles[k].style.display = there ? "" : "none";
+      put(handles[k], { tabindex: there ? 0 : -1 });
+      parts.names[k].textContent = there ? texts[k].at(-1) : "";
       if (!there) return;
-      handles[k].setAttribute("transform", `translate(${grip(line.side, slopes[k])})`);
+      const [px, py] = grip(line.side, slopes[k]);
+      handles[k].setAttribute("transform", `translate(${px},${py})`);
+      // The name keeps off its line: on the side where that falls or rises away, or, at the frame's edge, beside it.
+      const above = line.side * slopes[k] > 0;
+      const edge = above ? py - 24 < parts.top : py + 26 > parts.foot;
+      put(parts.names[k], {
+        x: px + (edge ? -14 : 6) * line.side,
+        y: py + (edge ? (above ? 1 : 7) : above ? -13 : 22),
+        "text-anchor": line.side > 0 ? "end" : "start",
+      });
       put(handles[k], { "aria-valuenow": texts[k][0], "aria-valuetext": texts[k][1] });
     });
     say(parts.svg, label);
@@ -102,8 +120,9 @@ export function makeScatter(holder, { x: across, y: up, centre, lines }) {
 
 // The bowl ---------------------------------------------------------------------------------------------------------
 
-// A variance against a weight, with a point on it to drag. `flags` is how many marks there are at most.
-export function makeBowl(holder, { x: across, y: up, flags: count, point }) {
+// A variance against a weight, with a point on it to drag. `flags` is how many marks there are at most, and `rows` how
+// many rows their names have; a press on a name brings the point there.
+export function makeBowl(holder, { x: across, y: up, flags: count, rows = count, point }) {
   const changed = changes();
   let parts, state;
   function build(top, [width, height]) {
@@ -111,14 +130,14 @@ export function makeBowl(holder, { x: across, y: up, flags: count, point }) {
       frame(holder, {
         width,
         height,
-        marginTop: count * ROW + 8,
+        marginTop: rows * ROW + 8,
         marginRight: 14,
         x: { domain: across.domain },
         y: { domain: [0, top] },
         marks: [
-          gridY({ ...quiet, ticks: 5 }),
-          axisX({ ...axesX, ticks: 5, label: across.label }),
-          axisY({ ...axesY, ticks: 5, label: up.label }),
+          gridY({ ...quiet, ticks: ticksIn(height) }),
+          axisX({ ...axesX, ticks: ticksIn(height), label: across.label }),
+          axisY({ ...axesY, ticks: ticksIn(height), label: up.label }),
         ],
       }),
     );
@@ -129,17 +148,22 @@ export function makeBowl(holder, { x: across, y: up, flags: count, point }) {
     const floor = node(layer, "path", { class: "rl-bound" });
     const curve = node(layer, "path", { class: "rl-control rl-heavy" });
     const floorName = node(svg, "text", { class: "rl-label" });
-    const marks = Array.from({ length: count }, (_, row) => {
+    const marks = Array.from({ length: count }, (_, i) => {
       const group = svgElement("g");
       const pole = node(group, "path", { class: "rl-pole" });
-      const name = node(group, "text", { class: "rl-label", y: ROW * row + ROW - 2 });
+      const name = node(group, "text", { class: "rl-label rl-flag" });
       const spot = node(group, "circle", { class: "rl-mark", r: 3.5 });
+      name.addEventListener("pointerdown", (event) => {
+        event.stopPropagation();
+        point.move(state.marks[i][1]);
+      });
       layer.before(group);
       return { group, pole, name, spot };
     });
     const handle = makeHandle(svg, `${point.name}: left and right arrow keys move it`, round());
     put(handle, { "aria-valuemin": point.limits[0], "aria-valuemax": point.limits[1] });
-    parts = { ...base, band, bandName, plain, floor, floorName, curve, marks, handle };
+    const beyond = node(handle, "text", { class: "rl-label", y: 4 });
+    parts = { ...base, band, bandName, plain, floor, floorName, curve, marks, handle, beyond };
   }
   const height = (value) => Math.max(parts.top, parts.y(value));
   dragging(
@@ -154,10 +178,11 @@ export function makeBowl(holder, { x: across, y: up, flags: count, point }) {
     ],
     (at) => at,
   );
-  // marks: [name, where, class]; where NaN is left out. at NaN: no point. band: { name, at } from 0 up.
+  // marks: [name, where, class]; where NaN is left out; `valued` says whether the variance stands beside the names. at
+  // NaN: no point; `still`: one that is not to be moved. band: { name, at } from 0 up.
   return function draw(given, size) {
     state = given;
-    const { variance, at, value, marks, floor, band, plain, top, lowest, text, label } = state;
+    const { variance, at, value, marks, valued, floor, band, plain, top, lowest, text, label, still } = state;
     if (changed([...size, top])) build(top, size);
     const { x, y, left, right, foot, svg } = parts;
     const xs = Array.from({ length: 81 }, (_, i) => left + ((right - left) * i) / 80);
@@ -179,18 +204,26 @@ export function makeBowl(holder, { x: across, y: up, flags: count, point }) {
     parts.bandName.textContent = band ? `${band.name}: out of reach` : "";
     put(parts.floorName, { ...sides[aside ? 0 : 1], y: between(parts.top + 10, foot - 4, y(floor) - 5) });
     parts.floorName.textContent = band && rise < LOW ? `${state.floorName} (${band.name})` : state.floorName;
-    marks.forEach(([name, where, kind], row) => {
-      const mark = parts.marks[row];
+    // Each name in the highest row that has room for it beside its pole.
+    const taken = Array.from({ length: rows }, () => /** @type {number[][]} */ ([]));
+    parts.marks.forEach((mark, i) => {
+      const [name, where, kind] = marks[i] ?? ["", NaN, ""];
       const px = x(where);
       const seen = Number.isFinite(px) && px >= left - 1 && px <= right + 1;
       mark.group.style.display = seen ? "" : "none";
       if (!seen) return;
       const py = y(variance(where));
       const after = px < (left + right) / 2;
+      const text = valued ? `${name}: ${format(variance(where))}` : name;
+      const wide = 7 * text.length + 8;
+      const [from, to] = after ? [px - 4, px + wide] : [px - wide, px + 4];
+      const free = taken.findIndex((row) => row.every(([start, end]) => to < start || from > end));
+      const row = free < 0 ? rows - 1 : free;
+      taken[row].push([from, to]);
       mark.group.setAttribute("class", kind);
       mark.pole.setAttribute("d", `M${px},${ROW * row + 4}V${Math.max(parts.top, py)}`);
-      put(mark.name, { x: px + (after ? 4 : -4), "text-anchor": after ? "start" : "end" });
-      mark.name.textContent = `${name}: ${format(variance(where))}`;
+      put(mark.name, { x: px + (after ? 4 : -4), y: ROW * row + ROW - 2, "text-anchor": after ? "start" : "end" });
+      mark.name.textContent = text;
       put(mark.spot, { cx: px, cy: py });
       mark.spot.style.display = py < parts.top - 1 ? "none" : "";
     });
@@ -198,7 +231,13 @@ export function makeBowl(holder, { x: across, y: up, flags: count, point }) {
     parts.handle.style.display = there ? "" : "none";
     if (there) {
       parts.handle.setAttribute("transform", `translate(${x(at)},${height(value)})`);
-      put(parts.handle, { "aria-valuenow": at, "aria-valuetext": text });
+      // Where the curve has left the frame the point waits at its upper edge, hollow, and says how high it would be.
+      const high = y(value) < parts.top - 0.5;
+      parts.handle.classList.toggle("rl-beyond", high);
+      parts.beyond.textContent = high ? `↑ ${format(value)}` : "";
+      const after = x(at) < (left + right) / 2;
+      put(parts.beyond, { x: after ? 12 : -12, "text-anchor": after ? "start" : "end" });
+      put(parts.handle, { "aria-valuenow": at, "aria-valuetext": text, tabindex: still ? -1 : 0 });
     }
     say(svg, label);
   };
@@ -208,10 +247,10 @@ export function makeBowl(holder, { x: across, y: up, flags: count, point }) {
 
 // Rows of estimates, each heaped up as dots over a bar of its exact mean and two standard deviations to both sides;
 // the line of the truth runs through all of them, and an arrow goes from it to a mean that is elsewhere.
-export function makeHeaps(holder, { label: acrossLabel, count }) {
+export function makeHeaps(holder, { label: acrossLabel }) {
   const changed = changes();
   let parts;
-  function build(domain, [width, height]) {
+  function build(domain, [width, height], count) {
     const base = frame(holder, {
       width,
       height,
@@ -220,7 +259,7 @@ export function makeHeaps(holder, { label: acrossLabel, count }) {
       marginRight: 16,
       x: { domain },
       y: { domain: [count, 0] },
-      marks: [gridX({ ...quiet, ticks: 5 }), axisX({ ...axesX, ticks: 5, label: acrossLabel })],
+      marks: [gridX({ ...quiet, ticks: 5 }), axisX({ ...axesX, ticks: ticksIn(height), label: acrossLabel })],
     });
     const truth = node(base.layer, "path", { class: "rl-exact" });
     const rows = Array.from({ length: count }, () => ({
@@ -233,7 +272,7 @@ export function makeHeaps(holder, { label: acrossLabel, count }) {
   }
   // rows: [{ name, values, mean, sd, kind }]; an sd of NaN has no bar.
   return function draw({ domain, truth, rows, label }, size) {
-    if (changed([...size, ...domain])) build(domain, size);
+    if (changed([...size, ...domain, rows.length])) build(domain, size, rows.length);
     const { x, y, left, right, top, foot, svg } = parts;
     parts.truth.setAttribute("d", `M${x(truth)},${top}V${foot}`);
     rows.forEach(({ name, values, mean, sd, kind }, i) => {
@@ -307,8 +346,7 @@ export function makeGrowth(holder, { x: across, y: up, names, seek }) {
     const spots = names.map(([, , , spot]) => node(layer, "circle", { class: `rl-spot ${spot}`, r: 5 }));
     svg.classList.add("rl-drag");
     onDrag(svg, (event) => {
-      const px = event.clientX - svg.getBoundingClientRect().left;
-      seek(invert(between(left, right, px)));
+      seek(invert(between(left, right, pointIn(svg, event)[0])));
     });
     parts = { ...base, cursor, curves, labels, spots };
   }

@@ -87,7 +87,8 @@ export function slider({
   range.addEventListener("input", () => take(fromSlider(range.valueAsNumber)));
   // While it is typed in, the field is left as it is; on leaving it, it shows what was understood.
   number.addEventListener("input", () => Number.isFinite(number.valueAsNumber) && take(number.valueAsNumber));
-  const node = element("div", { class: "rl-slider" }, name, range, number);
+  const read = element("output", { for: id }); // a step of a lesson shows it in the number's place
+  const node = element("div", { class: "rl-slider" }, name, range, number, read);
   let shown;
   const understood = () => {
     number.value = Number.isFinite(shown) ? Number(shown.toFixed(4)) : "";
@@ -96,6 +97,7 @@ export function slider({
     shown = value;
     range.value = toSlider(value);
     range.setAttribute("aria-valuetext", format(value));
+    tell(read, format(value));
     if (!hasFocus(number)) understood();
   };
   number.addEventListener("blur", understood);
@@ -237,12 +239,12 @@ export function announcer() {
 
 // A button that copies a link to the present state: `link` is the host's, `settings` gives what it is to say.
 export function linkButton(link, settings, announce) {
-  const node = element("button", { type: "button", class: "rl-button", "data-role": "link" }, "Copy link");
+  const node = element("button", { type: "button", class: "rl-button", "data-role": "link" }, "Link");
   node.addEventListener("click", async () => {
     const copied = await link(settings());
     announce.say(copied ? "Link copied" : "The link is in the address bar");
     node.textContent = copied ? "Copied" : "See address";
-    setTimeout(() => (node.textContent = "Copy link"), 1500);
+    setTimeout(() => (node.textContent = "Link"), 1500);
   });
   return node;
 }

@@ -44,7 +44,15 @@ export const quiet = { stroke: "var(--rl-grid)", strokeOpacity: 1 };
 const axes = /** @type {const} */ ({ fontSize: 11, tickSize: 3, labelAnchor: "center", labelArrow: "none" });
 export const axesX = { ...axes, labelOffset: 34 };
 export const axesY = { ...axes, labelOffset: 54 };
+export const ticksIn = (height) => (height < 250 ? 3 : 5); // about so many
 export const LEFT = 60; // room for the labels of y axes, alike in all panels
+
+// Where an event is in a picture, in the picture's own pixels: a full screen is magnified.
+export function pointIn(svg, { clientX, clientY }) {
+  const box = svg.getBoundingClientRect();
+  const scale = svg.width.baseVal.value / box.width;
+  return [(clientX - box.left) * scale, (clientY - box.top) * scale];
+}
 
 // Calls move(event) while a pointer drags over the node. A finger that comes down may want to scroll the page: it
 // moves nothing until it has gone sideways, or has tapped; when it scrolls, the browser takes the pointer away.

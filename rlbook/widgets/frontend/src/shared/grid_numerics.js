@@ -249,6 +249,24 @@ export function greedyRight({ size, actions, absorbing }, Q, best, tolerance) {
   return right;
 }
 
+// The cells that the greedy policy's own moves pass from a start until the end, a wall or a circle; it takes the first of
+// the best actions.
+/** @param {any} grid @param {number[]} Q @param {number} tolerance @param {number[]} start @returns {number[][]} */
+export function greedyPath(grid, Q, tolerance, start) {
+  const greedy = greedyActions(grid, Q, tolerance);
+  const path = [start];
+  for (;;) {
+    const [i, j] = path[path.length - 1];
+    const s = grid.stateAt[i][j];
+    if (grid.absorbing[s]) return path;
+    const [down, right] = MOVES[greedy.indexOf(1, 4 * s) - 4 * s];
+    const ahead = [i + down, j + right];
+    const free = grid.stateAt[ahead[0]]?.[ahead[1]] >= 0;
+    if (!free || path.some(([a, b]) => a === ahead[0] && b === ahead[1])) return path;
+    path.push(ahead);
+  }
+}
+
 // A start that is one number in every state that is not absorbing: r_max/(1−γ) lies above Q*, r_min/(1−γ) below
 // it, and "random" spreads over what lies between.
 export function namedStart({ gamma, r, actions, absorbing }, name) {

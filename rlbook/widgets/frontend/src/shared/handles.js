@@ -1,6 +1,6 @@
 // What pictures with handles share: handles that are dragged and moved by keys, arrows, and small tools for SVG.
 import { svgElement } from "./controls.js";
-import { onDrag, path } from "./frame.js";
+import { onDrag, path, pointIn } from "./frame.js";
 
 export const node = (parent, tag, attributes) => {
   const made = svgElement(tag, attributes);
@@ -23,15 +23,24 @@ export function arrow(points) {
   return `${path(drawn)}${path([barb(0.45), [x, y], barb(-0.45)])}`;
 }
 
+const FAR = 1000; // steps: further than any handle goes, so to its end
+const KEYS = {
+  ArrowLeft: [-1, 0],
+  ArrowRight: [1, 0],
+  ArrowUp: [0, 1],
+  ArrowDown: [0, -1],
+  Home: [-FAR, 0],
+  End: [FAR, 0],
+  PageUp: [0, 10],
+  PageDown: [0, -10],
+};
+
 // What can be dragged in a picture: things is a list of { node, at(), drag([x, y]), key(direction) }, the last of
 // which also moves when the empty plane is dragged. Handles keep the distance to the pointer that took them.
 export function dragging(holder, things, toPlane) {
   /** @type {any} */
   let taken = null;
-  const where = (event) => {
-    const box = holder.firstElementChild.getBoundingClientRect();
-    return [event.clientX - box.left, event.clientY - box.top];
-  };
+  const where = (event) => pointIn(holder.firstElementChild, event);
   const under = (event) => things.find((thing) => thing.node().contains(event.target));
   holder.addEventListener("pointerdown", (event) => {
     const thing = under(event);
@@ -51,7 +60,7 @@ export function dragging(holder, things, toPlane) {
   holder.addEventListener("touchstart", (event) => under(event) && event.preventDefault(), { passive: false });
   holder.addEventListener("keydown", (event) => {
     const thing = under(event);
-    const to = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
+    const to = KEYS[event.key];
     if (!thing || !to || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     event.stopPropagation();

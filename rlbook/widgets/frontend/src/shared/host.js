@@ -45,6 +45,14 @@ function asked(id) {
   return settings.w === id ? settings : null;
 }
 
+// The state that stands in a container. Of several widgets of a kind a page's first holds what all have in common.
+function stateOf(container) {
+  const held = (/** @type {Element} */ of) =>
+    JSON.parse(of.querySelector(':scope > script[type="application/json"]')?.textContent ?? "");
+  const first = document.querySelector(`.rlbook-widget[data-widget="${container.dataset.widget}"]`);
+  return first === container || !first ? held(container) : { ...held(first), ...held(container) };
+}
+
 const begun = new WeakSet();
 
 // Bring one container to life. Its state is the JSON inside it; `views` maps state._view to a view. The picture goes
@@ -55,7 +63,7 @@ export async function mount(container, views) {
   const el = document.createElement("div");
   container.append(el);
   const render = async () => {
-    const state = JSON.parse(container.querySelector(':scope > script[type="application/json"]').textContent);
+    const state = stateOf(container);
     const view = views[state._view];
     const model = new Model(state);
     const follow = () => {

@@ -43,7 +43,18 @@ function wakeNamed() {
   const container = containers.find(({ id }) => id === name);
   if (!container) return;
   wake(container);
-  container.scrollIntoView();
+  keepInView(container);
+}
+
+// What stands above it may still take more or less room than was kept: it stays in view until the reader moves.
+function keepInView(container) {
+  const observer = new ResizeObserver(() => container.scrollIntoView());
+  observer.observe(document.body);
+  const stop = () => observer.disconnect();
+  for (const kind of ["wheel", "touchstart", "pointerdown", "keydown"]) {
+    addEventListener(kind, stop, { once: true, passive: true });
+  }
+  setTimeout(stop, 5000);
 }
 wakeNamed();
 addEventListener("hashchange", wakeNamed);

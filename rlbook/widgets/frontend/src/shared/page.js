@@ -4,12 +4,13 @@ import * as common from "./common.js";
 import * as controls from "./controls.js";
 import * as frame from "./frame.js";
 import { mount } from "./host.js";
+import * as lesson from "./lesson.js";
 import * as plot from "./plot.js";
 
 const views = {};
 
 globalThis.rlbook = {
-  shared: { "common.js": common, "controls.js": controls, "frame.js": frame, "plot.js": plot },
+  shared: { "common.js": common, "controls.js": controls, "frame.js": frame, "lesson.js": lesson, "plot.js": plot },
   views,
   mount: (container) => mount(container, views),
   register(name, view) {

@@ -1,6 +1,6 @@
 // The pictures of VarianceReduction: the cloud of estimates, the bowl of their variance, its growth with the horizon.
 import { format, subscript, svgElement } from "../shared/controls.js";
-import { axesX, axesY, changes, frame, LEFT, onDrag, path, quiet } from "../shared/frame.js";
+import { axesX, axesY, changes, frame, LEFT, onDrag, path, pointIn, quiet, ticksIn } from "../shared/frame.js";
 import { axisX, axisY, gridX, gridY, line, ruleX } from "../shared/plot.js";
 import * as numerics from "./numerics.js";
 
@@ -74,10 +74,17 @@ export function makeCloud(holder) {
         x: { domain: [meanX - halfX, meanX + halfX] },
         y: { domain: [meanY - halfY, meanY + halfY] },
         marks: [
-          gridX({ ...quiet, ticks: 5 }),
-          axisX({ ...axesX, ticks: 5, label: `ĝ, ${problem.axes[0]}${plane ? "" : "; heights only spread the dots"}` }),
+          gridX({ ...quiet, ticks: ticksIn(width / 2) }),
+          axisX({
+            ...axesX,
+            ticks: ticksIn(width / 2),
+            label: `ĝ, ${problem.axes[0]}${plane ? "" : "; heights only spread the dots"}`,
+          }),
           ...(plane
-            ? [gridY({ ...quiet, ticks: 5 }), axisY({ ...axesY, ticks: 5, label: `ĝ, ${problem.axes[1]}` })]
+            ? [
+                gridY({ ...quiet, ticks: ticksIn(height) }),
+                axisY({ ...axesY, ticks: ticksIn(height), label: `ĝ, ${problem.axes[1]}` }),
+              ]
             : []),
         ],
       });
@@ -155,7 +162,7 @@ export function makeBowl(holder, drag) {
   const changed = changes();
   let parts, domain, of;
   return function draw(now, variance, [width, height]) {
-    const { preset, problem, kappa, selected } = now;
+    const { preset, problem, kappa, selected, step, open } = now;
     const { parabola, range, at, marks, label } = cut(now);
     const values = (xs) => xs.map((x) => Math.max(0, numerics.evaluateParabola(parabola, x)));
 
@@ -186,9 +193,9 @@ export function makeBowl(holder, drag) {
         x: { domain: range },
         y: { domain },
         marks: [
-          gridY({ ...quiet, ticks: 5 }),
-          axisX({ ...axesX, ticks: 5, label }),
-          axisY({ ...axesY, ticks: 5, label: "total variance, tr Cov ĝ" }),
+          gridY({ ...quiet, ticks: ticksIn(height) }),
+          axisX({ ...axesX, ticks: ticksIn(width / 2), label }),
+          axisY({ ...axesY, ticks: ticksIn(height), label: height < 250 ? "tr Cov ĝ" : "total variance, tr Cov ĝ" }),
         ],
       });
       const curve = svgElement("path", { class: "rl-exact rl-heavy" });
@@ -208,8 +215,7 @@ export function makeBowl(holder, drag) {
       base.svg.append(point);
       base.svg.classList.add("rl-drag");
       const move = (event) => {
-        const box = base.svg.getBoundingClientRect();
-        const x = base.invert(((event.clientX - box.left) * width) / box.width);
+        const x = base.invert(pointIn(base.svg, event)[0]);
         drag(Number(Math.min(range[1], Math.max(range[0], x)).toFixed(3)));
       };
       onDrag(base.svg, move);
@@ -218,11 +224,12 @@ export function makeBowl(holder, drag) {
 
     const { x, y, left, right, foot, top, curve, floor, floorName, point, flags, svg } = parts;
     const xs = Array.from({ length: 61 }, (_, i) => range[0] + ((range[1] - range[0]) * i) / 60);
-    curve.setAttribute("d", path(values(xs).map((v, i) => [x(xs[i]), y(v)])));
+    curve.setAttribute("d", open ? "" : path(values(xs).map((v, i) => [x(xs[i]), y(v)])));
     marks.forEach(([name, where], row) => {
       const { group, pole, name: label, spot } = flags[row];
       const [px, value] = [x(where), values([where])[0]];
-      const seen = Number.isFinite(where) && px >= left - 1 && px <= right + 1;
+      const told = open && row === marks.length - 1; // where it is lowest is being asked
+      const seen = Number.isFinite(where) && px >= left - 1 && px <= right + 1 && !told;
       group.style.display = seen ? "" : "none";
       if (!seen) return;
       const py = Math.max(top, y(value));
@@ -238,7 +245,7 @@ export function makeBowl(holder, drag) {
     // What no state baseline can go below, at this κ.
     const best = numerics.totalVariance(problem, kappa, 1, numerics.optimalBaseline(problem, kappa));
     const py = y(best);
-    const seen = !selected && py <= foot && py >= top;
+    const seen = !selected && !step && py <= foot && py >= top;
     floor.style.display = floorName.style.display = seen ? "" : "none";
     if (seen) {
       floor.setAttribute("d", `M${left},${py}H${right}`);

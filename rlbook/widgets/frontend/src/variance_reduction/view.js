@@ -1,6 +1,7 @@
 // VarianceReduction: the cloud of ĝ(κ, βb), the bowl of its variance, its growth with the horizon.
 import * as common from "../shared/common.js";
 import { chips, element, format, key, keys, label, panel, row, slider, tell } from "../shared/controls.js";
+import { lesson } from "../shared/lesson.js";
 import * as numerics from "./numerics.js";
 import {
   baselineName,
@@ -14,7 +15,7 @@ import {
   valueRange,
 } from "./pictures.js";
 
-const SETTINGS = ["kappa", "beta", "baseline", "step", "state", "batch"];
+const SETTINGS = ["kappa", "beta", "baseline", "time", "state", "batch"];
 
 // Settings as the view uses them. Python sends a change trait by trait, so for a moment a preset may stand beside
 // the baseline of another; what does not fit is read as the preset's own.
@@ -24,7 +25,7 @@ function read(model) {
   const { V } = problem;
   const given = model.get("baseline");
   const fits = given.length === V.length && given.every((row) => row.length === V[0].length);
-  const [t, s] = [model.get("step"), model.get("state")];
+  const [t, s] = [model.get("time"), model.get("state")];
   return {
     preset,
     problem,
@@ -52,8 +53,8 @@ export function restore(model, asked) {
   const [T, S] = [problem.V.length, problem.V[0].length];
   const settings = common.askedSettings(model, asked);
   if ("batch" in asked) settings.batch = numerics.nearestPowerOfTwo(Number(asked.batch) || 1, mostOf(model));
-  if (asked.step === "all") settings.step = null;
-  if (/^\d+$/.test(asked.step) && asked.step < T) settings.step = Number(asked.step);
+  if (asked.time === "all") settings.time = null;
+  if (/^\d+$/.test(asked.time) && asked.time < T) settings.time = Number(asked.time);
   if (/^\d+$/.test(asked.state) && asked.state < S) settings.state = Number(asked.state);
   const kappa = settings.kappa ?? model.get("kappa");
   const flat = (asked.b ?? "").split(",").map(Number);
@@ -74,14 +75,14 @@ function linked({ preset, kappa, beta, baseline, selected, batch, problem }) {
     kappa,
     beta,
     batch,
-    ...(selected ? { step: selected[0], state: selected[1] } : { step: "all" }),
+    ...(selected ? { time: selected[0], state: selected[1] } : { time: "all" }),
     ...(name === "V" ? {} : { b: name === "your b" ? baseline.flat().join(",") : name }),
   };
 }
 
 // The sentence -----------------------------------------------------------------------------------------------------
 
-function sentence({ problem, kappa, beta, baseline, batch }, variance) {
+function sentence({ problem, kappa, beta, baseline, batch, step }, variance) {
   const { full, toGo, plane } = prepare(problem);
   const name = baselineName(problem, kappa, baseline);
   const what =
@@ -104,13 +105,16 @@ function sentence({ problem, kappa, beta, baseline, batch }, variance) {
   else compared = "; the full return's is 0";
   const averaged = batch > 1 ? ` Averaged over N = ${batch} trajectories it is ${format(variance / batch)}.` : "";
   const mean = plane ? `(${problem.mean.map(format).join(", ")})` : format(problem.mean[0]);
+  const plain = step && full > 1e-9 ? `The variance is ${format(variance)}, ${share(full)} ${reference}` : "";
+  if (plain) return `${plain}.${averaged} The mean stays at ${mean}.`;
   return `With ${what} the variance is ${format(variance)}${compared}.${averaged} The mean stays at ${mean}.`;
 }
 
 // The view ---------------------------------------------------------------------------------------------------------
 
 /** @param {common.Place} place */
-export function render({ model, el, link }) {
+export function render(place) {
+  const { model } = place;
   const set = (settings) => common.write(model, settings);
   const setValue = (/** @type {any} */ [t, s], value) =>
     set({ baseline: read(model).baseline.map((row, i) => row.map((b, j) => (i === t && j === s ? value : b))) });
@@ -120,10 +124,8 @@ export function render({ model, el, link }) {
     else set({ beta: x });
   };
 
-  const presetRow = common.presetRow(model, { choose: load });
-
   const dotsKey = key("rl-key-sample");
-  const cloudKeys = keys(["rl-key-exact", "exact mean, 2 sd"], ["rl-key-plain", "full return, 2 sd"]);
+  const cloudKeys = keys(["rl-key-exact", "exact mean, two sd"], ["rl-key-plain", "full return"]);
   cloudKeys.prepend(dotsKey);
   const cloud = panel("The cloud of gradient estimates ĝ", cloudKeys);
   const bowl = panel("");
@@ -161,10 +163,10 @@ export function render({ model, el, link }) {
   const chooseValue = element("select", {
     "aria-label": "The bowl shows",
     onchange: () => {
-      if (chooseValue.value === "all") return set({ step: null });
-      const [step, state] = chooseValue.value.split(",").map(Number);
+      if (chooseValue.value === "all") return set({ time: null });
+      const [time, state] = chooseValue.value.split(",").map(Number);
       // A single value can only be seen at work while the baseline is in use.
-      set({ step, state, ...(model.get("beta") === 0 ? { beta: 1 } : {}) });
+      set({ time, state, ...(model.get("beta") === 0 ? { beta: 1 } : {}) });
     },
   });
   const valueRow = row("The bowl shows", chooseValue);
@@ -179,32 +181,17 @@ export function render({ model, el, link }) {
     value.node,
   );
 
-  const { node: foot, announce, say } = common.foot(link, () => linked(read(model)));
-
-  const root = common.stage(el, {
-    view: "variance-reduction",
-    parts: [presetRow.node, cloud.node, bowl.node, horizon.node, controls, foot],
-    announce,
-  });
-
   const drawCloud = makeCloud(cloud.holder);
   const drawBowl = makeBowl(bowl.holder, drag);
   const drawHorizon = makeHorizon(horizon.holder);
   let optionsOf = null;
 
-  function draw(sizes) {
-    const now = read(model);
-    const { preset, problem, selected, baseline } = now;
+  function draw(sizes, how) {
+    const now = { ...read(model), ...how };
+    const { problem, selected, baseline } = now;
     const packed = numerics.packedCovariance(problem, now.kappa, now.beta, baseline);
     const variance = Math.max(0, packed[3]);
 
-    const pictures = [
-      drawCloud(now, packed, sizes.square),
-      drawBowl(now, variance, sizes.square),
-      drawHorizon(now, variance, sizes.wide),
-    ];
-
-    presetRow.show(preset);
     const pressed = { 0: ["none"], 1: baselineNames(problem, now.kappa, baseline) };
     chooseBaseline.show(...(pressed[now.beta] ?? []));
     kappa.show(now.kappa);
@@ -227,23 +214,60 @@ export function render({ model, el, link }) {
     const sampled = problem.enumerated ? "" : ", from a sample of 256";
     tell(dotsKey, `${now.batch > 1 ? `mean of ĝ over ${now.batch} trajectories` : "ĝ of one trajectory"}${sampled}`);
 
-    tell(bowl.title, `Variance ${format(variance)}: drag to the bottom`);
+    tell(
+      bowl.title,
+      how.open
+        ? "The variance of ĝ"
+        : how.step
+          ? "Drag along the bowl"
+          : `Variance ${format(variance)}: drag to the bottom`,
+    );
 
     const words = sentence(now, variance);
-    say(words);
-    const labels = [
-      `The cloud: estimates of the gradient around its exact mean. ${words}`,
-      `The bowl: total variance ${format(variance)} against ${selected ? valueName(problem, ...selected) : "β"}.`,
-      `Total variance against the horizon from 1 to ${problem.horizons.at(-1)} steps, for the full return, reward-to-go, reward-to-go minus V, and now.`,
-    ];
-    for (const [i, svg] of pictures.entries()) label(svg, labels[i]);
-    Object.assign(root.dataset, { preset, variance, mean: problem.mean.slice(0, problem.axes.length).join() });
+    if (sizes.cloud) {
+      const svg = drawCloud(now, packed, sizes.cloud);
+      label(svg, `The cloud: estimates of the gradient around its exact mean. ${words}`);
+    }
+    if (sizes.bowl) {
+      const svg = drawBowl(now, variance, sizes.bowl);
+      label(
+        svg,
+        `The bowl: total variance ${format(variance)} against ${selected ? valueName(problem, ...selected) : "β"}.`,
+      );
+    }
+    if (sizes.horizon) {
+      const svg = drawHorizon(now, variance, sizes.horizon);
+      label(
+        svg,
+        `Total variance against the horizon from 1 to ${problem.horizons.at(-1)} steps, for the full return, reward-to-go, reward-to-go minus V, and now.`,
+      );
+    }
+    const lowest = numerics.bottom(numerics.parabolaInBeta(problem, now.kappa, baseline));
+    return { words, data: { variance, lowest, mean: problem.mean.slice(0, problem.axes.length).join() } };
   }
 
   const fit = (width) => {
     const [columns, column] = common.columnsIn(width, width >= 1000 ? 3 : undefined);
     const height = columns === 1 ? 280 : 320;
-    return { square: [column, height], wide: columns === 2 ? [width, 230] : [column, height] };
+    const square = [column, height];
+    return { cloud: square, bowl: square, horizon: columns === 2 ? [width, 230] : square };
   };
-  return common.follow(model, root, { fit, draw, names: SETTINGS, timers: [announce] }).begin();
+  return lesson(place, {
+    view: "variance-reduction",
+    settings: SETTINGS,
+    panels: { cloud, bowl, horizon },
+    controls: {
+      kappa: kappa.node,
+      beta: beta.node,
+      baseline: baselineRow,
+      batch: batch.node,
+      chosen: valueRow,
+      value: value.node,
+    },
+    parts: [cloud.node, bowl.node, horizon.node, controls],
+    linked: () => linked(read(model)),
+    choose: load,
+    draw,
+    fit,
+  }).begin();
 }

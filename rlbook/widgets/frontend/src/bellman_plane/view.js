@@ -1,0 +1,150 @@
+// BellmanPlane: a Bellman operator on the plane of all functions of two states.
+import * as common from "../shared/common.js";
+import { chips, element, format, keys, label, panel, row, subscript } from "../shared/controls.js";
+import { remember } from "../shared/grid_links.js";
+import * as numerics from "../shared/grid_numerics.js";
+import { lesson } from "../shared/lesson.js";
+import { backupOf, extend, howOf, line, OPERATOR, operatorName, raised, sweeping } from "../shared/sweeps.js";
+import { makePlane } from "./pictures.js";
+
+const PROBLEM = ["gamma", "operator", "alpha", "V0"];
+const CALLED = { V0: "v" }; // in links
+
+const makeSweeps = (problem) =>
+  remember(PROBLEM, (now) => {
+    const process = numerics.makePlane(problem, now.gamma);
+    const operator = { kind: now.operator, alpha: now.alpha, pi: process.r.map(() => 1 / process.actions) };
+    const best = numerics.fixedPoint(process, { kind: "optimal" });
+    const { V } = numerics.fixedPoint(process, operator);
+    const next = (from) => numerics.planeImage(process, operator, [from])[0];
+    const ahead = (/** @type {number[]} */ x) => numerics.lookahead(/** @type {any} */ (process), x);
+    return { process, operator, best, limit: V, values: V, runs: [[now.V0]], next, ahead, curves: {} };
+  });
+
+// Settings from a link, as strings; what makes no sense is passed over.
+/** @param {common.Model} model @param {common.Asked} asked */
+export function restore(model, asked) {
+  common.restore(model, asked, CALLED);
+}
+
+// The next sweep in both states, with its numbers.
+function explain({ operator, k, gamma }, { process, operator: T }, V) {
+  const Q = numerics.lookahead(process, V);
+  const next = numerics.stateValues(process, T, Q);
+  const lines = [0, 1].flatMap((s) => [
+    ...[0, 1].map((a) => {
+      const terms = process.P[2 * s + a].map((p, to) => [p, to, V[to]]);
+      const name = `Q${subscript(k + 1)}(s${subscript(s + 1)}, a${subscript(a + 1)})`;
+      return line(backupOf(name, gamma, { reward: process.r[2 * s + a], terms, value: Q[2 * s + a] }));
+    }),
+    line(
+      `V${subscript(k + 1)}(s${subscript(s + 1)}) = ${howOf(operator)} = ${format(next[s])}; now ${format(V[s])}`,
+      true,
+    ),
+  ]);
+  return [line("The next sweep:"), ...lines];
+}
+
+// The sentence of a step: where V is, and what the sweep makes of its square.
+function shortly({ operator, k, gamma }, { limit, operator: T, process, next }, V, { error }) {
+  const radius = error[k];
+  const image = numerics.planeImage(process, T, numerics.square(limit, radius, 48));
+  const furthest = Math.max(...image.map((point) => numerics.distance(point, limit)));
+  const [now, then] = [format(radius), format(numerics.distance(next(V), limit))];
+  const held = `what ${OPERATOR[operator]} makes of the square reaches ${format(furthest)} far, γ = ${format(gamma)} times as far`;
+  return `V${subscript(k)} is ${now} from the fixed point, V${subscript(k + 1)} ${then}; ${held}.`;
+}
+
+/** @param {common.Place} place */
+export function render(place) {
+  const { model } = place;
+  const set = (settings) => common.write(model, settings);
+  const read = () => common.read(model);
+  const sweep = makeSweeps(model.get("_problem"));
+  const time = sweeping(model, { letter: "V", sweep, read, request: () => request() });
+
+  const operators = common.choices(model, "operator").map((kind) => [kind, operatorName(kind)]);
+  const chooseOperator = chips("Operator", operators, (operator) => set({ operator }));
+  const operatorRow = row("Operator", chooseOperator.node);
+  const sliders = common.settingSliders(model, {
+    gamma: "γ, discount",
+    alpha: "α, temperature of the soft operator",
+  });
+  const starts = common.listSliders(
+    model,
+    "V0",
+    [0, 1].map((i) => `V₀(s${subscript(i + 1)}), where it starts`),
+    (V0) => set({ V0, k: 0 }),
+  );
+  const controls = element(
+    "div",
+    { class: "rl-controls" },
+    time.slider.node,
+    sliders.gamma.node,
+    operatorRow,
+    sliders.alpha.node,
+    ...starts.map(({ node }) => node),
+  );
+  const shapeKeys = keys(["rl-key-improved", "what T makes of the square"], ["rl-key-bound", "γ times as wide"]);
+  const plane = panel("The square around the fixed point", shapeKeys);
+  plane.node.append(time.transport);
+  const equation = element("div", { class: "rl-equation" });
+  const drawPlane = makePlane(
+    plane.holder,
+    (V0) => {
+      time.player.stop();
+      set(stepwise ? { V0 } : { V0, k: 0 });
+    },
+    () => request(),
+  );
+  let stepwise = false;
+
+  function draw(sizes, how) {
+    stepwise = how.step;
+    const now = read();
+    const { k, operator } = now;
+    const swept = extend(sweep(now), k + 1);
+    const V = swept.runs[0][k];
+    const { curves, words, data } = time.show(now, swept, sizes.errors, how);
+    chooseOperator.show(operator);
+    for (const [name, control] of Object.entries(sliders)) control.show(now[name]);
+    for (const [i, control] of starts.entries()) control.show(now.V0[i]);
+    sliders.alpha.enable(operator === "soft");
+    const [width, height] = sizes.plane;
+    const size = how.step ? [Math.min(width, 2 * height), height - shapeKeys.offsetHeight] : sizes.plane;
+    const [svg, says] = drawPlane(now, swept, size);
+    label(svg, says);
+    if (!how.step) equation.replaceChildren(...explain(now, swept, V));
+    const said = how.step ? shortly(now, swept, V, curves) : words;
+    const tenth = curves.error.findIndex((error) => error <= 0.1 * curves.error[0]);
+    return { words: said, nodes: raised(said), data: { ...data, v: V.join(), v0: now.V0.join(), tenth } };
+  }
+
+  const fit = (width) => {
+    const [columns, column] = common.columnsIn(width);
+    return { plane: [column, columns === 1 ? 330 : 380], errors: [column, columns === 1 ? 260 : 300] };
+  };
+  const { request, begin } = lesson(place, {
+    view: "bellman-plane",
+    kind: "rl-two",
+    settings: ["gamma", "operator", "alpha", "k", "V0"],
+    panels: { plane, errors: time.errors },
+    controls: {
+      k: time.slider.node,
+      play: time.transport,
+      gamma: sliders.gamma.node,
+      operator: operatorRow,
+      alpha: sliders.alpha.node,
+      start1: starts[0].node,
+      start2: starts[1].node,
+      equation,
+    },
+    parts: [plane.node, equation, time.errors.node, controls],
+    linked: () => common.linked(model, CALLED),
+    draw,
+    fit,
+    stop: time.player.stop,
+    timers: [time.player],
+  });
+  return begin();
+}

@@ -1,0 +1,348 @@
+// Lays out what every widget is: a lesson of a few steps, each one sentence, one or two pictures and one or two
+// controls; after them "explore", with everything. A view gives named panels and named controls, and draws.
+import * as common from "./common.js";
+import {
+  announcer,
+  chips,
+  element,
+  format,
+  keepKeys,
+  linkButton,
+  stack,
+  svgElement,
+  tell,
+  uniqueId,
+} from "./controls.js";
+
+/**
+ * @typedef {{
+ *   question: string, because: string, answers: string[], right: number, between: [number, number] | null,
+ *   number: string, settings: common.Settings,
+ * }} Guess
+ * @typedef {{
+ *   title: string, say: string, panels: string[], controls: string[], more: string[], preset: string,
+ *   settings: common.Settings, own: common.Settings, guess: Guess | null,
+ * }} Step
+ * @typedef {{ node: HTMLElement, holder: HTMLElement, title: HTMLElement }} Panel
+ * @typedef {Record<string, number[]>} Sizes width and height of each picture that is shown
+ * @typedef {{ words: string, nodes?: any[], aloud?: string, data?: Record<string, any> }} Said
+ * @typedef {{ step: boolean, open: boolean, offers: (control: string) => boolean }} How
+ * @typedef {{
+ *   view: string, kind?: string, settings: string[], panels: Record<string, Panel>,
+ *   controls: Record<string, HTMLElement>, parts: HTMLElement[], linked: () => common.Settings,
+ *   draw: (sizes: Sizes, how: How) => Said, fit: (width: number) => Sizes,
+ *   choose?: (model: common.Model, preset: string) => void, stop?: () => void, timers?: common.Timer[],
+ * }} View
+ * `parts` are what stands in the widget when everything is shown, in order, the panels and controls among them or
+ * inside them; `draw` is told whether a step is shown, whether its guess is still open, and which controls it offers, and
+ * with them the handles that do the same; `fit` gives the sizes of all pictures when everything is shown; `linked` what
+ * a link says besides the step.
+ */
+
+export const EXPLORE = "explore";
+// How high a step's pictures are: one by itself, two beside each other, and on a narrow screen one, and two below each
+// other; by itself on a broad one it is higher where nothing is to be guessed.
+const FRAME = { one: 225, beside: 200, narrow: 230, below: 150, unasked: 38 };
+// What a full screen shows, what is not pictures of it, and what a guess takes besides.
+const SCREEN = { width: 1080, height: 640, rest: 290, guess: 80 };
+
+/** @param {common.Model} model @returns {Step[]} */
+const stepsOf = (model) => model.get("_lesson") ?? [];
+/** @param {common.Model} model @returns {Step | undefined} */
+const stepOf = (model) => stepsOf(model)[model.get("step") - 1];
+
+/** @param {common.Place} place @param {View} given */
+export function lesson({ model, el, link }, given) {
+  const { view, kind = "", settings, panels, controls, parts, linked, draw, fit, timers = [] } = given;
+  const { choose = common.load, stop = () => {} } = given;
+  const steps = stepsOf(model);
+  const announce = announcer();
+  let more = false; // whether the reader has asked for more than the step shows
+
+  const go = (/** @type {number | string} */ at) => {
+    stop();
+    more = false;
+    guesses.forget();
+    const step = steps[Number(at) - 1];
+    if (step) common.write(model, { step: at, preset: step.preset, ...step.settings });
+    else common.write(model, { step: EXPLORE });
+    request();
+  };
+  const takePreset = (/** @type {string} */ name) => {
+    stop();
+    guesses.forget();
+    choose(model, name);
+    common.write(model, stepOf(model)?.own ?? {});
+  };
+
+  // Head: dots, reset, link, full screen.
+  const names = [...steps.map(({ title }, i) => [i + 1, title]), [EXPLORE, "Explore"]];
+  const dots = names.map(([at, title]) => {
+    const text = at === EXPLORE ? "Explore" : String(at);
+    const label = at === EXPLORE ? "Explore everything" : `Step ${at}: ${title}`;
+    const onclick = () => go(at);
+    return element("button", { type: "button", class: "rl-dot", "data-step": at, "aria-label": label, onclick }, text);
+  });
+  const reset = common.button("reset", "Reset", () => {
+    if (stepOf(model)) go(model.get("step"));
+    else takePreset(model.get("preset"));
+  });
+  const corners = svgElement("svg", { viewBox: "0 0 14 14", width: 14, height: 14, "aria-hidden": "true" });
+  corners.append(svgElement("path", { d: "M1,5V1H5M9,1h4V5M13,9v4H9M5,13H1V9", class: "rl-corners" }));
+  const screen = common.button("screen", "", () => fullScreen(root), "Full screen");
+  screen.append(corners);
+  screen.hidden = !document.fullscreenEnabled;
+  const asLink = () => ({ ...linked(), ...(stepOf(model) ? { step: model.get("step") } : {}) });
+  const head = element(
+    "div",
+    { class: "rl-head" },
+    element("div", { class: "rl-dots", role: "group", "aria-label": "Steps", hidden: !steps.length }, ...dots),
+    element("div", { class: "rl-tools" }, reset, ...(link ? [linkButton(link, asLink, announce)] : []), screen),
+  );
+
+  // What a step says, and in what world, or, where everything is shown, what to look at in it: the longest of each keeps
+  // the room for all.
+  const says = stack(
+    "rl-say",
+    Object.fromEntries(
+      steps.map(({ title, say }, i) => [i + 1, element("p", {}, element("b", {}, `${title}. `), say)]),
+    ),
+  );
+  const abouts = Object.entries(model.get("_presets")).filter(([, { about }]) => about);
+  const [about, note] = ["about", "note"].map((what) =>
+    stack("rl-about", Object.fromEntries(abouts.map(([name, one]) => [name, element("p", {}, one[what] ?? "")]))),
+  );
+
+  const guesses = makeGuesses(steps, (at) => {
+    stop();
+    common.write(model, steps[at - 1].guess?.settings ?? {});
+    request();
+  });
+
+  // Everything that there is, of which a step shows some.
+  const titles = Object.entries(model.get("_presets")).map(([name, { title }]) => [name, title]);
+  const presets = chips("Examples", Object.fromEntries(titles), takePreset);
+  const top = element("div", { class: "rl-top" }, presets.node);
+  const id = uniqueId();
+  const grid = element("div", { class: "rl-grid", id }, top, ...parts);
+  const asksMore = element(
+    "button",
+    {
+      type: "button",
+      class: "rl-button",
+      "data-role": "more",
+      "aria-controls": id,
+      title: "other worlds, parameters",
+    },
+    "More",
+  );
+  asksMore.addEventListener("click", () => {
+    more = !more;
+    request();
+  });
+  const said = element("p", { class: "rl-sentence" });
+  const foot = element("div", { class: "rl-foot" }, said, asksMore);
+  const whole = element("div", { class: "rl-whole" }, head, says.node, guesses.node, about.node, note.node, grid, foot);
+  const root = element("div", { class: `rl ${kind}`, "data-view": view }, whole, announce.node);
+  keepKeys(root);
+  el.append(root);
+
+  /** @type {Record<string, HTMLElement>} */
+  const named = { presets: top, ...Object.fromEntries(Object.entries(panels).map(([name, { node }]) => [name, node])) };
+  Object.assign(named, controls);
+  let arranged = "";
+  function arrange() {
+    const [at, step] = [model.get("step"), stepOf(model)];
+    const now = [at, more].join();
+    if (now === arranged) return;
+    arranged = now;
+    const extra = step ? [...step.more, "presets"] : [];
+    const shown = step ? [...step.panels, ...step.controls, ...(more ? extra : [])] : Object.keys(named);
+    const nodes = shown.map((name) => named[name]);
+    for (const [name, node] of Object.entries(named)) node.classList.toggle("rl-off", !shown.includes(name));
+    for (const part of grid.children)
+      part.classList.toggle("rl-off", Boolean(step) && !nodes.some((node) => part.contains(node)));
+    for (const [name, node] of Object.entries(named)) {
+      node.classList.toggle("rl-extra-control", Boolean(step) && extra.includes(name));
+    }
+    root.classList.toggle("rl-stepwise", Boolean(step));
+    root.classList.toggle("rl-single", step?.panels.length === 1);
+    for (const dot of dots) dot.setAttribute("aria-current", dot.dataset.step === String(at) ? "step" : "false");
+    says.show(String(at));
+    says.node.classList.toggle("rl-off", !step);
+    guesses.show(step ? at : 0);
+    asksMore.classList.toggle("rl-off", !step);
+    tell(asksMore, more ? "Less" : "More");
+    asksMore.setAttribute("aria-expanded", String(more));
+  }
+
+  let spoken = "";
+  function show(/** @type {Sizes} */ sizes) {
+    arrange();
+    const preset = model.get("preset");
+    presets.show(preset);
+    for (const text of [about, note]) text.show(preset);
+    about.node.classList.toggle("rl-off", !abouts.length || !stepOf(model));
+    note.node.classList.toggle("rl-off", !abouts.length || Boolean(stepOf(model)));
+    const {
+      words,
+      nodes = [words],
+      aloud = words,
+      data = {},
+    } = draw(sizes, {
+      step: Boolean(stepOf(model)),
+      open: guesses.open(model.get("step")),
+      offers: (control) => stepOf(model)?.controls.includes(control) ?? true,
+    });
+    if (spoken !== words) {
+      spoken = words;
+      said.replaceChildren(...nodes);
+      if (aloud) announce.say(aloud);
+    }
+    Object.assign(root.dataset, { preset, step: model.get("step"), ...data });
+    guesses.tell(root.dataset);
+  }
+
+  const zoomOf = () => (document.fullscreenElement === root ? Number(whole.style.zoom) || 1 : 1);
+  const sizesIn = (/** @type {number} */ width) => {
+    arrange();
+    const zoom = zoomOf();
+    const inside = Math.floor(width / zoom) - (zoom > 1 ? 32 : 0);
+    const step = stepOf(model);
+    if (!step) return fit(inside);
+    const [columns, column] = common.columnsIn(inside, step.panels.length > 1 && inside >= 640 ? 2 : 1);
+    const rows = Math.ceil(step.panels.length / columns);
+    const narrow = rows > 1 ? FRAME.below : FRAME.narrow;
+    const single = FRAME.one + (step.guess ? 0 : FRAME.unasked);
+    const room = inside < 640 ? narrow : columns > 1 ? FRAME.beside : single;
+    const rest = SCREEN.rest + (step.guess ? SCREEN.guess : 0);
+    const high = zoom > 1 ? Math.max(room, root.clientHeight / zoom - rest) : room;
+    const wide = zoom > 1 || columns > 1 ? column : Math.min(column, 720);
+    return Object.fromEntries(step.panels.map((name) => [name, [wide, high]]));
+  };
+  const { request, begin: follow } = common.follow(model, root, {
+    fit: sizesIn,
+    draw: show,
+    names: [...settings, "step"],
+    timers: [announce, ...timers],
+  });
+  const rescale = () => {
+    const full = document.fullscreenElement === root;
+    const zoom = full ? Math.min(screenWidth() / SCREEN.width, screenHeight() / SCREEN.height) : 1;
+    whole.style.zoom = zoom > 1 ? String(Number(zoom.toFixed(2))) : "";
+    root.classList.toggle("rl-full", full);
+    request();
+  };
+  document.addEventListener("fullscreenchange", rescale);
+  // Gives what draws with the next frame, what says something to screen readers, and what begins the view and gives the
+  // function that ends it.
+  return {
+    request,
+    say: announce.say,
+    begin() {
+      document.addEventListener("fullscreenchange", rescale);
+      const end = follow();
+      return () => {
+        document.removeEventListener("fullscreenchange", rescale);
+        end();
+      };
+    },
+  };
+}
+
+const screenWidth = () => document.documentElement.clientWidth;
+const screenHeight = () => window.innerHeight;
+const fullScreen = (/** @type {HTMLElement} */ root) =>
+  document.fullscreenElement ? document.exitFullscreen() : root.requestFullscreen();
+
+// Guesses --------------------------------------------------------------------------------------------------------
+
+// The questions of all steps, one seen at a time. A guess is made once: then answered(step) brings what is to be
+// seen, and beside the guess stands the truth.
+/** @param {Step[]} steps @param {(at: number) => void} answered */
+function makeGuesses(steps, answered) {
+  const made = steps.map(({ guess }, i) => guess && makeGuess(guess, () => answered(i + 1)));
+  const node = element("div", { class: "rl-guesses" });
+  return {
+    node,
+    show(/** @type {number} */ at) {
+      const one = made[at - 1];
+      node.replaceChildren(...(one ? [one.node] : []));
+      node.classList.toggle("rl-off", !one);
+    },
+    open: (/** @type {number | string} */ at) => made[Number(at) - 1]?.open() ?? false,
+    forget() {
+      for (const one of made) one?.forget();
+    },
+    tell(/** @type {DOMStringMap} */ data) {
+      for (const one of made) one?.tell(data);
+    },
+  };
+}
+
+// Until it is answered the question stands there, and then, in the same room, the truth.
+/** @param {Guess} guess @param {() => void} answered */
+function makeGuess({ question, because, answers, right, between, number }, answered) {
+  const id = uniqueId();
+  const verdict = element("b", {});
+  const told = element("div", { class: "rl-told", tabindex: "-1" }, element("p", {}, verdict, because));
+  const scale = between && makeScale(between, id, () => reveal());
+  const chosen = answers.map((text, i) =>
+    element("button", { type: "button", class: "rl-chip", onclick: () => reveal(i) }, text),
+  );
+  const how = scale?.node ?? element("span", { class: "rl-chips", role: "group", "aria-labelledby": id }, ...chosen);
+  const asked = element("div", { class: "rl-asked" }, element("span", { id }, question), how);
+  const verdictOf = (/** @type {number} */ i) =>
+    i === right ? `Yes, “${answers[right]}”. ` : `You said “${answers[i]}”; it is “${answers[right]}”. `;
+  // The longest verdict keeps the room.
+  const [longest = "You said −0.00; it is −0.00. "] = answers
+    .map((_, i) => verdictOf(i))
+    .sort((a, b) => b.length - a.length);
+  const room = element("div", { class: "rl-room" }, element("p", {}, element("b", {}, longest), because));
+  const both = stack("rl-guess", { asked, told, room });
+  let open = true;
+  function reveal(i = right) {
+    open = false;
+    if (!scale) tell(verdict, verdictOf(i));
+    answered();
+    both.show("told");
+    told.focus({ preventScroll: true }); // which also reads it aloud
+  }
+  both.show("asked");
+  return {
+    node: both.node,
+    open: () => open,
+    tell(/** @type {DOMStringMap} */ data) {
+      if (scale && !open) tell(verdict, `You said ${format(scale.value())}; it is ${format(Number(data[number]))}. `);
+    },
+    forget() {
+      open = true;
+      both.show("asked");
+      scale?.forget();
+    },
+  };
+}
+
+// A scale on which the reader sets a mark.
+/** @param {[number, number]} ends @param {string} id of the question @param {() => void} set */
+function makeScale([low, high], id, set) {
+  const step = Number(((high - low) / 100).toPrecision(1));
+  const mark = element("input", { type: "range", min: low, max: high, step, "aria-labelledby": id });
+  const read = element("output", {});
+  const see = common.button("guess", "See", set);
+  const show = () => tell(read, see.disabled ? "?" : format(mark.valueAsNumber));
+  const guess = () => {
+    see.disabled = false;
+    show();
+  };
+  mark.addEventListener("input", guess);
+  mark.addEventListener("pointerup", guess); // where it stands may be what one thinks
+  mark.addEventListener("keydown", ({ key }) => [" ", "Enter"].includes(key) && guess());
+  const forget = () => {
+    mark.value = String((low + high) / 2);
+    see.disabled = true;
+    show();
+  };
+  forget();
+  return { node: element("span", { class: "rl-scale" }, mark, read, see), value: () => mark.valueAsNumber, forget };
+}

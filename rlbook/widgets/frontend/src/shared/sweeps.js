@@ -1,0 +1,297 @@
+// What the widgets of sweeps share: runs of an operator, what bounds their error, the picture of it, time, and words.
+import { button, count, limits, player, settingSlider, write } from "./common.js";
+import { element, format, label, panel, readout, scientific, superscript, svgElement, tell } from "./controls.js";
+import { axesX, axesY, changes, frame, onDrag, path, pointIn, quiet } from "./frame.js";
+import * as numerics from "./grid_numerics.js";
+import { axisX, axisY, gridY } from "./plot.js";
+
+const FLOOR = 1e-12; // the bottom of the logarithmic axis: below it there is only rounding
+const DONE = 1e-9; // running stops when the a-posteriori bound is below this
+const RANGES = [120, 240, 480]; // how far the plot reaches, in sweeps, before all of them
+const RANGES_IN_STEPS = [20, 40, 80, 160, 320];
+export const LIMIT = { policy: "^π", optimal: "*", soft: "_α" };
+export const OPERATOR = { policy: "T^π", optimal: "T*", soft: "T_α" };
+
+// Runs ---------------------------------------------------------------------------------------------------------------
+
+// Lengthen the runs to x_0, …, x_k.
+export function extend(swept, k) {
+  for (const run of swept.runs) while (run.length <= k) run.push(swept.next(run.at(-1)));
+  return swept;
+}
+
+// Error, bounds, distance and greedy correctness for k = 0, …, range; made once a problem and range.
+function curvesOf(swept, range) {
+  swept.curves[range] ??= makeCurves(extend(swept, range), range);
+  return swept.curves[range];
+}
+
+function makeCurves({ process, runs, limit, best, ahead }, range) {
+  const [run, other] = runs.map((run) => run.slice(0, range + 1));
+  const tolerance = numerics.tieTolerance(best.Q);
+  const optimal = numerics.greedyActions(process, best.Q, tolerance);
+  const live = process.absorbing.filter((absorbing) => !absorbing).length;
+  const wrong = run.map(
+    (x) => numerics.greedyRight(process, ahead(x), optimal, tolerance).filter((right) => !right).length,
+  );
+  const lastWrong = wrong.findLastIndex((count) => count > 0);
+  const curves = numerics.errorCurves(run, limit, process.gamma);
+  const near = curves.error.findLastIndex((error) => Number(error) > 0.01) + 1;
+  return {
+    ...curves,
+    ...(other
+      ? {
+          otherError: other.map((x) => numerics.distance(x, limit)),
+          distance: other.map((x, k) => numerics.distance(x, run[k])),
+        }
+      : {}),
+    wrong,
+    live,
+    from: lastWrong < range ? lastWrong + 1 : null, // greedy is optimal from this k on; null: not yet at the end
+    near: near <= range ? near : null, // and all values within 0.01
+  };
+}
+
+// The first k at which the a-posteriori bound promises `DONE`.
+function endOf(swept, most) {
+  const { gamma } = swept.process;
+  for (let k = 1; k < most; k++) {
+    const run = extend(swept, k).runs[0];
+    if ((gamma / (1 - gamma)) * numerics.distance(run[k], run[k - 1]) <= DONE) return k;
+  }
+  return most;
+}
+
+// Words --------------------------------------------------------------------------------------------------------------
+
+// Text in which ^π and _α become a superscript and a subscript, as nodes.
+export const raised = (text) =>
+  text
+    .split(/([\^_][πα])/)
+    .map((part) =>
+      part[0] === "^" ? element("sup", {}, part[1]) : part[0] === "_" ? element("sub", {}, part[1]) : part,
+    );
+export const operatorName = (kind) => element("span", {}, ...raised(OPERATOR[kind]));
+export const howOf = (operator) => ({ policy: "Σ π Q", optimal: "max Q", soft: "α log Σ exp(Q/α)" })[operator];
+
+// A line of the backup in numbers.
+export const line = (text, strong) => element("p", strong ? { class: "rl-strong" } : {}, text);
+const brackets = (v) => (v < 0 ? `(${format(v)})` : format(v));
+export const backupOf = (lhs, gamma, { reward, terms, value }) =>
+  `${lhs} = ${format(reward)} + ${format(gamma)}·(${terms.map(([p, , v]) => `${format(p)}·${brackets(v)}`).join(" + ")}) = ${format(value)}`;
+
+function sentence({ operator, k, alpha }, { process, values }, curves, range) {
+  const soft = operator === "soft" ? ` with α = ${format(alpha)}` : "";
+  const done = `After ${count(k, "sweep")} of ${OPERATOR[operator]}${soft} (γ = ${format(process.gamma)}) `;
+  const { error, posterior, bracket, wrong, live, from } = curves;
+  const bound = k
+    ? `the a-posteriori bound says at most ${scientific(posterior[k])}, and the bracket is ${scientific(bracket[k])} wide`
+    : "no sweep has bounded it yet";
+  const right = live - wrong[k];
+  const since = right === live && from !== null && from <= k ? `, since k = ${from}` : "";
+  const near = error.findIndex((e) => e <= 0.01);
+  const close =
+    near >= 0 ? `within 0.01 ${near <= k ? "since" : "only from"} k = ${near}` : `within 0.01 not before k = ${range}`;
+  const largest = numerics.largest(values);
+  return `${done}the largest error is ${scientific(error[k])}, beside values up to ${format(largest)}; ${bound}. The greedy policy is optimal in ${right} of ${live} states${since}; every value is ${close}.`;
+}
+
+// What the numbers beside the curves are called.
+function termsOf(letter, operator) {
+  const limit = `${letter}${LIMIT[operator]}`;
+  return {
+    error: `error ‖${letter}ₖ − ${limit}‖`,
+    bracket: "bracket, γ/(1−γ)·(max Δ−min Δ)",
+    otherError: "error from the second start",
+    distance: "distance of the two runs",
+    posterior: "a-posteriori bound, γ/(1−γ)·‖Δ‖",
+    envelope: `envelope γᵏ‖${letter}₀ − ${limit}‖`,
+    prior: `a-priori bound, γᵏ/(1−γ)·‖${letter}₁ − ${letter}₀‖`,
+    right: "greedy policy optimal in",
+  };
+}
+
+// Time and errors ----------------------------------------------------------------------------------------------------
+
+// k as a slider and as something to play, and the panel of the errors. `sweep(now)` gives the sweeps of the settings,
+// `letter` is the iterates', `restarted` what brings the start back besides k.
+export function sweeping(model, { letter, sweep, read, restarted = {}, request }) {
+  const [, most] = limits(model, "k");
+  const set = (settings) => write(model, settings);
+  const playing = player(
+    (how) => {
+      const now = read();
+      const ahead = endOf(sweep(now), most) - now.k;
+      if (ahead <= 0) return undefined;
+      const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+      set({ k: now.k + (how === "play" ? 1 : still ? ahead : Math.max(1, Math.ceil(ahead / 10))) });
+      return how === "run" ? 40 : still ? 700 : 160;
+    },
+    () => request(),
+  );
+  const halted = (settings) => () => {
+    playing.stop();
+    set(settings());
+  };
+  const transport = element(
+    "div",
+    { class: "rl-chips rl-transport", role: "group", "aria-label": "Sweeps" },
+    button(
+      "step",
+      "Step",
+      halted(() => ({ k: Math.min(most, model.get("k") + 1) })),
+    ),
+    playing.node,
+    button("run", "To the end", () => playing.start("run")),
+    button(
+      "restart",
+      "Restart",
+      halted(() => ({ k: 0, ...restarted })),
+    ),
+  );
+  const seek = (k) => {
+    playing.stop();
+    set({ k });
+  };
+  const slider = settingSlider(model, "k", "k, sweeps done", { change: seek });
+
+  const errors = panel("");
+  const numbers = readout({
+    ...Object.fromEntries(CURVES.map(([name, kind]) => [name, [{ class: kind, d: "M1,5h24" }]]).reverse()),
+    right: [{ class: "rl-strip rl-strip-done", d: "M1,9V4l8,-3h16V9Z" }],
+  });
+  errors.node.append(numbers.node);
+  const drawErrors = makeErrors(errors.holder, seek);
+  const shownTerms = {};
+
+  // Draws what there is room for, and gives what is known and the sentence that says it all.
+  function show(now, swept, size, { step }) {
+    const { k, operator } = now;
+    const range = (step ? RANGES_IN_STEPS : RANGES).find((end) => end >= k) ?? most;
+    const curves = curvesOf(swept, range);
+    playing.show();
+    slider.limit(0, range, most);
+    slider.show(k);
+    const words = sentence(now, swept, curves, range);
+    if (size) {
+      label(drawErrors(now, curves, range, size), `Error and bounds against the number of sweeps. ${words}`);
+      tell(errors.title, `Error after ${count(k, "sweep")}: ${scientific(curves.error[k])}`);
+      const terms = termsOf(letter, operator);
+      for (const [name, { term, value }] of Object.entries(numbers.parts)) {
+        const known = name === "right" ? `${curves.live - curves.wrong[k]} of ${curves.live}` : curves[name]?.[k];
+        tell(value, name === "right" ? known : scientific(known));
+        if (shownTerms[name] !== terms[name]) term.replaceChildren(...raised(terms[name]));
+        shownTerms[name] = terms[name];
+      }
+    }
+    const data = Object.fromEntries(
+      ["error", "envelope", "prior", "posterior", "bracket", "distance"].map((name) => [name, curves[name]?.[k] ?? ""]),
+    );
+    const right = curves.live - curves.wrong[k];
+    return { curves, words, data: { ...data, k, right, playing: playing.running() } };
+  }
+  return { player: playing, transport, slider, errors, seek, show };
+}
+
+// Error and bounds against k ---------------------------------------------------------------------------------------
+
+const CURVES = [
+  ["prior", "rl-bound rl-long"],
+  ["envelope", "rl-bound"],
+  ["posterior", "rl-bound rl-dotted"],
+  ["distance", "rl-rival rl-long"],
+  ["otherError", "rl-rival"],
+  ["bracket", "rl-sharp"],
+  ["error", "rl-exact rl-heavy"],
+];
+
+function makeErrors(holder, seek) {
+  const changed = changes();
+  let parts;
+  return function draw({ k }, curves, range, [width, height]) {
+    const most = Math.max(...["envelope", "prior"].map((name) => curves[name][0]), curves.otherError?.[0] ?? 0);
+    const top = most <= 1e3 ? 1e3 : 10 ** (3 * Math.ceil(Math.log10(most) / 3));
+    if (changed([width, height, range, top])) {
+      const ticks = Array.from({ length: 12 }, (_, i) => 10 ** (3 * i - 12)).filter((tick) => tick <= top);
+      const base = frame(holder, {
+        width,
+        height,
+        marginTop: 40,
+        x: { domain: [0, range] },
+        y: { type: "log", domain: [FLOOR, top] },
+        marks: [
+          gridY({ ...quiet, ticks }),
+          axisX({ ...axesX, ticks: 6, label: "k, sweeps" }),
+          axisY({
+            ...axesY,
+            ticks,
+            tickFormat: (x) => (x === 1 ? "1" : `10${superscript(Math.round(Math.log10(x)))}`),
+            label: "in units of reward",
+          }),
+        ],
+      });
+      const make = (layer) =>
+        CURVES.map(([, kind]) => {
+          const node = svgElement("path", { class: kind });
+          layer.append(node);
+          return node;
+        });
+      const ahead = svgElement("g", { class: "rl-ahead" });
+      const cursor = svgElement("path", { class: "rl-pole" });
+      const point = svgElement("circle", { class: "rl-handle", r: 6 });
+      base.layer.append(ahead, cursor);
+      const curves = { future: make(ahead), past: make(base.layer) };
+      base.layer.append(point);
+      const strip = svgElement("path", { class: "rl-strip" });
+      const done = svgElement("path", { class: "rl-strip rl-strip-done" });
+      const flag = svgElement("path", { class: "rl-pole" });
+      const name = svgElement("text", { class: "rl-label", y: 12 });
+      const side = svgElement("text", { class: "rl-side", x: base.left - 6, y: 30, "text-anchor": "end" });
+      side.textContent = "greedy";
+      base.svg.append(strip, done, flag, name, side);
+      base.svg.classList.add("rl-drag");
+      const { svg, invert } = base;
+      const move = (event) => {
+        seek(Math.round(Math.min(range, Math.max(0, invert(pointIn(svg, event)[0])))));
+      };
+      onDrag(svg, move);
+      parts = { ...base, ...curves, cursor, point, strip, done, flag, name, of: null };
+    }
+    const { x, y, foot, left, right, future, past, svg } = parts;
+    const stride = Math.ceil(range / 240);
+    const heightOf = (value) => y(Math.max(value, FLOOR / 10));
+    const line = (values, from, to) => {
+      const points = [];
+      for (let i = from; i <= to; i += i + stride > to && i < to ? to - i : stride) {
+        if (values[i] !== null) points.push([x(i), heightOf(values[i])]);
+      }
+      return path(points);
+    };
+    CURVES.forEach(([name], i) => {
+      const values = curves[name];
+      if (parts.of !== curves) future[i].setAttribute("d", values ? line(values, 0, range) : "");
+      past[i].setAttribute("d", values && k ? line(values, 0, k) : "");
+    });
+    // The strip above: in what share of the states the greedy policy of x_k is optimal.
+    const share = (i) => 34 - 16 * (curves.live ? 1 - curves.wrong[i] / curves.live : 1);
+    const area = (to) => {
+      let d = `M${left},34`;
+      for (let i = 0; i <= to; i++) d += `L${x(i).toFixed(1)},${share(i).toFixed(1)}`;
+      return `${d}L${x(to).toFixed(1)},34Z`;
+    };
+    if (parts.of !== curves) parts.strip.setAttribute("d", area(range));
+    parts.done.setAttribute("d", area(k));
+    parts.of = curves;
+    const { from } = curves;
+    parts.flag.setAttribute("d", from === null ? "" : `M${x(from)},16V36`);
+    parts.name.textContent =
+      from === null ? `greedy policy not optimal by k = ${range}` : `greedy policy optimal from k = ${from}`;
+    const after = from === null || x(from) < (left + right) / 2;
+    parts.name.setAttribute("x", from === null ? left : x(from));
+    parts.name.setAttribute("text-anchor", after ? "start" : "end");
+    parts.cursor.setAttribute("d", `M${x(k)},40V${foot}`);
+    parts.point.setAttribute("cx", x(k));
+    parts.point.setAttribute("cy", Math.min(foot, heightOf(curves.error[k])));
+    return svg;
+  };
+}

@@ -1,0 +1,147 @@
+"""How the pages are set, measured in a browser: the length of lines, what may be wider, the face, what opens."""
+
+import re
+
+import pytest
+
+from tests.live import Visit, settled
+from tests.sources import CHAPTERS, ROOT
+
+LAPTOP = {"width": 1366, "height": 657}
+# Characters a line in paragraphs that are text alone, of three lines or more, their last lines left out.
+LINES = """() => [...document.querySelectorAll("article > section > p, article > section > section > p")]
+  .filter((at) => !at.querySelector(".katex, code, sup"))
+  .map((at) => {
+    const range = document.createRange();
+    range.selectNodeContents(at);
+    const tops = new Set([...range.getClientRects()].map(({ top }) => Math.round(top / 8)));
+    return [at.textContent.trim().length, tops.size];
+  })
+  .filter(([, lines]) => lines > 2)
+  .map(([characters, lines]) => characters / (lines - 0.5))"""
+
+
+@pytest.mark.parametrize("width", [1280, 1366, 1920])
+def test_a_line_of_text_has_65_to_75_characters(browser, address, width):
+    found = []
+    for name in CHAPTERS[:2]:
+        with Visit(browser, f"{address}/{name}", scroll=False, viewport={"width": width, "height": 800}) as visit:
+            found += visit.page.evaluate(LINES)
+    assert len(found) > 5
+    assert 65 <= sum(found) / len(found) <= 75
+
+
+@pytest.mark.parametrize(("width", "least"), [(1366, 740), (1920, 990)])
+def test_pictures_and_widgets_are_wider_than_the_text_where_there_is_room(browser, address, width, least):
+    with Visit(browser, f"{address}/{CHAPTERS[0]}", viewport={"width": width, "height": 800}) as visit:
+        text = visit.page.locator("article > section > section > p").first.bounding_box()["width"]
+        widget = visit.page.locator(".rlbook-widget .rl").first.bounding_box()["width"]
+        assert text < 620
+        assert least <= widget <= 1000
+
+
+def test_a_line_of_62_characters_of_code_fits(browser, address):
+    with Visit(browser, f"{address}/{CHAPTERS[0]}", scroll=False, viewport=LAPTOP) as visit:
+        wide = visit.page.evaluate(
+            """() => {
+              const code = document.querySelector("div.cell_input pre");
+              code.textContent = "x".repeat(62);
+              return code.scrollWidth - code.clientWidth;
+            }"""
+        )
+        assert wide <= 0
+
+
+def test_the_text_is_in_its_own_face_and_a_readers_own_serif_takes_as_much_room(browser, address):
+    """The heading, the text and its italics are as long in the fall-back as in the face, to within 3 in a hundred."""
+    with Visit(browser, f"{address}/{CHAPTERS[0]}", scroll=False, viewport=LAPTOP) as visit:
+        page = visit.page
+        page.evaluate("() => document.fonts.ready")
+        assert page.evaluate("""() => document.fonts.check('18px "Source Serif 4"')""")
+        settled(page)
+        widths = page.evaluate(
+            """() => {
+              const line = document.createElement("span");
+              line.style.whiteSpace = "nowrap";
+              line.textContent = document.querySelector("article p").textContent.replaceAll("\\n", " ");
+              document.querySelector("article > section").append(line);
+              const width = (family, style) => {
+                Object.assign(line.style, { fontFamily: family, fontStyle: style });
+                return line.getBoundingClientRect().width;
+              };
+              return ["normal", "italic"].map((style) => ["Georgia", "Times", "DejaVu"].map((name) => [
+                width('"Source Serif 4"', style), width(`"Serif like ${name}", monospace`, style),
+                width("monospace", style),
+              ]));
+            }"""
+        )
+    for style in widths:
+        there = [(own, other) for own, other, none in style if other != none]
+        assert there, "this machine has none of the serifs that the page knows"
+        assert all(abs(other / own - 1) < 0.03 for own, other in there)
+
+
+def test_what_checks_a_statement_opens_to_the_tests_names(browser, address):
+    with Visit(browser, f"{address}/{CHAPTERS[0]}", scroll=False, viewport=LAPTOP) as visit:
+        note = visit.page.locator(".proof .checked-by").first
+        note.scroll_into_view_if_needed()  # what is far down is laid out later, and has no words until then
+        visit.page.wait_for_function("(note) => note.innerText", arg=note.element_handle())
+        assert note.locator("summary").inner_text().split()[0] == "✓"
+        assert not note.locator("code").first.is_visible()
+        note.locator("summary").click()
+        assert note.locator("code").first.is_visible()
+        assert note.locator("summary").bounding_box()["height"] >= 24
+
+
+def test_the_faces_licence_stands_beside_it():
+    folder = ROOT / "book/_static/text"
+    assert "SIL Open Font License" in (folder / "LICENSE").read_text(encoding="utf-8")
+
+
+PHONE = {"width": 360, "height": 740}
+WIDE = "(all) => all.filter((at) => at.scrollWidth > at.clientWidth + 1).length"  # how many scroll sideways
+# How large the smallest words of a figure are on the screen, in px, by its file.
+SMALLEST = """() => [...document.querySelectorAll("article figure img")].map((img) => [
+    new URL(img.src).pathname.split("/").pop(), img.getBoundingClientRect().width])"""
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_on_a_telephone_words_of_figures_can_be_read_and_code_stays_within_it(browser, address, site, name):
+    with Visit(browser, f"{address}/{name}", viewport=PHONE) as visit:
+        pictures = visit.page.evaluate(SMALLEST)
+        assert len(pictures) >= 3
+        for file, width in pictures:
+            svg = (site / "_images" / file).read_text(encoding="utf-8")
+            units = float(re.search(r'viewBox="0 0 ([\d.]+)', svg)[1])
+            sizes = [float(size) for size in re.findall(r"font-size: ([\d.]+)px", svg)]
+            assert sizes, file
+            words = [size for size in sizes if size > 0.75 * max(sizes)]  # the others are exponents
+            assert min(words) * width / units >= 10, file
+        assert visit.page.locator(".cell_input pre").evaluate_all(WIDE) == 0
+
+
+@pytest.mark.parametrize("name", ["book/api.html", "book/index.html", "book/embed.html", "book/larger-studies.html"])
+def test_on_a_telephone_code_of_other_pages_stays_within_it_too(browser, address, name):
+    with Visit(browser, f"{address}/{name}", viewport=PHONE) as visit:
+        code = visit.page.locator("article div.highlight pre")
+        assert code.count() >= 1
+        assert code.evaluate_all(WIDE) == 0
+
+
+def test_on_a_telephone_a_wide_formula_keeps_its_number_in_sight(browser, address):
+    seen = 0
+    for name in CHAPTERS:
+        with Visit(browser, f"{address}/{name}", viewport=PHONE) as visit:
+            for formula in visit.page.locator("div.math.numbered").all():
+                if formula.evaluate(f"(at) => ({WIDE})([at])"):
+                    box, tag = formula.bounding_box(), formula.locator(".eqno").bounding_box()
+                    assert box["x"] <= tag["x"]
+                    assert tag["x"] + tag["width"] <= box["x"] + box["width"] + 1
+                    seen += 1
+    assert seen > 5
+
+
+def test_on_a_telephone_the_notation_is_a_list_of_cards(browser, address):
+    with Visit(browser, f"{address}/book/notation.html", viewport=PHONE) as visit:
+        assert visit.page.locator(".pst-scrollable-table-container").evaluate_all(WIDE) == 0
+        assert not visit.page.locator("#notation thead").first.is_visible()
