@@ -16,7 +16,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist load
 BROWSERLESS := tests/derivations% tests/neural% tests/numerics% tests/package%
 NAMED := $(filter tests%,$(ARGS))
 
-.PHONY: book test help fuzz mutants lowest lab pdf notebooks handout bench studies
+.PHONY: book test help fuzz mutants lowest lab pdf epub notebooks handout bench studies
 
 book: _build/html/.built  ## run the notebooks that have changed, build the pages, print where to open them
 	@echo
@@ -60,6 +60,10 @@ lab: .venv/.ready  ## open the chapters in JupyterLab
 pdf: book  ## print the whole book into one file
 	@$(BIN)/python -m book.tools.browser
 	@$(BIN)/python -m book.pdf
+
+epub: book  ## write the whole book for e-readers, as one ePub
+	@$(BIN)/python -m book.tools.browser
+	@$(BIN)/python -m book.epub
 
 notebooks: book  ## write the chapters as notebooks that read right everywhere, with the page's numbers
 	@$(BIN)/python -m book._ext.plain $@

@@ -8,27 +8,23 @@ printed, so it is printed twice. The same list becomes the file's bookmarks.
 
 import re
 from html import escape
-from pathlib import Path
-from urllib.parse import unquote, urldefrag, urljoin
 
-import yaml
-from bs4 import BeautifulSoup
 from playwright.sync_api import sync_playwright
 from pypdf import PdfReader, PdfWriter
 
+from book.articles import HTML, NAME, anchor_of, articles, config, offer, sections, table_of_contents, title_of
 from book.tools.browser import launch
 
-ROOT = Path(__file__).parent.parent
-HTML = ROOT / "_build" / "html"
-FILE = ROOT / "_build" / "pdf" / "reinforcement-learning-derived.pdf"
-# Of a page: what only a screen can use, what only a program reads, and what print does not show anyway.
-USELESS = "script, .headerlink, .katex-mathml, .toctree-wrapper, .copybtn, .checked-by, .prev-next-footer"
+FILE = HTML / f"{NAME}.pdf"
 
 STYLE = """
-@page { size: A4; margin: 20mm 18mm 18mm; }
+@page { size: A4; margin: 20mm 18mm 18mm; font: 9px sans-serif; color: #555; }
+@page { @bottom-center { content: counter(page); } }
+@page :first { @bottom-center { content: none; } }
 html { font-size: 12.5px; }
 body { background: white; display: block; padding: 0; }
 article { break-before: page; padding: 0; }
+.bd-article { --text-width: 42rem; font-size: 10pt; }
 h2, h3, .admonition-title, figcaption { break-after: avoid; }
 figure, tr, .rlbook-picture, .results-map svg { break-inside: avoid; }
 .results-map { overflow: visible; border: 0; }
@@ -48,67 +44,35 @@ pre { white-space: pre-wrap; }
 .contents a::after { content: attr(data-page); min-width: 2.5rem; text-align: right; }
 .contents span { flex: 1; }
 """
-FOOTER = (
-    '<div style="width:100%;font:9px sans-serif;text-align:center;color:#555"><span class="pageNumber"></span></div>'
-)
 
 
-def table_of_contents():
-    """The parts of the book: [(caption, [page names])], the opening page first, without a caption."""
-    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    parts = [(part["caption"], [chapter["file"] for chapter in part["chapters"]]) for part in toc["parts"]]
-    return [("", [toc["root"]]), *parts]
-
-
-def anchor_of(page, fragment=""):
-    """The id in the combined page of a place on a page of the site."""
-    return f"{page.replace('/', '-')}--{unquote(fragment)}" if fragment else page.replace("/", "-")
-
-
-def article_of(page, pages):
-    """A page's article, with ids that are unique in the book, links that stay in it and pictures found from it."""
-    html = BeautifulSoup((HTML / f"{page}.html").read_text(encoding="utf-8"), "html.parser")
-    article = html.select_one("article")
-    for element in article.select(USELESS):
-        element.decompose()
-    for details in article.select("details"):
-        details["open"] = ""
-    for element in article.select(":not(marker)[id]"):  # a drawing's arrowheads are used by it alone
-        element["id"] = anchor_of(page, element["id"])
-    here = f"{page}.html"
-    for link in article.select("a[href]"):
-        target, fragment = urldefrag(urljoin(here, link["href"]))
-        if target.removesuffix(".html") in pages:
-            link["href"] = "#" + anchor_of(target.removesuffix(".html"), fragment)
-        elif not re.match(r"[a-z]+:", target):
-            del link["href"]  # the site's index and its like, which are not in the book
-    for image in article.select("img[src]"):
-        image["src"] = urljoin((HTML / here).as_uri(), image["src"])
-        image["loading"] = "eager"
-    article["id"] = anchor_of(page)
-    return article
-
-
-def entries(articles):
+def entries(bodies):
     """What the contents list: [(level, title, anchor)], each article and within the chapters their sections."""
     found = []
-    for page, article in articles.items():
+    for page, article in bodies.items():
         found.append((1, title_of(article.select_one("h1")), anchor_of(page)))
-        if re.match(r"\d", Path(page).name):
-            found += [(2, title_of(heading), heading.parent["id"]) for heading in article.select("h2")]
+        found += [(2, title, anchor) for title, anchor in sections(page, article)]
     return found
 
 
-def title_of(heading):
-    return " ".join(heading.get_text().split())
+def running_heads(bodies):
+    """Styles by which each sheet says at its head which article it belongs to, and at its foot its number."""
+    return "".join(
+        f'#{anchor_of(page)} {{ page: p{i} }} @page p{i} {{ @top-left {{ content: "{quoted(article)}" }} }}\n'
+        for i, (page, article) in enumerate(bodies.items())
+    )
 
 
-def combined(articles, numbers):
+def quoted(article):
+    """An article's title as a string of a stylesheet."""
+    return re.sub(r'(["\\])', r"\\\1", title_of(article.select_one("h1")))
+
+
+def combined(bodies, numbers):
     """The book as one HTML page; `numbers` has the page on which each place is, once that is known."""
-    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
     first = {anchor_of(of_part[0]): caption for caption, of_part in table_of_contents()}
     lines = []
-    for level, title, anchor in entries(articles):
+    for level, title, anchor in entries(bodies):
         if caption := first.get(anchor):
             lines.append(f'<li class="part">{caption}</li>')
         at = numbers.get(anchor, "")
@@ -116,13 +80,13 @@ def combined(articles, numbers):
             f'<li class="level-{level}"><a href="#{anchor}" data-page="{at}"><span>{escape(title)}</span></a></li>'
         )
     sheet = (HTML / "_static/lean/lean.css").as_uri()
-    title, author, rights = (config[key] for key in ("title", "author", "copyright"))
+    title, author, rights = (config()[key] for key in ("title", "author", "copyright"))
     return (
         f'<!doctype html><html lang="en" data-theme="light"><head><meta charset="utf-8"><title>{title}</title>'
-        f'<link rel="stylesheet" href="{sheet}"><style>{STYLE}</style></head><body>'
+        f'<link rel="stylesheet" href="{sheet}"><style>{STYLE}{running_heads(bodies)}</style></head><body>'
         f'<section class="cover"><h1>{title}</h1><p>{author}</p><p>{rights}</p></section>'
         f'<section class="contents"><h1>Contents</h1><ol>{"".join(lines)}</ol></section>'
-        f"{''.join(map(str, articles.values()))}</body></html>"
+        f"{''.join(map(str, bodies.values()))}</body></html>"
     )
 
 
@@ -135,39 +99,31 @@ def starts(file):
     }
 
 
-def bookmark(file, articles, numbers):
+def bookmark(file, bodies, numbers):
     """Give the file its bookmarks, which are the contents."""
     writer, chapter = PdfWriter(clone_from=file), None
-    for level, title, anchor in entries(articles):
+    for level, title, anchor in entries(bodies):
         item = writer.add_outline_item(title, numbers[anchor] - 1, parent=chapter if level == 2 else None)
         chapter = item if level == 1 else chapter
     writer.write(file)
 
 
 def build():
-    FILE.parent.mkdir(parents=True, exist_ok=True)
-    pages = [page for _, of_part in table_of_contents() for page in of_part]
-    articles = {page: article_of(page, pages) for page in pages}
-    source, numbers = FILE.with_suffix(".html"), {}
+    bodies = articles(".katex-mathml")  # which only a program reads
+    source, numbers = FILE.with_suffix(".print.html"), {}
     with sync_playwright() as playwright:
         browser = launch(playwright)
         page = browser.new_page()
         for _ in range(2):
-            source.write_text(combined(articles, numbers), encoding="utf-8")
+            source.write_text(combined(bodies, numbers), encoding="utf-8")
             page.goto(source.as_uri(), wait_until="load")
-            page.pdf(
-                path=FILE,
-                prefer_css_page_size=True,
-                print_background=True,
-                display_header_footer=True,
-                header_template="<span></span>",
-                footer_template=FOOTER,
-            )
+            page.pdf(path=FILE, prefer_css_page_size=True, print_background=True)
             numbers = starts(FILE)
         browser.close()
-    bookmark(FILE, articles, numbers)
+    bookmark(FILE, bodies, numbers)
     source.unlink()
-    print(f"The book is printed, {len(PdfReader(FILE).pages)} pages. Open file://{FILE}")
+    offer(HTML)
+    print(f"The book is printed, {len(PdfReader(FILE).pages)} pages. Open {FILE.as_uri()}")
 
 
 if __name__ == "__main__":

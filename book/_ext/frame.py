@@ -89,10 +89,10 @@ def write_for_others(app, exception):
         card(app.config.html_title).savefig(out / CARD, dpi=DPI, metadata={"Software": None})
 
 
-def card(title):
-    """The first widget's first picture under the book's title."""
+def card(title, size=SIZE):
+    """The first widget's first picture under the book's title, `size` inches wide and high."""
     fig = VarianceReduction(step=1).picture(["cloud"])
-    fig.set_size_inches(SIZE)
+    fig.set_size_inches(size)
     fig.suptitle(title, x=0.03, ha="left", fontsize=20, fontfamily="serif")
     return fig
 

@@ -11,13 +11,16 @@
   wide.forEach((content) => observer.observe(content));
 }
 
-// Lay the page out to its end, block by block, while the reader needs nothing else (see lean.css): a search, a jump
-// or a picture of the whole page then finds all of it.
+// Lay the page out to its end, a block or a few at a time, while the reader needs nothing else (see lean.css): a search,
+// a jump or a picture of the whole page then finds all of it. A turn is short enough for a slow telephone to answer a
+// finger in between.
 {
+  const TURN = 6; // milliseconds
   const blocks = [...document.querySelectorAll("article > section > section > *")];
-  const idle = globalThis.requestIdleCallback ?? ((work) => setTimeout(work, 50, { timeRemaining: () => Infinity }));
-  const work = (deadline) => {
-    while (blocks.length && deadline.timeRemaining() > 5) {
+  const idle = globalThis.requestIdleCallback ?? ((work) => setTimeout(work, 50));
+  const work = () => {
+    const end = performance.now() + TURN;
+    while (blocks.length && performance.now() < end) {
       const block = blocks.shift();
       block.classList.add("is-laid-out");
       block.getBoundingClientRect(); // lays it out now, so that the time it takes is counted

@@ -46,8 +46,7 @@ def score_function(w):
         lambda: sum(w.f[x] * w.gradient(lambda theta, x=x: w.p(theta)[x]) for x in range(4)),
         slip(
             r"\sum_x \nabla f(x)\,p_\theta(x)",
-            "“The expectation of the gradient” is another identity, the pathwise one. Here $f$ does not depend on "
-            r"$\theta$, and its gradient is zero.",
+            r"The gradient was put on $f$. With $x$ fixed, $f(x)$ does not know $\theta$: its gradient is zero.",
             lambda: sum(p[x] * w.gradient(lambda theta, x=x: w.f[x] + 0 * theta[0]) for x in range(4)),
             mends=2,
         ),

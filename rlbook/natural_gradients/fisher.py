@@ -15,7 +15,8 @@ from rlbook.policy_gradient import policy_of, score_table
 def fisher(mdp, theta, *, features=None) -> np.ndarray:
     """The Fisher information F = E_{s~d^π, a~π}[ψψᵀ] (def-fisher), exact, (n, n).
 
-    A state that π never visits adds nothing. Tabular softmax: rank A−1 for each state visited (prop-fisher-softmax).
+    A state that π never visits adds nothing. Tabular softmax (prop-fisher-softmax): rank A−1 for each state visited,
+    0 for a terminal one.
     Raises `ValueError` as `softmax_policy` does, and where theta or features do not fit the MDP.
     Source: Kakade (2001), equation 2, with the discounted d^π.
 

@@ -41,7 +41,7 @@ LESSON = (
         more=("kappa", "baseline", "batch"),
         guess=Guess(
             "At which β is the variance lowest?",
-            "V itself, β = 1, is near the best, but the best weighs each state by how much its scores vary.",
+            "No multiple of V is much better than V. The best baseline is none, and weighs returns by their scores.",
             between=(0.0, 2.0),
             number="lowest",
         ),

@@ -290,8 +290,8 @@ def test_where_no_step_is_good_the_policy_stays():
 # The chapter's own lines -------------------------------------------------------------------------------------
 
 
-def chapters_lines():
-    """What the chapter's cells about TRPO and PPO make, run one after another."""
+def chapters_lines(step_size="0.01"):
+    """What the chapter's cells about TRPO and PPO make, run one after another, PPO with this step size of Adam's."""
     cells = [source for source, _ in code_cells(3)]
     batch, direction, search, ppo = (
         next(source for source in cells if line in source)
@@ -299,7 +299,8 @@ def chapters_lines():
     )
     names = {"np": np}
     exec(batch, names)
-    for name, source in (("trpo", direction + "\n" + search), ("ppo", ppo)):
+    assert "lr=0.01" in ppo
+    for name, source in (("trpo", direction + "\n" + search), ("ppo", ppo.replace("lr=0.01", f"lr={step_size}"))):
         exec(source, names)
         names[name] = {key: names[key] for key in ("new", "far", "gain", "d", "whole", "cuts", "ratio", "x", "g_hat")}
     return names
@@ -351,6 +352,12 @@ def test_the_chapters_lines_of_ppo_take_the_packages_steps_and_leave_the_clip(ca
     outside = abs(lines["ppo"]["ratio"].detach().numpy() - 1) > 0.2
     assert outside.mean() == pytest.approx(5 / 6, abs=0.02)
     assert far == pytest.approx(shown, rel=0.1)
+
+
+def test_with_small_steps_ppo_does_not_come_to_the_clip():
+    made = chapters_lines("0.0003")["ppo"]
+    assert abs(made["ratio"].detach().numpy() - 1).max() < 0.2
+    assert made["far"].item() == pytest.approx(0.0007, abs=5e-5)
 
 
 @pytest.mark.proves("prop-trust-step")

@@ -399,9 +399,14 @@ def test_the_usual_entropy_bonus_leaves_out_later_entropies():
         pi = softmax_policy(theta)
         return (discounts * state_distributions(MDP, pi, T) * -(pi * np.log(pi)).sum(axis=1)).sum()
 
-    def in_place(theta):  # the same with the visits held fixed
+    def in_place(theta, discounts=discounts):  # the same with the visits held fixed
         pi = softmax_policy(theta)
         return (discounts * state_distributions(MDP, PI, T) * -(pi * np.log(pi)).sum(axis=1)).sum()
 
-    whole, usual = (oracles.finite_difference(f, THETA).ravel() for f in (bonus, in_place))
-    assert np.linalg.norm(whole - usual) / np.linalg.norm(whole) == pytest.approx(0.13, abs=0.005)
+    def undiscounted(theta):
+        return in_place(theta, 1.0)
+
+    whole, discounted, usual = (oracles.finite_difference(f, THETA).ravel() for f in (bonus, in_place, undiscounted))
+    length = np.linalg.norm(whole)
+    assert np.linalg.norm(whole - discounted) / length == pytest.approx(0.13, abs=0.005)
+    assert np.linalg.norm(usual) / length == pytest.approx(3.3, abs=0.05)

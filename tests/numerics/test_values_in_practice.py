@@ -161,6 +161,19 @@ def test_ten_equal_actions_with_normal_errors():
     assert np.take_along_axis(two, one.argmax(axis=1)[:, None], axis=1).mean() == pytest.approx(0, abs=0.02)
 
 
+def test_where_the_actions_differ_the_maximum_is_too_high_and_the_second_estimate_too_low():
+    """Worths 1 and 0, normal errors: the better one is chosen with the chance Φ(1/√2), and that is what is told."""
+    chosen = normal.cdf(1 / np.sqrt(2))
+    assert chosen == pytest.approx(0.76, abs=5e-3)
+    highest = chosen + np.sqrt(2) * normal.pdf(1 / np.sqrt(2))
+    assert highest == pytest.approx(1.20, abs=5e-3)
+    one, two = np.random.default_rng(0).normal([1, 0], size=(2, 40_000, 2))
+    # Standard errors: at most 1/√40000 = 0.005 for the maximum, and (1 + 1/4)½ of that for the other.
+    assert one.max(axis=1).mean() == pytest.approx(highest, abs=0.02)
+    told = np.take_along_axis(two, one.argmax(axis=1)[:, None], axis=1)
+    assert told.mean() == pytest.approx(chosen, abs=0.025)
+
+
 # Features -----------------------------------------------------------------------------------------------------
 
 
@@ -269,12 +282,13 @@ def test_rewards_cut_to_one_make_another_problem():
     assert policy_iteration(by_hand()).V[0] == pytest.approx(3)
 
 
-def test_a_time_limit_taken_for_an_end_lowers_values():
+@pytest.mark.parametrize("reward", [1, -1])
+def test_a_time_limit_taken_for_an_end_draws_values_towards_0(reward):
     """The fixed point of targets of which one in 500 has nothing after it."""
     for share, value in ((0.0, 100.0), (1 / 500, 83.5)):
         P = [[[1 - share, share]], [[0, 1]]]
-        mdp = TabularMDP(P, [[1.0], [0.0]], 0.99, [1, 0], terminal=[False, True])
-        assert policy_iteration(mdp).V[0] == pytest.approx(value, abs=0.05)
+        mdp = TabularMDP(P, [[reward], [0]], 0.99, [1, 0], terminal=[False, True])
+        assert policy_iteration(mdp).V[0] == pytest.approx(reward * value, abs=0.05)
 
 
 def test_a_loss_that_grows_linearly_fits_no_mean():

@@ -167,6 +167,15 @@ def terms():
     return [old[start], new[bridge]]
 
 
+def parabola():
+    widget = PerformanceDifference(step=3)
+    shares = np.array([0.01, 0.1, 0.5, 1])
+    ways = [(1 - share) * widget.pi + share * widget.pi_new for share in shares]
+    gaps = [abs(surrogate(widget.mdp, widget.pi, way) - expected_return(widget.mdp, way)) for way in ways]
+    np.testing.assert_allclose(gaps / shares**2, gaps[-1], rtol=1e-9)
+    return [gaps[-1]]
+
+
 def scatter():
     widget = ControlVariate(step=2)
     widget.c = widget.best
@@ -213,6 +222,7 @@ SEEN = {
     ("AverageGrid", "explore"): luck,
     ("PerformanceDifference", "1"): promise,
     ("PerformanceDifference", "2"): terms,
+    ("PerformanceDifference", "3"): parabola,
     ("ControlVariate", "2"): scatter,
     ("ControlVariate", "3"): left_in,
     ("QProp", "1"): weighed,
