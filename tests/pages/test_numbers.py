@@ -1,18 +1,13 @@
 """Each link to a statement says the number that stands there: on the book's pages, and after a build of one page."""
 
 import re
-import shutil
-import subprocess
-import sys
-from pathlib import Path
 
-import pytest
-import yaml
 from bs4 import BeautifulSoup
 
 from book._ext.claims import labels_in, text_of
 from book._ext.references import cited_in
 from tests.numbers import false_ones, links
+from tests.pages.conftest import MOVED, ONE
 from tests.sources import NAMES, NOTEBOOKS, ROOT
 
 
@@ -47,59 +42,6 @@ def test_a_false_number_is_seen():
 
 
 # A small book, built again after one of its pages has changed ---------------------------------------------------------
-
-MOVED = "```{prf:proposition} Gamma\n:label: prop-gamma\n$$z$$ (eq-gamma)\n```\n"
-ONE = (
-    "# One\n\n{first}"
-    "```{{prf:theorem}} Alpha\n:label: thm-alpha\n$$x$$ (eq-alpha)\n```\n"
-    "```{{prf:lemma}} Beta\n:label: lem-beta\nBeta.\n```\n"
-    "```{{exercise}} Easy\n:label: ex-easy\nDo.\n```\n{last}"
-)
-TWO = (
-    "# Two\n\n```{prf:theorem} Own\n:label: thm-own\n```\n"
-    "By {prf:ref}`thm-alpha`, {prf:ref}`lem-beta`, {prf:ref}`prop-gamma`, {eq}`eq-alpha`, {eq}`eq-gamma`, "
-    "{prf:ref}`thm-own` and {ref}`ex-easy`.\n"
-)
-MAP = "# Map\n\n```{results-map}\n# One\nthm-alpha | lem-beta | prop-gamma\n```\n"
-
-
-@pytest.fixture
-def small_book(tmp_path):
-    """A function that builds a book of a few pages as this book is built, and gives {name: its parsed HTML}."""
-    for name in ("_ext", "_static"):
-        shutil.copytree(ROOT / "book" / name, tmp_path / "book" / name)
-    shutil.copy(ROOT / "book" / "references.bib", tmp_path / "book")
-    shutil.copy(ROOT / "_config.yml", tmp_path)
-    (tmp_path / "rlbook").mkdir()
-    (tmp_path / "rlbook" / "noun.py").write_text("SIZE = 1\n")  # for the drawing of the house
-    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
-    toc["parts"] = [
-        {"numbered": 1, "chapters": [{"file": "book/one"}, {"file": "book/two"}]},
-        {"chapters": [{"file": f"book/{name}"} for name in ("map", "exercises", "ledger")]},
-    ]
-    (tmp_path / "_toc.yml").write_text(yaml.safe_dump(toc))
-    pages = {
-        "index": "# Book\n\nSee {prf:ref}`prop-gamma` and [](one.md).\n",
-        "one": ONE.format(first="", last=MOVED),
-        "two": TWO,
-        "map": MAP,
-        "exercises": "# Exercises\n\n```{exercises}\n```\n",
-        "ledger": "# Ledger\n\n```{ledger}\n```\n",
-    }
-    for name, text in pages.items():
-        (tmp_path / "book" / f"{name}.md").write_text(text)
-
-    def build(**changed):
-        for name, text in changed.items():
-            (tmp_path / "book" / f"{name}.md").write_text(text)
-        command = [str(Path(sys.executable).parent / "jupyter-book"), "build", ".", "-n", "-W", "--keep-going"]
-        result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-        assert result.returncode == 0, result.stdout + result.stderr
-        html = tmp_path / "_build" / "html"
-        names = [f"book/{name}.html" for name in pages]
-        return {name: BeautifulSoup((html / name).read_text(), "html.parser") for name in names}, html
-
-    return build
 
 
 def said_in(soup):
