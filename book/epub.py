@@ -8,6 +8,7 @@ which the tests ask, finds no fault.
 
 import os
 import re
+import unicodedata
 from datetime import UTC, datetime
 from html import escape
 from io import BytesIO
@@ -23,9 +24,11 @@ from book.articles import HTML, NAME, anchor_of, articles, config, offer, sectio
 from book.tools.browser import launch
 
 FILE = HTML / f"{NAME}.epub"
-USELESS = ".katex-html, .rlbook-note, button, input, template, style, nav"
+USELESS = ".katex-html, .rlbook-note, summary .expanded, button, input, template, style, nav"
 TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
 COVER = (4.5, 6.5)  # inches
+# Of matplotlib's SVG, what an ePub may not hold: a type that names entities from elsewhere, a path that is none.
+NOT_HELD = re.compile(rb"<!DOCTYPE svg[^>]*>|<path(?![^>]*\bd=)[^>]*/>")
 
 STYLE = """
 body { line-height: 1.45; }
@@ -49,6 +52,7 @@ PAGE = """<?xml version="1.0" encoding="utf-8"?>
 <head><meta charset="utf-8" /><title>{title}</title><link rel="stylesheet" type="text/css" href="book.css" /></head>
 <body>{body}</body></html>
 """
+ALPHABETS = {"double-struck": "DOUBLE-STRUCK", "script": "SCRIPT", "bold": "BOLD"}
 SERIALISE = """(html) => new XMLSerializer().serializeToString(
   new DOMParser().parseFromString(html, "text/html").querySelector("article"))"""
 
@@ -58,16 +62,34 @@ def file_of(anchor):
     return f"{anchor.partition('--')[0]}.xhtml"
 
 
+def styled(char, alphabet):
+    """A letter or digit of one of Unicode's alphabets for formulas."""
+    kind = "DIGIT" if char.isdigit() else "CAPITAL" if char.isupper() else "SMALL"
+    name = f"{alphabet} {kind} {unicodedata.name(char).rpartition(' ')[2]}"
+    try:
+        return unicodedata.lookup(f"MATHEMATICAL {name}")
+    except KeyError:
+        return unicodedata.lookup(name)  # some were there before the alphabet
+
+
 def prepare(article):
     """Bring an article to what an ePub may hold; return the paths of its pictures, by their names in the ePub."""
     for formula in article.select(".katex"):
         math = formula.select_one("math")
         if formula.find_parent(class_="katex-display"):
             math["display"] = "block"
+        for letter in math.select("[mathvariant]"):
+            if alphabet := ALPHABETS.get(letter["mathvariant"]):  # which few readers draw for its name
+                letter.string = "".join(styled(char, alphabet) for char in letter.get_text())
+                del letter["mathvariant"]
         formula.replace_with(math)
     for element in article.find_all(True):
         for name in [name for name in element.attrs if name in ("loading", "role") or name.startswith(("data-", "on"))]:
             del element[name]
+    for title in article.select("summary p"):
+        title.name = "span"
+    for link in article.select("svg a"):
+        link["xlink:title"] = title_of(link)
     for link in article.select('a[href^="#"]'):
         anchor = link["href"][1:]
         link["href"] = f"{file_of(anchor)}#{anchor}"
@@ -115,7 +137,8 @@ def build():
             book.add_item(document)
         browser.close()
     for i, (name, path) in enumerate(sorted(pictures.items())):
-        book.add_item(epub.EpubItem(f"picture-{i}", name, TYPES[path.suffix], path.read_bytes()))
+        drawn = NOT_HELD.sub(b"", path.read_bytes())
+        book.add_item(epub.EpubItem(f"picture-{i}", name, TYPES[path.suffix], drawn))
     book.toc = contents(bodies)
     book.add_item(epub.EpubNcx())
     book.add_item(epub.EpubNav())
@@ -143,7 +166,7 @@ def contents(bodies):
                 for section, anchor in sections(page, bodies[page])
             ]
             entries.append((epub.Section(title, at), below) if below else epub.Link(at, title, anchor_of(page)))
-        found += [(epub.Section(caption), entries)] if caption else entries
+        found += [(epub.Section(caption, file_of(anchor_of(pages[0]))), entries)] if caption else entries
     return found
 
 

@@ -18,13 +18,13 @@ from book.tools.browser import launch
 FILE = HTML / f"{NAME}.pdf"
 
 STYLE = """
-@page { size: A4; margin: 20mm 18mm 18mm; font: 9px sans-serif; color: #555; }
+@page { size: A4; margin: 20mm 27mm 18mm; font: 9px sans-serif; color: #555; }
 @page { @bottom-center { content: counter(page); } }
 @page :first { @bottom-center { content: none; } }
 html { font-size: 12.5px; }
 body { background: white; display: block; padding: 0; }
 article { break-before: page; padding: 0; }
-.bd-article { --text-width: 42rem; font-size: 10pt; }
+.bd-article { --text-width: 46rem; font-size: 10pt; }
 h2, h3, .admonition-title, figcaption { break-after: avoid; }
 figure, tr, .rlbook-picture, .results-map svg { break-inside: avoid; }
 .results-map { overflow: visible; border: 0; }
@@ -79,11 +79,12 @@ def combined(bodies, numbers):
         lines.append(
             f'<li class="level-{level}"><a href="#{anchor}" data-page="{at}"><span>{escape(title)}</span></a></li>'
         )
-    sheet = (HTML / "_static/lean/lean.css").as_uri()
+    fonts, sheet = ((HTML / "_static/lean" / name).as_uri() for name in ("fonts.js", "lean.css"))
     title, author, rights = (config()[key] for key in ("title", "author", "copyright"))
     return (
         f'<!doctype html><html lang="en" data-theme="light"><head><meta charset="utf-8"><title>{title}</title>'
-        f'<link rel="stylesheet" href="{sheet}"><style>{STYLE}{running_heads(bodies)}</style></head><body>'
+        f'<script src="{fonts}"></script><link rel="stylesheet" href="{sheet}">'
+        f"<style>{STYLE}{running_heads(bodies)}</style></head><body>"
         f'<section class="cover"><h1>{title}</h1><p>{author}</p><p>{rights}</p></section>'
         f'<section class="contents"><h1>Contents</h1><ol>{"".join(lines)}</ol></section>'
         f"{''.join(map(str, bodies.values()))}</body></html>"

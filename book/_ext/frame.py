@@ -22,9 +22,10 @@ CARD = "_static/card.png"
 SIZE, DPI = (6, 3.15), 200  # inches and dots: 1200 × 630, as those who show cards ask for
 ALONE = """<!doctype html>
 <html lang="en" style="color-scheme: light dark"><head><meta charset="utf-8"><title>{title}</title>
+<meta name="description" content="{title}">
 <meta name="viewport" content="width=device-width">
 {head}<link rel="icon" href="{root}_static/favicon.svg"></head>
-<body style="font: 1.1rem/1.5 Georgia, serif; max-width: 38rem; margin: 4rem auto; padding: 0 1rem">{body}</body></html>
+<body style="font: 1.1rem/1.5 Georgia, serif; max-width: 38rem; margin: 4rem auto; padding: 0 1rem"><main>{body}</main></body></html>
 """
 
 
@@ -38,11 +39,10 @@ def description(doctree):
 
 
 def describe(app, pagename, templatename, context, doctree):
-    if doctree is None:
-        return
-    tags = {"description": description(doctree)}
+    title = context.get("title", pagename)  # the search and the index have no doctree, and not all of them a title
+    tags = {"description": description(doctree) if doctree else f"{title}: {app.config.html_title}"}
     address = pages_address(os.environ)
-    if address:
+    if address and doctree:
         here = f"{address}{pagename}.html"
         context["pageurl"] = here
         tags |= {

@@ -8,7 +8,7 @@ are written, this extension
   styles set them in Font Awesome's fonts wherever its script has not replaced them by pictures;
 * brings the fonts of the text before its first line is drawn, so that none moves;
 * drops the scripts that do nothing here and defers the rest, so that none holds up the text; what only opens menus
-  waits until a reader reaches for one (lean.js);
+  waits until a reader reaches for one (lean.js), and what measures code does so as it is laid out (lean.js too);
 * gives pictures their size and lets those off the screen wait;
 * leaves out what formulas say a third time, and digits of their lengths that nobody sees.
 
@@ -81,6 +81,11 @@ REPLACED = (
     # KaTeX counts a function's name and the sign that it is applied as two, where one has to be, as in r_max.
     ("\u2061", r"(<mi(?: [^>]*)?>[^<]+</mi><mo>\u2061</mo>)", r"<mrow>\1</mrow>"),
 )
+# The theme's script measures every block of code when the page comes and again whenever something in it changes, which
+# lays out all that lean.css leaves for later; lean.js does it as each is laid out.
+THEME_SCRIPT = "_static/scripts/pydata-sphinx-theme.js"
+MEASURES = re.compile(r"\.forEach\((\w)=>\{\1\.tabIndex=\1\.scrollWidth>[^{}]*\}\)")
+MEASURED = ".length/* see lean.js */"
 FOCUS = ":has(:focus-visible)"  # in the theme's styles
 
 STYLESHEET = re.compile(r'[ \t]*<link\b(?=[^>]*\brel="stylesheet")[^>]*\bhref="(?!\w+:|//)([^"]+)"[^>]*>\n?')
@@ -328,12 +333,22 @@ def cut_fonts(css, characters, seldom, folder, version):
 # ---- the whole -----------------------------------------------------------------------------------------------
 
 
+def leave_measuring(script):
+    """The theme's script with its measuring of code taken out."""
+    script, count = MEASURES.subn(MEASURED, script)
+    if not count and MEASURED not in script:
+        raise ExtensionError(f"lean: {THEME_SCRIPT} measures no code where it is expected to: the theme has changed")
+    return script
+
+
 def finish(app, exception):
     if exception or app.builder.format != "html":
         return
     if find_spec("brotli") is None:
         raise ExtensionError("lean: cutting web fonts needs brotli: pip install brotli")
     outdir = Path(app.outdir)
+    script = outdir / THEME_SCRIPT
+    script.write_text(leave_measuring(script.read_text(encoding="utf-8")), encoding="utf-8")
     pages = {}
     for path in sorted(outdir.rglob("*.html")):
         page = path.read_text(encoding="utf-8")

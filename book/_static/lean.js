@@ -1,21 +1,24 @@
-// A display formula or a table wider than the page can be reached, and so scrolled, by keyboard. One that is not
-// laid out yet (see lean.css) is measured when it is.
+// A display formula, a table, code or what it prints that is wider than the page can be reached, and so scrolled, by
+// keyboard. One that is not laid out yet (see lean.css) is measured when it is.
 {
+  const boxes = "pre, .cell_output > .output";
   const observer = new ResizeObserver((entries) => {
-    for (const { target: { parentElement: line } } of entries) {
-      if (line.scrollWidth > line.clientWidth) line.tabIndex = 0;
-      else line.removeAttribute("tabindex");
+    for (const { target } of entries) {
+      const box = target.matches(boxes) ? target : target.parentElement;
+      if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+      else box.removeAttribute("tabindex");
     }
   });
-  const wide = document.querySelectorAll("div.math > .katex-display, .pst-scrollable-table-container > table");
-  wide.forEach((content) => observer.observe(content));
+  const wide = `div.math > .katex-display, .pst-scrollable-table-container > table, ${boxes}`;
+  document.querySelectorAll(wide).forEach((content) => observer.observe(content));
 }
 
-// Lay the page out to its end, a block or a few at a time, while the reader needs nothing else (see lean.css): a search,
-// a jump or a picture of the whole page then finds all of it. A turn is short enough for a slow telephone to answer a
-// finger in between.
+// Lay the page out to its end, a block or a few at a time, once the reader does anything, and while nothing else is to
+// be done (see lean.css): a search, a jump or a picture of the whole page then finds all of it. A turn is short enough
+// for a slow telephone to answer a finger in between.
 {
   const TURN = 6; // milliseconds
+  const SIGNS = ["scroll", "pointermove", "pointerdown", "keydown"];
   const blocks = [...document.querySelectorAll("article > section > section > *")];
   const idle = globalThis.requestIdleCallback ?? ((work) => setTimeout(work, 50));
   const work = () => {
@@ -27,7 +30,11 @@
     }
     if (blocks.length) idle(work);
   };
-  addEventListener("load", () => idle(work));
+  const begin = () => {
+    for (const sign of SIGNS) removeEventListener(sign, begin);
+    idle(work);
+  };
+  for (const sign of SIGNS) addEventListener(sign, begin, { passive: true });
 }
 
 // The theme's menus are opened by a script that is fetched when one of them is first reached for, by whatever way; a click

@@ -45,6 +45,11 @@ SHEET = """@charset "UTF-8"; @import "basic.css";
 .box:has(:focus-visible){color:green}"""
 
 
+# As the theme has it.
+MEASURING = """const e=()=>{document.querySelectorAll("pre").forEach(e=>{e.tabIndex=e.scrollWidth>e.clientWidth||\
+e.scrollHeight>e.clientHeight?0:-1})},t=1;e()"""
+
+
 @pytest.mark.parametrize(
     "rule",
     [
@@ -129,6 +134,7 @@ def folder(tmp_path):
         "_static/book.css": "",
         "_static/documentation_options.js": "const DOCUMENTATION_OPTIONS = {};",
         "_static/doctools.js": "",
+        lean.THEME_SCRIPT: MEASURING,
     }
     for name, text in files.items():
         path = tmp_path / name
@@ -284,4 +290,14 @@ def test_where_the_theme_writes_something_else_the_build_stops_and_names_it(fold
 def test_where_the_themes_styles_have_changed_the_build_stops(folder):
     (folder / "_static/theme.css").write_text(SHEET.replace(":focus-visible", ":focus"))
     with pytest.raises(ExtensionError, match="focus-visible"):
+        build(folder)
+
+
+def test_the_themes_script_measures_no_code_when_the_page_comes(folder):
+    script = folder / lean.THEME_SCRIPT
+    for _ in range(2):
+        build(folder)
+        assert script.read_text() == 'const e=()=>{document.querySelectorAll("pre").length/* see lean.js */},t=1;e()'
+    script.write_text(MEASURING.replace("tabIndex", "tabStop"))
+    with pytest.raises(ExtensionError, match=r"pydata-sphinx-theme\.js measures no code"):
         build(folder)

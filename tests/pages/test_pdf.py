@@ -4,6 +4,7 @@ import re
 import subprocess
 import unicodedata
 from html import unescape
+from itertools import pairwise
 
 import pytest
 from filelock import FileLock
@@ -59,7 +60,16 @@ def test_its_contents_say_the_right_pages(pdf, texts):
     listed = "".join(texts[1:4])
     for _, title, page in bookmarks(pdf, pdf.outline):
         assert f"{squeezed(title)}{page + 1}" in squeezed(listed), title
-        assert texts[page].rstrip().endswith(str(page + 1)), f"page {page + 1} is numbered otherwise"
+        assert str(page + 1) in texts[page].split("\n"), f"page {page + 1} is numbered otherwise"
+
+
+def test_each_sheet_says_at_its_head_what_it_belongs_to(pdf, texts):
+    starts = [(page, title) for level, title, page in bookmarks(pdf, pdf.outline) if level == 1]
+    assert texts[0].strip()
+    assert all(title not in texts[0].split("\n") for _, title in starts[1:])
+    for (start, title), (end, _) in pairwise([*starts, (len(texts), "")]):
+        for page in range(start, end):
+            assert squeezed(title) in map(squeezed, texts[page].split("\n")), f"page {page + 1}"
 
 
 def test_its_links_lead_somewhere(pdf):
