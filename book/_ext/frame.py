@@ -25,7 +25,8 @@ ALONE = """<!doctype html>
 <meta name="description" content="{title}">
 <meta name="viewport" content="width=device-width">
 {head}<link rel="icon" href="{root}_static/favicon.svg"></head>
-<body style="font: 1.1rem/1.5 Georgia, serif; max-width: 38rem; margin: 4rem auto; padding: 0 1rem"><main>{body}</main></body></html>
+<body style="font: 1.1rem/1.5 Georgia, serif; max-width: 38rem; margin: 4rem auto; padding: 0 1rem">
+<main>{body}</main></body></html>
 """
 
 
