@@ -207,8 +207,8 @@ def optimal_baseline(w):
 
     yield first(
         r"\operatorname{tr}\operatorname{Cov}\hat g(0,b)",
-        r"The total variance of $\sum_t\gamma^t(G_t-b_t(s_t))\,\psi_t$; here each $b_t(s)$ is a random number. ($V$ "
-        r"is the mean of what comes, $\mathbb{E}[G_t|s_t=s]$.)",
+        r"The total variance of $\sum_t\gamma^t(G_t-b_t(s_t))\,\psi_t$; here each $b_t(s)$ is drawn about the best, "
+        r"$b^*_t(s)$ (below), as far off as $V_t(s)$ is. ($V$ is the mean of what comes, $\mathbb{E}[G_t|s_t=s]$.)",
         lambda: total(sum(gamma**t * (w.to_go(t) - w.b[t]) * psi[t] for t in times)),
     )
     yield equals(
@@ -264,7 +264,7 @@ def optimal_baseline(w):
         lambda: total(g_hat) - sum(p(t) @ (by_state(along(t), t) ** 2 / by_state(square(t), t)) for t in times),
         slip(
             r"\operatorname{tr}\operatorname{Cov}\hat g(0,V)",
-            r"“$V$ centres the weights, so nothing is less noisy.” It is often near the bottom, and seldom at it.",
+            r"“$V$ centres the weights, so nothing is less noisy.” It is seldom at the bottom, and may be far above.",
             lambda: total(g_hat - weighed([w.given(w.to_go(t), w.s[t]) for t in times])),
         ),
     )

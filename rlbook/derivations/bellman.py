@@ -208,7 +208,7 @@ def fixed_point_is_best(w):
         lambda: w.T(w.T(w.Q_star)),
         slip(
             r"T^*T^\pi Q^*",
-            r"“Apply the operator once more.” But $T^*$ raises what $T^\pi$ has lowered.",
+            r"“Apply the operator once more.” But $T^*$ raises some entries of $T^\pi Q^*$: its iterates climb back.",
             lambda: w.r + w.gamma * w.P @ w.T(w.Q_star).max(axis=1),
         ),
     )
