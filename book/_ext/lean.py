@@ -85,7 +85,6 @@ REPLACED = (
 # lays out all that lean.css leaves for later; lean.js does it as each is laid out.
 THEME_SCRIPT = "_static/scripts/pydata-sphinx-theme.js"
 MEASURES = re.compile(r"\.forEach\((\w)=>\{\1\.tabIndex=\1\.scrollWidth>[^{}]*\}\)")
-MEASURED = ".length/* see lean.js */"
 FOCUS = ":has(:focus-visible)"  # in the theme's styles
 
 STYLESHEET = re.compile(r'[ \t]*<link\b(?=[^>]*\brel="stylesheet")[^>]*\bhref="(?!\w+:|//)([^"]+)"[^>]*>\n?')
@@ -101,6 +100,7 @@ def bare(url):
 # A formula's source in TeX, which stands in the page beside what is shown and what is read aloud, and nobody sees;
 # but in a derivation's lines, which the reader chooses among, it says which is which.
 SOURCE = re.compile(r"<annotation\b.*?</annotation>|</?semantics>", re.S)
+NAMESPACE = ' xmlns="http://www.w3.org/1998/Math/MathML"'  # that a formula in HTML has anyway
 DERIVATION = '<div class="rl-derivation"'
 LENGTH = re.compile(r'(?<=[:;"])([a-z-]+):(-?\d*\.\d{3,})em')  # of a formula's parts, to more places than can be seen
 
@@ -140,7 +140,8 @@ def lighten(page, name, outdir):
             # The inline scripts after it add to it at once, so it can neither wait nor be worth a request.
             return f"<script>{(outdir / '_static/documentation_options.js').read_text()}</script>\n"
         wait = "" if re.search(r"\b(defer|async)\b", attributes) else " defer"
-        return match[0].replace("<script", f"<script{wait}", 1)
+        own = match[0].replace(source[1], f"{root}_static/lean/theme.js?v=0") if THEME_SCRIPT in source[1] else match[0]
+        return own.replace("<script", f"<script{wait}", 1)
 
     page = SCRIPT.sub(script, page)
     page = page.replace(link, f'<script src="{root}_static/lean/fonts.js?v=0"></script>\n{link}', 1)
@@ -164,13 +165,13 @@ def lighten(page, name, outdir):
 
 
 def thin(page):
-    """The page with its formulas' sources left out, and their lengths to a hundredth of an em."""
+    """The page with its formulas' sources and namespaces left out, and their lengths to a hundredth of an em."""
     parts, at = [], 0
     while (start := page.find(DERIVATION, at)) >= 0:
         lines = element(page, start)
         parts += [SOURCE.sub("", page[at:start]), lines]
         at = start + len(lines)
-    page = "".join([*parts, SOURCE.sub("", page[at:])])
+    page = "".join([*parts, SOURCE.sub("", page[at:])]).replace(NAMESPACE, "")
     return LENGTH.sub(lambda found: f"{found[1]}:{float(found[2]):.2f}em", page)
 
 
@@ -335,8 +336,8 @@ def cut_fonts(css, characters, seldom, folder, version):
 
 def leave_measuring(script):
     """The theme's script with its measuring of code taken out."""
-    script, count = MEASURES.subn(MEASURED, script)
-    if not count and MEASURED not in script:
+    script, count = MEASURES.subn("", script)
+    if not count:
         raise ExtensionError(f"lean: {THEME_SCRIPT} measures no code where it is expected to: the theme has changed")
     return script
 
@@ -347,8 +348,6 @@ def finish(app, exception):
     if find_spec("brotli") is None:
         raise ExtensionError("lean: cutting web fonts needs brotli: pip install brotli")
     outdir = Path(app.outdir)
-    script = outdir / THEME_SCRIPT
-    script.write_text(leave_measuring(script.read_text(encoding="utf-8")), encoding="utf-8")
     pages = {}
     for path in sorted(outdir.rglob("*.html")):
         page = path.read_text(encoding="utf-8")
@@ -391,6 +390,8 @@ def finish(app, exception):
         folder.mkdir()
         css = cut_fonts(purge(styles, words), characters, seldom, folder, version)
         sheet.write_text(f"/* {version} */\n{css}", encoding="utf-8")
+    theme = (outdir / THEME_SCRIPT).read_text(encoding="utf-8")
+    (folder / "theme.js").write_text(leave_measuring(theme), encoding="utf-8")
 
     for name, page in pages.items():
         page = re.sub(r"(?<=_static/lean/)([\w.-]+)\?v=\w+", rf"\1?v={version}", page)
