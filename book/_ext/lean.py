@@ -100,6 +100,7 @@ def bare(url):
 # A formula's source in TeX, which stands in the page beside what is shown and what is read aloud, and nobody sees;
 # but in a derivation's lines, which the reader chooses among, it says which is which.
 SOURCE = re.compile(r"<annotation\b.*?</annotation>|</?semantics>", re.S)
+INDENT = re.compile(r"(<(pre|script|textarea)\b.*?</\2>)|[ \t\n]*\n[ \t\n]*", re.S)  # of lines, where it shows nowhere
 NAMESPACE = ' xmlns="http://www.w3.org/1998/Math/MathML"'  # that a formula in HTML has anyway
 DERIVATION = '<div class="rl-derivation"'
 LENGTH = re.compile(r'(?<=[:;"])([a-z-]+):(-?\d*\.\d{3,})em')  # of a formula's parts, to more places than can be seen
@@ -165,13 +166,14 @@ def lighten(page, name, outdir):
 
 
 def thin(page):
-    """The page with its formulas' sources and namespaces left out, and their lengths to a hundredth of an em."""
+    """The page without its formulas' sources and namespaces, lengths to a hundredth of an em, lines not indented."""
     parts, at = [], 0
     while (start := page.find(DERIVATION, at)) >= 0:
         lines = element(page, start)
         parts += [SOURCE.sub("", page[at:start]), lines]
         at = start + len(lines)
     page = "".join([*parts, SOURCE.sub("", page[at:])]).replace(NAMESPACE, "")
+    page = INDENT.sub(lambda found: found[1] or "\n", page)
     return LENGTH.sub(lambda found: f"{found[1]}:{float(found[2]):.2f}em", page)
 
 
