@@ -28,8 +28,8 @@ def baseline(w):
         ),
         slip(
             r"\mathbb{E}\Big[\sum_t\gamma^tG_t\,\psi_t\Big]-\sum_t\gamma^tb_t\,\psi_t",
-            "An expectation is lost. The sum that is subtracted is zero on average, not on an episode; this is its "
-            "value on the likeliest one.",
+            "An expectation is lost. The sum that is subtracted is zero on average, not on an episode; this is the "
+            "line's value on the likeliest one.",
             lambda: (
                 w.mean(sum(w.gamma**t * w.to_go(t) * w.psi[t] for t in w.times))
                 - sum(w.gamma**t * w.b[t] * w.psi[t] for t in w.times)[:, likeliest]
@@ -138,7 +138,7 @@ def two_arms(w):
     law, estimate = np.array([p, 1 - p]), np.array([(r_1 - b) * (1 - p), (r_2 - b) * -p])
     yield first(
         r"\operatorname{Var}\big((r-b)\,\psi\big)",
-        r"Arm 1 is taken with probability $p$ and has the score $1-p$; arm 2 has the score $-p$.",
+        r"Arm 1 pays $r_1$, is taken with probability $p$ and has the score $1-p$; arm 2 pays $r_2$ and has $-p$.",
         lambda: law @ (estimate - law @ estimate) ** 2,
     )
     yield equals(
@@ -153,7 +153,8 @@ def two_arms(w):
     )
     yield equals(
         r"p\,(1-p)\,\big(b-(1-p)\,r_1-p\,r_2\big)^2",
-        r"Sort by $b$, whose factors add up to 1. So the best baseline is $b^*=(1-p)\,r_1+p\,r_2$.",
+        r"Sort by $b$, whose factors add up to $-1$; the square does not see the sign. So the best baseline is "
+        r"$b^*=(1-p)\,r_1+p\,r_2$.",
         lambda: p * (1 - p) * (b - (1 - p) * r_1 - p * r_2) ** 2,
         slip(
             r"p\,(1-p)\,\big(b-p\,r_1-(1-p)\,r_2\big)^2",
@@ -207,8 +208,10 @@ def optimal_baseline(w):
 
     yield first(
         r"\operatorname{tr}\operatorname{Cov}\hat g(0,b)",
-        r"The total variance of $\sum_t\gamma^t(G_t-b_t(s_t))\,\psi_t$; here each $b_t(s)$ is drawn about the best, "
-        r"$b^*_t(s)$ (below), as far off as $V_t(s)$ is. ($V$ is the mean of what comes, $\mathbb{E}[G_t|s_t=s]$.)",
+        r"The total variance of $\sum_t\gamma^t(G_t-b_t(s_t))\,\psi_t$; here each $b_t(s)$ misses the best, "
+        r"$b^*_t(s)$ (below), by what $V_t(s)$ misses it by times a random number, smaller or larger than 1. ($V$ is "
+        r"the "
+        r"mean of what comes, $\mathbb{E}[G_t|s_t=s]$.)",
         lambda: total(sum(gamma**t * (w.to_go(t) - w.b[t]) * psi[t] for t in times)),
     )
     yield equals(

@@ -71,7 +71,7 @@ def contraction(w):
         lambda: w.gamma * np.abs(w.Q1 - w.Q2).max(),
         slip(
             r"\gamma\,\max_{s',a'}\,(Q-Q')(s',a')",
-            r"Where $Q$ lies mostly below $Q'$, $\sup(Q-Q')$ is small or negative: it bounds no size.",
+            r"Where $Q$ lies mostly below $Q'$, $\max(Q-Q')$ is small or negative: it bounds no size.",
             lambda: w.gamma * (w.Q1 - w.Q2).max(),
             mends=15,
         ),
@@ -193,7 +193,7 @@ def fixed_point_is_best(w):
         lambda: w.r + w.gamma * w.P @ w.Q_star.max(axis=1),
         slip(
             r"T^\pi Q^*",
-            r"It is the fixed point of $T^*$. Of $T^\pi$ it is one only if $\pi$ is greedy for it.",
+            r"It is the fixed point of $T^*$. Of $T^\pi$ it is one only if $\pi$ is greedy for it where one can come.",
             lambda: w.r + w.gamma * np.einsum("sax,xb,xb->sa", w.P, w.pi, w.Q_star),
         ),
     )
@@ -271,7 +271,7 @@ def bracket(w):
     yield first(
         r"Q_k+\frac{\gamma}{1-\gamma}\,m",
         r"A lower bound for the fixed point $\bar Q$: of the latest move, $Q_k-Q_{k-1}$, the smallest entry is "
-        "$m$ and the largest $M$.",
+        "$m$ and the largest $M$. Every line has to hold whatever the move was, also if $m=M>0$.",
         lambda: w.tables[1] + w.gamma / (1 - w.gamma) * w.m,
     )
     yield equals(
@@ -291,7 +291,9 @@ def bracket(w):
         lambda: w.tables[1] + (w.tables[2:] - w.tables[1:-1]).sum(axis=0),
         slip(
             r"Q_{k-1}+\sum_{j\ge1}\,(Q_{k+j}-Q_{k+j-1})",
-            r"The later moves start from the new table; from the old one, the move to $Q_k$ is missing.",
+            r"The later moves start from the new table. From the old one they end at $\bar Q-(Q_k-Q_{k-1})$, which "
+            r"may be "
+            r"too low: nothing says that the move to $Q_k$ was downwards.",
             lambda: w.tables[0] + (w.tables[2:] - w.tables[1:-1]).sum(axis=0),
         ),
     )
@@ -306,7 +308,9 @@ def bracket(w):
         lambda: w.tables[1] + sum(w.gamma**j * w.M for j in w.later),
         slip(
             r"Q_{k-1}+\sum_{j\ge1}\gamma^jM",
-            r"It is the new table that the bracket is laid around.",
+            r"From $Q_{k-1}$ the move to $Q_k$, somewhere as large as $M$, is still to be made: around the old table "
+            r"the sum "
+            r"begins with $j=0$.",
             lambda: w.tables[0] + sum(w.gamma**j * w.M for j in w.later),
         ),
     )

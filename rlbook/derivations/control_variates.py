@@ -170,7 +170,8 @@ def same_sample(w):
     n, f, g, e = w.n, w.f, w.g, w.e
     yield first(
         r"\mathbb{E}\big[\bar f+\hat c\,(\bar g-\mathbb{E}g)\big]",
-        r"The estimate, with $\hat c=-\sum_i(f_i-\bar f)(g_i-\bar g)\big/\sum_i(g_i-\bar g)^2$ from the same samples.",
+        r"The estimate, with $\hat c=-\sum_i(f_i-\bar f)(g_i-\bar g)\big/\sum_i(g_i-\bar g)^2$ from the same samples. "
+        r"Here $g$ is standard normal, so $\mathbb{E}g=0$, and $\bar g$ is independent of all deviations $g_i-\bar g$.",
         lambda: w.mean(f.mean(axis=0) + w.c_hat * (g.mean(axis=0) - w.mean(g[0]))),
     )
     yield equals(
@@ -280,8 +281,8 @@ def action_baseline(w):
         lambda: residuals() + w.mean(sum(gamma**t * f[t] * w.psi[t] for t in w.times)),
         slip(
             r"\mathbb{E}\Big[\sum_t\gamma^t\big(G_t-f(s_t,a_t)\big)\,\psi_t\Big]",
-            "“A baseline is free.” One that sees the action is not: the better it is, the more of the gradient it "
-            "takes away.",
+            r"“A baseline is free.” One that sees the action is not: it takes its mean with the score with it, and the "
+            r"nearer it is to $Q^\pi$, the nearer that is to the whole gradient.",
             lambda: w.mean(sum(gamma**t * w.to_go(t) * w.psi[t] - gamma**t * f[t] * w.psi[t] for t in w.times)),
         ),
     )

@@ -82,7 +82,7 @@ def duality(w):
         ),
         slip(
             r"\sum_sV(s)\Big(\sum_a\rho(s,a)-\gamma\sum_{s',a}P(s'|s,a)\,\rho(s,a)\Big)-\sum_{s,a}\rho(s,a)\,r(s,a)",
-            r"The second sum is what leaves $s$. What is in $s$ came from elsewhere: $P(s|s',a')$.",
+            r"The second sum is what leaves $s$. Wanted is what comes into $s$, from any $s'$: $P(s|s',a')$.",
             lambda: (
                 sum(V[s] * (rho[s].sum() - gamma * sum(w.P[s, b, x] * rho[s, b] for x, b in w.pairs)) for s in w.states)
                 - w.earned
@@ -99,7 +99,8 @@ def duality(w):
         ),
         slip(
             r"\sum_{s,a}\rho(s,a)\,V(s)-\gamma\sum_{s',a'}\rho(s',a')\,V(s')-\sum_{s,a}\rho(s,a)\,r(s,a)",
-            r"As if $P$ added up to 1. It does over $s$, but $V(s)$ stands there too, and has to be averaged.",
+            r"As if one stayed in $s'$. $\sum_sP(s|s',a')=1$, but $V(s)$ stands in that sum too, and is the value of "
+            "where one goes.",
             lambda: (
                 sum(rho[s, a] * V[s] for s, a in w.pairs) - gamma * sum(rho[x, b] * V[x] for x, b in w.pairs) - w.earned
             ),
@@ -194,7 +195,8 @@ def performance_difference(w):
         lambda: w.mean(w.pi_new, sum(gamma**t * (w.r[t] + gamma * V[w.s[t + 1]] - V[w.s[t]]) for t in w.times)),
         slip(
             r"\mathbb{E}_{\pi'}\Big[\Big(\sum_t\gamma^tr_t\Big)+\sum_t\big(\gamma V^\pi(s_{t+1})-V^\pi(s_t)\big)\Big]",
-            r"The bracket is lost: $\gamma^t$ stands before the reward alone, and the values are not discounted.",
+            r"The bracket is lost: $\gamma^t$ stands before the reward alone, and not before what the values change "
+            r"by.",
             lambda: w.mean(
                 w.pi_new,
                 sum(gamma**t * w.r[t] for t in w.times) + sum(gamma * V[w.s[t + 1]] - V[w.s[t]] for t in w.times),
@@ -229,7 +231,8 @@ def performance_difference(w):
     )
     yield equals(
         r"\sum_{s,a}\rho_{\pi'}(s,a)\,A^\pi(s,a)",
-        r"This is the return of $\pi'$ for the reward $A^\pi$, and so a sum over pairs.",
+        r"This is the return of $\pi'$ for the reward $A^\pi$, and so a sum over pairs. (From here on $\pi'$ is "
+        "stationary and Markov too.)",
         lambda: sum(
             sum(gamma**t * w.mean(w.pi_new, w.met(t, s, a)) for t in w.times) * A[s, a]
             for s in w.states
@@ -248,11 +251,11 @@ def performance_difference(w):
     )
     yield equals(
         r"\sum_s\rho_{\pi'}(s)\sum_a\pi'(a|s)\,A^\pi(s,a)",
-        r"The product form, if $\pi'$ is stationary and Markov. (Here $\rho_{\pi'}$ comes from the flow equation.)",
+        r"The product form. (Here $\rho_{\pi'}$ comes from the flow equation.)",
         lambda: occupied(w.mdp, w.pi_new).sum(axis=1) @ (w.pi_new * A).sum(axis=1),
         slip(
             r"\sum_s\rho_\pi(s)\sum_a\pi'(a|s)\,A^\pi(s,a)",
-            r"The visits of $\pi$: this is the surrogate of chapter 3, which agrees only near $\pi$.",
+            r"The visits of $\pi$: this is the surrogate of chapter 3, which agrees to first order near $\pi$ only.",
             lambda: occupied(w.mdp, w.pi).sum(axis=1) @ (w.pi_new * A).sum(axis=1),
             mends=32,
         ),

@@ -184,7 +184,7 @@ def natural_table(w):
         ),
         slip(
             r"\rho_\pi(s)\,\pi(a|s)\,A^\pi(s,a)",
-            r"That is the plain gradient $g$. In the natural one all trace of the visits and of $\pi$ is gone.",
+            r"That is the plain gradient $g$. In the natural one the factors $\rho_\pi(s)$ and $\pi(a|s)$ are gone.",
             lambda: w.rho(w.pi)[:, None] * w.pi * A,
         ),
     )

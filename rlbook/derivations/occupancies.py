@@ -249,15 +249,18 @@ def occupancy_to_policy(w):
         lambda: w.pi_rho * w.nu[:, None],
         slip(
             r"\Big((1-\gamma)\sum_t\gamma^t\,\pi^{(t)}(a|s)\Big)\,\nu(s)",
-            r"The product is no definition: with memory there is no $\pi(a|s)$. An average over time of the rules "
-            r"$\pi^{(t)}$ forgets how likely $s$ is at each $t$.",
+            r"In $\pi_\rho$ the rule $\pi^{(t)}(\cdot|s)$ has the weight $\gamma^t\,\mathbb{P}(s_t=s)/\nu(s)$. An "
+            r"average with "
+            r"the weights $(1-\gamma)\gamma^t$ forgets how likely $s$ is at each $t$.",
             lambda: (1 - w.gamma) * sum(w.gamma**t * w.by_the_clock(t) for t in w.times) * w.nu[:, None],
             mends=30,
         ),
     )
     yield equals(
         r"\pi_\rho(a|s)\,\Big(\rho_0(s)+\gamma\sum_{s',a'}P(s|s',a')\,\rho(s',a')\Big)",
-        r"The flow equation: what is in $s$ began there, or came from somewhere.",
+        r"The flow equation: what is in $s$ began there, or came from somewhere. (As a matrix, $P_\pi$ has a row for "
+        r"each "
+        r"state that is left: in row $s'$ and column $s$ stands $P_\pi(s|s')=\sum_a\pi(a|s')\,P(s|s',a)$.)",
         lambda: w.pi_rho * (w.mdp.rho0 + w.gamma * np.einsum("xas,xa->s", w.P, w.rho))[:, None],
         slip(
             r"\pi_\rho(a|s)\,\Big(\rho_0(s)+\gamma\sum_{s',a'}P(s'|s,a')\,\rho(s,a')\Big)",
@@ -267,8 +270,8 @@ def occupancy_to_policy(w):
     )
     yield equals(
         r"\pi_\rho(a|s)\,\big(\rho_0+\gamma P_{\pi_\rho}^\top\nu\big)(s)",
-        r"The second line again, within: $\rho(s',a')=\pi_\rho(a'|s')\,\nu(s')$, and "
-        r"$P_{\pi_\rho}(s|s')=\sum_a\pi_\rho(a|s')\,P(s|s',a)$. So $\nu=\rho_0+\gamma P_{\pi_\rho}^\top\nu$.",
+        r"The second line again, within: $\rho(s',a')=\pi_\rho(a'|s')\,\nu(s')$. So "
+        r"$\nu=\rho_0+\gamma P_{\pi_\rho}^\top\nu$.",
         lambda: w.pi_rho * (w.mdp.rho0 + w.gamma * matrix().T @ w.nu)[:, None],
         slip(
             r"\pi_\rho(a|s)\,\big(\rho_0+\gamma P_{\pi_\rho}\,\nu\big)(s)",
@@ -322,7 +325,8 @@ def policy_to_occupancy(w):
 
     yield first(
         r"\frac{\rho_\pi(s,a)}{\rho_\pi(s)}",
-        r"The policy that is read off from the counts, where $\rho_\pi(s)>0$. (Here they come from the flow equation.)",
+        r"The policy that is read off from the counts, where $\rho_\pi(s)>0$; $\pi$ is stationary and "
+        "Markov. (Here the counts come from the flow equation.)",
         lambda: each(occupied(w.mdp, w.pi)) / each(occupied(w.mdp, w.pi)).sum(axis=1, keepdims=True),
     )
     yield equals(

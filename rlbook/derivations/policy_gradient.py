@@ -257,8 +257,8 @@ def past_noise(w):
         lambda: sum(w.mean(w.past(t) ** 2 * (w.psi[t] ** 2).sum(axis=0)) for t in w.times),
         slip(
             r"\sum_t\mathbb{E}[K_t^2]\;\mathbb{E}\|\psi_t\|^2",
-            r"Earlier rewards do not move out: $K_t^2$ and $\|\psi_t\|^2$ both depend on $s_t$, and so their mean is "
-            "not the product of means.",
+            r"Earlier rewards do not move out: $K_t^2$ and $\|\psi_t\|^2$ both go with $s_t$, and so the mean of "
+            "their product is in general not the product of their means.",
             lambda: sum(w.mean(w.past(t) ** 2) * w.mean((w.psi[t] ** 2).sum(axis=0)) for t in w.times),
             mends=8,
         ),

@@ -95,7 +95,8 @@ def policy_gradient(w):
     )
     yield equals(
         r"\sum_t\gamma^t\,\mathbb{E}[Q_t(s_t,a_t)\,\psi_t]",
-        r"The world's Markov property: of all that happened, the future knows $s_t$ and $a_t$ alone.",
+        r"The world's Markov property, and a policy that looks at the state alone: of all that happened, the future "
+        r"knows $s_t$ and $a_t$ only.",
         lambda: sum(w.gamma**t * w.mean(w.given(w.to_go(t), w.s[t], w.a[t]) * w.psi[t]) for t in w.times),
         slip(
             r"\sum_t\gamma^t\,\mathbb{E}[V_t(s_t)\,\psi_t]",

@@ -294,7 +294,9 @@ def q_prop(w):
         lambda: residuals() + w.mean(sum(gamma**t * w.line(w.s[t], w.a[t]) * psi[t] for t in w.times)),
         slip(
             r"\mathbb{E}\Big[\sum_t\gamma^t(G_t-\bar Q_w)\,\psi_t\Big]",
-            "Subtracted alone, the line takes a part of the gradient with it.",
+            r"Subtracted alone, the line takes its own mean, $\mathbb{E}\big[\sum_t\gamma^t\bar Q_w\,\psi_t\big]$, "
+            r"with it: with a "
+            "bad critic that can even point against the gradient.",
             lambda: w.mean(
                 sum(gamma**t * w.to_go(t) * psi[t] - gamma**t * w.line(w.s[t], w.a[t]) * psi[t] for t in w.times)
             ),

@@ -90,7 +90,9 @@ def steepest(w):
     )
     yield equals(
         r"g\cdot\Big(-\sqrt{\tfrac{\varepsilon}{g^\top G^{-1}g}}\;G^{-1}g\Big)",
-        r"So it is attained, by $d^*$; and Cauchy–Schwarz is an equality for multiples of $G^{-1}g$ alone.",
+        r"$g\cdot G^{-1}g=g^\top G^{-1}g$. So the bound is attained, by this step $d^*$, whose length is "
+        r"$\sqrt\varepsilon$; "
+        r"and by no other, for equality in Cauchy–Schwarz takes a multiple of $G^{-1}g$, here a negative one.",
         lambda: g @ (-np.sqrt(eps / (g @ np.linalg.inv(G) @ g)) * np.linalg.inv(G) @ g),
         slip(
             r"g\cdot\Big(\sqrt{\tfrac{\varepsilon}{g^\top G^{-1}g}}\;G^{-1}g\Big)",

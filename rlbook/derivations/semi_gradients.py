@@ -69,7 +69,7 @@ def semi_gradient(w):
         lambda: -w.gradient(lambda v: w.given(w.delta(v))) @ (w.d * w.given(w.delta(w.w))),
         slip(
             r"-\mathbb{E}_d\big[\mathbb{E}[\delta\;\nabla\delta\,|\,s]\big]",
-            r"The gradient of the sampled square $\frac12\delta^2$. The mean of a product is not the product of the "
+            r"The mean step down the sampled square $\frac12\delta^2$. The mean of a product is not the product of the "
             r"means, if one $s'$ is in both factors: it would take two, drawn independently.",
             lambda: -w.mean(w.delta(w.w) * w.gradient(w.delta)),
             mends=19,

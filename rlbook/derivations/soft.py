@@ -176,7 +176,7 @@ def soft_gap(w):
     yield equals(
         r"\rho_0\cdot\big[(V_\alpha-\pi\cdot Q_\alpha-\alpha H(\pi))+\pi\cdot(Q_\alpha-Q^\pi_\alpha)\big]",
         r"$V^\pi_\alpha=\pi\cdot Q^\pi_\alpha+\alpha H(\pi)$; take $\pi\cdot Q_\alpha$ away and add it. (The softmax "
-        r"of $Q_\alpha(s,\cdot)$ is $\pi_\alpha$.)",
+        r"of $Q_\alpha(s,\cdot)/\alpha$ is $\pi_\alpha$.)",
         lambda: (
             w.rho0
             @ ((w.V_soft - (w.pi * w.Q_soft).sum(axis=1) - w.alpha * w.H) + (w.pi * (w.Q_soft - w.Q_pi)).sum(axis=1))

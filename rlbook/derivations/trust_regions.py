@@ -61,7 +61,8 @@ def visits_shift(w):
     )
     yield equals(
         r"\gamma\,\Big\|\sum_k\gamma^k(P_{\pi'}^\top)^k\,(P_{\pi'}-P_\pi)^\top\rho_\pi\Big\|_1",
-        "Insert it into itself, for ever.",
+        r"Insert it into itself, for ever: what is left after $n$ times is at most "
+        r"$\gamma^n\|\rho_{\pi'}-\rho_\pi\|_1$.",
         lambda: w.gamma * np.abs(repeated(w.gamma * w.chain(w.pi_new).T, w.turned, w.long)).sum(),
         slip(
             r"\gamma\,\Big\|\sum_k\gamma^k(P_\pi^\top)^k\,(P_{\pi'}-P_\pi)^\top\rho_\pi\Big\|_1",

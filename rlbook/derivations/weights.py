@@ -75,7 +75,9 @@ def adaptive(w):
         lambda: w.var(A_hat) - 2 * kappa * (K() - w.mean(A_hat) * w.mean(A_bar)) + kappa**2 * w.var(A_bar),
         slip(
             r"\operatorname{Var}(\hat A|s)-\kappa^2\operatorname{Var}(\bar A_w|s)",
-            "“What the critic explains is gone.” Variances of a difference do not subtract.",
+            r"“What the critic explains is gone.” Variances subtract like this at one weight besides 0 only, $K/W$ "
+            r"(below), "
+            "where what is left does not go with the critic.",
             lambda: w.var(A_hat) - kappa**2 * w.var(A_bar),
         ),
     )

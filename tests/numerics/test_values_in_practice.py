@@ -252,6 +252,13 @@ def test_bairds_curves_as_they_are_described():
     assert still[200] == pytest.approx(2, abs=0.1)
     assert still[1000:].min() > 1.945
     assert still[1000:].max() < 1.955
+    # What is left of it: six values γ times the seventh, and the slowest of all directions.
+    last = linear_td(star, w, step_size=0.01, steps=500, method="residual")[-1] @ star.features.T
+    np.testing.assert_allclose(last[:6], star.gamma * last[6], rtol=1e-3)
+    ahead = (np.eye(7) - star.gamma * star.P) @ star.features
+    slowest = np.linalg.eigvalsh(ahead.T @ np.diag(star.d) @ ahead)
+    slowest = slowest[slowest > 1e-9].min()
+    assert np.log(2) / (0.01 * slowest) == pytest.approx(2.9e6, rel=0.02)
 
 
 # Soft values --------------------------------------------------------------------------------------------------
@@ -354,7 +361,9 @@ def test_the_last_sweep_on_taxi_closes_the_bound():
     # V is exact by then, and of Q an entry is not.
     Q, exact = np.zeros(taxi.r.shape), solve(taxi)
     for _ in range(18):
-        Q = optimality_operator(taxi, Q)
+        before, Q = Q.max(axis=1), optimality_operator(taxi, Q)
+    moved = Q.max(axis=1) - before
+    assert (moved.min(), moved.max()) == pytest.approx((0, 16.86), abs=5e-3)
     assert abs(Q.max(axis=1) - exact.V).max() < 1e-10
     assert abs(Q - exact.Q).max() == pytest.approx(16.7, abs=0.05)
 
