@@ -364,6 +364,7 @@ def test_the_last_sweep_on_taxi_closes_the_bound():
         before, Q = Q.max(axis=1), optimality_operator(taxi, Q)
     moved = Q.max(axis=1) - before
     assert (moved.min(), moved.max()) == pytest.approx((0, 16.86), abs=5e-3)
+    assert (moved > 0).sum() == 8
     assert abs(Q.max(axis=1) - exact.V).max() < 1e-10
     assert abs(Q - exact.Q).max() == pytest.approx(16.7, abs=0.05)
 
