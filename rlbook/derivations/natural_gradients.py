@@ -251,6 +251,13 @@ def invariance(w):
             r"That is $\varphi$'s velocity; $\theta$'s has a $J$.",
             lambda: np.linalg.solve(w.F_bent, w.g_bent),
         ),
+        slip(
+            r"h(\varphi+F_\varphi^{-1}g_\varphi)-\theta",
+            r"“A natural step is invariant.” The flow is. A step of finite length, here $\alpha=1$, ends elsewhere, "
+            r"by a "
+            r"distance of the order $\alpha^2$.",
+            lambda: w.step(1.0) - w.theta,
+        ),
     )
     yield equals(
         r"J\,(J^\top F_\theta J)^{-1}\,J^\top g_\theta",
