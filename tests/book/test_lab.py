@@ -57,7 +57,8 @@ def open_and_run(browser, lab, name, timeout, *, most=None, **options):
 def test_the_chapter_runs_and_its_widgets_are_alive(browser, lab, path):
     """Each chapter to its last widget; to its end it runs when the book is built."""
     cells = nbformat.read(path, as_version=4).cells
-    shows = [i for i, cell in enumerate(cells) if any(f"{name}(" in cell.source for name in WIDGETS)]
+    code = [(i, cell.source) for i, cell in enumerate(cells) if cell.cell_type == "code"]
+    shows = [i for i, source in code if any(f"{name}(" in source for name in WIDGETS)]
     page, _ = open_and_run(browser, lab, path.name, timeout=600, most=shows[-1] + 1)
     assert page.locator(".jp-OutputArea-output .rl[data-preset]").count() == len(shows)
     assert page.locator(".jp-MarkdownCell aside.myst-proof").count() > 5, "theorems render as such"
