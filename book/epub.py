@@ -19,7 +19,7 @@ from uuid import NAMESPACE_URL, uuid5
 from ebooklib import epub
 from playwright.sync_api import sync_playwright
 
-from book._ext.frame import card
+from book._ext.frame import card, save
 from book.articles import HTML, NAME, anchor_of, articles, config, offer, sections, table_of_contents, title_of
 from book.tools.browser import launch
 
@@ -150,7 +150,7 @@ def build():
 
 def cover(title):
     file = BytesIO()
-    card(title, COVER).savefig(file, format="png", dpi=200, metadata={"Software": None})
+    save(card(title, COVER), file)
     return file.getvalue()
 
 

@@ -87,7 +87,12 @@ def write_for_others(app, exception):
         pages = "".join(f"<url><loc>{escape(address)}{name}.html</loc></url>\n" for name in sorted(app.env.found_docs))
         xml = f'<?xml version="1.0" encoding="UTF-8"?>\n<urlset xmlns="{SITEMAP}">\n{pages}</urlset>\n'
         (out / "sitemap.xml").write_text(xml, encoding="utf-8")
-        card(app.config.html_title).savefig(out / CARD, dpi=DPI, metadata={"Software": None})
+        save(card(app.config.html_title), out / CARD)
+
+
+def save(fig, file):
+    """Write a figure as PNG, in its own size whatever style is set, and the same in every build."""
+    fig.savefig(file, format="png", dpi=DPI, bbox_inches=fig.bbox_inches, metadata={"Software": None})
 
 
 def card(title, size=SIZE):

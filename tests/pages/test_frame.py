@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 from xml.etree import ElementTree
 
+import matplotlib
 import pytest
 from docutils import nodes
 from docutils.utils import new_document
@@ -74,6 +75,7 @@ def test_where_the_address_is_known_there_are_a_list_of_pages_and_a_card(monkeyp
     (tmp_path / "_static").mkdir()
     builder = SimpleNamespace(format="html")
     app = SimpleNamespace(outdir=tmp_path, builder=builder, config=config, env=environment)
+    monkeypatch.setitem(matplotlib.rcParams, "savefig.bbox", "tight")  # as the book's style has it
     frame.write_for_others(app, None)
     addresses = [f"https://a.github.io/b/book/{name}.html" for name in ("index", "page")]
     listed = ElementTree.parse(tmp_path / "sitemap.xml").getroot()
