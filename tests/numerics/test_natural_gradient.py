@@ -1,6 +1,5 @@
 """Chapter 3's numerics and its statements, held to enumeration, finite differences, quadrature and scipy's solvers."""
 
-import itertools
 import tracemalloc
 from fractions import Fraction
 from itertools import pairwise
@@ -678,20 +677,6 @@ def test_the_inverse_fisher_of_a_normal_mean_is_too_large_by_a_known_factor(N):
 def test_for_jointly_normal_scores_what_counts_is_samples_per_parameter():
     n, N = 3, 9
     close(invwishart(N, np.eye(n)).mean() * N, N / (N - n - 1) * np.eye(n), 1e-12)
-
-
-def test_from_the_same_samples_a_tables_direction_is_exact_once_all_actions_but_one_are_drawn():
-    """One state, the exact A for an estimate: every sample of three actions; the rest are left where they are."""
-    pi, Q = np.array([0.6, 0.3, 0.1]), np.array([0.0, 1.0, 2.0])
-    A, scores = Q - pi @ Q, np.eye(3) - pi
-    for drawn in itertools.product(range(3), repeat=3):
-        psi, advantage = scores[list(drawn)], A[list(drawn)]
-        direction = np.linalg.pinv(psi.T @ psi) @ psi.T @ advantage
-        whole = A - A.mean()
-        if len(set(drawn)) > 1:
-            close(direction, whole, 1e-9)
-        else:
-            assert np.linalg.norm(direction) < np.linalg.norm(whole) - 0.05
 
 
 @pytest.mark.proves("prop-inverse-bias")
