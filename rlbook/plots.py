@@ -38,7 +38,7 @@ def use() -> None:
     """Make the book's style the session's style, and a notebook's figures SVG; a chapter's first cell calls it."""
     matplotlib.style.use(STYLE)
     if get_ipython() is not None:
-        set_matplotlib_formats("svg")
+        set_matplotlib_formats("svg", metadata={"Date": None})  # the same file whenever it is drawn
 
 
 def style() -> AbstractContextManager[None]:

@@ -72,8 +72,8 @@ class Api(SphinxDirective):
 
 
 def shown(value, most=90):
-    """A constant's value on one line, cut short if it is long."""
-    text = " ".join(repr(value).split())
+    """A constant's value on one line, cut short if it is long; a function in it by its name, not its address."""
+    text = " ".join(re.sub(r"<function (\S+) at 0x[0-9a-f]+>", r"\1", repr(value)).split())
     return text if len(text) <= most else text[: most - 1] + "…"
 
 

@@ -62,7 +62,7 @@ def names(app):
         "title": app.config.html_title or app.config.project,
         "address": app.config.html_baseurl or pages_address(os.environ),
         "chapters": {page: ".".join(map(str, env.toc_secnumbers[page][""])) for page in chapters},
-        "pages": {page: title.astext() for page, title in env.titles.items()},
+        "pages": {page: title.astext() for page, title in sorted(env.titles.items())},
         "labels": labels,
         "citations": {f"{role} {keys}": cite(app, role, keys) for role, keys in sorted(cited) if "cite" in role},
         "works": works,

@@ -201,3 +201,8 @@ def test_what_a_proof_cites_is_found():
     )
     assert results.citations_in(text) == ({"thm-one": ["lem-a", "lem-b"], "lem-two": ["eq-x"]}, {"eq-x": "thm-one"})
     assert results.rests_on([text]) == {"thm-one": {"lem-a", "lem-b"}, "lem-two": {"thm-one"}}
+
+
+def test_a_constants_value_names_its_functions_and_is_the_same_in_every_build():
+    assert api.shown({"one": api.shown}) == "{'one': shown}"
+    assert api.shown("a" * 200) == "'" + "a" * 88 + "…"

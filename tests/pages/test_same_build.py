@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 CELLS = (
-    "from rlbook import derive, plots\nfrom rlbook.widgets import VarianceReduction",
+    "from rlbook import derive, plots\nfrom rlbook.widgets import VarianceReduction\nplots.use()",
     "VarianceReduction(step=1)",
     'derive("score-function")',
     'plots.lines([1, 2], {"one": [1, 2]}, colors=[plots.INK], xlabel="x", ylabel="y");',
