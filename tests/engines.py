@@ -32,7 +32,7 @@ from urllib.parse import unquote, urlsplit
 
 from book.tools.browser import find_firefox, find_minibrowser, launch
 
-PATIENCE = 120  # seconds for a browser to start, on a busy machine
+PATIENCE = 120  # seconds for a browser to start, or to answer, on a busy machine
 KEYS = {  # WebDriver's, by the name that the DOM gives them
     "Tab": "\ue004",
     "Enter": "\ue006",
@@ -47,6 +47,10 @@ KEYS = {  # WebDriver's, by the name that the DOM gives them
 
 class Unavailable(Exception):
     """Why an engine cannot be had."""
+
+
+class Silent(Exception):
+    """A browser no longer answers: no fault of the page. It is started anew when a page is next opened."""
 
 
 class Window:
@@ -244,18 +248,22 @@ class Firefox(WebDriver):
     """An installed Firefox, by WebDriver BiDi: JSON messages over a web socket."""
 
     def __init__(self, program, scheme):
+        self._program, self._scheme = program, scheme
+        self.complaints, self.elsewhere = [], []
+        self._begin()
+
+    def _begin(self):
         import websocket
 
         self._processes = Processes()
         self._count, self._context = 0, None
-        self.complaints, self.elsewhere = [], []
         profile = self._processes.folder
-        dark = {"layout.css.prefers-color-scheme.content-override": 0 if scheme == "dark" else 1}
+        dark = {"layout.css.prefers-color-scheme.content-override": 0 if self._scheme == "dark" else 1}
         lines = [f"user_pref({json.dumps(key)}, {json.dumps(value)});" for key, value in (PREFERENCES | dark).items()]
         (profile / "user.js").write_text("\n".join(lines), encoding="utf-8")
         options = ("--headless", "--no-remote", "--remote-debugging-port=0", "--profile")
         try:
-            self._processes.start(program, *options, profile)
+            self._processes.start(self._program, *options, profile)
             told = profile / "WebDriverBiDiServer.json"
             port = until(lambda: json.loads(told.read_text() or "{}").get("ws_port"), "Firefox")
             address = f"ws://127.0.0.1:{port}/session"
@@ -274,19 +282,25 @@ class Firefox(WebDriver):
 
     def close(self):
         self._socket.close()
+        self.kill()
+
+    def kill(self):
         self._processes.end()
 
     def _ask(self, method, **parameters):
+        from websocket import WebSocketException
+
         self._count += 1
-        self._socket.send(json.dumps({"id": self._count, "method": method, "params": parameters}))
-        while True:
-            message = json.loads(self._socket.recv())
-            if message["type"] == "event":
+        try:
+            self._socket.send(json.dumps({"id": self._count, "method": method, "params": parameters}))
+            while (message := json.loads(self._socket.recv())).get("id") != self._count:
                 self._hear(message["method"], message["params"])
-            elif message["id"] == self._count:
-                if message["type"] == "error":
-                    raise RuntimeError(f"{method}: {message['error']}: {message['message']}")
-                return message["result"]
+        except (WebSocketException, OSError) as error:
+            self._socket.close()
+            raise Silent(f"{method}: Firefox is gone, or said nothing for {PATIENCE} s") from error
+        if message["type"] == "error":
+            raise RuntimeError(f"{method}: {message['error']}: {message['message']}")
+        return message["result"]
 
     def _hear(self, event, told):
         if event == "log.entryAdded":
@@ -306,6 +320,9 @@ class Firefox(WebDriver):
             self.complaints.append(f"{told['response']['status']}: {url}")
 
     def open(self, url, width=1280, height=800):
+        if not self._socket.connected:  # Silent
+            self.kill()
+            self._begin()
         here = {"context": self._context}
         self._ask("browsingContext.setViewport", **here, viewport={"width": width, "height": height})
         self._ask("browsingContext.navigate", **here, url="about:blank", wait="complete")

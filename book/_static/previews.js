@@ -9,6 +9,8 @@
   const card = Object.assign(document.createElement("aside"), { className: "preview bd-article", id: "preview" });
   card.setAttribute("aria-label", "Preview");
   let shown = null; // the link whose card is open
+  // While the page is being laid out (see lean.js) the text before a link changes its height; the card goes with it.
+  const grown = new ResizeObserver(() => shown && place(shown));
   let timer = 0;
   const others = {}; // promises of what stands on other pages
 
@@ -40,6 +42,7 @@
     clearTimeout(timer);
     shown?.removeAttribute("aria-describedby");
     shown = null;
+    grown.disconnect();
     card.remove();
   };
 
@@ -69,6 +72,7 @@
     document.body.append(card);
     link.setAttribute("aria-describedby", card.id);
     place(link);
+    grown.observe(article);
   };
 
   // A link of the text that leads to a place; one in the list of contents, or to its own heading, does not.

@@ -47,6 +47,25 @@ def test_a_mouse_over_a_reference_shows_what_stands_on_another_page(browser, add
         assert not visit.complaints
 
 
+def test_a_card_stays_with_its_link_while_text_before_it_changes_its_height(browser, address):
+    with Visit(browser, f"{address}/{THERE}", scroll=False, viewport=LAPTOP) as visit:
+        page, card = visit.page, visit.page.locator("#preview")
+        link = elsewhere(visit).last
+        link.scroll_into_view_if_needed()
+        page.wait_for_timeout(300)
+        link.hover()
+        card.wait_for()
+
+        away = """() => {
+          const top = (selector) => document.querySelector(selector).getBoundingClientRect().top;
+          return top("#preview") - top("[aria-describedby=preview]");
+        }"""
+        before = page.evaluate(away)
+        page.evaluate("() => { document.querySelector('article h1').style.paddingBottom = '300px'; }")
+        page.wait_for_timeout(300)
+        assert page.evaluate(away) == pytest.approx(before, abs=2)
+
+
 def test_the_keyboard_shows_it_and_says_so(browser, address):
     with Visit(browser, f"{address}/{HERE}", scroll=False, viewport=LAPTOP) as visit:
         page, card = visit.page, visit.page.locator("#preview")
