@@ -21,6 +21,7 @@ from rlbook.mdp import TabularMDP, garnet, gridworld
 from rlbook.natural_gradients import conjugate_gradient, fisher, natural_gradient
 from rlbook.occupancies import expected_return, occupancy, policy_from_occupancy
 from rlbook.policy_gradient import exact_gradient, sample_trajectories, softmax_policy
+from rlbook.statements import name_statements
 
 __version__ = "0.2.0"  # the only place; CHANGELOG.md says what each has brought
 
@@ -48,3 +49,5 @@ __all__ = [
     "solve",
     "value_iteration",
 ]
+
+name_statements(__name__)

@@ -15,9 +15,14 @@ from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
+from rlbook.statements import NAMES
+
 # In a package, but readers meet what they define: all of it is shown, under its own name.
 WHOLE = ("rlbook.widgets.base", "rlbook.widgets.lesson")
 LABEL = re.compile(r"\b(thm|lem|prop|def|eq)-[a-z0-9]+(?:-[a-z0-9]+)*\b")
+# What `rlbook.statements` has made of the labels, and the labels.
+NUMBERED = re.compile(r"\b(?:Theorem|Lemma|Proposition|Definition|Equation) \d+\.\d+\b(?!\.\d)")
+LABELS = {name: label for label, name in NAMES.items()}
 HEADINGS = ("Parameters", "Settings", "Raises", "Returns")
 
 
@@ -46,9 +51,14 @@ def public_names(module):
     return found
 
 
+def labelled(text):
+    """A docstring as its source has it: with labels, which become links."""
+    return NUMBERED.sub(lambda name: LABELS.get(name[0], name[0]), text)
+
+
 def labels_named(text):
     """The labels of statements that a docstring names, in order."""
-    return [match[0] for match in LABEL.finditer(text)]
+    return [match[0] for match in LABEL.finditer(labelled(text))]
 
 
 class Api(SphinxDirective):
@@ -140,7 +150,7 @@ def to_rst(lines):
 
 
 def process(app, what, name, obj, options, lines):
-    lines[:] = to_rst(lines)
+    lines[:] = to_rst([labelled(line) for line in lines])
 
 
 def skip(app, what, name, obj, skipped, options):

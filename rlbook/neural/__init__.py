@@ -47,6 +47,7 @@ from rlbook.neural.q_learning import (
 )
 from rlbook.neural.q_prop import *  # noqa: F403
 from rlbook.neural.training import Evaluation, Training, evaluate
+from rlbook.statements import name_statements
 
 __all__ = [
     *natural_gradients.__all__,
@@ -84,3 +85,5 @@ __all__ = [
     "train_deep_q",
     "train_reinforce",
 ]
+
+name_statements(__name__)

@@ -48,6 +48,7 @@ from rlbook.q_prop.weights import (
     SINGLE_SAMPLE_RULES,
     rule_weight,
 )
+from rlbook.statements import name_statements
 
 __all__ = [
     "RULES",
@@ -75,3 +76,5 @@ __all__ = [
     "variance_terms",
     "weight_quadratic",
 ]
+
+name_statements(__name__)

@@ -1,5 +1,6 @@
 """The book's widgets: the same objects in JupyterLab, on the rendered page and, as a picture, on paper."""
 
+from rlbook.statements import name_statements
 from rlbook.widgets.average_grid import AverageGrid
 from rlbook.widgets.bellman_plane import BellmanPlane
 from rlbook.widgets.control_variate import ControlVariate
@@ -21,3 +22,5 @@ __all__ = [
     "ValueIteration",
     "VarianceReduction",
 ]
+
+name_statements(__name__)

@@ -292,6 +292,18 @@ def test_a_terminal_state_that_is_none_is_refused(arguments, message):
             TabularMDP(**good | {"P": csr_array(np.reshape(arguments["P"], (4, 2)))})
 
 
+@pytest.mark.parametrize("a", [0, 1])
+def test_a_sparse_world_with_more_states_than_actions_is_left_by_the_action_that_is_named(a):
+    from scipy.sparse import csr_array
+
+    rows = np.eye(3)[[1, 2, 1, 1, 0, 0]]  # of (0, 0), (0, 1), (1, 0), …
+    good = {"r": np.zeros((3, 2)), "gamma": 0.5, "rho0": [1, 0, 0], "terminal": [False, True, False]}
+    assert TabularMDP(P=csr_array(rows), **good).terminal[1]
+    rows[2 + a] = [1, 0, 0]
+    with pytest.raises(ValueError, match=rf"^P\[1, {a}\] leaves state 1 with probability 1,"):
+        TabularMDP(P=csr_array(rows), **good)
+
+
 def test_a_gridworld_ends_whatever_the_slip():
     """The chances of four moves from a goal, all of which stay there, may add up to 1 only but for rounding."""
     for slip in np.linspace(0, 1, 101):

@@ -1,12 +1,15 @@
 """The pages made from the book itself: the package, the exercises, the map of results."""
 
 import inspect
+import json
+import pydoc
 import re
 from importlib import import_module
 
 import pytest
 
-from book._ext import api, results
+import rlbook
+from book._ext import api, numbers, results
 from book._ext.claims import labels_in, text_of
 from tests.numbers import called
 from tests.sources import ROOT, pages
@@ -79,6 +82,19 @@ def test_every_label_named_in_a_docstring_is_a_statements():
     named = {(name, label) for name, value in documented(public()) for label in api.labels_named(value.__doc__ or "")}
     assert len(named) > 50
     assert not sorted((name, label) for name, label in named if label not in STATED)
+
+
+def test_help_calls_a_statement_what_its_page_calls_it(site):
+    said = json.loads((site / "names.json").read_text(encoding="utf-8"))
+    written = numbers.WRITTEN.read_text(encoding="utf-8")
+    assert written == numbers.numbers_in(said), "`.venv/bin/python -m book._ext.numbers` puts it right"
+    number = said["labels"]["thm-policy-gradient"][0]
+    assert f"({number})" in pydoc.render_doc(rlbook.exact_gradient, renderer=pydoc.plaintext)
+    assert not [name for name, value in documented(public()) if api.LABEL.search(value.__doc__ or "")]
+    # A number of another work, "Theorem 4.9" of a textbook, would be taken for the book's own.
+    files = [path for path in (ROOT / "rlbook").rglob("*.py") if path.name != "statements.py"]
+    sources = "".join(path.read_text(encoding="utf-8") for path in files)
+    assert not [name for name in api.NUMBERED.findall(sources) if name in api.LABELS]
 
 
 def test_labels_in_docstrings_are_links(soup):
