@@ -1,6 +1,7 @@
 """The checks themselves, one by one: what they let pass, and as what; what they refuse, and in which words."""
 
 import re
+import warnings
 from collections import namedtuple
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ import pytest
 import scipy.sparse as sp
 
 from rlbook import TabularMDP, checks
+from rlbook.checks.scalars import shown
 from rlbook.divergences import kl_terms, total_variation
 
 
@@ -139,6 +141,22 @@ def test_arrays_are_copied_unless_they_are_only_read():
     batch = namedtuple("Batch", "states actions")(np.zeros((1, 2), dtype=int), np.ones((1, 2), dtype=int))
     for read, own in zip(checks.steps("batch", batch, 1, 2), batch, strict=True):
         assert read is own  # episodes may be large
+    half = namedtuple("Half", "states")(batch.states)
+    refused("batch must hold states and actions, as Trajectories do, got Half(", checks.steps, "batch", half, 1, 2)
+
+
+def test_what_float64_cannot_hold_is_refused_without_a_warning():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert checks.array("x", np.longdouble(0.5)) == 0.5
+        if np.finfo(np.longdouble).max > np.finfo(float).max:
+            refused("x is inf, not a finite number", checks.array, "x", np.longdouble("1e400"))
+
+
+def test_an_error_shows_no_more_of_a_long_value_than_its_beginning():
+    text = 198 * "a"  # 200 characters with its quotation marks
+    assert shown(text) == f"'{text}'"
+    assert shown(text + "a") == f"'{159 * 'a'}…, a str"
 
 
 def test_integers_are_within_their_limits():
@@ -173,6 +191,14 @@ def test_distributions_say_where_they_are_none():
         assert checks.distributions("p", row).sum() == pytest.approx(1, abs=4e-16)
         refused("p sums to ", checks.distributions, "p", [third, 2 * third + 2 * off])
     refused("p[0] is -0.1, not a probability", checks.distributions, "p", [-0.1, 1.1])
+
+
+def test_distributions_sum_to_1_whatever_their_rounding_and_how_many_they_are():
+    many = np.tile([0.5, 0.5 + 2e-15], (1000, 1))
+    np.testing.assert_array_less(abs(checks.distributions("p", many, ("n", 2)).sum(axis=1) - 1), 3e-16)
+    below = checks.distributions("p", [[1, 1e-9, -1e-9], [0.5, 0.5, -1e-17]], (2, 3))
+    np.testing.assert_allclose(below, [[1 / (1 + 1e-9), 1e-9, 0], [0.5, 0.5, 0]], rtol=2e-9, atol=0)
+    np.testing.assert_array_less(abs(below.sum(axis=1) - 1), 3e-16)
 
 
 def test_a_sparse_p_is_refused_by_state_action_and_next_state():

@@ -180,7 +180,9 @@ def test_counts_read_alive_and_no_action_after_the_end():
     wild = batch._replace(actions=np.where(batch.alive, batch.actions, 3))
     np.testing.assert_array_equal(estimate_occupancy(SHORT, wild).rho, estimate_occupancy(SHORT, batch).rho)
     padded = batch._replace(states=np.where(batch.alive, batch.states, 0))
-    message = r"^trajectories.states\[\d+, \d+\] is 0, where trajectories.alive says .* must be a terminal state$"
+    n = int(np.argmin(batch.alive[:, -1]))  # the first episode that ends, and its first step after the end
+    place = rf"{n}, {int(np.argmin(batch.alive[n]))}"
+    message = rf"^trajectories.states\[{place}\] is 0, where trajectories.alive says .* must be a terminal state$"
     for estimate in (estimate_occupancy, lambda mdp, x: estimate_performance_difference(mdp, PI, x)):
         with pytest.raises(ValueError, match=message):
             estimate(SHORT, padded)
