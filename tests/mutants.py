@@ -2,9 +2,9 @@
 
 A mutant is one small change in one line: another operator or number, a condition negated, a statement left out. A
 sample of them, the same each time and spread evenly over the topics, meets the tests that run the changed line, those
-first that run little else, each in a process forked from one that has collected all tests; nothing is written into the sources.
-What no test notices is shown as a diff. It is killed by a test, or is equivalent: tests/equivalent_mutants.toml says
-why no test could notice. The share killed of all others is to be at least ENOUGH.
+first that run little else, each in a process forked from one that has collected all tests; nothing is written into
+the sources. What no test notices is shown as a diff. It is killed by a test, or is equivalent:
+tests/equivalent_mutants.toml says why no test could notice. The share killed of all others is to be at least ENOUGH.
 
 Which tests run which line is found by running them all once, and kept in _build/mutants until something changes.
 """
