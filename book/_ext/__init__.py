@@ -9,6 +9,7 @@ EXTENSIONS = (
     "typography",
     "kernel_free",
     "derivations",
+    "folds",
     "chapters",
     "lean",
     "previews",

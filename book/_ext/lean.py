@@ -35,9 +35,9 @@ from sphinx.errors import ExtensionError
 
 from book._ext.previews import element
 
-# fontawesome.js draws what the fonts draw; thebe starts kernels on other people's servers; Sphinx's search has a better
-# one in its place (see finder.py).
-USELESS = r"fontawesome\.js|sphinx-thebe\.js|searchtools\.js|language_data\.js|searchindex\.js"
+# fontawesome.js draws what the fonts draw; thebe starts kernels on other people's servers; togglebutton.js folds what
+# folds.py has folded; Sphinx's search has a better one in its place (see finder.py).
+USELESS = r"fontawesome\.js|sphinx-thebe\.js|togglebutton\.js|searchtools\.js|language_data\.js|searchindex\.js"
 ON_DEMAND = r"(^|/)bootstrap\.js(\?|$)"
 MENU = 'data-bs-toggle="dropdown"'
 GLUED = ("bs-", "rl-")  # scripts put class names that begin so together from parts, and they occur nowhere in full
@@ -75,7 +75,6 @@ REPLACED = (
     # What a checker of accessibility calls serious: one id on every statement, a name other than the text one sees, a
     # list whose items are none.
     (r'<div class="(?:exercise|solution) ', r'(<section\b[^>]*?) id="(?:exercise|solution)-content"', r"\1"),
-    (r'<details class="admonition hide ', r'<summary aria-label="Toggle hidden content">', "<summary>"),
     ("", r'(<button class="btn search-button-field\b[^>]*aria-label="Search)"', r'\1 Ctrl+K"'),
     (r'class="citation"', r' role="doc-biblioentry"', ' role="listitem"'),
     # KaTeX counts a function's name and the sign that it is applied as two, where one has to be, as in r_max.

@@ -173,6 +173,12 @@ def test_integers_are_within_their_limits():
     refused("n must hold integers, got float64", checks.integers, "n", [1.0])
 
 
+def test_masks():
+    np.testing.assert_array_equal(checks.mask("m", [0, 1.0], (2,)), [False, True])
+    refused("m must have shape (2,) as y has, got (1,)", checks.mask, "m", [True], (2,), " as y has")
+    refused("m[1] is 2, neither True nor False", checks.mask, "m", [0, 2], (2,))
+
+
 def test_shares_and_what_is_never_negative():
     np.testing.assert_array_equal(checks.shares("shares", [0, 0.5, 1]), [0, 0.5, 1])
     refused("shares[1] is -1e-09, not in [0, 1]", checks.shares, "shares", [0, -1e-9])
@@ -237,7 +243,7 @@ def test_terms_of_a_divergence_have_all_their_digits(ratio):
                 continue
             with mpmath.workdps(50):
                 exact = mpmath.mpf(p) * mpmath.log(mpmath.mpf(p) / mpmath.mpf(q)) - mpmath.mpf(p) + mpmath.mpf(q)
-            assert kl_terms(np.array([p]), np.array([q]))[0] == pytest.approx(float(exact), rel=1e-11)
+            assert kl_terms(np.array([p]), np.array([q]))[0] == pytest.approx(float(exact), rel=1e-11, abs=0)
 
 
 def test_terms_at_zero():

@@ -137,7 +137,7 @@ def test_the_ledger_has_the_same_numbers(plain_ones, soup):
 @each_chapter
 def test_every_reference_says_what_it_says_on_the_page(path, plain_ones, soup):
     """All links within the text, to statements, works and pages, one after the other."""
-    ours = "article a.reference:not(.checked-by *, .toctree-wrapper *, div.solution > .admonition-title *)"
+    ours = "article a.reference:not(.checked-by *, .toctree-wrapper *)"
     page = [link.get_text() for link in soup(f"book/{path.stem}.html").select(ours)]
     _, shown = plain_ones(path)
     links = [link for link in shown.select("a[href]:not(.anchor-link)") if link.find_parent(["p", "li", "td"])]
@@ -183,9 +183,9 @@ def test_captions_stand_under_their_figures(path, plain_ones, soup):
 @each_chapter
 def test_what_folds_on_the_page_folds(path, plain_ones, soup):
     page, (_, shown) = soup(f"book/{path.stem}.html"), plain_ones(path)
-    titles = [fold.select_one(".admonition-title") for fold in page.select(".dropdown.admonition")]
-    folded = [(title.select_one(".caption-number, a") or title).get_text().split("(")[0] for title in titles]
-    summaries = [summary.get_text().removeprefix("Solution to") for summary in shown.select("details > summary")]
+    titles = page.select(".fold:not(.code) > summary")
+    folded = [(title.select_one(".caption-number") or title).get_text().split("(")[0] for title in titles]
+    summaries = [re.sub("^Solution to .*", "Solution", fold.get_text()) for fold in shown.select("details > summary")]
     assert list(map(squeezed, summaries)) == list(map(squeezed, folded))
     assert all(fold.find("p") for fold in shown.select("details")), "their Markdown has been read"
 

@@ -139,7 +139,7 @@ def test_a_chapter_prints_with_its_solutions_or_without(chapter):
     page = chapter.page
     page.evaluate("() => { window.print = () => { dispatchEvent(new Event('beforeprint')); }; }")
     page.emulate_media(media="print")
-    exercises, solutions = page.locator("div.exercise"), page.locator("div.solution")
+    exercises, solutions = page.locator("div.exercise"), page.locator(".solution")
     text = solutions.first.locator("section p").first
     count = exercises.count()
     assert count == solutions.count() > 4
@@ -157,7 +157,7 @@ def test_a_chapter_prints_with_its_solutions_or_without(chapter):
 
 def test_only_chapters_offer_to_print_without_solutions(soup):
     having = {name for name in NAMES if soup(name).select(".btn-print-exercises-button")}
-    assert having == {name for name in NAMES if soup(name).select("div.solution")} == set(CHAPTERS)
+    assert having == {name for name in NAMES if soup(name).select(".solution")} == set(CHAPTERS)
 
 
 def test_search_finds_a_word(browser, address):
