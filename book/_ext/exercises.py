@@ -3,6 +3,9 @@
 sphinx-exercise keeps a registry of them for its references, but has no directive that lists it.
 """
 
+import re
+from itertools import pairwise
+
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 from sphinx_exercise.nodes import exercise_subtitle
@@ -50,7 +53,12 @@ def of_page(app, docname, page):
 
 def subtitle(node):
     """What stands behind the number in an exercise's title, formulas included; nothing if it has no name."""
-    return [part.deepcopy() for named in node.findall(exercise_subtitle) for part in named.children]
+    parts = [part.deepcopy() for named in node.findall(exercise_subtitle) for part in named.children]
+    for i, (formula, follower) in enumerate(pairwise(parts)):
+        taken = re.search(r"\\text\{([^{}]+)\}$", formula.astext()) if isinstance(formula, nodes.math) else None
+        if taken:  # the registry's own text still has the mark that typography.py has made a part of the formula
+            parts[i + 1] = nodes.Text(follower.astext().removeprefix(taken[1]))
+    return parts
 
 
 def setup(app):

@@ -9,7 +9,9 @@ import re
 from book._ext.previews import element
 
 TITLED = re.compile(r'<div class="([^"]*\bdropdown\b[^"]*)"([^>]*)>\s*<p class="admonition-title">(.*?)</p>', re.S)
-CODE = re.compile(r'<details class="admonition hide above-input">\s*<summary[^>]*>\s*<p [^>]*>(.*?)</p>.*?</summary>', re.S)
+CODE = re.compile(
+    r'<details class="admonition hide above-input">\s*<summary[^>]*>\s*<p [^>]*>(.*?)</p>.*?</summary>', re.S
+)
 
 
 def folded(body):

@@ -1,6 +1,7 @@
 """Small things of type that Sphinx and its extensions leave undone.
 
-* A comma after a formula becomes part of it, or browsers may begin the next line with it.
+* A comma after a formula becomes part of it, or browsers may begin the next line with it; a parenthesis before it and
+  a ’s after it stay on its line. A short parenthesis in a formula is not broken.
 * The word that opens a proof is set in italics, and its box has a class, "argument", that a statement's has not.
 * A numbered formula has the class "numbered".
 * sphinx-proof gives every statement's body the id "proof-content" and every proof the id "proof"; an id must be
@@ -8,15 +9,34 @@
 """
 
 import re
+from itertools import accumulate
 
 from docutils import nodes
 from sphinx_proof.nodes import proof_node
 
 CLINGING = re.compile(r"[.,;:!?)]+")
+SIZED = "".join(rf"(?<!\\{size})" for size in ("left", "big", "Big", "bigg", "Bigg"))
+PARENTHESIS = re.compile(SIZED + r"(?<!\\)\(((?:[^()&\\]|\\(?!right|[bB]ig|\\)){3,26})\)")
+BREAKS = re.compile(r"[=<>+-]|\\(?:le|ge|ne|in|to|sim|cdot|times|mid|propto)\b")
+SHORT = 20  # letters of a formula that no narrow screen has to break
+AFTER = re.compile(r"’s\b|-\w+")
 OPENING = "Proof. "
 
 
+def unbroken(latex):
+    """A formula in which no line ends inside a short parenthesis: a group in braces stays on one."""
+
+    def whole(found):
+        braces = list(accumulate((x == "{") - (x == "}") for x in f"{{{found[1]}}}"))
+        kept = BREAKS.search(found[1]) and min(braces[:-1]) > 0 and braces[-1] == 0
+        return f"({{{found[1]}}})" if kept else found[0]
+
+    return PARENTHESIS.sub(whole, latex)
+
+
 def keep_together(doctree):
+    for formula in doctree.findall(nodes.math):
+        formula.children = [nodes.Text(unbroken(formula.astext()))]
     for formula in doctree.findall(nodes.math):
         follower = formula.next_node(descend=False, siblings=True)
         marks = CLINGING.match(follower) if isinstance(follower, nodes.Text) else None
@@ -27,6 +47,19 @@ def keep_together(doctree):
             siblings = follower.parent.children  # found by identity: texts that read alike are equal
             place = next(i for i, child in enumerate(siblings) if child is follower)
             siblings[place] = nodes.Text(follower[marks.end() :])
+    for formula in list(doctree.findall(nodes.math)):
+        parent, siblings = formula.parent, formula.parent.children
+        place = next(i for i, child in enumerate(siblings) if child is formula)
+        before = siblings[place - 1] if place else None
+        after = siblings[place + 1] if place + 1 < len(siblings) else None
+        opens = isinstance(before, nodes.Text) and before.endswith("(")
+        ends = AFTER.match(after) if isinstance(after, nodes.Text) else None
+        if (opens or ends) and len(formula.astext()) <= SHORT:
+            parts = [*([nodes.Text("(")] if opens else []), formula, *([nodes.Text(ends[0])] if ends else [])]
+            left = [nodes.Text(before[:-1])] if opens else []
+            right = [nodes.Text(after[ends.end() :])] if ends else []
+            together = nodes.inline("", "", *parts, classes=["together"])
+            parent[place - bool(opens) : place + 1 + bool(ends)] = [*left, together, *right]
 
 
 def open_proofs(doctree):

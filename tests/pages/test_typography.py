@@ -1,5 +1,6 @@
 """The extension that keeps a formula and the mark after it on one line."""
 
+import pytest
 from docutils import nodes
 from docutils.utils import new_document
 
@@ -15,3 +16,35 @@ def test_marks_move_into_the_formula_before_them_and_nowhere_else():
     emphasis, stop, formula, rest = document[0].children
     assert (emphasis.astext(), stop.astext(), rest.astext()) == ("One", ".", "")
     assert formula.astext() == r"a\text{.}"
+
+
+def test_what_stands_at_a_short_formula_stays_on_its_line():
+    document = new_document("page")
+    long = nodes.math("", "x+" * 20)
+    text = [
+        nodes.Text("(the "),
+        nodes.math("", r"\pi"),
+        nodes.Text("’s own, and ("),
+        nodes.math("", "n"),
+        nodes.Text("-th), ("),
+    ]
+    document += nodes.paragraph("", "", *text, long, nodes.Text("’s"))
+    typography.keep_together(document)
+    together = list(document.findall(nodes.inline))
+    assert [[part.astext() for part in inline.children] for inline in together] == [[r"\pi", "’s"], ["(", "n", "-th"]]
+    assert document.astext() == rf"(the \pi’s own, and (n-th), ({'x+' * 20}’s"
+
+
+@pytest.mark.parametrize(
+    ("latex", "kept"),
+    [
+        ("P(s_t=s)", "P({s_t=s})"),
+        (r"(1-\gamma)V(s)", r"({1-\gamma})V(s)"),
+        (r"e^{(k+1)}", r"e^{({k+1})}"),
+        (r"\big(a+b\big)\left(a+b\right)", r"\big(a+b\big)\left(a+b\right)"),
+        ("(a+b+c+d+e+f+g+h+i+j+k+l+m+n)", "(a+b+c+d+e+f+g+h+i+j+k+l+m+n)"),
+        (r"\frac{(a+b}{c)}", r"\frac{(a+b}{c)}"),
+    ],
+)
+def test_no_line_ends_inside_a_short_parenthesis(latex, kept):
+    assert typography.unbroken(latex) == kept

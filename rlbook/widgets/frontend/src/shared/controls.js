@@ -85,6 +85,13 @@ export function slider({
   const name = element("label", { for: id }, label);
   const take = (value) => change(clean(Math.min(limits[1], Math.max(limits[0], value))));
   range.addEventListener("input", () => take(fromSlider(range.valueAsNumber)));
+  // A finger that scrolls the page may begin on a slider: what it has done there is taken back.
+  let before = 0;
+  range.addEventListener("pointerdown", () => (before = range.valueAsNumber));
+  range.addEventListener("pointercancel", () => {
+    range.valueAsNumber = before;
+    take(fromSlider(before));
+  });
   // While it is typed in, the field is left as it is; on leaving it, it shows what was understood.
   number.addEventListener("input", () => Number.isFinite(number.valueAsNumber) && take(number.valueAsNumber));
   const read = element("output", { for: id }); // a step of a lesson shows it in the number's place
@@ -243,8 +250,12 @@ export function linkButton(link, settings, announce) {
   node.addEventListener("click", async () => {
     const copied = await link(settings());
     announce.say(copied ? "Link copied" : "The link is in the address bar");
-    node.textContent = copied ? "Copied" : "See address";
-    setTimeout(() => (node.textContent = "Link"), 1500);
+    if (copied) node.style.width = `${node.offsetWidth}px`; // so that the row stays as it is
+    node.textContent = copied ? "✓" : "See address";
+    setTimeout(() => {
+      node.textContent = "Link";
+      node.style.width = "";
+    }, 1500);
   });
   return node;
 }

@@ -41,8 +41,8 @@ import {
 
 export const EXPLORE = "explore";
 // How high a step's pictures are: one by itself, two beside each other, and on a narrow screen one, and two below each
-// other; by itself on a broad one it is higher where nothing is to be guessed.
-const FRAME = { one: 225, beside: 200, narrow: 230, below: 150, unasked: 38 };
+// other; where nothing is to be guessed, one by itself on a broad screen is higher, and so is each of two on a narrow.
+const FRAME = { one: 225, beside: 200, narrow: 230, below: 150, unasked: 38, unaskedBelow: 24 };
 // What a full screen shows, what is not pictures of it, and what a guess takes besides.
 const SCREEN = { width: 1080, height: 640, rest: 290, guess: 80 };
 
@@ -212,7 +212,7 @@ export function lesson({ model, el, link }, given) {
     if (!step) return fit(inside);
     const [columns, column] = common.columnsIn(inside, step.panels.length > 1 && inside >= 640 ? 2 : 1);
     const rows = Math.ceil(step.panels.length / columns);
-    const narrow = rows > 1 ? FRAME.below : FRAME.narrow;
+    const narrow = rows > 1 ? FRAME.below + (step.guess ? 0 : FRAME.unaskedBelow) : FRAME.narrow;
     const single = FRAME.one + (step.guess ? 0 : FRAME.unasked);
     const room = inside < 640 ? narrow : columns > 1 ? FRAME.beside : single;
     const rest = SCREEN.rest + (step.guess ? SCREEN.guess : 0);

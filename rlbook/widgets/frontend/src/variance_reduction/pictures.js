@@ -166,10 +166,14 @@ export function makeBowl(holder, drag) {
     const { parabola, range, at, marks, label } = cut(now);
     const values = (xs) => xs.map((x) => Math.max(0, numerics.evaluateParabola(parabola, x)));
 
-    // The axis stays while a value is dragged. All of β's bowls share one; a single value's bowl is shallow, so it
-    // gets its own, which is chosen again only when the bowl has left it or become a sliver of it.
+    // The axis stays while a value is dragged. All of β's bowls share one where everything is shown; in a step this
+    // bowl has its own. A single value's bowl is shallow, so it gets its own too, which is chosen again only when the
+    // bowl has left it or become a sliver of it.
     if (!selected) {
-      domain = [0, prepare(problem).top || 1];
+      domain = [
+        0,
+        (step ? 1.08 * Math.max(...values([...range, (range[0] + range[1]) / 2])) : prepare(problem).top) || 1,
+      ];
       of = null;
     } else {
       const inside = values([...range, numerics.bottom(parabola)].filter(Number.isFinite));
@@ -188,7 +192,7 @@ export function makeBowl(holder, drag) {
       const base = frame(holder, {
         width,
         height,
-        marginTop: 4 * ROW + 8,
+        marginTop: marks.length * ROW + 8,
         marginRight: 14,
         x: { domain: range },
         y: { domain },
