@@ -16,7 +16,7 @@ HERE, THERE = CHAPTERS[0], CHAPTERS[4]  # a page with references to itself, and 
 
 def elsewhere(visit):
     """A reference of the page, in none of its folds, to a statement of another."""
-    link = "article p:not(.dropdown *) > a.reference"
+    link = "article p:not(.fold *) > a.reference"
     return visit.page.locator(f"{link}[href*='.html#thm-'], {link}[href*='.html#prop-']")
 
 
