@@ -26,7 +26,7 @@ from book._ext.claims import KINDS, reading_order, statements, text_of
 from book._ext.references import cited_in
 
 WIDE, HIGH = 146, 74  # of a box
-ACROSS, DOWN = 166, 110  # from box to box
+ACROSS, DOWN = 178, 110  # from box to box
 TOP, SIDE = 34, 8  # of a band, for its title; beside the boxes
 LINE = 20  # characters
 

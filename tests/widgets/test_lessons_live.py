@@ -12,7 +12,7 @@ from tests.lessons import KINDS, STEPS, answer
 from tests.live import data, room_kept, serious_faults, settled
 
 # Viewports of a laptop's browser and of a phone, and how high a step may be in each.
-ROOM = {"laptop": (1366, 657, 560), "phone": (390, 844, 844)}
+ROOM = {"laptop": (1366, 657, 560), "phone": (390, 844, 844), "phone on its side": (740, 360, 480)}
 
 FOUND = """() => {
   const root = document.querySelector(".rl");

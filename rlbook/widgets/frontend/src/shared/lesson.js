@@ -43,6 +43,9 @@ export const EXPLORE = "explore";
 // How high a step's pictures are: one by itself, two beside each other, and on a narrow screen one, and two below each
 // other; where nothing is to be guessed, one by itself on a broad screen is higher, and so is each of two on a narrow.
 const FRAME = { one: 225, beside: 200, narrow: 230, below: 150, unasked: 38, unaskedBelow: 24 };
+// A telephone on its side: below this height the words stand beside the pictures, which take this share of the width and
+// the height that the page's head, the lesson's and the controls leave.
+const LOW = { height: 480, share: 0.53, rest: 196, least: 120 };
 // What a full screen shows, what is not pictures of it, and what a guess takes besides.
 const SCREEN = { width: 1080, height: 640, rest: 290, guess: 80 };
 
@@ -209,7 +212,14 @@ export function lesson({ model, el, link }, given) {
     const zoom = zoomOf();
     const inside = Math.floor(width / zoom) - (zoom > 1 ? 32 : 0);
     const step = stepOf(model);
+    const low = Boolean(step) && screenHeight() < LOW.height && inside >= 500;
+    root.classList.toggle("rl-low", low);
     if (!step) return fit(inside);
+    if (low) {
+      const wide = Math.floor((LOW.share * inside - 16) / step.panels.length);
+      const high = Math.max(LOW.least, screenHeight() - LOW.rest);
+      return Object.fromEntries(step.panels.map((name) => [name, [wide, high]]));
+    }
     const [columns, column] = common.columnsIn(inside, step.panels.length > 1 && inside >= 640 ? 2 : 1);
     const rows = Math.ceil(step.panels.length / columns);
     const narrow = rows > 1 ? FRAME.below + (step.guess ? 0 : FRAME.unaskedBelow) : FRAME.narrow;
