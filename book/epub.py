@@ -24,7 +24,7 @@ from book.articles import HTML, NAME, anchor_of, articles, config, offer, sectio
 from book.tools.browser import launch
 
 FILE = HTML / f"{NAME}.epub"
-USELESS = ".katex-html, .rlbook-note, summary .expanded, button, input, template, style, nav"
+USELESS = ".katex-html, .rlbook-note, button, input, template, style, nav"
 TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
 COVER = (4.5, 6.5)  # inches
 # Of matplotlib's SVG, what an ePub may not hold: a type that names entities from elsewhere, a path that is none.
@@ -86,8 +86,6 @@ def prepare(article):
     for element in article.find_all(True):
         for name in [name for name in element.attrs if name in ("loading", "role") or name.startswith(("data-", "on"))]:
             del element[name]
-    for title in article.select("summary p"):
-        title.name = "span"
     for link in article.select("svg a"):
         link["xlink:title"] = title_of(link)
     for link in article.select('a[href^="#"]'):

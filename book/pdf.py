@@ -25,7 +25,7 @@ html { font-size: 12.5px; }
 body { background: white; display: block; padding: 0; }
 article { break-before: page; padding: 0; }
 .bd-article { --text-width: 46rem; font-size: 10pt; }
-h2, h3, .admonition-title, figcaption { break-after: avoid; }
+h2, h3, .admonition-title, .fold > summary, figcaption { break-after: avoid; }
 figure, tr, .rlbook-picture, .results-map svg { break-inside: avoid; }
 .results-map { overflow: visible; border: 0; }
 .results-map svg, img { max-width: 100%; height: auto; }

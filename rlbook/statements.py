@@ -1,8 +1,8 @@
-"""Statements by the numbers that their pages give them, for `help()`: thm-banach in a docstring reads Theorem 2.5.
+"""Statements by the numbers that their pages give them, for `help()`, which shows a docstring.
 
-The source keeps the label, which stays what it is when a statement is put in before it. Each package of rlbook calls
-`name_statements` when all of it is there. `.venv/bin/python -m book._ext.numbers` writes statements.json from the
-built book.
+The source keeps the label, which stays what it is when a statement is put in before it. rlbook, and each package that
+it does not import itself, calls `name_statements` when all of it is there. `.venv/bin/python -m book._ext.numbers`
+writes statements.json from the built book.
 """
 
 import inspect
@@ -11,12 +11,12 @@ import re
 import sys
 from pathlib import Path
 
-LABEL = re.compile(r"\b(?:thm|lem|prop|def|eq)-[a-z0-9]+(?:-[a-z0-9]+)*\b")
+LABEL = re.compile(r"\b(thm|lem|prop|def|eq)-[a-z0-9]+(?:-[a-z0-9]+)*\b")
 NAMES = json.loads(Path(__file__).with_name("statements.json").read_text(encoding="utf-8"))
 
 
 def named(text: str) -> str:
-    """A text in which each label that a page has is what the page calls it, as in "Theorem 2.5" or "Equation 2.1"."""
+    """A text in which each label that a page has is what the page calls it, by its kind and number."""
     return LABEL.sub(lambda label: NAMES.get(label[0], label[0]), text)
 
 

@@ -15,11 +15,10 @@ from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
-from rlbook.statements import NAMES
+from rlbook.statements import LABEL, NAMES
 
 # In a package, but readers meet what they define: all of it is shown, under its own name.
 WHOLE = ("rlbook.widgets.base", "rlbook.widgets.lesson")
-LABEL = re.compile(r"\b(thm|lem|prop|def|eq)-[a-z0-9]+(?:-[a-z0-9]+)*\b")
 # What `rlbook.statements` has made of the labels, and the labels.
 NUMBERED = re.compile(r"\b(?:Theorem|Lemma|Proposition|Definition|Equation) \d+\.\d+\b(?!\.\d)")
 LABELS = {name: label for label, name in NAMES.items()}

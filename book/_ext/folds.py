@@ -1,10 +1,14 @@
 """What folds is a `<details>`: solutions, second readings, hidden code.
 
-Jupyter Book folds by a script, in three ways that look and answer differently, and that a search in the page does not
-look into. A browser's own fold needs none, can be reached by keyboard, and opens for a link to what is in it.
+Jupyter Book folds these in three ways that look and answer differently, two of them by a script, and a search in the
+page does not look into those. A browser's own fold can be reached by keyboard and opens for a search; folds.js opens
+it for paper.
 """
 
 import re
+from html import escape
+
+from sphinx.errors import ExtensionError
 
 from book._ext.previews import element
 
@@ -12,6 +16,8 @@ TITLED = re.compile(r'<div class="([^"]*\bdropdown\b[^"]*)"([^>]*)>\s*<p class="
 CODE = re.compile(
     r'<details class="admonition hide above-input">\s*<summary[^>]*>\s*<p [^>]*>(.*?)</p>.*?</summary>', re.S
 )
+LEFT = re.compile(r'<(?:details class="admonition hide|div class="[^"]*\bdropdown\b[^"]*\badmonition\b)[^>]*>')
+TAG = re.compile(r"<[^>]+>")
 
 
 def folded(body):
@@ -19,11 +25,15 @@ def folded(body):
     while found := TITLED.search(body):
         whole = element(body, found.start())
         classes, attributes, title = found.groups()
-        kind = "fold solution" if "solution" in classes.split() else "fold"
-        if "solution" in kind:
-            title = "Solution"  # to the exercise that it stands under
+        kind, name = "fold", ""
+        if "solution" in classes.split():  # to the exercise that it stands under
+            kind, name, title = (
+                "fold solution",
+                f' aria-label="{escape(" ".join(TAG.sub("", title).split()))}"',
+                "Solution",
+            )
         inside = whole[found.end() - found.start() : -len("</div>")]
-        fold = f'<details class="{kind}"{attributes}><summary>{title}</summary>{inside}</details>'
+        fold = f'<details class="{kind}"{attributes}><summary{name}>{title}</summary>{inside}</details>'
         body = body[: found.start()] + fold + body[found.start() + len(whole) :]
     return CODE.sub(r'<details class="fold code"><summary>\1</summary>', body)
 
@@ -31,6 +41,8 @@ def folded(body):
 def dress_page(app, page, template, context, doctree):
     if doctree is not None and app.builder.format == "html":
         context["body"] = folded(context["body"])
+        if left := LEFT.search(context["body"]):
+            raise ExtensionError(f"folds: {page} has a fold of another form: {left[0]}")
         if 'class="fold' in context["body"]:
             app.add_js_file("folds.js", loading_method="defer")
 

@@ -77,7 +77,11 @@ REPLACED = (
     ),
     # What a checker of accessibility calls serious: one id on every statement, a name other than the text one sees, a
     # list whose items are none.
-    (r'<div class="(?:exercise|solution) ', r'(<section\b[^>]*?) id="(?:exercise|solution)-content"', r"\1"),
+    (
+        r'<div class="exercise |<details class="fold solution"',
+        r'(<section\b[^>]*?) id="(?:exercise|solution)-content"',
+        r"\1",
+    ),
     ("", r'(<button class="btn search-button-field\b[^>]*aria-label="Search)"', r'\1 Ctrl+K"'),
     (r'class="citation"', r' role="doc-biblioentry"', ' role="listitem"'),
     # KaTeX counts a function's name and the sign that it is applied as two, where one has to be, as in r_max.
@@ -134,7 +138,11 @@ def lighten(page, name, outdir):
         if "widget-state+json" in attributes or "thebe-config" in attributes:
             return ""
         if not source:
-            return "" if re.match(r"\s*(const THEBE_JS_URL|kernelName =)", code) else match[0]
+            return (
+                ""
+                if re.match(r"\s*(const THEBE_JS_URL|kernelName =|let toggle\w+ =|var togglebuttonSelector)", code)
+                else match[0]
+            )
         if re.search(rf"(^|/)({useless})(\?|$)", source[1]):
             return ""
         if re.search(ON_DEMAND, source[1]):

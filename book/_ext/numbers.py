@@ -6,6 +6,8 @@
 import json
 from pathlib import Path
 
+from rlbook.statements import LABEL
+
 ROOT = Path(__file__).parents[2]
 WRITTEN = ROOT / "rlbook" / "statements.json"
 
@@ -14,8 +16,7 @@ def numbers_in(said):
     """What `help()` shows for each label, as a file's text, from what the built pages say (see plain.py)."""
     shown = {label: name for label, (name, *_) in said["labels"].items()}
     names = {label: f"Equation {name[1:-1]}" if name.startswith("(") else name for label, name in shown.items()}
-    kinds = ("thm-", "lem-", "prop-", "def-", "eq-")
-    kept = {label: name for label, name in names.items() if label.startswith(kinds)}
+    kept = {label: name for label, name in names.items() if LABEL.fullmatch(label)}
     return json.dumps(kept, ensure_ascii=False, indent=1) + "\n"
 
 

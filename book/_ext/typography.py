@@ -18,7 +18,7 @@ CLINGING = re.compile(r"[.,;:!?)]+")
 SIZED = "".join(rf"(?<!\\{size})" for size in ("left", "big", "Big", "bigg", "Bigg"))
 PARENTHESIS = re.compile(SIZED + r"(?<!\\)\(((?:[^()&\\]|\\(?!right|[bB]ig|\\)){3,26})\)")
 BREAKS = re.compile(r"[=<>+-]|\\(?:le|ge|ne|in|to|sim|cdot|times|mid|propto)\b")
-SHORT = 20  # letters of a formula that no narrow screen has to break
+SHORT = 20  # characters of the source of a formula that no narrow screen has to break
 AFTER = re.compile(r"’s\b|-\w+")
 OPENING = "Proof. "
 

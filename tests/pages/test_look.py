@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from rlbook import plots
 from tests.live import Visit, settled
 from tests.sources import CHAPTERS, ROOT
 
@@ -128,17 +129,60 @@ def test_on_a_telephone_code_of_other_pages_stays_within_it_too(browser, address
         assert code.evaluate_all(WIDE) == 0
 
 
-def test_on_a_telephone_a_wide_formula_keeps_its_number_in_sight(browser, address):
-    seen = 0
+def test_on_a_telephone_a_formula_and_its_number_do_not_cover_each_other_and_both_are_in_sight(browser, address):
+    wide = 0
     for name in CHAPTERS:
         with Visit(browser, f"{address}/{name}", viewport=PHONE) as visit:
-            for formula in visit.page.locator("div.math.numbered").all():
-                if formula.evaluate(f"(at) => ({WIDE})([at])"):
-                    box, tag = formula.bounding_box(), formula.locator(".eqno").bounding_box()
-                    assert box["x"] <= tag["x"]
-                    assert tag["x"] + tag["width"] <= box["x"] + box["width"] + 1
-                    seen += 1
-    assert seen > 5
+            for formula in visit.page.locator("div.math.numbered:not(details:not([open]) *)").all():
+                wide += formula.evaluate(f"(at) => ({WIDE})([at])")
+                box, tag = formula.bounding_box(), formula.locator(".eqno").bounding_box()
+                assert box["x"] <= tag["x"]
+                assert tag["x"] + tag["width"] <= box["x"] + box["width"] + 1
+                shown = formula.locator(".katex-display").bounding_box()
+                assert tag["y"] >= shown["y"] + shown["height"] - 1
+    assert wide > 5
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_on_a_telephone_a_wide_formula_begins_with_its_beginning_and_what_is_printed_keeps_its_columns(
+    browser, address, name
+):
+    with Visit(browser, f"{address}/{name}", viewport=PHONE) as visit:
+        begins = """(all) => all.filter((at) => at.checkVisibility() && at.scrollWidth > at.clientWidth + 1).map((at) =>
+          at.querySelector(".base").getBoundingClientRect().left - at.getBoundingClientRect().left)"""
+        starts = visit.page.locator("article div.math").evaluate_all(begins)
+        assert len(starts) > 3
+        assert all(-1 <= start < 120 for start in starts)
+        kept = visit.page.locator(".cell_output div.highlight pre")
+        assert set(kept.evaluate_all("(all) => all.map((at) => getComputedStyle(at).whiteSpace)")) == {"pre"}
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_on_a_laptop_no_formula_is_cut_off(browser, address, name):
+    with Visit(browser, f"{address}/{name}", scroll=False, viewport=LAPTOP) as visit:
+        cut = visit.page.evaluate(
+            f"""async () => {{
+              for (const fold of document.querySelectorAll("article details")) fold.open = true;
+              for (const block of document.querySelectorAll("article > section > section > *"))
+                block.classList.add("is-laid-out");
+              await document.fonts.ready;
+              return ({WIDE})([...document.querySelectorAll("article div.math")]);
+            }}"""
+        )
+        assert cut == 0
+
+
+def test_the_notation_has_the_figures_own_colours():
+    text = (ROOT / "book/notation.md").read_text(encoding="utf-8")
+    for name, colour in {
+        "orange": plots.SAMPLES,
+        "vermilion": plots.PLAIN,
+        "blue": plots.IMPROVED,
+        "green": plots.BASELINE,
+        "purple": plots.OTHER,
+        "grey, dashed": plots.BOUND,
+    }.items():
+        assert f'<span class="swatch" style="background: {colour.lower()}"></span>{name} |' in text
 
 
 def test_on_a_telephone_the_notation_is_a_list_of_cards(browser, address):

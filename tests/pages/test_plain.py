@@ -187,6 +187,8 @@ def test_what_folds_on_the_page_folds(path, plain_ones, soup):
     folded = [(title.select_one(".caption-number") or title).get_text().split("(")[0] for title in titles]
     summaries = [re.sub("^Solution to .*", "Solution", fold.get_text()) for fold in shown.select("details > summary")]
     assert list(map(squeezed, summaries)) == list(map(squeezed, folded))
+    named = [fold.summary["aria-label"].partition(" (")[0] for fold in page.select(".fold.solution")]
+    assert named == [fold.get_text() for fold in shown.select("details > summary") if "Solution to" in fold.get_text()]
     assert all(fold.find("p") for fold in shown.select("details")), "their Markdown has been read"
 
 

@@ -8,7 +8,7 @@ import rlbook.widgets
 from book.tools.browser import PAGE
 from rlbook.widgets import QProp, VarianceReduction
 from rlbook.widgets.base import STATIC
-from tests.live import WIDTHS, data, played_out, room_kept, serious_faults
+from tests.live import WIDTHS, data, played_out, room_kept, serious_faults, settled
 
 KINDS = [getattr(rlbook.widgets, name) for name in rlbook.widgets.__all__]
 
@@ -150,6 +150,26 @@ THROWS = """globalThis.rlbook.register("variance_reduction", { render({ el }) {
   document.querySelector(".rlbook-widget").dataset.live = document.querySelector(".is-live") !== null;
   throw Error("no such picture");
 } });"""
+
+
+def test_a_slider_takes_back_what_a_scrolling_finger_did(visit):
+    page = visit(VarianceReduction("two-rooms"))
+    before = data(page)["variance"]
+    page.evaluate("""() => {
+      const range = document.querySelector(".rl-slider input[type=range]");
+      const { value, min } = range;
+      range.dispatchEvent(new PointerEvent("pointerdown", { pointerType: "touch" }));
+      range.value = min;
+      range.dispatchEvent(new Event("input"));
+      window.was = value;
+    }""")
+    settled(page)
+    assert data(page)["variance"] != before
+    page.evaluate("""() => document.querySelector(".rl-slider input[type=range]")
+      .dispatchEvent(new PointerEvent("pointercancel", { pointerType: "touch" }))""")
+    settled(page)
+    assert data(page)["variance"] == before
+    assert page.evaluate("() => document.querySelector('.rl-slider input[type=range]').value === window.was")
 
 
 def broken_page(browser, folder, script=""):

@@ -11,7 +11,8 @@ from rlbook.widgets import VarianceReduction
 from tests.lessons import KINDS, STEPS, answer
 from tests.live import data, room_kept, serious_faults, settled
 
-# Viewports of a laptop's browser and of a phone, and how high a step may be in each.
+# Viewports of a laptop's browser, of a phone, and of one that lies on its side, where the words may go on below; and
+# how high a step may be in each.
 ROOM = {"laptop": (1366, 657, 560), "phone": (390, 844, 844), "phone on its side": (740, 360, 480)}
 
 FOUND = """() => {

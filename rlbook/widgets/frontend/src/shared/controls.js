@@ -87,10 +87,10 @@ export function slider({
   range.addEventListener("input", () => take(fromSlider(range.valueAsNumber)));
   // A finger that scrolls the page may begin on a slider: what it has done there is taken back.
   let before = 0;
-  range.addEventListener("pointerdown", () => (before = range.valueAsNumber));
+  range.addEventListener("pointerdown", () => (before = shown));
   range.addEventListener("pointercancel", () => {
-    range.valueAsNumber = before;
-    take(fromSlider(before));
+    range.value = toSlider(before);
+    change(before);
   });
   // While it is typed in, the field is left as it is; on leaving it, it shows what was understood.
   number.addEventListener("input", () => Number.isFinite(number.valueAsNumber) && take(number.valueAsNumber));

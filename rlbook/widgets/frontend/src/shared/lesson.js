@@ -45,7 +45,7 @@ export const EXPLORE = "explore";
 const FRAME = { one: 225, beside: 200, narrow: 230, below: 150, unasked: 38, unaskedBelow: 24 };
 // A telephone on its side: below this height the words stand beside the pictures, which take this share of the width and
 // the height that the page's head, the lesson's and the controls leave.
-const LOW = { height: 480, share: 0.53, rest: 196, least: 120 };
+const LOW = { height: 480, width: 500, share: 0.53, rest: 196, least: 120 }; // style.css has the first three too
 // What a full screen shows, what is not pictures of it, and what a guess takes besides.
 const SCREEN = { width: 1080, height: 640, rest: 290, guess: 80 };
 
@@ -212,7 +212,7 @@ export function lesson({ model, el, link }, given) {
     const zoom = zoomOf();
     const inside = Math.floor(width / zoom) - (zoom > 1 ? 32 : 0);
     const step = stepOf(model);
-    const low = Boolean(step) && screenHeight() < LOW.height && inside >= 500;
+    const low = Boolean(step) && screenHeight() < LOW.height && inside >= LOW.width;
     root.classList.toggle("rl-low", low);
     if (!step) return fit(inside);
     if (low) {

@@ -166,14 +166,11 @@ export function makeBowl(holder, drag) {
     const { parabola, range, at, marks, label } = cut(now);
     const values = (xs) => xs.map((x) => Math.max(0, numerics.evaluateParabola(parabola, x)));
 
-    // The axis stays while a value is dragged. All of β's bowls share one where everything is shown; in a step this
-    // bowl has its own. A single value's bowl is shallow, so it gets its own too, which is chosen again only when the
+    // The axis stays while a value is dragged. All of β's bowls share one where everything is shown; in a step, for
+    // which κ is set, this bowl has its own. A single value's bowl is shallow, so it gets its own too, which is chosen again only when the
     // bowl has left it or become a sliver of it.
     if (!selected) {
-      domain = [
-        0,
-        (step ? 1.08 * Math.max(...values([...range, (range[0] + range[1]) / 2])) : prepare(problem).top) || 1,
-      ];
+      domain = [0, (step ? 1.08 * Math.max(...values(range)) : prepare(problem).top) || 1];
       of = null;
     } else {
       const inside = values([...range, numerics.bottom(parabola)].filter(Number.isFinite));
