@@ -86,14 +86,26 @@
     timer = setTimeout(work, after);
   };
 
+  // Where the mouse has moved itself. While the page is being laid out, things move under one that rests, and then it
+  // has not left the card before it moves again.
+  let at = "";
+  let moved = false; // the page, from under it
+  const placeOf = ({ clientX, clientY }) => `${clientX} ${clientY}`;
+  document.addEventListener("pointermove", (event) => {
+    at = placeOf(event);
+    if (moved && shown) soon(close, 250);
+    moved = false;
+  });
   document.addEventListener("pointerover", (event) => {
     if (event.pointerType !== "mouse") return;
     const link = linkAt(event);
+    const outside = !link && !card.contains(event.target);
+    moved = outside && placeOf(event) === at;
     if (card.contains(event.target) && !link) clearTimeout(timer);
     else if (link && link !== shown && !card.contains(link)) soon(() => open(link), 200);
     else if (link) clearTimeout(timer);
-    else if (shown) soon(close, 250);
-    else clearTimeout(timer);
+    else if (shown && !moved) soon(close, 250);
+    else if (!shown) clearTimeout(timer);
   });
   document.addEventListener("focusin", (event) => {
     const link = linkAt(event);

@@ -15,7 +15,7 @@ SAID = {
     "inventory.py": ["certain to within", "one more is worth"],
     "machine.py": ["terminal: [False, False, False, True]"],
     "teacher.py": ["variance of the full return 4.16, of reward-to-go 2.22", "cloud.png", "coordinates.html"],
-    "trainers.py": ["in the maze", "on Acrobot", "on MountainCarContinuous"],
+    "trainers.py": ["in the maze", "on Acrobot", "on MountainCarContinuous", "on LunarLander"],
 }
 
 

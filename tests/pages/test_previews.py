@@ -66,6 +66,22 @@ def test_a_card_stays_with_its_link_while_text_before_it_changes_its_height(brow
         assert page.evaluate(away) == pytest.approx(before, abs=2)
 
 
+def test_a_mouse_that_rests_has_not_left_what_moves_from_under_it(browser, address):
+    with Visit(browser, f"{address}/{THERE}", scroll=False, viewport=LAPTOP) as visit:
+        page, card = visit.page, visit.page.locator("#preview")
+        link = elsewhere(visit).first
+        link.scroll_into_view_if_needed()
+        page.wait_for_timeout(2000)  # until the page has been laid out
+        link.hover()
+        card.wait_for()
+        card.hover()
+        page.evaluate("() => { document.querySelector('#preview').style.marginTop = '400px'; }")
+        page.wait_for_timeout(600)
+        assert card.is_visible()
+        page.mouse.move(5, 5)
+        card.wait_for(state="detached")
+
+
 def test_the_keyboard_shows_it_and_says_so(browser, address):
     with Visit(browser, f"{address}/{HERE}", scroll=False, viewport=LAPTOP) as visit:
         page, card = visit.page, visit.page.locator("#preview")
