@@ -37,6 +37,7 @@ from rlbook.bellman import (
     transition_matrix,
     two_states,
 )
+from rlbook.bellman.evaluation import evaluate
 from rlbook.occupancies import occupancy
 from rlbook.widgets import ValueIteration
 from tests import oracles
@@ -966,3 +967,13 @@ def test_sparse_and_dense_operators_agree():
     Q, pi = rng.normal(size=(40, 3)), rng.dirichlet(np.ones(3), size=40)
     for one, two in zip(all_operators(mdp, pi, 0.3).values(), all_operators(sparse, pi, 0.3).values(), strict=True):
         np.testing.assert_allclose(one(Q), two(Q), atol=1e-12)
+
+
+def test_the_error_of_values_with_a_bonus_is_rounding_alone():
+    mdp = garnet(6, 3, 2, gamma=0.9, rng=np.random.default_rng(0))
+    pi, bonus = np.full((6, 3), 1 / 3), np.arange(6.0)
+    V, _, error, gain = evaluate(mdp, pi, bonus)
+    P_pi, r_pi = np.einsum("sa,sax->sx", pi, mdp.P), (pi * mdp.r).sum(axis=1)
+    exact = np.linalg.solve(np.eye(6) - 0.9 * P_pi, r_pi + bonus)
+    assert 0 < error < 1e-11
+    np.testing.assert_allclose(V + gain / 0.1, exact, atol=error + 1e-12)
