@@ -7,7 +7,7 @@ import re
 import pytest
 
 from book._ext import previews
-from tests.live import Visit
+from tests.live import Visit, settled
 from tests.sources import CHAPTERS
 
 LAPTOP = {"width": 1366, "height": 657}
@@ -15,7 +15,10 @@ HERE, THERE = CHAPTERS[0], CHAPTERS[4]  # a page with references to itself, and 
 
 
 def elsewhere(visit):
-    """A reference of the page, in none of its folds, to a statement of another."""
+    """References of the page, in none of its folds, to statements of another; all of the page is laid out (lean.js)."""
+    visit.page.evaluate("() => dispatchEvent(new Event('scroll'))")
+    visit.page.wait_for_function("() => !document.querySelector('section > section > :not(.is-laid-out, section)')")
+    settled(visit.page)
     link = "article p:not(.fold *) > a.reference"
     return visit.page.locator(f"{link}[href*='.html#thm-'], {link}[href*='.html#prop-']")
 
@@ -52,7 +55,6 @@ def test_a_card_stays_with_its_link_while_text_before_it_changes_its_height(brow
         page, card = visit.page, visit.page.locator("#preview")
         link = elsewhere(visit).last
         link.scroll_into_view_if_needed()
-        page.wait_for_timeout(300)
         link.hover()
         card.wait_for()
 
@@ -71,7 +73,6 @@ def test_a_mouse_that_rests_has_not_left_what_moves_from_under_it(browser, addre
         page, card = visit.page, visit.page.locator("#preview")
         link = elsewhere(visit).first
         link.scroll_into_view_if_needed()
-        page.wait_for_timeout(2000)  # until the page has been laid out
         link.hover()
         card.wait_for()
         card.hover()
