@@ -583,6 +583,7 @@ SELVES = {  # whose methods are called
 }
 ELSEWHERE = {  # what plays environments is asked about its arguments in other files
     **dict.fromkeys(["Derivation", "Derivation.worlds"], "test_derivations.py"),
+    **dict.fromkeys(["named", "name_statements"], "test_reference.py"),  # for the package's own docstrings
     **dict.fromkeys(["TabularMDP.from_gymnasium"], "test_gymnasium.py"),
     **dict.fromkeys(["TabularMDP.to_gymnasium", "TabularEnv"], "test_own_problems.py"),
     **dict.fromkeys(
