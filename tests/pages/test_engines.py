@@ -24,7 +24,7 @@ from tests.live import numbers
 from tests.sources import NAMES, WITH_WIDGET
 
 ENGINES = ("chromium", "firefox", "webkit")
-# Once in some twenty runs a Firefox on a busy machine never answers again.
+# On a busy machine a Firefox was seen never to answer again, and all that followed in it failed.
 pytestmark = pytest.mark.flaky(reruns=1, only_rerun=Silent.__name__)
 
 

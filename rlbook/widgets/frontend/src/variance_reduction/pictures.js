@@ -167,8 +167,8 @@ export function makeBowl(holder, drag) {
     const values = (xs) => xs.map((x) => Math.max(0, numerics.evaluateParabola(parabola, x)));
 
     // The axis stays while a value is dragged. All of β's bowls share one where everything is shown; in a step, for
-    // which κ is set, this bowl has its own. A single value's bowl is shallow, so it gets its own too, which is chosen again only when the
-    // bowl has left it or become a sliver of it.
+    // which κ is set, this bowl has its own. A single value's bowl is shallow, so it gets its own too, which is chosen
+    // again only when the bowl has left it or become a sliver of it.
     if (!selected) {
       domain = [0, (step ? 1.08 * Math.max(...values(range)) : prepare(problem).top) || 1];
       of = null;
