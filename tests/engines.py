@@ -324,6 +324,8 @@ class Firefox(WebDriver):
             self.kill()
             self._begin()
         here = {"context": self._context}
+        # On a page that fills the screen Firefox would wait for its new size for ever.
+        self.run("() => document.fullscreenElement && document.exitFullscreen()")
         self._ask("browsingContext.setViewport", **here, viewport={"width": width, "height": height})
         self._ask("browsingContext.navigate", **here, url="about:blank", wait="complete")
         self.complaints.clear()

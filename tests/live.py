@@ -5,6 +5,10 @@ WIDTHS = {"phone": {"width": 360, "height": 740}, "desktop": {"width": 1280, "he
 # A page of its own for one widget.
 
 
+# The parts of a page that lean.js lays out when there is nothing else to do.
+BLOCKS = "article > section section > :not(section, h2, h3)"
+
+
 class Visit:
     """A page opened in a browser, with what it asked for and what it complained of."""
 
@@ -29,7 +33,7 @@ class Visit:
             """async () => {
               for (let y = 0; y < document.documentElement.scrollHeight; y += 400) {
                 window.scrollTo(0, y);
-                await new Promise((done) => setTimeout(done, 15));
+                await new Promise((done) => requestAnimationFrame(done));  // what comes near is seen once a frame
               }
               window.scrollTo(0, 0);
             }"""

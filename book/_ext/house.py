@@ -72,16 +72,17 @@ def drawing(sources):
     rows = [sorted(name for name in found if level[name] == k) for k in range(max(level.values()) + 1)]
     lines = {name: [room for room in sorted(rooms) if room] for name, (rooms, _) in found.items()}
     high = {name: HEAD + LINE * len(lines[name]) + (6 if lines[name] else 0) for name in found}
-    box, y = {}, MARGIN
+    box, space, y = {}, {}, MARGIN  # what is drawn, and its share of the floor, which no arrow to others crosses
     for row in reversed(rows):
         wide = min(220, (WIDTH - 2 * MARGIN - GAP * (len(row) - 1)) / len(row))
         x = (WIDTH - wide * len(row) - GAP * (len(row) - 1)) / 2
         tall = max(high[name] for name in row)
         for i, name in enumerate(row):
-            box[name] = (x + i * (wide + GAP), y + tall - high[name], wide, high[name])
+            left = x + i * (wide + GAP)
+            box[name], space[name] = (left, y + tall - high[name], wide, high[name]), (left, y, wide, tall)
         y += tall + BETWEEN
     height = y - BETWEEN + MARGIN
-    arrows = "".join(arrow(box[a], box[b], box.values()) for a, b in sorted(reduced(others)))
+    arrows = "".join(arrow(space[a], space[b], box[b][1], space.values()) for a, b in sorted(reduced(others)))
     boxes = "".join(boxed(name, lines[name], *box[name]) for row in rows for name in row)
     said = "; ".join(f"{name} imports {', '.join(sorted(others[name])) or 'no other'}" for row in rows for name in row)
     return (
@@ -93,12 +94,12 @@ def drawing(sources):
     )
 
 
-def arrow(above, under, boxes):
+def arrow(above, under, head, spaces):
     """From the foot of one box to the head of another, leaving and arriving upright, past the boxes in between."""
     (x, y, wide, high), (u, v, breadth, _) = above, under
     lean = max(-0.4, min(0.4, ((u + breadth / 2) - (x + wide / 2)) / WIDTH))
     start, end, foot = x + wide * (0.5 + lean), u + breadth * (0.5 - lean), y + high
-    between = [box for box in boxes if foot < box[1] and box[1] + box[3] < v]
+    between = [space for space in spaces if foot < space[1] < v]
     line, at = f"M{start:.0f} {foot:.0f}", (start, foot)
     if between:
         ways = [
@@ -112,7 +113,7 @@ def arrow(above, under, boxes):
         way, last = min(free, key=lambda way: abs(way - end)), max(top + tall for _, top, _, tall in between)
         line += curve(at, (way, min(top for _, top, _, _ in between))) + f"V{last:.0f}"
         at = (way, last)
-    return f'<path class="arrow" marker-end="url(#tip)" d="{line}{curve(at, (end, v))}"/>'
+    return f'<path class="arrow" marker-end="url(#tip)" d="{line}{curve(at, (end, v - 8))}V{head:.0f}"/>'
 
 
 def curve(start, end):

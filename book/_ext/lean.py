@@ -166,7 +166,7 @@ def lighten(page, name, outdir):
         tag, path = match[0], outdir / folder / bare(match[1])
         if "loading=" not in tag:
             tag = tag.replace("<img", '<img loading="lazy"', 1)
-        if not re.search(r"\b(width|height)\b[=:]", tag) and path.is_file():
+        if not re.search(r'\b(width|height)="', tag) and path.is_file():  # they say the shape, beside a style's width
             width, height = imagesize.get(path)
             if width > 0:
                 if path.parent.name == "_images" and path.suffix == ".svg":

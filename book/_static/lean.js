@@ -19,7 +19,7 @@
 {
   const TURN = 6; // milliseconds
   const SIGNS = ["scroll", "pointermove", "pointerdown", "keydown"];
-  const blocks = [...document.querySelectorAll("article > section > section > *")];
+  const blocks = [...document.querySelectorAll("article > section section > :not(section, h2, h3)")];
   const idle = globalThis.requestIdleCallback ?? ((work) => setTimeout(work, 50));
   const work = () => {
     const end = performance.now() + TURN;

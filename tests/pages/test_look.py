@@ -5,7 +5,7 @@ import re
 import pytest
 
 from rlbook import plots
-from tests.live import Visit, settled
+from tests.live import BLOCKS, Visit, settled
 from tests.sources import CHAPTERS, ROOT
 
 LAPTOP = {"width": 1366, "height": 657}
@@ -163,8 +163,7 @@ def test_on_a_laptop_no_formula_is_cut_off(browser, address, name):
         cut = visit.page.evaluate(
             f"""async () => {{
               for (const fold of document.querySelectorAll("article details")) fold.open = true;
-              for (const block of document.querySelectorAll("article > section > section > *"))
-                block.classList.add("is-laid-out");
+              for (const block of document.querySelectorAll("{BLOCKS}")) block.classList.add("is-laid-out");
               await document.fonts.ready;
               return ({WIDE})([...document.querySelectorAll("article div.math")]);
             }}"""

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from book._ext import previews
-from tests.live import Visit, settled
+from tests.live import BLOCKS, Visit, settled
 from tests.sources import CHAPTERS
 
 LAPTOP = {"width": 1366, "height": 657}
@@ -17,7 +17,7 @@ HERE, THERE = CHAPTERS[0], CHAPTERS[4]  # a page with references to itself, and 
 def elsewhere(visit):
     """References of the page, in none of its folds, to statements of another; all of the page is laid out (lean.js)."""
     visit.page.evaluate("() => dispatchEvent(new Event('scroll'))")
-    visit.page.wait_for_function("() => !document.querySelector('section > section > :not(.is-laid-out, section)')")
+    visit.page.wait_for_function(f"() => !document.querySelector('{BLOCKS}:not(.is-laid-out)')")
     settled(visit.page)
     link = "article p:not(.fold *) > a.reference"
     return visit.page.locator(f"{link}[href*='.html#thm-'], {link}[href*='.html#prop-']")

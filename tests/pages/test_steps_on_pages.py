@@ -9,7 +9,7 @@ from book._ext.kernel_free import without_repetition
 from book.tools.browser import PAGE
 from rlbook.widgets import ControlVariate, VarianceReduction
 from rlbook.widgets.base import STATIC
-from tests.live import WIDTHS, Visit, settled
+from tests.live import BLOCKS, WIDTHS, Visit, settled
 
 STATE = re.compile(r'<script type="application/json">(.*?)</script>', re.S)
 
@@ -54,8 +54,6 @@ def test_a_link_to_a_widget_far_down_stays_in_view(browser, site, place, width):
         name = place.partition("w=")[2].partition("&")[0]
         visit.page.locator(f"#{name} .rl[data-preset]").wait_for()
         visit.page.mouse.move(9, 9)  # a sign of a reader, at which the page is laid out to its end
-        visit.page.wait_for_function(
-            "() => !document.querySelector('article > section > section > :not(.is-laid-out)')"
-        )
+        visit.page.wait_for_function(f"() => !document.querySelector('{BLOCKS}:not(.is-laid-out)')")
         settled(visit.page)
         assert 0 <= visit.page.locator(f"#{name}").bounding_box()["y"] < 120
