@@ -48,7 +48,7 @@ def mask(name, values, shape, note="") -> np.ndarray:
     """`values` as a new array of True and False of this shape."""
     raw = real_array(name, values)
     _check_shape(name, raw.shape, (shape,), note)
-    bad = np.argwhere((raw != 0) & (raw != 1))
+    bad = () if raw.dtype == bool else np.argwhere((raw != 0) & (raw != 1))
     if len(bad):
         raise ValueError(f"{name}[{at(bad[0])}] is {raw[tuple(bad[0])]}, neither True nor False")
     return raw.astype(bool)

@@ -10,7 +10,7 @@ from rlbook import checks
 from rlbook.bellman import advantages
 from rlbook.occupancies import occupancy
 from rlbook.policy_gradient.policies import finite_horizon_values, policy_of, score_table, state_distributions
-from rlbook.policy_gradient.sampling import Trajectories, returns
+from rlbook.policy_gradient.sampling import returns
 from rlbook.results import summary
 
 WEIGHED_TOGETHER = 1024
@@ -69,8 +69,10 @@ def per_trajectory_gradients(
     N, T = states.shape
     rewards = checks.array("trajectories.rewards", trajectories.rewards, (N, T), copy=False)
     alive = getattr(trajectories, "alive", None)
-    alive = np.ones((N, T), dtype=bool) if alive is None else checks.mask("trajectories.alive", alive, (N, T))
-    trajectories = Trajectories(states, actions, rewards * alive, alive)
+    ends = alive is not None and not checks.mask("trajectories.alive", alive, (N, T)).all()
+    if ends:
+        alive = np.asarray(alive, dtype=bool)
+        rewards = rewards * alive
     gamma, kappa = checks.discount(gamma), checks.number("kappa", kappa)
     if features is not None:
         features = checks.array("features", features, (S, A, "n"), note=" to go with pi")
@@ -79,21 +81,22 @@ def per_trajectory_gradients(
     g_hat = np.empty((N, *(pi.shape if features is None else np.shape(features)[2:])))
     for begin in range(0, N, WEIGHED_TOGETHER):
         block = slice(begin, begin + WEIGHED_TOGETHER)
-        states, actions, rewards, alive = (x[block].T for x in trajectories)  # time-major
+        s, a, r = (x[block].T for x in (states, actions, rewards))  # time-major
         if discount:
-            weight = powers * rewards
+            weight = powers * r
             for t in reversed(range(T - 1)):  # γᵗ G_t = Σ_{k≥t} γᵏ r_k: discounted once, then only summed
                 weight[t] += weight[t + 1]
         else:
-            weight = returns(rewards.T, gamma).T
+            weight = returns(r.T, gamma).T
         if baseline is not None:
-            weight -= (powers if discount else 1.0) * b[steps, states]
+            weight -= (powers if discount else 1.0) * b[steps, s]
         if kappa:
-            weight[1:] += kappa * np.cumsum((powers * rewards)[:-1], axis=0)
-        weight *= alive
+            weight[1:] += kappa * np.cumsum((powers * r)[:-1], axis=0)
+        if ends:
+            weight *= alive[block].T
         # ĝ is linear in the weights that a trajectory lays on each pair (s, a); collect those first.
-        n = states.shape[1]
-        pair = states * A + actions + S * A * np.arange(n)  # counted through the block's trajectories
+        n = s.shape[1]
+        pair = s * A + a + S * A * np.arange(n)  # counted through the block's trajectories
         weights = np.bincount(pair.ravel(), weight.ravel(), minlength=n * S * A).reshape(n, S, A)
         g_hat[block] = pair_weights_to_gradient(weights, pi, features)
     return g_hat
