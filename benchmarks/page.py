@@ -53,8 +53,10 @@ CONFIG = {
 # What an input costs until its frame is painted: its handlers, then the frame from its start on. The wait in
 # between, for the screen's clock, is left out: it is chance, and the same for every page.
 # With `drag` the slider goes from end to end, as in a hand, and no frame is left out; else it jumps about, once it is
-# warm.
+# warm. A handle in a picture is moved there and back by its keys.
 INPUT_TO_PAINT = """async (slider, drag) => {
+  const press = (key) => slider.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+  const input = () => slider.dispatchEvent(new Event("input", { bubbles: true }));
   const painted = () => new Promise((done) => requestAnimationFrame(() => {
     const channel = new MessageChannel();
     channel.port1.onmessage = done;  // a task queued while a frame is made runs after its paint
@@ -63,11 +65,12 @@ INPUT_TO_PAINT = """async (slider, drag) => {
   const [low, high] = [Number(slider.min), Number(slider.max)], times = [];
   for (let i = 0; i < 110; i++) {
     await painted();
-    slider.value = low + (high - low) * (drag ? (i + 1) / 110 : ((37 * i) % 101) / 101);
+    if (slider.type) slider.value = low + (high - low) * (drag ? (i + 1) / 110 : ((37 * i) % 101) / 101);
     let frame;
     requestAnimationFrame(() => { frame = performance.now(); });
     const start = performance.now();
-    slider.dispatchEvent(new Event("input", { bubbles: true }));
+    if (slider.type) input();
+    else press(i < 55 ? "ArrowRight" : "ArrowLeft");
     const handled = performance.now();
     await painted();
     times.push(handled - start + performance.now() - frame);

@@ -1,6 +1,7 @@
-"""A widget's frames while its first slider is dragged: the first one, and the median of all.
+"""A widget's frames while a slider or a handle of its lesson is dragged: the first one, and the median of all.
 
-Each stands on a page of its own; they are measured one by one, in one Chromium.
+Each step stands on a page of its own; all that can be dragged in it is measured one by one, in one Chromium. A row
+says what was slowest in the widget's steps.
 """
 
 from __future__ import annotations
@@ -18,36 +19,40 @@ from benchmarks.timing import Result, show
 from book.tools.browser import PAGE, launch
 from rlbook.widgets.base import STATIC
 
+DRAGGED = ".rl[data-preset] :is(input[type=range], [role=slider]):not(.rl-asked *):visible"
+
 
 def drag_frames(browser):
-    """(first, median) milliseconds of a frame while each widget's first slider is dragged, one by one, by its name."""
+    """{(widget, step, control): (first, median)}, milliseconds of a frame while the control is dragged."""
     frames = {}
     with tempfile.TemporaryDirectory() as folder:
         shutil.copytree(STATIC, folder, dirs_exist_ok=True)
         for name in rlbook.widgets.__all__:
-            file = Path(folder) / f"{name}.html"
-            file.write_text(PAGE.format(html=getattr(rlbook.widgets, name)().to_html(), theme="light"), "utf-8")
-            page = browser.new_page(viewport={"width": 1280, "height": 900})
-            page.goto(file.as_uri())
-            slider = page.locator(".rl[data-preset] input[type=range]").first
-            slider.wait_for(timeout=60_000)
-            slider.scroll_into_view_if_needed()
-            slider.focus()
-            page.wait_for_timeout(1000)  # until what waits for rest has been done
-            times = slider.evaluate(INPUT_TO_PAINT, True)
-            frames[name] = times[0], float(np.median(times))
-            page.close()
+            kind = getattr(rlbook.widgets, name)
+            for step in range(1, len(kind.lesson) + 1):
+                file = Path(folder) / f"{name}-{step}.html"
+                file.write_text(PAGE.format(html=kind(step=step).to_html(), theme="light"), "utf-8")
+                page = browser.new_page(viewport={"width": 1280, "height": 900})
+                page.goto(file.as_uri())
+                page.locator(".rl[data-preset]").wait_for(timeout=60_000)
+                for control in page.locator(DRAGGED).all():
+                    control.scroll_into_view_if_needed()
+                    control.focus()
+                    page.wait_for_timeout(1000)  # until what waits for rest has been done
+                    times = control.evaluate(INPUT_TO_PAINT, True)
+                    frames[name, step, control.get_attribute("aria-label") or "slider"] = times[0], np.median(times)
+                page.close()
     return frames
 
 
 def main():
     with sync_playwright() as playwright:
         frames = drag_frames(launch(playwright))
-    show(
-        "A widget's frame while its first slider is dragged",
-        [
-            Result(f"ms, {which}, {name}", most, times[i], False)
-            for name, times in frames.items()
-            for i, (which, most) in enumerate((("first", 50), ("median", 16)))
-        ],
-    )
+    results, notes = [], []
+    for name in rlbook.widgets.__all__:
+        own = {key: times for key, times in frames.items() if key[0] == name}
+        for i, (which, most) in enumerate((("first", 50), ("median", 16))):
+            slowest = max(own, key=lambda key: own[key][i])
+            results.append(Result(f"ms, {which}, {name}", most, own[slowest][i], False))
+            notes.append(f"{which}, {name}: step {slowest[1]}, {slowest[2]}")
+    show("A widget's frame while something is dragged", results, f"{len(frames)} drags", *notes)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from scipy.special import xlogy
+import scipy  # its subpackages load when first used, which keeps `import rlbook` quick
 
 from rlbook.derivations.lines import at_most, derivation, equals, first, slip
 from rlbook.derivations.small_worlds import Lasting, lasting, takes_all
@@ -42,7 +42,7 @@ def log_sum_exp(w):
     yield first(
         r"p\cdot x+\alpha H(p)",
         "Value and entropy of any distribution $p$ over the actions.",
-        lambda: p @ x + alpha * -xlogy(p, p).sum(),
+        lambda: p @ x + alpha * -scipy.special.xlogy(p, p).sum(),
     )
     yield equals(
         r"\sum_ap_a\,(x_a-\alpha\log p_a)",
@@ -124,7 +124,7 @@ class Soft(Lasting):
 
     @cached_property
     def H(self):
-        return -xlogy(self.pi, self.pi).sum(axis=1)
+        return -scipy.special.xlogy(self.pi, self.pi).sum(axis=1)
 
     @cached_property
     def V_pi(self):
@@ -139,12 +139,14 @@ class Soft(Lasting):
     @cached_property
     def KL(self):
         """KL(π‖π_α) in each state."""
-        return (xlogy(self.pi, self.pi) - xlogy(self.pi, self.pi_soft)).sum(axis=1)
+        p, q = self.pi, self.pi_soft
+        return (scipy.special.xlogy(p, p) - scipy.special.xlogy(p, q)).sum(axis=1)
 
     @cached_property
     def KL_back(self):
         """KL(π_α‖π)."""
-        return (xlogy(self.pi_soft, self.pi_soft) - xlogy(self.pi_soft, self.pi)).sum(axis=1)
+        p, q = self.pi_soft, self.pi
+        return (scipy.special.xlogy(p, p) - scipy.special.xlogy(p, q)).sum(axis=1)
 
     def visits(self, pi):
         """P(s_t = s), one row for each t."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtr
+import scipy  # its subpackages load when first used, which keeps `import rlbook` quick
 
 from rlbook.derivations.lines import at_least, derivation, equals, first, slip
 from rlbook.derivations.small_worlds import complex_step
@@ -199,17 +199,17 @@ def single_sample(w):
     yield equals(
         r"q\int_{-\infty}^\infty\Phi(\nu|z|)\,(1-z^2)\,\varphi(z)\,dz",
         r"Given $z$, $\kappa=1$ if $z\,(\nu z+\varepsilon)>0$: this has the probability $\Phi(\nu|z|)$.",
-        lambda: q * sum(p_x @ (ndtr(k * abs(y)) * (1 - y**2) * bell(y)) for y in (x, -x)),
+        lambda: q * sum(p_x @ (scipy.special.ndtr(k * abs(y)) * (1 - y**2) * bell(y)) for y in (x, -x)),
         slip(
             r"q\int_{-\infty}^\infty\Phi(\nu z)\,(1-z^2)\,\varphi(z)\,dz",
             r"For $z<0$ it is $\nu z+\varepsilon<0$ that is asked, which has the probability $\Phi(-\nu z)$.",
-            lambda: q * sum(p_x @ (ndtr(k * y) * (1 - y**2) * bell(y)) for y in (x, -x)),
+            lambda: q * sum(p_x @ (scipy.special.ndtr(k * y) * (1 - y**2) * bell(y)) for y in (x, -x)),
         ),
     )
     yield equals(
         r"2q\int_0^\infty\Phi(\nu z)\,\big(z\,\varphi(z)\big)'\,dz",
         r"The integrand is even, and $(1-z^2)\,\varphi(z)$ is the derivative of $z\,\varphi(z)$.",
-        lambda: 2 * q * (p_x @ (ndtr(k * x) * derivative(lambda y: y * bell(y), x))),
+        lambda: 2 * q * (p_x @ (scipy.special.ndtr(k * x) * derivative(lambda y: y * bell(y), x))),
     )
     yield equals(
         r"-2q\nu\int_0^\infty\varphi(\nu z)\,z\,\varphi(z)\,dz",

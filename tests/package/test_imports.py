@@ -1,6 +1,8 @@
 """Who imports whom in the package, as the book's extensions read it; and that imports point one way."""
 
 import ast
+import subprocess
+import sys
 from xml.etree import ElementTree
 
 import pytest
@@ -145,6 +147,13 @@ def test_torch_is_imported_by_the_neural_rooms_alone_and_these_by_no_widget():
             assert "torch" not in foreign(HOUSE, module), module
         if module.startswith("rlbook.widgets"):
             assert not [room for room in HOUSE.closure({module}) if room.startswith("rlbook.neural")], module
+
+
+def test_rlbook_is_imported_without_the_packages_of_scipy_that_it_may_never_need():
+    """`scipy.special` alone takes twice as long as all the rest."""
+    told = "import sys, rlbook; print(*{'scipy.special', 'scipy.linalg', 'scipy.sparse'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", told], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
 
 
 def test_faults_of_the_house_are_seen(tmp_path):
