@@ -115,7 +115,8 @@ def main():
         repeats, goal = 1 if side == 1000 else 9, 0.3 if side >= 300 else 3
         for kind, pi in (("equiprobable", equal), ("optimal", solve(mdp, tol=TOL).pi)):
             result, note = visits(f"{kind} policy on {side}²", mdp, pi, repeats, goal)
-            results.append(result)
+            if (kind, side) != ("optimal", 300):  # LU works on a nearly triangular matrix there: no row
+                results.append(result)
             notes.append(note)
     for side, repeats in ((20, 5), (100, 1)):
         rows, note = programs(f"grid of {side}²", world(side), repeats)
