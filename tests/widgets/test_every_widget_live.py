@@ -172,6 +172,21 @@ def test_a_slider_takes_back_what_a_scrolling_finger_did(visit):
     assert page.evaluate("() => document.querySelector('.rl-slider input[type=range]').value === window.was")
 
 
+def test_a_scale_takes_back_what_a_scrolling_finger_did(visit):
+    page = visit(VarianceReduction(step=2))
+    mark, see = page.locator(".rl-scale input"), page.locator(".rl-scale button")
+    stood = mark.input_value()
+    mark.evaluate("""(mark) => {
+      mark.dispatchEvent(new PointerEvent("pointerdown", { pointerType: "touch" }));
+      mark.value = mark.min;
+      mark.dispatchEvent(new Event("input"));
+    }""")
+    assert see.is_enabled()
+    mark.evaluate("(mark) => mark.dispatchEvent(new PointerEvent('pointercancel', { pointerType: 'touch' }))")
+    assert see.is_disabled()
+    assert mark.input_value() == stood
+
+
 def broken_page(browser, folder, script=""):
     """A page with two widgets, what `script` does before they come alive, and what the console then says."""
     for path in STATIC.iterdir():

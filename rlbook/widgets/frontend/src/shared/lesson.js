@@ -348,11 +348,17 @@ function makeScale([low, high], id, set) {
   mark.addEventListener("input", guess);
   mark.addEventListener("pointerup", guess); // where it stands may be what one thinks
   mark.addEventListener("keydown", ({ key }) => [" ", "Enter"].includes(key) && guess());
-  const forget = () => {
-    mark.value = String((low + high) / 2);
-    see.disabled = true;
+  const put = (/** @type {number} */ at, /** @type {boolean} */ unset) => {
+    mark.value = String(at);
+    see.disabled = unset;
     show();
   };
+  const forget = () => put((low + high) / 2, true);
   forget();
+  // A finger that scrolls the page may begin on the scale: what it has done there is taken back.
+  /** @type {[number, boolean]} */
+  let before = [0, true];
+  mark.addEventListener("pointerdown", () => (before = [mark.valueAsNumber, see.disabled]));
+  mark.addEventListener("pointercancel", () => put(...before));
   return { node: element("span", { class: "rl-scale" }, mark, read, see), value: () => mark.valueAsNumber, forget };
 }
