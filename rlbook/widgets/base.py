@@ -69,6 +69,12 @@ class Widget(anywidget.AnyWidget):
     PANELS: ClassVar[tuple[str, ...]] = ()
     _said = None  # the names of the settings said so far, while some are
 
+    @classmethod
+    def name_presets(cls, names) -> None:
+        """Which presets there are, the first the one that is shown first; a docstring says them for `{presets}`."""
+        cls.PRESETS = tuple(names)
+        cls.__doc__ = cls.__doc__.replace("{presets}", ", ".join(map(repr, names)))
+
     def __init__(self, **settings):
         known = self.setting_names()
         unknown = sorted(set(settings) - {*known, "layout"})
@@ -345,12 +351,9 @@ class PresetWidget(Widget):
 
     @classmethod
     def take_presets(cls, table, usual) -> None:
-        """`table` maps a preset's name to its title, its world in a line, perhaps a note, and what is not usual in it.
-
-        Where a subclass's docstring says `{presets}` it then says which there are.
-        """
-        cls.PRESETS, cls._table, cls._usual = tuple(table), table, usual
-        cls.__doc__ = cls.__doc__.replace("{presets}", ", ".join(map(repr, table)))
+        """`table`: a preset's name, and its title, its world in a line, perhaps a note, and what is not usual in it."""
+        cls._table, cls._usual = table, usual
+        cls.name_presets(table)
 
     def __init__(self, preset=None, **settings):
         super().__init__(**self._first(preset, settings))

@@ -73,8 +73,8 @@ class VarianceReduction(Widget):
 
     Settings
     --------
-    preset : one of 'two-rooms', 'ten-then-ten', 'two-arms', 'corridor', or 'own' of a problem of your own; setting it
-        resets the others to that preset's
+    preset : one of {presets}, or 'own' of a problem of
+        your own; setting it resets the others to that preset's
     kappa : weight κ of the past, in [0, 1]; 1 is the full return, 0 reward-to-go
     beta : multiple β of the baseline, in [0, 2]
     baseline : b_t(s), T lists of S numbers
@@ -92,17 +92,15 @@ class VarianceReduction(Widget):
     state = tr.Int(0).tag(sync=True, setting=True)
     batch = tr.Enum((1, 2, 4, 8, 16, 32), 1).tag(sync=True, setting=True)
 
-    PRESETS = ("two-rooms", "ten-then-ten", "two-arms", "corridor")
     PANELS = ("cloud", "bowl", "horizon")
     lesson = LESSON
 
     def __init__(self, preset=None, *, own=None, **settings):
         """`own` is a `Problem`, shown as the preset named "own"."""
-        makers = {name: PRESETS[name] for name in self.PRESETS}
         self._shown = (
             {"own": ("your MDP", "Your own MDP, policy and horizon.", own, FULL_RETURN)} if own is not None else {}
         )
-        self._shown |= {name: make() for name, make in makers.items()}
+        self._shown |= {name: make() for name, make in PRESETS.items()}
         if own is not None and preset is None:
             preset = "own"
         super().__init__(**self._first(preset, settings))
@@ -251,3 +249,6 @@ def _outline(mean, covariance, radius=2.0, count=60):
     root = np.zeros((2, 2))
     root[: len(values), : len(values)] = vectors * np.sqrt(values.clip(0))
     return mean + (root @ circle).T
+
+
+VarianceReduction.name_presets(PRESETS)

@@ -34,7 +34,7 @@ def test_stored_without_outputs(path):
 
 @each_notebook
 def test_form_of_a_chapter(path):
-    """Short cells, no functions, one sentence a line, no private macros."""
+    """Short cells, no functions, no private macros."""
     notebook = nbformat.read(path, as_version=4)
     lengths, shown = [], 0
     for number, cell in enumerate(notebook.cells):

@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from book._ext.claims import labels_in
+from rlbook import statements
 from tests.hosts import jupyter
 from tests.sources import NOTEBOOKS
 
@@ -53,7 +54,7 @@ def test_nothing_is_left_as_it_was_typed(opened):
     """Neither directives, roles and HTML nor formulas: all of these are typeset, with none in error."""
     page, _, kind = opened
     words = "\n".join(page.evaluate(WORDS, SHOWN[kind][0]))
-    assert "Theorem 1.15" in words
+    assert statements.NAMES["thm-exact-moments"] in words
     assert not re.findall(r"\{(?:prf|cite|eq|ref)\b|```|</?[a-z]+|\$|\\[a-z]+", words)
     assert page.locator("mjx-merror, [data-mjx-error], .katex-error").count() == 0
 

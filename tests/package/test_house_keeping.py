@@ -47,6 +47,13 @@ def test_the_workflows_actions_are_named_by_their_commits():
             assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}  # v[\d.]+", action), action
 
 
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+def test_the_paths_that_a_page_for_maintainers_names_are_there(name):
+    named = re.findall(r"`((?:book|rlbook|tests|benchmarks|examples)/[\w./-]*)`", (ROOT / name).read_text("utf-8"))
+    assert len(named) > 15
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
 def test_no_file_of_the_package_is_more_than_one_sitting():
     files = [path for path in (ROOT / "rlbook").rglob("*.py") if "node_modules" not in path.parts]
     assert len(files) > 50

@@ -6,6 +6,7 @@ import re
 import pytest
 
 from book._ext.finder import entries_of
+from rlbook import statements
 from tests.live import WIDTHS, Visit, serious_faults
 from tests.sources import NAMES
 
@@ -15,7 +16,7 @@ FIRST = {
     "reward-to-go": "01-reinforce.html#thm-reward-to-go",
     "REINFORCE": "01-reinforce.html#thm-reinforce",
     "score function": "01-reinforce.html#thm-score-function",
-    "Theorem 1.18": "01-reinforce.html#thm-policy-gradient",
+    statements.NAMES["thm-policy-gradient"]: "01-reinforce.html#thm-policy-gradient",
     "Leave one out": "01-reinforce.html#ex-leave-one-out",
     "infinite horizon": "01-reinforce.html#thm-infinite-horizon",
     "GAE": "01-reinforce.html#prop-gae",

@@ -15,6 +15,7 @@ from bs4 import BeautifulSoup
 from nbconvert import HTMLExporter
 
 from book._ext import plain
+from rlbook import statements
 from tests.numbers import called
 from tests.sources import NOTEBOOKS, ROOT
 
@@ -316,4 +317,4 @@ def test_what_has_no_plain_form_yet_is_named(text):
 
 def test_names_are_published_for_others_too(site):
     said = json.loads((site / "names.json").read_text(encoding="utf-8"))
-    assert said["labels"]["thm-exact-moments"][0] == "Theorem 1.15"
+    assert said["labels"]["thm-exact-moments"][0] == statements.NAMES["thm-exact-moments"]
