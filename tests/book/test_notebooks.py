@@ -13,7 +13,8 @@ import pytest
 from jupyter_cache import get_cache
 from sphinx.errors import ExtensionError
 
-from book._ext import rerun, side_by_side
+from book._ext import numbers, rerun, side_by_side
+from rlbook import statements
 from rlbook.widgets import __all__ as WIDGETS
 from tests.causes import causes
 from tests.sources import NOTEBOOKS, ROOT
@@ -30,6 +31,10 @@ def test_stored_without_outputs(path):
         if cell.cell_type == "code":
             assert not cell.outputs, f"{path.name}, cell {number}: has outputs; run nbstripout"
             assert cell.execution_count is None, f"{path.name}, cell {number}: has an execution count"
+
+
+def test_help_has_the_numbers_that_the_chapters_give():
+    assert numbers.counted() == statements.NAMES, "`.venv/bin/python -m book._ext.numbers` puts it right"
 
 
 @each_notebook
