@@ -131,14 +131,11 @@ def checked_by(app, docname, label, checks):
     if not names:
         return note
     target = app.builder.get_relative_uri(docname, app.config.ledger_page) + f"#checks-{label}"
-    listing = nodes.paragraph()
-    for i, check in enumerate(names):
-        if i:
-            listing += nodes.Text(", ")
-        listing += nodes.reference("", "", breakable(check.name), refuri=target, internal=True)
     count = f"{len(names)} test{'s' if len(names) > 1 else ''}"
     note += nodes.raw("", f"<details><summary>✓ {count}</summary>", format="html")
-    note += listing
+    for check in names:
+        link = nodes.reference("", "", breakable(check.name), refuri=target, internal=True)
+        note += nodes.paragraph("", "", link)
     note += nodes.raw("", "</details>", format="html")
     return note
 

@@ -37,6 +37,20 @@
   for (const sign of SIGNS) addEventListener(sign, begin, { passive: true });
 }
 
+// The fonts of what is not laid out yet, which a page that is printed at once would come without.
+addEventListener("load", () => {
+  const faces = {
+    AMS: ".mathbb, .amsrm",
+    Caligraphic: ".mathcal",
+    Size1: ".size1, .small-op",
+    Size2: ".size2, .large-op",
+    Size3: ".size3",
+    Size4: ".size4, .delimsizinginner",
+  };
+  for (const [face, used] of Object.entries(faces))
+    if (document.querySelector(used)) document.fonts.load(`1em KaTeX_${face}`);
+});
+
 // The theme's menus are opened by a script that is fetched when one of them is first reached for, by whatever way; a click
 // that comes before it is made again.
 {

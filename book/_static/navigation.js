@@ -85,6 +85,52 @@
     }
   }, true);
 
+  // The section that one reads is marked in the list of contents. The theme marks what last came into the window's upper
+  // part, which going up, after a jump or while the page is still being laid out is another one, or none; by this name
+  // it would find the list.
+  const contents = document.getElementById("pst-page-toc-nav");
+  contents?.removeAttribute("id");
+  const entries = [...(contents?.querySelectorAll("a[href^='#']") ?? [])]
+    .map((link) => ({ link, section: document.getElementById(link.hash.slice(1)) }))
+    .filter(({ section }) => section);
+  let chosen = null; // what was clicked is marked until the reader moves on, wherever the page's end lets it come to stand
+  const mark = () => {
+    // The line that a section has to reach: high in the window, but at the page's end its foot.
+    const { scrollHeight, clientHeight } = document.documentElement;
+    const line = Math.max(0.3 * clientHeight, clientHeight - (scrollHeight - clientHeight - scrollY));
+    const read = chosen ?? entries.findLast(({ section }) => section.getBoundingClientRect().top <= line);
+    for (const entry of entries) {
+      const { link } = entry;
+      link.classList.toggle("active", entry === read);
+      if (entry === read) link.setAttribute("aria-current", "true");
+      else link.removeAttribute("aria-current");
+    }
+    for (const item of contents.querySelectorAll(".toc-entry")) item.classList.toggle("active", item.contains(read?.link ?? null));
+  };
+  if (entries.length) {
+    let asked = 0;
+    const later = () => {
+      cancelAnimationFrame(asked);
+      asked = requestAnimationFrame(mark);
+    };
+    for (const event of ["scroll", "resize"]) addEventListener(event, later, { passive: true });
+    for (const event of ["wheel", "touchmove", "keydown", "pointerdown"])
+      addEventListener(event, () => (chosen = null), { passive: true });
+    contents.addEventListener("click", ({ target }) => {
+      chosen = entries.find(({ link }) => link.contains(target)) ?? null;
+      later();
+    });
+    later();
+  }
+
+  // The theme scrolls the list of pages to the present one where it stands in the window's lower half. Where it is in
+  // sight anyway, what stands above it (the title, the search) stays.
+  const present = [...document.querySelectorAll("#pst-primary-sidebar .bd-docs-nav .active")].at(-1);
+  const kept = "sidebar-scroll-top"; // where the theme looks first
+  try {
+    if (present?.getBoundingClientRect().bottom < innerHeight) sessionStorage.getItem(kept) ?? sessionStorage.setItem(kept, "0");
+  } catch {} // where nothing may be kept
+
   // A telephone may have no full screen.
   if (!(document.fullscreenEnabled ?? document.webkitFullscreenEnabled)) {
     document.querySelector(".btn-fullscreen-button")?.remove();
