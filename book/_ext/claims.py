@@ -166,39 +166,38 @@ def ledger_table(app, docname):
     group += [nodes.colspec(colwidth=55), nodes.colspec(colwidth=45)]
     head, body = nodes.thead(), nodes.tbody()
     group += [head, body]
-    head += row([nodes.Text("Statement")], [nodes.Text("Checked by")])
+    head += row([[nodes.Text("Statement")]], [[nodes.Text("Checked by")]])
     for label, name, title, page, anchor in statements(app).values():
         uri = app.builder.get_relative_uri(docname, page) + f"#{anchor}"
         what = [nodes.reference("", name, refuri=uri, internal=True)]
         if title:
             what.append(nodes.Text(f" {title}"))
         what += [nodes.Text(" "), nodes.literal("", label)]
-        line = row(what, listed(app.env.book_checks.get(label, [])))
+        line = row([what], [[name] for name in linked(app.env.book_checks.get(label, []))])
         line["ids"].append(f"checks-{label}")
         body += line
     return table
 
 
-def listed(checks):
+def linked(checks):
     """The tests' names as nodes, each a link to its source where that is known."""
-    source, found = source_url(), []
-    for i, check in enumerate(checks):
-        if i:
-            found.append(nodes.Text(", "))
+    source = source_url()
+    for check in checks:
         name = breakable(f"{check.file}::{check.name}")
         link = f"{source}/tests/{check.file}#L{check.line}" if source else None
-        found.append(nodes.reference("", "", name, refuri=link, internal=False) if link else name)
-    return found
+        yield nodes.reference("", "", name, refuri=link, internal=False) if link else name
+
+
+def listed(checks):
+    """These names, with commas between them."""
+    return [part for name in linked(checks) for part in (nodes.Text(", "), name)][1:]
 
 
 def row(*columns):
-    """A table row whose cells hold one paragraph each."""
+    """A table row, from the paragraphs of each of its cells."""
     line = nodes.row()
     for column in columns:
-        entry, paragraph = nodes.entry(), nodes.paragraph()
-        paragraph.extend(column)
-        entry += paragraph
-        line += entry
+        line += nodes.entry("", *(nodes.paragraph("", "", *parts) for parts in column))
     return line
 
 

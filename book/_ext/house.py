@@ -12,14 +12,14 @@ from pathlib import Path
 from book._ext.imports import Sources
 
 FILE = Path("book", "_static", "house.svg")
-WIDTH, GAP, MARGIN = 800, 24, 16  # of the drawing, between boxes, around it
+WIDTH, GAP, MARGIN = 800, 16, 12  # of the drawing, between boxes, around it
 LINE, HEAD, BETWEEN = 18, 34, 56  # heights: of a room's name, of a box's title, between floors
 STYLE = """
 svg { color-scheme: light dark; font: 14px system-ui, sans-serif; }
 .wall { fill: #fff; } .box { fill: #f3f5f7; stroke: #5a6672; } text { fill: #1b1f24; } .title { font-weight: 600; }
 .arrow { fill: none; stroke: #5a6672; stroke-width: 1.3; } .tip { fill: #5a6672; }
 @media (prefers-color-scheme: dark) {
-.wall { fill: #14181e; } .box { fill: #222933; stroke: #9aa7b4; } text { fill: #e8ecf0; }
+.wall { fill: #121212; } .box { fill: #222933; stroke: #9aa7b4; } text { fill: #e8ecf0; }
 .arrow { stroke: #9aa7b4; } .tip { fill: #9aa7b4; }
 }"""
 

@@ -110,6 +110,10 @@ def test_a_tap_shows_it_with_a_link_to_go_there(browser, address):
         assert box["x"] + box["width"] <= 360
         there = card.locator(".preview-go")
         assert there.bounding_box()["height"] >= 24
+        card.evaluate("(card) => (card.style.maxHeight = '6rem')")  # less room than it takes
+        assert card.evaluate("(card) => card.scrollHeight > card.clientHeight")
+        box, foot = card.bounding_box(), there.bounding_box()
+        assert foot["y"] + foot["height"] <= box["y"] + box["height"], "the way on is in sight"
         there.tap()
         page.wait_for_url("**/*.html#*")
 

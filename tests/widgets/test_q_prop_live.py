@@ -150,6 +150,9 @@ def test_numbers_are_pythons_after_presets_and_random_edits(visit, cls):
             page.locator("[data-role=again]").click()
             widget.seed += 1
         else:
+            if name == "mean_g":  # of a control that is added as it is
+                page.locator("[data-value=raw]").click()
+                widget.control = "raw"
             low, high = LIMITS[cls][name]
             to = round(float(rng.choice([low, high, rng.uniform(low, high), rng.uniform(low, high)])), 2)
             to = (2 * round(to / 2) if cls is ControlVariate else round(to)) if name == "n" else to
@@ -241,6 +244,29 @@ def middle_of_samples(page):
     left, right, top, foot = 60, 12, 8, 40
     height = box["height"] - top - foot
     return box["x"] + left + (box["width"] - left - right) / 2, box["y"] + top + height * 3.5 / 7
+
+
+def test_the_mean_of_a_control_is_to_be_moved_where_it_moves_something(visit):
+    page = visit(ControlVariate(step="explore"))
+    slider = page.get_by_label("E g, mean of the control", exact=True)
+    assert slider.is_disabled()
+    page.locator("[data-value=raw]").click()
+    settled(page)
+    assert slider.is_enabled()
+
+
+@pytest.mark.parametrize("q", [-1.2, 0.3, 1.0])
+def test_no_name_over_the_parabola_covers_another(visit, q):
+    page = visit(QProp("two-optima", q=q), "phone")
+    boxes = [box for flag in page.locator(".rl-flag:visible").all() if (box := flag.bounding_box())]
+    assert len(boxes) > 2
+    for i, one in enumerate(boxes):
+        for other in boxes[:i]:
+            apart_x = max(one["x"], other["x"]) > min(one["x"] + one["width"], other["x"] + other["width"]) - 1
+            apart_y = (
+                max(one["y"], other["y"]) > min(one["y"] + one["height"], other["y"] + other["height"]) - 7
+            )  # rows are 14 apart
+            assert apart_x or apart_y
 
 
 def test_weight_and_slope_are_dragged(visit):

@@ -270,6 +270,7 @@ export function render(place) {
 
     chooseControl.show(now.control);
     for (const [name, control] of Object.entries(sliders)) control.show(now[name]);
+    sliders.mean_g.enable(now.control === "raw"); // what is subtracted moves nothing
     toBest.disabled = c === best;
 
     const four = (values) => KINDS.map((kind) => values[kind]).join();

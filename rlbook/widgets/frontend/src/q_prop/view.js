@@ -209,7 +209,7 @@ export function render(place) {
     x: { domain: reach("weight"), label: "κ, weight of the control" },
     y: { label: "Var ĝ" },
     flags: 5,
-    rows: 3,
+    rows: 4,
     point: {
       name: "κ",
       limits: reach("weight"),

@@ -218,12 +218,12 @@ export function makeBowl(holder, { x: across, y: up, flags: count, rows = count,
       const wide = 7 * text.length + 8;
       const [from, to] = after ? [px - 4, px + wide] : [px - wide, px + 4];
       const free = taken.findIndex((row) => row.every(([start, end]) => to < start || from > end));
-      const row = free < 0 ? rows - 1 : free;
-      taken[row].push([from, to]);
+      const row = Math.max(free, 0);
+      if (free >= 0) taken[row].push([from, to]);
       mark.group.setAttribute("class", kind);
       mark.pole.setAttribute("d", `M${px},${ROW * row + 4}V${Math.max(parts.top, py)}`);
       put(mark.name, { x: px + (after ? 4 : -4), y: ROW * row + ROW - 2, "text-anchor": after ? "start" : "end" });
-      mark.name.textContent = text;
+      mark.name.textContent = free < 0 ? "" : text; // no name is put over another
       put(mark.spot, { cx: px, cy: py });
       mark.spot.style.display = py < parts.top - 1 ? "none" : "";
     });
