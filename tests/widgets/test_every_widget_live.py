@@ -172,6 +172,46 @@ def test_a_slider_takes_back_what_a_scrolling_finger_did(visit):
     assert page.evaluate("() => document.querySelector('.rl-slider input[type=range]').value === window.was")
 
 
+# Each slider of "explore", near a telephone's foot, is moved: how much is seen of a picture that it
+# changes, and whether it stays under the finger.
+MOVED = """async () => {
+  const found = [], frames = () => new Promise((done) => setTimeout(done, 120));
+  document.body.style.paddingBottom = "50em";
+  const pictures = [...document.querySelectorAll(".rl-panel")].filter((picture) => picture.checkVisibility());
+  for (const slider of document.querySelectorAll(".rl input[type=range]")) {
+    if (slider.disabled || !slider.checkVisibility()) continue;
+    scrollBy({ top: slider.getBoundingClientRect().top - 560, behavior: "instant" });
+    await frames();
+    const { top, left } = slider.getBoundingClientRect();
+    const were = pictures.map((picture) => picture.innerHTML);
+    for (const share of [0.2, 0.4, 0.9]) {
+      slider.value = Number(slider.min) + share * (slider.max - slider.min);
+      slider.dispatchEvent(new Event("input", { bubbles: true }));
+      await frames();
+    }
+    const seen = pictures.filter((picture, i) => picture.innerHTML !== were[i]).map((picture) => {
+      const box = picture.getBoundingClientRect();
+      return (Math.min(box.bottom, innerHeight) - Math.max(box.top, 0)) / box.height;
+    });
+    const stayed = Math.abs(slider.getBoundingClientRect().top - top) < 1;
+    const free = document.elementFromPoint(left + 20, top + 8) === slider;
+    if (seen.length) found.push([slider.labels[0]?.textContent ?? slider.ariaLabel, Math.max(...seen), stayed && free]);
+  }
+  document.body.dispatchEvent(new PointerEvent("pointerdown", { bubbles: true }));
+  return [found, document.querySelectorAll(".rl-along").length];
+}"""
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_on_a_telephone_a_picture_that_a_slider_changes_is_in_sight(visit, kind):
+    found, along = visit(kind(step="explore"), "phone").evaluate(MOVED)
+    assert len(found) >= 3
+    for name, share, slider in found:
+        assert share > 0.5, f"{name}: of no picture that it changes half is seen"
+        assert slider, f"{name} does not stay under the finger"
+    assert along == 0, "and what came along has gone back"
+
+
 def test_a_scale_takes_back_what_a_scrolling_finger_did(visit):
     page = visit(VarianceReduction(step=2))
     mark, see = page.locator(".rl-scale input"), page.locator(".rl-scale button")

@@ -244,6 +244,10 @@ export function lesson({ model, el, link }, given) {
     request();
   };
   document.addEventListener("fullscreenchange", rescale);
+  bringAlong(
+    root,
+    Object.values(panels).map(({ node }) => node),
+  );
   // Gives what draws with the next frame, what says something to screen readers, and what begins the view and gives the
   // function that ends it.
   return {
@@ -264,6 +268,57 @@ const screenWidth = () => document.documentElement.clientWidth;
 const screenHeight = () => window.innerHeight;
 const fullScreen = (/** @type {HTMLElement} */ root) =>
   document.fullscreenElement ? document.exitFullscreen() : root.requestFullscreen();
+
+// Pictures out of sight ------------------------------------------------------------------------------------------
+
+// In one column a slider may stand screens below the picture that it changes. While one is moved, and none of the
+// pictures that it changes is in sight, the first of them comes along, at the window's upper edge or as low as leaves
+// the slider free; style.css says in which widgets.
+/** @param {HTMLElement} root @param {HTMLElement[]} pictures */
+function bringAlong(root, pictures) {
+  /** @type {HTMLElement | null} */
+  let held = null;
+  let hold = new AbortController();
+  const leave = () => {
+    held = null;
+    hold.abort();
+    for (const picture of pictures) picture.classList.remove("rl-along");
+  };
+  const take = (/** @type {HTMLElement} */ slider) => {
+    leave();
+    held = slider;
+    hold = new AbortController();
+    const heard = { passive: true, signal: hold.signal };
+    document.addEventListener("pointerdown", ({ target }) => target !== slider && leave(), heard);
+    for (const event of ["pointercancel", "wheel", "focusout"]) document.addEventListener(event, leave, heard);
+  };
+  const isSeen = (/** @type {HTMLElement} */ picture) => {
+    const { top, bottom, height } = picture.getBoundingClientRect();
+    return Math.min(bottom, screenHeight()) - Math.max(top, 0) > 0.6 * height;
+  };
+  // Much is drawn anew as it was.
+  const isOther = (
+    /** @type {MutationRecord} */ { type, target, attributeName, oldValue, addedNodes, removedNodes },
+  ) => {
+    if (type === "attributes") return /** @type {Element} */ (target).getAttribute(String(attributeName)) !== oldValue;
+    const [now, before] = [addedNodes, removedNodes].map((all) => [...all].map((one) => one.textContent).join());
+    return now !== before;
+  };
+  const observer = new MutationObserver((records) => {
+    const others = records.filter(isOther);
+    const changed = pictures.filter((picture) => others.some(({ target }) => picture.contains(target)));
+    if (!held || !changed.length || changed.some(isSeen)) return;
+    const [picture] = changed;
+    const room = held.getBoundingClientRect().top - picture.offsetHeight - 12;
+    picture.style.setProperty("--rl-room", `${Math.floor(room)}px`);
+    for (const one of pictures) one.classList.toggle("rl-along", one === picture);
+  });
+  const all = { subtree: true, childList: true, attributes: true, attributeOldValue: true };
+  for (const picture of pictures) observer.observe(picture, all);
+  root.addEventListener("input", ({ target }) => {
+    if (target !== held) take(/** @type {HTMLElement} */ (target));
+  });
+}
 
 // Guesses --------------------------------------------------------------------------------------------------------
 
