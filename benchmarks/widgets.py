@@ -19,7 +19,8 @@ from benchmarks.timing import Result, show
 from book.tools.browser import PAGE, launch
 from rlbook.widgets.base import STATIC
 
-DRAGGED = ".rl[data-preset] :is(input[type=range], [role=slider]):not(.rl-asked *):visible"
+DRAGGED = ".rl[data-preset] :is(input[type=range]:enabled, [role=slider]):not(.rl-asked *):visible"
+NAME = "(control) => control.ariaLabel ?? control.labels[0].textContent"
 
 
 def drag_frames(browser):
@@ -40,7 +41,7 @@ def drag_frames(browser):
                     control.focus()
                     page.wait_for_timeout(1000)  # until what waits for rest has been done
                     times = control.evaluate(INPUT_TO_PAINT, True)
-                    frames[name, step, control.get_attribute("aria-label") or "slider"] = times[0], np.median(times)
+                    frames[name, step, control.evaluate(NAME)] = times[0], np.median(times)
                 page.close()
     return frames
 

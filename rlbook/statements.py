@@ -2,7 +2,7 @@
 
 The source keeps the label, which stays what it is when a statement is put in before it. rlbook, and each package that
 it does not import itself, calls `name_statements` when all of it is there. `.venv/bin/python -m book._ext.numbers`
-writes statements.json from the built book.
+counts them in the chapters and writes statements.json.
 """
 
 import inspect

@@ -39,9 +39,10 @@ def pytest_report_header():
 # Marks that a test gets by the fixtures that it asks for: what drives or starts a browser, and what waits for the book,
 # a book of its own or npm. Others that take over 20 s are marked where they stand.
 MARKED_BY = {"browser": {"playwright", "pdf"}, "slow": {"site", "small_book", "frontend"}}
-# Once in some thousand tests a browser does not do in half a minute what it always does, or never answers again. That
-# is the machine: such a test begins again, once, and the run's last lines name it. What is wrong runs out twice.
-AGAIN = pytest.mark.flaky(reruns=1, only_rerun=["TimeoutError", "Silent"])
+# Once in some thousand tests a browser does not do in half a minute what it always does, or never answers again: such a
+# test begins again, once. What is always wrong runs out twice; for what is wrong now and then, the run's last lines
+# name each test that began again.
+AGAIN = pytest.mark.flaky(reruns=1, only_rerun=["^TimeoutError:", "^Silent:"])
 
 
 # Derandomised, so that a run today and a run tomorrow test the same; no deadline, for machines differ.

@@ -1,12 +1,8 @@
 """Pages and widgets in a real browser: what the browser tests share."""
 
-WIDTHS = {"phone": {"width": 360, "height": 740}, "desktop": {"width": 1280, "height": 900}}
-
-# A page of its own for one widget.
-
-
 # The parts of a page that lean.js lays out when there is nothing else to do.
 BLOCKS = "article > section section > :not(section, h2, h3)"
+WIDTHS = {"phone": {"width": 360, "height": 740}, "desktop": {"width": 1280, "height": 900}}
 
 
 class Visit:

@@ -12,7 +12,7 @@ from pathlib import Path
 from book._ext.imports import Sources
 
 FILE = Path("book", "_static", "house.svg")
-WIDTH, GAP, MARGIN = 800, 16, 12  # of the drawing, between boxes, around it
+WIDTH, GAP, MARGIN = 800, 16, 16  # of the drawing, between boxes, around it
 LINE, HEAD, BETWEEN = 18, 34, 56  # heights: of a room's name, of a box's title, between floors
 STYLE = """
 svg { color-scheme: light dark; font: 14px system-ui, sans-serif; }
@@ -106,10 +106,12 @@ def arrow(above, under, head, spaces):
             end,
             MARGIN / 2,
             WIDTH - MARGIN / 2,
-            *(left - 12 for left, *_ in between),
-            *(left + wide + 12 for left, _, wide, _ in between),
+            *(left - GAP / 2 for left, *_ in between),
+            *(left + wide + GAP / 2 for left, _, wide, _ in between),
         ]
-        free = [way for way in ways if all(not left - 8 < way < left + wide + 8 for left, _, wide, _ in between)]
+        free = [
+            way for way in ways if all(not left - GAP / 2 < way < left + wide + GAP / 2 for left, _, wide, _ in between)
+        ]
         way, last = min(free, key=lambda way: abs(way - end)), max(top + tall for _, top, _, tall in between)
         line += curve(at, (way, min(top for _, top, _, _ in between))) + f"V{last:.0f}"
         at = (way, last)

@@ -39,16 +39,16 @@
 
 // The fonts of what is not laid out yet, which a page that is printed at once would come without.
 addEventListener("load", () => {
-  const faces = {
-    AMS: ".mathbb, .amsrm",
-    Caligraphic: ".mathcal",
-    Size1: ".size1, .small-op",
-    Size2: ".size2, .large-op",
-    Size3: ".size3",
-    Size4: ".size4, .delimsizinginner",
+  const fonts = {
+    "1em KaTeX_AMS": ".mathbb, .amsrm",
+    "1em KaTeX_Caligraphic": ".mathcal",
+    "bold 1em KaTeX_Main": ".mathbf",
+    "1em KaTeX_Size1": ".size1, .small-op",
+    "1em KaTeX_Size2": ".size2, .large-op",
+    "1em KaTeX_Size3": ".size3",
+    "1em KaTeX_Size4": ".size4, .delimsizinginner",
   };
-  for (const [face, used] of Object.entries(faces))
-    if (document.querySelector(used)) document.fonts.load(`1em KaTeX_${face}`);
+  for (const [font, used] of Object.entries(fonts)) if (document.querySelector(used)) document.fonts.load(font);
 });
 
 // The theme's menus are opened by a script that is fetched when one of them is first reached for, by whatever way; a click

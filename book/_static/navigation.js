@@ -93,32 +93,41 @@
   const entries = [...(contents?.querySelectorAll("a[href^='#']") ?? [])]
     .map((link) => ({ link, section: document.getElementById(link.hash.slice(1)) }))
     .filter(({ section }) => section);
-  let chosen = null; // what was clicked is marked until the reader moves on, wherever the page's end lets it come to stand
+  // What was asked for is marked until the reader moves on, wherever the page's end lets it come to stand.
+  const asked = () => entries.find(({ link }) => link.hash === location.hash) ?? null;
+  let chosen = asked();
   const mark = () => {
-    // The line that a section has to reach: high in the window, but at the page's end its foot.
+    // The line that a section has to reach: high in the window, but sinking to its foot as the page comes to its end.
     const { scrollHeight, clientHeight } = document.documentElement;
-    const line = Math.max(0.3 * clientHeight, clientHeight - (scrollHeight - clientHeight - scrollY));
+    const [whole, rest] = [scrollHeight - clientHeight, scrollHeight - clientHeight - scrollY];
+    const end = Math.min(whole, 0.7 * clientHeight);
+    const line = clientHeight * (0.3 + (end > 0 ? 0.7 * Math.max(0, 1 - rest / end) : 0));
     const read = chosen ?? entries.findLast(({ section }) => section.getBoundingClientRect().top <= line);
     for (const entry of entries) {
-      const { link } = entry;
-      link.classList.toggle("active", entry === read);
-      if (entry === read) link.setAttribute("aria-current", "true");
-      else link.removeAttribute("aria-current");
+      entry.link.classList.toggle("active", entry === read);
+      if (entry === read) entry.link.setAttribute("aria-current", "true");
+      else entry.link.removeAttribute("aria-current");
     }
-    for (const item of contents.querySelectorAll(".toc-entry")) item.classList.toggle("active", item.contains(read?.link ?? null));
+    for (const item of contents.querySelectorAll(".toc-entry"))
+      item.classList.toggle("active", item.contains(read?.link ?? null));
   };
   if (entries.length) {
-    let asked = 0;
+    let frame = 0;
     const later = () => {
-      cancelAnimationFrame(asked);
-      asked = requestAnimationFrame(mark);
+      cancelAnimationFrame(frame);
+      frame = requestAnimationFrame(mark);
+    };
+    const choose = (entry) => {
+      chosen = entry;
+      later();
     };
     for (const event of ["scroll", "resize"]) addEventListener(event, later, { passive: true });
     for (const event of ["wheel", "touchmove", "keydown", "pointerdown"])
       addEventListener(event, () => (chosen = null), { passive: true });
-    contents.addEventListener("click", ({ target }) => {
-      chosen = entries.find(({ link }) => link.contains(target)) ?? null;
-      later();
+    addEventListener("hashchange", () => choose(asked()));
+    contents.addEventListener("click", ({ target, ctrlKey, metaKey, shiftKey }) => {
+      if (ctrlKey || metaKey || shiftKey) return; // opened elsewhere
+      choose(entries.find(({ link }) => link.contains(target)) ?? null);
     });
     later();
   }
@@ -128,7 +137,8 @@
   const present = [...document.querySelectorAll("#pst-primary-sidebar .bd-docs-nav .active")].at(-1);
   const kept = "sidebar-scroll-top"; // where the theme looks first
   try {
-    if (present?.getBoundingClientRect().bottom < innerHeight) sessionStorage.getItem(kept) ?? sessionStorage.setItem(kept, "0");
+    const inSight = present?.getBoundingClientRect().bottom < innerHeight;
+    if (inSight && sessionStorage.getItem(kept) === null) sessionStorage.setItem(kept, "0");
   } catch {} // where nothing may be kept
 
   // A telephone may have no full screen.

@@ -69,9 +69,9 @@ def per_trajectory_gradients(
     N, T = states.shape
     rewards = checks.array("trajectories.rewards", trajectories.rewards, (N, T), copy=False)
     alive = getattr(trajectories, "alive", None)
-    ends = alive is not None and not checks.mask("trajectories.alive", alive, (N, T)).all()
+    alive = None if alive is None else checks.mask("trajectories.alive", alive, (N, T))
+    ends = alive is not None and not alive.all()
     if ends:
-        alive = np.asarray(alive, dtype=bool)
         rewards = rewards * alive
     gamma, kappa = checks.discount(gamma), checks.number("kappa", kappa)
     if features is not None:

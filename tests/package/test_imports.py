@@ -150,7 +150,7 @@ def test_torch_is_imported_by_the_neural_rooms_alone_and_these_by_no_widget():
 
 
 def test_rlbook_is_imported_without_the_packages_of_scipy_that_it_may_never_need():
-    """`scipy.special` alone takes twice as long as all the rest."""
+    """`scipy.special` alone takes as long as all the rest."""
     told = "import sys, rlbook; print(*{'scipy.special', 'scipy.linalg', 'scipy.sparse'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", told], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.split() == []

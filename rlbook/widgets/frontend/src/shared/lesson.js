@@ -244,7 +244,7 @@ export function lesson({ model, el, link }, given) {
     request();
   };
   document.addEventListener("fullscreenchange", rescale);
-  bringAlong(
+  const sendBack = bringAlong(
     root,
     Object.values(panels).map(({ node }) => node),
   );
@@ -258,6 +258,7 @@ export function lesson({ model, el, link }, given) {
       const end = follow();
       return () => {
         document.removeEventListener("fullscreenchange", rescale);
+        sendBack();
         end();
       };
     },
@@ -271,27 +272,14 @@ const fullScreen = (/** @type {HTMLElement} */ root) =>
 
 // Pictures out of sight ------------------------------------------------------------------------------------------
 
-// In one column a slider may stand screens below the picture that it changes. While one is moved, and none of the
-// pictures that it changes is in sight, the first of them comes along, at the window's upper edge or as low as leaves
-// the slider free; style.css says in which widgets.
+// Where "explore" has one column, a slider may stand screens below the picture that it changes. When one is moved, and
+// none of the pictures that it changes is in sight, the first of them comes along, at the window's upper edge or as low
+// as leaves the slider free, until something else is touched. Gives what sends it back.
 /** @param {HTMLElement} root @param {HTMLElement[]} pictures */
 function bringAlong(root, pictures) {
   /** @type {HTMLElement | null} */
   let held = null;
   let hold = new AbortController();
-  const leave = () => {
-    held = null;
-    hold.abort();
-    for (const picture of pictures) picture.classList.remove("rl-along");
-  };
-  const take = (/** @type {HTMLElement} */ slider) => {
-    leave();
-    held = slider;
-    hold = new AbortController();
-    const heard = { passive: true, signal: hold.signal };
-    document.addEventListener("pointerdown", ({ target }) => target !== slider && leave(), heard);
-    for (const event of ["pointercancel", "wheel", "focusout"]) document.addEventListener(event, leave, heard);
-  };
   const isSeen = (/** @type {HTMLElement} */ picture) => {
     const { top, bottom, height } = picture.getBoundingClientRect();
     return Math.min(bottom, screenHeight()) - Math.max(top, 0) > 0.6 * height;
@@ -313,11 +301,29 @@ function bringAlong(root, pictures) {
     picture.style.setProperty("--rl-room", `${Math.floor(room)}px`);
     for (const one of pictures) one.classList.toggle("rl-along", one === picture);
   });
-  const all = { subtree: true, childList: true, attributes: true, attributeOldValue: true };
-  for (const picture of pictures) observer.observe(picture, all);
+  const leave = () => {
+    held = null;
+    hold.abort();
+    observer.disconnect();
+    for (const picture of pictures) picture.classList.remove("rl-along");
+  };
+  const take = (/** @type {HTMLElement} */ slider) => {
+    leave();
+    if (root.classList.contains("rl-stepwise") || common.columnsIn(root.clientWidth)[0] > 1) return;
+    held = slider;
+    hold = new AbortController();
+    const changes = { subtree: true, childList: true, attributes: true, attributeOldValue: true };
+    for (const picture of pictures) observer.observe(picture, changes);
+    const heard = { passive: true, signal: hold.signal };
+    const goesOn = (/** @type {any} */ at) => at === slider || pictures.some((picture) => picture.contains(at));
+    document.addEventListener("pointerdown", (event) => goesOn(event.composedPath()[0]) || leave(), heard);
+    slider.addEventListener("focusout", (event) => goesOn(event.relatedTarget) || leave(), heard);
+    for (const event of ["pointercancel", "wheel"]) document.addEventListener(event, leave, heard);
+  };
   root.addEventListener("input", ({ target }) => {
     if (target !== held) take(/** @type {HTMLElement} */ (target));
   });
+  return leave;
 }
 
 // Guesses --------------------------------------------------------------------------------------------------------
