@@ -209,7 +209,7 @@ def test_on_a_telephone_a_picture_that_a_slider_changes_is_in_sight(visit, kind)
     found = page.evaluate(MOVED)
     shares = {name: share for name, share, _ in found}
     assert len(found) >= 3
-    assert [*shares.values()].count(None) <= 1, shares
+    assert 2 * [*shares.values()].count(None) < len(shares), shares
     assert not [name for name, share in shares.items() if share is not None and share < 0.5]
     assert not [name for name, _, slider in found if not slider], "they do not stay under the finger"
     page.evaluate("() => document.body.dispatchEvent(new PointerEvent('pointerdown', { bubbles: true }))")
@@ -224,7 +224,8 @@ def test_a_handle_can_be_taken_in_a_picture_that_came_along(visit):
     page.keyboard.press("ArrowRight")
     along = page.locator(".rl-along")
     along.wait_for()
-    before = data(page)["preset"], page.get_by_label("κ, weight of the control", exact=True).input_value()
+    sliders = [page.get_by_label(name, exact=True) for name in ("κ, weight of the control", "q, slope of the critic")]
+    before = [one.input_value() for one in sliders]
     grip = along.locator(".rl-grip .rl-reach").first.bounding_box()
     x, y = grip["x"] + grip["width"] / 2, grip["y"] + grip["height"] / 2
     page.mouse.move(x, y)
@@ -235,7 +236,7 @@ def test_a_handle_can_be_taken_in_a_picture_that_came_along(visit):
     settled(page)
     moved = along.locator(".rl-grip .rl-reach").first.bounding_box()
     assert abs(moved["y"] + moved["height"] / 2 - (y - 12)) < 2
-    assert before[1] != page.get_by_label("κ, weight of the control", exact=True).input_value()
+    assert [one.input_value() for one in sliders] != before
 
 
 def test_a_scale_takes_back_what_a_scrolling_finger_did(visit):
