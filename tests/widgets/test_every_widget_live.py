@@ -179,7 +179,7 @@ MOVED = """async () => {
   document.body.style.paddingBottom = "50em";
   const pictures = [...document.querySelectorAll(".rl-panel")].filter((picture) => picture.checkVisibility());
   for (const slider of document.querySelectorAll(".rl input[type=range]:enabled")) {
-    if (!slider.checkVisibility()) continue;
+    if (!slider.checkVisibility({ visibilityProperty: true })) continue;
     scrollBy({ top: slider.getBoundingClientRect().top - 560, behavior: "instant" });
     await pause(120);
     const { top, left } = slider.getBoundingClientRect();
