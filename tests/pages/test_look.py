@@ -188,3 +188,9 @@ def test_on_a_telephone_the_notation_is_a_list_of_cards(browser, address):
     with Visit(browser, f"{address}/book/notation.html", viewport=PHONE) as visit:
         assert visit.page.locator(".pst-scrollable-table-container").evaluate_all(WIDE) == 0
         assert not visit.page.locator("#notation thead").first.is_visible()
+
+
+def test_a_chapter_that_is_printed_at_once_has_the_fonts_of_its_formulas(browser, address):
+    fonts = [f"1em KaTeX_{face}" for face in ("AMS", "Caligraphic", "Size1", "Size2")]
+    with Visit(browser, f"{address}/{CHAPTERS[0]}", scroll=False, viewport=LAPTOP) as visit:
+        visit.page.wait_for_function("(fonts) => fonts.every((font) => document.fonts.check(font))", arg=fonts)
