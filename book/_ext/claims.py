@@ -125,7 +125,7 @@ def annotate(app, doctree, docname):
 
 
 def checked_by(app, docname, label, checks):
-    """The fold "✓ 3 tests", which opens to their names, each a link to the statement's line in the ledger."""
+    """The fold "✓ 3 tests", which opens to their names and a link to the statement's line in the ledger."""
     note = nodes.container(classes=["checked-by"])
     names = checks.get(label, [])
     if not names:
@@ -133,16 +133,15 @@ def checked_by(app, docname, label, checks):
     target = app.builder.get_relative_uri(docname, app.config.ledger_page) + f"#checks-{label}"
     count = f"{len(names)} test{'s' if len(names) > 1 else ''}"
     note += nodes.raw("", f"<details><summary>✓ {count}</summary>", format="html")
-    for check in names:
-        link = nodes.reference("", "", breakable(check.name), refuri=target, internal=True)
-        note += nodes.paragraph("", "", link)
+    note += [nodes.paragraph("", broken(check.name)) for check in names]
+    note += nodes.paragraph("", "", nodes.reference("", "In the ledger", refuri=target, internal=True))
     note += nodes.raw("", "</details>", format="html")
     return note
 
 
-def breakable(name):
-    """A test's name as code that may be broken after each underscore; many are long."""
-    return nodes.literal("", name.replace("_", "_\u200b"))
+def broken(name):
+    """A test's name that may be broken after each underscore; many are long."""
+    return name.replace("_", "_\u200b")
 
 
 def statements(app):
@@ -183,7 +182,7 @@ def linked(checks):
     """The tests' names as nodes, each a link to its source where that is known."""
     source = source_url()
     for check in checks:
-        name = breakable(f"{check.file}::{check.name}")
+        name = nodes.literal("", broken(f"{check.file}::{check.name}"))
         link = f"{source}/tests/{check.file}#L{check.line}" if source else None
         yield nodes.reference("", "", name, refuri=link, internal=False) if link else name
 

@@ -9,6 +9,7 @@ are written, this extension
 * brings the fonts of the text before its first line is drawn, so that none moves;
 * drops the scripts that do nothing here and defers the rest, so that none holds up the text; what only opens menus
   waits until a reader reaches for one (lean.js), and what measures code does so as it is laid out (lean.js too);
+* leaves out the lines of scripts that only explain them;
 * gives pictures their size and lets those off the screen wait;
 * leaves out what formulas say a third time, and digits of their lengths that nobody sees.
 
@@ -109,6 +110,7 @@ SOURCE = re.compile(r"<annotation\b.*?</annotation>|</?semantics>", re.S)
 INDENT = re.compile(r"(<(pre|script|textarea)\b.*?</\2>)|[ \t\n]*\n[ \t\n]*", re.S)  # of lines, where it shows nowhere
 NAMESPACE = ' xmlns="http://www.w3.org/1998/Math/MathML"'  # that a formula in HTML has anyway
 DERIVATION = '<div class="rl-derivation"'
+COMMENT = re.compile(r"^[ \t]*//.*\n", re.M)  # a line of a script
 LENGTH = re.compile(r'(?<=[:;"])([a-z-]+):(-?\d*\.\d{3,})em')  # of a formula's parts, to more places than can be seen
 
 
@@ -356,6 +358,11 @@ def leave_measuring(script):
     return script
 
 
+def without_comments(script):
+    """A script without the lines that only explain it."""
+    return COMMENT.sub("", script)
+
+
 def finish(app, exception):
     if exception or app.builder.format != "html":
         return
@@ -406,6 +413,9 @@ def finish(app, exception):
         sheet.write_text(f"/* {version} */\n{css}", encoding="utf-8")
     theme = (outdir / THEME_SCRIPT).read_text(encoding="utf-8")
     (folder / "theme.js").write_text(leave_measuring(theme), encoding="utf-8")
+
+    for path in (outdir / "_static").glob("*.js"):
+        path.write_text(without_comments(path.read_text(encoding="utf-8")), encoding="utf-8")
 
     for name, page in pages.items():
         page = re.sub(r"(?<=_static/lean/)([\w.-]+)\?v=\w+", rf"\1?v={version}", page)

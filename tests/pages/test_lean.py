@@ -291,6 +291,11 @@ def test_where_the_themes_styles_have_changed_the_build_stops(folder):
         build(folder)
 
 
+def test_scripts_come_without_the_lines_that_only_explain_them():
+    script = "// Why.\nconst a = 1; // one\n  // How.\n  b(`http://c`);\n"
+    assert lean.without_comments(script) == "const a = 1; // one\n  b(`http://c`);\n"
+
+
 def test_the_themes_script_measures_no_code_when_the_page_comes(folder):
     script = folder / lean.THEME_SCRIPT
     page = build(folder)["book/one.html"]

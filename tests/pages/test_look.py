@@ -88,9 +88,9 @@ def test_what_checks_a_statement_opens_to_the_tests_names(browser, address):
         note.scroll_into_view_if_needed()  # what is far down is laid out later, and has no words until then
         visit.page.wait_for_function("(note) => note.innerText", arg=note.element_handle())
         assert note.locator("summary").inner_text().split()[0] == "✓"
-        assert not note.locator("code").first.is_visible()
+        assert not note.locator("p").first.is_visible()
         note.locator("summary").click()
-        assert note.locator("code").first.is_visible()
+        assert note.locator("p").first.is_visible()
         assert note.locator("summary").bounding_box()["height"] >= 24
 
 
