@@ -18,6 +18,7 @@ import base64
 import http.server
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -406,8 +407,13 @@ class WebKitGTK(WebDriver):
     has_touch = False  # its driver takes a finger for a mouse
 
     def __init__(self, driver, program, scheme):
+        self._programs, self._scheme = (driver, program), scheme
+        self._begin()
+
+    def _begin(self):
+        driver, program = self._programs
         self._processes = Processes()
-        self._session = None
+        self._session, self._gone = None, False
         self._proxy = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
         self._proxy.complaints, self._proxy.elsewhere = [], []
         threading.Thread(target=self._proxy.serve_forever, daemon=True).start()
@@ -423,7 +429,7 @@ class WebKitGTK(WebDriver):
             self._processes.start(driver, f"--port={port}", env=os.environ | own)
             until(lambda: self._ask("GET", "/status"), "WebKitWebDriver")
             options = ["--automation", f"--proxy=http://127.0.0.1:{self._proxy.server_port}"]
-            options += ["--dark-mode"] if scheme == "dark" else []
+            options += ["--dark-mode"] if self._scheme == "dark" else []
             wanted = {
                 "browserName": "MiniBrowser",
                 "webkitgtk:browserOptions": {"binary": str(program), "args": options},
@@ -444,8 +450,11 @@ class WebKitGTK(WebDriver):
             return ":" + answer.readline().strip()
 
     def close(self):
-        self._processes.end()
+        self.kill()
         self._proxy.shutdown()
+
+    def kill(self):
+        self._processes.end()
 
     def _ask(self, method, path, **parameters):
         data = json.dumps(parameters).encode() if method == "POST" else None
@@ -457,7 +466,15 @@ class WebKitGTK(WebDriver):
             with direct.open(request, timeout=PATIENCE) as answer:
                 return json.load(answer)["value"]
         except urllib.error.HTTPError as error:
-            raise RuntimeError(f"{path}: {error.read().decode()}") from None
+            said = error.read().decode()
+            if not re.search("invalid session id|page crash|Could not parse script result", said):
+                raise RuntimeError(f"{path}: {said}") from None
+        except OSError as error:
+            if not self._session:  # it has not begun yet
+                raise
+            said = str(error)
+        self._gone = True
+        raise Silent(f"{path}: WebKit is gone: {said}")
 
     @property
     def complaints(self):
@@ -468,6 +485,9 @@ class WebKitGTK(WebDriver):
         return self._proxy.elsewhere
 
     def open(self, url, width=1280, height=800):
+        if self._gone:  # Silent
+            self.close()
+            self._begin()
         self._ask("POST", f"{self._session}/url", url="about:blank")
         bars = self.run("() => outerHeight - innerHeight")
         self._ask("POST", f"{self._session}/window/rect", width=width, height=height + bars)

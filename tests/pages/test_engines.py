@@ -117,12 +117,12 @@ def test_an_engine_hears_what_goes_wrong(window, tmp_path):
     assert [url.rpartition("/")[2] for url in window.elsewhere] == ["asked"]
 
 
-@pytest.mark.parametrize("window", ["firefox-light"], indirect=True)
+@pytest.mark.parametrize("window", ["firefox-light", "webkit-light"], indirect=True)
 def test_a_browser_that_is_gone_is_started_anew(window, tmp_path):
     page = tmp_path / "page.html"
-    page.write_text("<!doctype html><title>There again</title>")
+    page.write_text("<!doctype html><head><title>There again</title></head>")
     window.kill()
-    with pytest.raises(Silent, match="Firefox is gone"):
+    with pytest.raises(Silent, match="is gone"):
         window.run("() => document.title")
     window.open(page.as_uri())
     assert window.run("() => document.title") == "There again"
