@@ -190,11 +190,12 @@ MOVED = """async () => {
       slider.dispatchEvent(new Event("input", { bubbles: true }));
       await pause(120);
     }
-    for (let i = 0; i < 10 && !changed().length; i++) await pause(100);
-    const seen = changed().map((picture) => {
+    const shares = () => changed().map((picture) => {
       const box = picture.getBoundingClientRect();
       return (Math.min(box.bottom, innerHeight) - Math.max(box.top, 0)) / box.height;
     });
+    for (let i = 0; i < 20 && !(Math.max(...shares()) > 0.5); i++) await pause(100);  // a busy machine draws later
+    const seen = shares();
     const stayed = Math.abs(slider.getBoundingClientRect().top - top) < 1;
     const free = document.elementFromPoint(left + 20, top + 8) === slider;
     found.push([slider.labels[0].textContent, seen.length ? Math.max(...seen) : null, stayed && free]);
