@@ -4,6 +4,7 @@ import re
 import shutil
 
 import pytest
+from playwright.sync_api import expect
 
 from book._ext.claims import labels_in
 from rlbook import statements
@@ -63,7 +64,9 @@ def test_equations_have_their_numbers(opened):
     page, _, kind = opened
     equations = [label for label in labels_in(NOTEBOOKS[0]) if label.startswith("eq-")]
     numbered = {"plain": "mjx-mlabeledtr, [data-mml-node='mlabeledtr']", "myst": ".katex-html > .tag"}[kind]
-    assert page.locator(f".jp-MarkdownCell :is({numbered})").count() == len(equations) > 5
+    assert len(equations) > 5
+    # The MyST extension typesets its last formulas after the cells that it has shown.
+    expect(page.locator(f".jp-MarkdownCell :is({numbered})")).to_have_count(len(equations), timeout=60_000)
 
 
 def test_solutions_fold_where_html_can(opened):

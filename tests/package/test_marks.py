@@ -1,8 +1,11 @@
-"""Tests that need a browser, and slow ones, are marked by what they ask for."""
+"""Tests that need a browser, and slow ones, are marked by what they ask for; those of a browser may begin again."""
+
+import subprocess
+import sys
 
 import pytest
 
-from tests.conftest import MARKED_BY
+from tests.conftest import AGAIN_AT_MOST, MARKED_BY
 from tests.sources import ROOT
 
 
@@ -25,3 +28,37 @@ def test_what_asks_for_a_browser_is_marked(request):
 @pytest.mark.parametrize("mark", MARKED_BY)
 def test_marks_are_registered(mark, pytestconfig):
     assert any(line.startswith(f"{mark}:") for line in pytestconfig.getini("markers"))
+
+
+SHAKY = """
+import pytest
+
+seen = set()
+
+@pytest.fixture
+def playwright():
+    pass
+
+@pytest.mark.parametrize("number", range({count}))
+def test_shaky({fixture}, number):
+    again = number in seen
+    seen.add(number)
+    assert again
+"""
+
+
+@pytest.mark.parametrize(
+    ("fixture", "count", "said"),
+    [
+        ("playwright", AGAIN_AT_MOST, f"{AGAIN_AT_MOST} rerun"),
+        ("playwright", AGAIN_AT_MOST + 1, f"{AGAIN_AT_MOST + 1} tests began again, more than {AGAIN_AT_MOST}"),
+        ("tmp_path", 1, "1 failed"),
+    ],
+    ids=["a few", "too many", "without a browser"],
+)
+def test_of_a_browser_a_few_tests_may_begin_again(tmp_path, fixture, count, said):
+    (tmp_path / "test_shaky.py").write_text(SHAKY.format(fixture=fixture, count=count), encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-p", "tests.conftest", f"--rootdir={tmp_path}", "-n", "2", tmp_path]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert said in run.stdout, run.stdout + run.stderr
+    assert (run.returncode == 0) == ("rerun" in said)
