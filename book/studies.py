@@ -74,8 +74,8 @@ def said(end):
     for i, a in enumerate(names):
         for b in names[i + 1 :]:
             low, high = sorted((a, b), key=lambda name: np.median(end[name]))
-            share = (end[high][:, None] > end[low]).mean()
-            pairs = f"in {share:.0%} of the {end[high].size * end[low].size} pairs of runs {high} ends higher"
+            share = f"{100 * (end[high][:, None] > end[low]).mean():.0f}\N{NO-BREAK SPACE}%"
+            pairs = f"in {share} of the {end[high].size * end[low].size} pairs of runs {high} ends higher"
             if end[high].min() > end[low].max():
                 sentences.append(f"Every run of {high} ends above every run of {low}.")
             elif np.quantile(end[high], 0.25) > np.quantile(end[low], 0.75):

@@ -18,6 +18,7 @@ EXTENSIONS = (
     "exercises",
     "api",
     "names",
+    "code",
     "source",
     "launch",
     "plain",

@@ -17,7 +17,7 @@ from sphinx.util.docutils import SphinxDirective
 import rlbook.widgets
 from rlbook import plots
 
-SIZE = (3.4, 2.5)  # inches
+SIZE = (2.7, 2.0)  # inches
 
 
 def title_of(path):
@@ -26,9 +26,12 @@ def title_of(path):
 
 
 def picture(widget, panel):
-    """One picture of a widget as an `<img>` that kernel_free.py gives a file of its own."""
+    """One picture of a widget, without its scales, as an `<img>` that kernel_free.py gives a file of its own."""
     fig = widget.picture([panel])
     fig.set_size_inches(SIZE)
+    for axes in fig.axes:
+        axes.set(xlabel="", ylabel="")
+        axes.tick_params(length=0, labelbottom=False, labelleft=False)
     return f'<img class="rlbook-picture" alt="" src="{plots.to_uri(fig)}">'  # the link's words say more
 
 

@@ -103,7 +103,8 @@ def collect(app, doctree):
     statements = []
     for node in doctree.findall():
         if isinstance(node, tuple(NODE_TYPES.values())) and node["realtype"] in KINDS:
-            statements.append((node["label"], node["realtype"], node["ids"][0], node["title"].strip(" ()")))
+            title = node["title"].strip(" ()").replace("'", "’")  # nobody has set it as the page's text is set
+            statements.append((node["label"], node["realtype"], node["ids"][0], title))
         elif isinstance(node, nodes.math_block) and node.get("label"):
             statements.append((node["label"], "equation", f"equation-{node['label']}", ""))
     app.env.book_statements[app.env.docname] = statements
@@ -116,15 +117,25 @@ def annotate(app, doctree, docname):
         if isinstance(node, tuple(NODE_TYPES.values())) and node["realtype"] in KINDS:
             node.append(checked_by(app, docname, node["label"], checks))
         elif isinstance(node, nodes.math_block) and node.get("label"):
-            # the equation's number belongs to its target paragraph, so the note goes right after the block
-            node.parent.insert(node.parent.index(node) + 1, checked_by(app, docname, node["label"], checks))
+            # the equation's number belongs to its target paragraph, so the note goes right after the block; in a
+            # statement, which has a note of its own, it says whose it is
+            name = f"{statements(app)[node['label']].name} " if within_statement(node) else ""
+            note = checked_by(app, docname, node["label"], checks, of=name)
+            node.parent.insert(node.parent.index(node) + 1, note)
     for node in list(doctree.findall(LedgerNode)):
         node.replace_self(ledger_table(app, docname))
     for node in list(doctree.findall(MendsNode)):
         node.replace_self(listed(app.env.book_mends.get(node["item"], [])))
 
 
-def checked_by(app, docname, label, checks):
+def within_statement(node):
+    while node := node.parent:
+        if isinstance(node, tuple(NODE_TYPES.values())) and node["realtype"] in KINDS:
+            return True
+    return False
+
+
+def checked_by(app, docname, label, checks, of=""):
     """The fold "✓ 3 tests", which opens to their names and a link to the statement's line in the ledger."""
     note = nodes.container(classes=["checked-by"])
     names = checks.get(label, [])
@@ -132,7 +143,7 @@ def checked_by(app, docname, label, checks):
         return note
     target = app.builder.get_relative_uri(docname, app.config.ledger_page) + f"#checks-{label}"
     count = f"{len(names)} test{'s' if len(names) > 1 else ''}"
-    note += nodes.raw("", f"<details><summary>✓ {count}</summary>", format="html")
+    note += nodes.raw("", f"<details><summary>{of}✓ {count}</summary>", format="html")
     note += [nodes.paragraph("", broken(check.name)) for check in names]
     note += nodes.paragraph("", "", nodes.reference("", "In the ledger", refuri=target, internal=True))
     note += nodes.raw("", "</details>", format="html")
@@ -188,8 +199,8 @@ def linked(checks):
 
 
 def listed(checks):
-    """These names, with commas between them."""
-    return [part for name in linked(checks) for part in (nodes.Text(", "), name)][1:]
+    """These names, each on a line of its own."""
+    return [nodes.inline("", "", name, classes=["test-name"]) for name in linked(checks)]
 
 
 def row(*columns):

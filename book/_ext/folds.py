@@ -2,7 +2,7 @@
 
 Jupyter Book folds these in three ways that look and answer differently, two of them by a script, and a search in the
 page does not look into those. A browser's own fold can be reached by keyboard and opens for a search; folds.js opens
-it for paper.
+it for paper. What hidden code shows stands before it.
 """
 
 import re
@@ -16,6 +16,8 @@ TITLED = re.compile(r'<div class="([^"]*\bdropdown\b[^"]*)"([^>]*)>\s*<p class="
 CODE = re.compile(
     r'<details class="admonition hide above-input">\s*<summary[^>]*>\s*<p [^>]*>(.*?)</p>.*?</summary>', re.S
 )
+CODE_FOLD = '<details class="fold code">'
+OUTPUT = re.compile(r'\s*(<div class="cell_output)')
 LEFT = re.compile(r'<(?:details class="admonition hide|div class="[^"]*\bdropdown\b[^"]*\badmonition\b)[^>]*>')
 TAG = re.compile(r"<[^>]+>")
 
@@ -35,7 +37,21 @@ def folded(body):
         inside = whole[found.end() - found.start() : -len("</div>")]
         fold = f'<details class="{kind}"{attributes}><summary{name}>{title}</summary>{inside}</details>'
         body = body[: found.start()] + fold + body[found.start() + len(whole) :]
-    return CODE.sub(r'<details class="fold code"><summary>\1</summary>', body)
+    return shown_first(CODE.sub(rf"{CODE_FOLD}<summary>\1</summary>", body))
+
+
+def shown_first(body):
+    """The same, with what each fold of code shows before the fold."""
+    at = body.find(CODE_FOLD)
+    while at >= 0:
+        fold = element(body, at)
+        end = at + len(fold)
+        output = OUTPUT.match(body, end)
+        shown = element(body, output.start(1)) if output else ""
+        if shown:
+            body = body[:at] + shown + "\n" + fold + body[output.start(1) + len(shown) :]
+        at = body.find(CODE_FOLD, end + len(shown))
+    return body
 
 
 def dress_page(app, page, template, context, doctree):

@@ -1,7 +1,7 @@
 """Small things of type that Sphinx and its extensions leave undone.
 
 * A comma after a formula becomes part of it, or browsers may begin the next line with it; a parenthesis before it and
-  a ’s after it stay on its line. A short parenthesis in a formula is not broken.
+  a ’s after it stay on its line. A short formula, or a short parenthesis in one, is not broken.
 * The word that opens a proof is set in italics, and its box has a class, "argument", that a statement's has not.
 * A numbered formula has the class "numbered".
 * sphinx-proof gives every statement's body the id "proof-content" and every proof the id "proof"; an id must be
@@ -18,20 +18,23 @@ CLINGING = re.compile(r"[.,;:!?)]+")
 SIZED = "".join(rf"(?<!\\{size})" for size in ("left", "big", "Big", "bigg", "Bigg"))
 PARENTHESIS = re.compile(SIZED + r"(?<!\\)\(((?:[^()&\\]|\\(?!right|[bB]ig|\\)){3,26})\)")
 BREAKS = re.compile(r"[=<>+-]|\\(?:le|ge|ne|in|to|sim|cdot|times|mid|propto)\b")
+COMMAND = re.compile(r"\\[a-zA-Z]+ ?|[{}_^]")
+FEW = 12  # characters, a command counted as one, of a formula that is not broken
 SHORT = 20  # characters of the source of a formula that no narrow screen has to break
 AFTER = re.compile(r"’s\b|-\w+")
 OPENING = "Proof. "
 
 
 def unbroken(latex):
-    """A formula in which no line ends inside a short parenthesis: a group in braces stays on one."""
+    """A formula in which no line ends if it is short, nor in a short parenthesis: a group in braces stays on one."""
 
     def whole(found):
         braces = list(accumulate((x == "{") - (x == "}") for x in f"{{{found[1]}}}"))
         kept = BREAKS.search(found[1]) and min(braces[:-1]) > 0 and braces[-1] == 0
         return f"({{{found[1]}}})" if kept else found[0]
 
-    return PARENTHESIS.sub(whole, latex)
+    short = BREAKS.search(latex) and len(COMMAND.sub("x", latex)) <= FEW
+    return f"{{{latex}}}" if short else PARENTHESIS.sub(whole, latex)
 
 
 def keep_together(doctree):

@@ -304,7 +304,7 @@ PRESETS = {
     ),
     "endless": (
         *maps.ENDLESS,
-        "What piles up here are visits: whatever happens, an episode's γᵗ add up to 1/(1−γ).",
+        "What piles up here are visits: whatever happens, an episode’s γᵗ add up to 1/(1−γ).",
         {
             "rows": ENDLESS,
             "slip": 0.1,

@@ -220,7 +220,7 @@ class PerformanceDifference(MapWidget):
         return f"From π to π′ on {what}, at α = {self.alpha:g}", {
             "curves": f"η goes from {self.start:.3g} to {self.eta:.3g}, the surrogate to {self.surrogate:.3g}, with "
             f"bounds of {bounds} (mean change, mixture, largest change) around it",
-            "terms": f"each state's term, which sum to {self.terms.sum():.3g}",
+            "terms": f"each state’s term, which sum to {self.terms.sum():.3g}",
             "policies": "both policies, and the values of π",
         }
 
@@ -289,7 +289,7 @@ PRESETS = {
     "never-visited": (
         "never visited",
         BRIDGE_WORLD,
-        "On the bridge π would step off, but it never goes there; π′ crosses. L, which has π's visits, warns of it.",
+        "On the bridge π would step off, but it never goes there; π′ crosses. L, which has π’s visits, warns of it.",
         {
             **BRIDGE,
             "policy": [">>>>>v", "^....v", "^vvvv.", "^....^"],

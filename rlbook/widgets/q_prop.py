@@ -237,7 +237,7 @@ PRESETS = {
     "helpful": (
         "a helpful critic",
         "An advantage that is a line in the action, of slope 1, and noise of standard deviation 0.5 after it.",
-        "The critic's slope q is almost the advantage's. Before you drag κ from 0 to 1: what will the mean do, and how "
+        "The critic’s slope q is almost the advantage’s. Before you drag κ from 0 to 1: what will the mean do, and how "
         "far down does the variance go?",
         {},
     ),
@@ -272,7 +272,7 @@ PRESETS = {
     "two-optima": (
         "two optima",
         "An advantage with a twist: c₁ = 0.6, c₃ = 0.25, and noise of standard deviation 0.5 after it.",
-        "The advantage is no line. K/W makes Â − κĀ smallest; the gradient's variance counts far actions more, and is "
+        "The advantage is no line. K/W makes Â − κĀ smallest; the gradient’s variance counts far actions more, and is "
         "lowest where c₁ − κqσ = −3c₃.",
         {"c1": 0.6, "c3": 0.25, "q": 1.0, "tau": 0.5, "weight": 0.6},
     ),

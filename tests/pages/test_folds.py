@@ -39,6 +39,25 @@ def test_what_jupyter_book_folds_by_a_script_becomes_a_fold(body, folded):
     assert folds.folded(f"<p>Before.</p>{body}<p>After.</p>") == f"<p>Before.</p>{folded}<p>After.</p>"
 
 
+def test_what_hidden_code_shows_stands_before_it():
+    code = (
+        '<details class="admonition hide above-input"><summary><p class="admonition-title">{}</p></summary>x</details>'
+    )
+    fold = '<details class="fold code"><summary>{}</summary>x</details>'
+    shown = '<div class="cell_output docutils"><div>7</div></div>'
+    body = f"<div>{code.format('A')}\n{shown}</div><div>{code.format('B')}</div><div>{code.format('C')}{shown}</div>"
+    a, b, c = map(fold.format, "ABC")
+    assert folds.folded(body) == f"<div>{shown}\n{a}</div><div>{b}</div><div>{shown}\n{c}</div>"
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_a_chapters_lessons_stand_before_their_code(soup, name):
+    lessons = soup(name).select(".cell:has(.fold.code) .rlbook-widget")
+    assert len(lessons) >= 3
+    for lesson in lessons:
+        assert lesson.find_parent(class_="cell_output").find_next_sibling()["class"] == ["fold", "code"]
+
+
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_a_solution_stands_under_its_exercise(soup, name):
     page = soup(name)

@@ -1,6 +1,7 @@
 """Every numbered statement is named by a test, and every name is a statement's."""
 
 import functools
+import re
 
 import pytest
 
@@ -51,7 +52,10 @@ def test_the_built_page_shows_its_checks(page, soup):
         names = [name.get_text().replace("\u200b", "") for name in names]
         label = place.a["href"].partition("#checks-")[2]
         assert names == [check.name for check in proving()[label]]
-        assert note.summary.get_text() == f"✓ {len(names)} test" + ("s" if len(names) > 1 else "")
+        within = label.startswith("eq-") and note.find_parent(class_="proof")  # a statement with tests of its own
+        number = rf"\({int(page.stem[:2])}\.\d+\) " if within else ""
+        assert re.fullmatch(rf"{number}✓ {len(names)} tests?", note.summary.get_text())
+        assert note.summary.get_text().endswith("s") == (len(names) > 1)
 
 
 def test_the_ledger_lists_every_statement_with_its_tests(soup):

@@ -47,4 +47,15 @@ def test_what_stands_at_a_short_formula_stays_on_its_line():
     ],
 )
 def test_no_line_ends_inside_a_short_parenthesis(latex, kept):
-    assert typography.unbroken(latex) == kept
+    longer = "=abcdefghijkl"
+    assert typography.unbroken(latex + longer) == kept + longer
+
+
+@pytest.mark.parametrize("latex", ["k=7", r"0\le\gamma<1", r"\eta=-\tfrac12\sigma^2", r"\frac{(a+b}{c)}"])
+def test_no_line_ends_inside_a_short_formula(latex):
+    assert typography.unbroken(latex) == f"{{{latex}}}"
+
+
+@pytest.mark.parametrize("latex", ["V(s)", r"\gamma", "a+b+c+d+e+f+g"])
+def test_one_without_a_place_to_break_or_not_short_stays_as_it_is(latex):
+    assert typography.unbroken(latex) == latex

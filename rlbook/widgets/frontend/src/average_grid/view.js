@@ -62,7 +62,7 @@ function sentence({ quantity, gamma }, n, shown, averages, exact, gap, bounds, m
   }
   const first = reward
     ? `${added}; exact is ${goal}, ${n > 1 ? apart(value, error, exact.total) : `off by ${scientific(Math.abs(value - exact.total))}`}.`
-    : `Every episode's visits sum to ${goal}, and so does their average, of ${count(n, "episode")}.`;
+    : `Every episode’s visits sum to ${goal}, and so does their average, of ${count(n, "episode")}.`;
   const second = `O${away.slice(1)}; on average that is at most Σσ/√n = ${scientific(bounds[0] / Math.sqrt(n))}.`;
   const third = reward ? ` The episode shown ${shown.whole ? "earned" : "has earned"} ${scientific(shown.sum)}.` : "";
   return `${first} ${second}${third}`;

@@ -457,7 +457,7 @@ export function makeGraph(holder, change) {
         const [first, last] = anchor === "end" ? [left + room, right] : [left, right - room];
         name(s, text, between(first, last, x(here.alpha)), py, { anchor, kind: "rl-improved" });
       });
-      label = `The optimum's probability of action 1 against the temperature: at α = ${format(at)}, ${format(heights[0])} in state 0 and ${format(heights[1])} in state 1.`;
+      label = `The optimum’s probability of action 1 against the temperature: at α = ${format(at)}, ${format(heights[0])} in state 0 and ${format(heights[1])} in state 1.`;
     }
     cursor.setAttribute("d", Number.isFinite(at) ? `M${x(at)},${top}V${foot}` : "");
     spots.forEach((spot, i) => {

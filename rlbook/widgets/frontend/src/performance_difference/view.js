@@ -49,7 +49,7 @@ const signed = (x) => (x > 0 && Math.abs(x) >= 1e-9 ? `+${scientific(x)}` : Math
 // What the chosen sum is called, and whether it is the difference.
 function meaning({ weights, actions }) {
   if (actions === "old") return ["0, whatever the weights: π has no advantage over itself", false];
-  return weights === "new" ? ["η(π_α) − η(π)", true] : ["L(π_α) − η(π), the surrogate's gain", false];
+  return weights === "new" ? ["η(π_α) − η(π)", true] : ["L(π_α) − η(π), the surrogate’s gain", false];
 }
 
 function sentence(now, known, at, sum, { step, open, offers }) {
@@ -68,8 +68,8 @@ function sentence(now, known, at, sum, { step, open, offers }) {
   const third = right
     ? `The terms, ρ of π_α times the mean advantage, sum to ${signed(sum)}, the whole change.`
     : now.actions === "old"
-      ? `With π's own actions the terms sum to ${signed(sum)}, not to the change.`
-      : `With the weights ρ of π the terms sum to ${signed(sum)}: ${name}, not η's.`;
+      ? `With π’s own actions the terms sum to ${signed(sum)}, not to the change.`
+      : `With the weights ρ of π the terms sum to ${signed(sum)}: ${name}, not η’s.`;
   return `${first} ${second} ${third}`;
 }
 

@@ -253,7 +253,7 @@ export function render(place) {
             [q, `q = ${format(q)}`, ...(how.step ? ["the critic’s Ā"] : [])],
             [weight, `κ = ${format(weight)}`],
           ],
-          label: `Advantages of ${SHOWN} sampled actions around their exact mean, the critic's line of slope q = ${format(q)}, and what is taken off, ${fixed ? `a line of slope κq = ${format(weight * q)}` : "a line that each sample chooses"}.`,
+          label: `Advantages of ${SHOWN} sampled actions around their exact mean, the critic’s line of slope q = ${format(q)}, and what is taken off, ${fixed ? `a line of slope κq = ${format(weight * q)}` : "a line that each sample chooses"}.`,
         },
         sizes.advantages,
       );

@@ -141,7 +141,7 @@ function explain({ rows, operator, k, gamma, alpha }, { process, operator: T }, 
   const place = `Row ${i + 1}, column ${j + 1} (${KINDS[rows[i][j]]})`;
   if (s < 0) return [line(`${place}: no state. A step into a wall stays where it is.`)];
   if (process.absorbing[s]) {
-    const earns = `entering it earns ${format(process.entering[s])} besides the step's own reward`;
+    const earns = `entering it earns ${format(process.entering[s])} besides the step’s own reward`;
     return [line(`${place}: ${earns}, and ends the episode; its value is ${format(V[s])}.`)];
   }
   const backups = numerics.backup(process, V, s);

@@ -95,14 +95,14 @@ function sentence({ problem, kappa, beta, baseline, batch, step }, variance) {
     if (ratio >= 2) return `${format(ratio)} times`;
     return `${ratio > 1 ? Math.round(100 * ratio) : format(Number((100 * ratio).toPrecision(2)))} % of`;
   };
-  const reference = Math.abs(full - toGo) < 1e-9 ? "that without a baseline" : "the full return's";
+  const reference = Math.abs(full - toGo) < 1e-9 ? "that without a baseline" : "the full return’s";
   let compared = "";
   if (variance < 1e-9) compared = ": every trajectory gives the same ĝ";
   else if (beta === 0 && kappa < 1 && problem.pp[3] < 1e-12) compared = ", whatever κ is";
   else if (kappa === 1 && beta === 0) compared = ": this is REINFORCE with the full return";
   else if (full > 1e-9) compared = `, ${share(full)} ${reference}, ${format(full)}`;
-  else if (beta > 0 || kappa > 0) compared = `, ${share(toGo)} reward-to-go's, ${format(toGo)}; the full return's is 0`;
-  else compared = "; the full return's is 0";
+  else if (beta > 0 || kappa > 0) compared = `, ${share(toGo)} reward-to-go’s, ${format(toGo)}; the full return’s is 0`;
+  else compared = "; the full return’s is 0";
   const averaged = batch > 1 ? ` Averaged over N = ${batch} trajectories it is ${format(variance / batch)}.` : "";
   const mean = plane ? `(${problem.mean.map(format).join(", ")})` : format(problem.mean[0]);
   const plain = step && full > 1e-9 ? `The variance is ${format(variance)}, ${share(full)} ${reference}` : "";
