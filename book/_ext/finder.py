@@ -69,7 +69,7 @@ def words(node):
     for formula in node.find_all("math"):
         formula.replace_with(NavigableString(said(formula)))
     text = " ".join(node.get_text(" ").replace("\u200b", "").split())
-    return re.sub(r" ([.,;:!?)\]])|([(\[]) ", r"\1\2", text)
+    return re.sub(r" ([.,;:!?)\]]|-[a-z]|’s\b)|([(\[]) ", r"\1\2", text)
 
 
 def taken(node, kind):

@@ -108,9 +108,9 @@ def test_a_page_is_taken_apart():
     page = """<article><section id="a"><h1>One<a class="headerlink" href="#a">#</a></h1><p>Of <math><mfrac><mi>a</mi>
     <mrow><mi>b</mi><mo>+</mo><mn>1</mn></mrow></mfrac></math>.</p><section id="b"><h2>Two</h2><p>Text.</p>
     <div class="proof lemma" id="lem-x"><p class="admonition-title">Lemma 1.1 (A name)</p>
-    <p>It holds.</p></div></section></section></article>"""
+    <p>It holds for a <math><mi>γ</mi></math>-contraction.</p></div></section></section></article>"""
     assert [tuple(entry.values()) for entry in entries_of("x", page)] == [
-        ("Statement", "A name, Lemma 1.1", "One · Two", "It holds.", "book/x.html#lem-x"),
+        ("Statement", "A name, Lemma 1.1", "One · Two", "It holds for a γ-contraction.", "book/x.html#lem-x"),
         ("Section", "Two", "One", "Text.", "book/x.html#b"),
         ("Page", "One", "", "Of a/(b+1).", "book/x.html"),
     ]
