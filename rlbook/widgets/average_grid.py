@@ -26,8 +26,8 @@ SHADES = ("value", "error")
 LESSON = (
     Step(
         "One grid an episode",
-        "At step t an episode leaves γᵗr in its cell, r as expected of the try; the second map is the average of all. "
-        "Press Play, or hold Pour: what does its sum settle to?",
+        "At step t an episode leaves γᵗr in its cell, r being what its action earns on average; the second map is the "
+        "average of all episodes. Press Play, or hold Pour: what does its sum settle to?",
         panels=("episode", "average"),
         controls=("play", "pour"),
         preset="goal-and-pit",
@@ -36,8 +36,8 @@ LESSON = (
     ),
     Step(
         "What it settles to",
-        "Now colour in the first map is error: how far a cell’s average still is from its exact ρ·r, which the second "
-        "has. Hold Pour: the colours fade, if not all at once.",
+        "Now every way is taken alike, and colour is error: how far a cell’s average still is above or below its exact "
+        "ρ·r, which the second map has. Hold Pour: the colours fade, if not all at once.",
         panels=("average", "exact"),
         controls=("pour",),
         preset="wander",
@@ -46,8 +46,8 @@ LESSON = (
     ),
     Step(
         "How fast",
-        "All cells’ errors, added up, against the number n of episodes. Guess, and a dashed line comes: what one "
-        "must expect. Then hold Pour: the curve wanders along it.",
+        "All cells’ errors, added up, against the number n of episodes. Guess, and a dashed line comes, a bound of "
+        "what one must expect. Then hold Pour: the curve wanders along it.",
         panels=("gaps",),
         controls=("pour",),
         preset="wander",
@@ -55,7 +55,7 @@ LESSON = (
         more=("dice", "quantity"),
         guess=Guess(
             "To halve the error that one must expect, so many times the episodes:",
-            "What one must expect is at most Σσ/√n, the dashed line, which four times as many halve. The error itself "
+            "The dashed line is Σσ/√n, σ a cell’s spread in one episode: four times as many halve it. The error itself "
             "is luck: it may even grow.",
             answers=("2", "4", "10"),
             right=1,

@@ -25,16 +25,16 @@ LESSON = (
     ),
     Step(
         "Again and again",
-        "Each sweep puts V into the dashed square, and the next square is drawn through it. Drag k: they nest, and "
-        "only the fixed point lies in them all.",
+        "Each sweep puts V into the dashed square, and the next square has that V on its side. Drag k: they nest, "
+        "and only the fixed point lies in them all.",
         panels=("plane",),
         controls=("k",),
         preset="best",
         settings={"k": 3},
         guess=Guess(
             "With γ = 0.7, how many sweeps until a tenth of the error is left?",
-            "The promise is 7, for 0.7⁷ = 0.08. The first sweep keeps half, each later one 0.7 of what is left: here "
-            "the promise is all but kept to the letter.",
+            "7 is what γ promises, for 0.7⁷ = 0.08, and no more is needed from any V₀. From this one the first sweep "
+            "leaves half, each later one about 0.7 of what was left.",
             between=(0, 20),
             number="tenth",
             settings={"k": 6},

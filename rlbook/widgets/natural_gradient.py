@@ -40,7 +40,7 @@ LESSON = (
     ),
     Step(
         "Circle and ellipse",
-        "A vermilion step of fixed length ends on the circle, a blue one on the ellipse: nearly the third curve, of "
+        "A vermilion step of fixed length ends on the circle, a blue one on the ellipse: nearly the black curve, of "
         "equal KL. Answer; then drag σ down yourself.",
         panels=("plane",),
         controls=("sigma",),
@@ -49,7 +49,7 @@ LESSON = (
         more=("bend", "delta"),
         guess=Guess(
             "σ becomes ten times smaller. What becomes of the KL of the gradient’s step to the circle’s edge?",
-            "A narrow policy is soon another one: the circle does not know; the ellipse shrinks with σ, its KL stays.",
+            "A narrow policy is soon another one. The circle stays as it is; the ellipse shrinks with σ, its KL stays.",
             answers=("it stays", "about 10 times", "about 100 times"),
             right=2,
             settings={"sigma": 0.12},

@@ -78,8 +78,8 @@ LESSON = (
     ),
     Step(
         "Where nobody comes",
-        "π never goes to the other state. Drag what it would do there, up and down in the first picture: what moves in "
-        "the second?",
+        "π never goes to the other state. Drag what it would do there, up and down in the first picture: does its "
+        "dot in the second move?",
         panels=("square", "polygon"),
         controls=("second",),
         preset="unreachable",
@@ -280,7 +280,7 @@ DEFAULTS = {
     "gamma": 0.8,
     "start": 0.4,
 }
-WORLD = "Two places: action 1 works where one is and earns r(s,1), action 0 walks over; one time in ten it fails."
+WORLD = "Two places: action 1 works where one is and earns r(s,1), action 0 walks over; one try in ten fails."
 PRESETS = {
     "work-or-walk": (
         "work or walk",

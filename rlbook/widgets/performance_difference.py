@@ -46,8 +46,8 @@ LESSON = (
     ),
     Step(
         "Whose visits",
-        "A cell’s term: its visits, times what π′ gains there on π. Weighed by π’s visits the terms add up to the "
-        "promise. Switch to those of the new policy: where is the loss?",
+        "A cell’s term: its visits, times what π′ gains there over π. Weighed by π’s visits the terms add up to the "
+        "promise. Switch to those of π_α, which is π′ here: where is the loss?",
         panels=("terms", "policies"),
         controls=("weights",),
         preset="misleads",

@@ -32,7 +32,7 @@ LESSON = (
         more=("equation",),
         guess=Guess(
             "Which are right first, everywhere?",
-            "In “goal and pit” arrows are right from k = 5, numbers to 0.01 from 11. No law: where two ways are nearly "
+            "Here arrows are right from k = 5, numbers to 0.01 from 11. That is no law: where two ways are nearly "
             "alike, an arrow may turn last.",
             answers=("the arrows", "the numbers"),
             settings={"k": 5},

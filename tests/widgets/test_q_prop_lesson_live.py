@@ -179,3 +179,40 @@ def test_handles_go_to_their_ends_and_by_leaps(visit, widget, name, keys):
         pull(page, name, "keyboard", key)
         grip = page.locator(f".rl-picture:visible .rl-grip[aria-label^='{name}']")
         assert float(grip.get_attribute("aria-valuenow")) == to
+
+
+def test_while_n_is_dragged_the_scale_of_the_estimates_and_the_arrow_of_their_bias_stay(visit):
+    """Else the arrow would seem to grow as the pile shrinks, and the pile would leave the frame."""
+    page = visit(QProp(step=3, rule="aggressive"))
+    ticks = page.locator(".rl-picture:visible text:not(.rl-label)")
+    arrow = page.locator(".rl-picture:visible path.rl-stroke").last
+    data(page)
+    before = ticks.all_text_contents(), arrow.get_attribute("d")
+    assert len(before[0]) > 3
+    slide(page, "n, samples that an estimate averages", "keyboard", "high")
+    assert data(page)["rule"] == "aggressive"
+    assert (ticks.all_text_contents(), arrow.get_attribute("d")) == before
+
+
+@pytest.mark.parametrize(
+    "widget", [ControlVariate(step=1, c=1.6), ControlVariate(step=3, c=0.8, control="raw"), QProp(step=3)]
+)
+def test_estimates_that_the_frame_has_no_room_for_are_counted(visit, widget):
+    page = visit(widget)
+    data(page)
+    heaps = page.locator(".rl-picture:visible path.rl-heap")
+    names = page.locator(".rl-picture:visible text.rl-label", has_text="sd ").all_text_contents()
+    drawn = [path.count("M") for path in heaps.evaluate_all("(all) => all.map((path) => path.getAttribute('d'))")]
+    beyond = [int(name.partition("; ")[2].partition(" beyond")[0] or 0) for name in names]
+    assert [a + b for a, b in zip(drawn, beyond, strict=True)] == [160, 160]
+    assert any(beyond)
+
+
+def test_without_a_control_nothing_is_said_to_be_out_of_reach_at_its_variance(visit):
+    page = visit(QProp(step=2))
+    floor = page.locator(".rl-picture:visible text.rl-label", has_text="lowest")
+    data(page)
+    assert floor.text_content() == "lowest (τ²/σ²)"
+    page.get_by_label("q, slope of the critic", exact=True).fill("0")
+    settled(page)
+    assert floor.text_content() == "lowest"

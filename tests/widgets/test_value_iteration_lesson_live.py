@@ -112,3 +112,18 @@ def test_slip_moves_the_way_off_the_cliff_and_then_turns_the_start_to_the_wall(v
     assert "points at the wall" in page.locator(".rl-sentence").text_content()
     slide(page, SLIP, hand)
     assert path() == ValueIteration(step=3).path
+
+
+def test_a_cell_that_was_tapped_in_one_world_is_not_marked_in_the_next(visit):
+    ring = "() => ['x', 'y'].map((name) => document.querySelector('.rl-map .rl-ring').getAttribute(name))"
+    page = visit(ValueIteration(step=3))
+    data(page)
+    start = page.evaluate(ring)
+    page.get_by_role("button", name="Step 2").click()
+    settled(page)
+    cell(page, 2, 5).click()
+    settled(page)
+    assert page.evaluate(ring) != start
+    page.get_by_role("button", name="Step 3").click()
+    settled(page)
+    assert page.evaluate(ring) == start

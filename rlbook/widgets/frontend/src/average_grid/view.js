@@ -309,7 +309,7 @@ export function render(place) {
     const times = shown && play.byState(shown.visits);
     const come = left.map((x, s) => (times?.[s] ? x : NaN)); // nothing stands where it did not come
     const state = { sum: left.reduce((sum, x) => sum + x, 0), steps: shown?.steps ?? 0, whole: shown?.whole ?? false };
-    const at = placeOf(rows);
+    const at = placeOf(rows, now.preset);
     const top = numerics.largest(exact.states);
     const tinted = (values, kind, tint = byScale(values, top, reward ? undefined : [kind, kind])) =>
       numbersOf(rows, how.step ? values.map((x, s) => (process.absorbing[s] && !x ? NaN : x)) : values, tint);
@@ -390,7 +390,11 @@ export function render(place) {
     );
     tell(
       panels.average.title,
-      !n ? "Average: still empty" : how.step ? `Average of ${n}` : `Average of ${n}: sum ${plusMinus(value, error)}`,
+      !n
+        ? "Average: still empty"
+        : how.step
+          ? `Average of ${n}${shade === "error" ? ": blue is too high" : ""}`
+          : `Average of ${n}: sum ${plusMinus(value, error)}`,
     );
     tell(
       panels.exact.title,

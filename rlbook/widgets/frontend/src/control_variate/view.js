@@ -3,7 +3,7 @@
 
 import * as common from "../shared/common.js";
 import { makeBowl, makeGrowth, makeHeaps, makeScatter } from "../shared/control_pictures.js";
-import { chips, element, format, keys, panel, row } from "../shared/controls.js";
+import { chips, element, format, keys, panel, row, tell } from "../shared/controls.js";
 import { makeNormals } from "../shared/dice.js";
 import { lesson } from "../shared/lesson.js";
 import * as numerics from "./numerics.js";
@@ -123,12 +123,9 @@ export function render(place) {
     ["", "Drag both lines, the point, and n."],
   );
   legend.classList.add("rl-legend");
-  const panels = [
-    "Samples and the line 1 − cg",
-    "The variance of f + cg",
-    "Estimates of E f from n samples",
-    "As n grows",
-  ].map((title) => panel(title));
+  const panels = ["Samples and the line 1 − cg", "The variance of f + cg", "", "As n grows"].map((title) =>
+    panel(title),
+  );
   const holders = panels.map(({ holder }) => holder);
   const nodes = panels.map(({ node }) => node);
 
@@ -268,6 +265,7 @@ export function render(place) {
         sizes.growth,
       );
 
+    tell(panels[2].title, `Estimates of E f from ${n} samples`);
     chooseControl.show(now.control);
     for (const [name, control] of Object.entries(sliders)) control.show(now[name]);
     sliders.mean_g.enable(now.control === "raw"); // what is subtracted moves nothing

@@ -58,7 +58,7 @@ function sentence(now, known, at, sum, { step, open, offers }) {
   if (step && open) return `${promised}.`;
   if (step && offers("weights"))
     return `At α = ${format(now.alpha)}, the terms add up to ${signed(sum)}; η changes by ${signed(truth)}.`;
-  const allowed = now.band === "none" ? "" : `; the mixture bound allows ${scientific(at.mixture)}`;
+  const allowed = now.band === "none" ? "" : `; the bound allows ${scientific(at.mixture)}`;
   if (step)
     return `${promised}; η changes by ${signed(truth)}. The gap is ${scientific(Math.abs(at.eta - at.surrogate))}${allowed}.`;
   const off = Math.abs(at.eta - at.surrogate);
@@ -338,7 +338,7 @@ export function render(place) {
     const terms = difference.termsOf(known, at, weights, actions).map((x) => (Math.abs(x) < 1e-12 ? 0 : x));
     const sum = terms.reduce((total, x) => total + x, 0);
     const weigh = weights === "new" ? at.rho : known.rho;
-    const place = placeOf(rows, isTwo ? [0, 0] : undefined);
+    const place = placeOf(rows, preset, isTwo ? [0, 0] : undefined);
     const names = isTwo ? [["s₁", "s₂"]] : null;
     const base = { rows, largest: isTwo ? 110 : 64, stateAt: process.stateAt, absorbing: process.absorbing, at: place };
     if (how.step) Object.assign(base, { largest: 140, still: true, at: null });

@@ -11,6 +11,7 @@ import * as numerics from "./numerics.js";
 
 const BATCHES = 160; // as in rlbook/widgets/q_prop.py
 const SHOWN = 400; // points of the scatter
+const FEW = 8; // samples whose estimates still fit the scale that stays
 const ACTIONS = [-4, 4]; // what is seen of a − μ
 const RULES = {
   none: "none",
@@ -278,7 +279,9 @@ export function render(place) {
         },
         sizes.bowl,
       );
-    const half = numerics.nextLevel(2.7 * Math.sqrt(Math.max(plain, full) / n));
+    // Where n is dragged the scale stays, or the arrow would seem to grow as the pile shrinks.
+    const scaled = how.step && offers("n") ? Math.min(n, FEW) : n;
+    const half = numerics.nextLevel(2.7 * Math.sqrt(Math.max(plain, full) / scaled));
     const sd = { plain: Math.sqrt(plain / n), now: Math.sqrt(variance / n) };
     const name = fixed ? `κ = ${format(weight)}` : `κ = ${SINGLE[rule]}`;
     if (sizes.estimates)

@@ -343,15 +343,19 @@ export const byScale =
     Number.isFinite(values[s]) ? most * Math.min(1, Math.abs(values[s]) / (top || 1)) : 0,
   ];
 
-// Which cell a widget speaks of: the one under the pointer, else the one last touched or focused, else a first one.
+// Which cell a widget speaks of: the one under the pointer, else the one last touched or focused in this world, else a
+// first one.
 export function pointing(changed) {
-  const known = { pointed: null, chosen: null };
+  const known = { pointed: null, chosen: null, world: "" };
   const inside = (rows) => (at) => at && at[0] < rows.length && at[1] < rows[0].length;
   return {
     point(at, passing = false) {
       known[passing ? "pointed" : "chosen"] = at;
       changed();
     },
-    at: (rows, first = firstCell(rows)) => [known.pointed, known.chosen].find(inside(rows)) ?? first,
+    at(rows, world, first = firstCell(rows)) {
+      if (world !== known.world) Object.assign(known, { pointed: null, chosen: null, world });
+      return [known.pointed, known.chosen].find(inside(rows)) ?? first;
+    },
   };
 }

@@ -203,7 +203,8 @@ export function makeBowl(holder, { x: across, y: up, flags: count, rows = count,
     put(parts.bandName, { ...sides[aside ? 1 : 0], y: Math.min(foot - 3, foot - rise + 13) });
     parts.bandName.textContent = band ? `${band.name}: out of reach` : "";
     put(parts.floorName, { ...sides[aside ? 0 : 1], y: between(parts.top + 10, foot - 4, y(floor) - 5) });
-    parts.floorName.textContent = band && rise < LOW ? `${state.floorName} (${band.name})` : state.floorName;
+    const shared = band && rise < LOW && Math.abs(y(floor) - y(band.at)) < LOW;
+    parts.floorName.textContent = shared ? `${state.floorName} (${band.name})` : state.floorName;
     // Each name in the highest row that has room for it beside its pole.
     const taken = Array.from({ length: rows }, () => /** @type {number[][]} */ ([]));
     parts.marks.forEach((mark, i) => {
@@ -285,9 +286,13 @@ export function makeHeaps(holder, { label: acrossLabel }) {
       }
       const step = Math.min(4.5, (ground - ceiling) / Math.max(1, ...piles.values()));
       const points = [];
+      let beyond = 0;
       for (const [pile, many] of piles) {
         const px = left + pile * PILE;
-        if (px < left || px > right) continue;
+        if (px < left || px > right) {
+          beyond += many;
+          continue;
+        }
         for (let k = 0; k < many; k++) points.push([px, ground - 2 - k * step]);
       }
       row.heap.setAttribute("d", dots(points));
@@ -309,7 +314,8 @@ export function makeHeaps(holder, { label: acrossLabel }) {
           : "",
       );
       put(row.name, { y: y(i) + 13 });
-      if (row.name.textContent !== name) row.name.textContent = name;
+      const whole = beyond ? `${name}; ${beyond} beyond` : name;
+      if (row.name.textContent !== whole) row.name.textContent = whole;
     });
     say(svg, label);
   };

@@ -402,16 +402,14 @@ function makeScale([low, high], id, set) {
   const read = element("output", {});
   const see = common.button("guess", "See", set);
   const show = () => tell(read, see.disabled ? "?" : format(mark.valueAsNumber));
-  const guess = () => {
-    see.disabled = false;
-    show();
-  };
+  const guess = () => put(mark.valueAsNumber, false);
   mark.addEventListener("input", guess);
   mark.addEventListener("pointerup", guess); // where it stands may be what one thinks
   mark.addEventListener("keydown", ({ key }) => [" ", "Enter"].includes(key) && guess());
   const put = (/** @type {number} */ at, /** @type {boolean} */ unset) => {
     mark.value = String(at);
     see.disabled = unset;
+    see.title = unset ? "Set the mark first" : "";
     show();
   };
   const forget = () => put((low + high) / 2, true);
