@@ -291,7 +291,9 @@ def _softmax_path(start, rewards, alpha, steps, natural):
 # Presets ----------------------------------------------------------------------------------------------------
 # Each is (title, its world, the settings that are not the defaults).
 
-GAUSSIAN = "One state; an action drawn from N(μ, σ²) earns the more, the nearer it is to c: η\xa0=\xa0−½[(μ−c)²\xa0+\xa0σ²]."
+GAUSSIAN = (
+    "One state; an action drawn from N(μ, σ²) earns the more, the nearer it is to c: η\xa0=\xa0−½[(μ−c)²\xa0+\xa0σ²]."
+)
 BANDIT = (
     "One state, three actions of reward 0.6, 0 and 1, and a softmax policy that seldom takes the best one at first."
 )

@@ -41,7 +41,7 @@ LESSON = (
         more=("kappa", "baseline", "batch"),
         guess=Guess(
             "At which β is the variance lowest?",
-            "V itself, at 1, is nearly as good. The best baseline is no multiple of V: it weighs returns by their scores.",
+            "V itself, at 1, is nearly as good. The best baseline is no multiple: it weighs returns by their scores.",
             between=(0.0, 2.0),
             number="lowest",
         ),
