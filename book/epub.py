@@ -42,6 +42,7 @@ table { border-collapse: collapse; font-size: 0.85em; }
 th, td { border: 1px solid #bbb; padding: 0.2em 0.4em; text-align: left; vertical-align: top; }
 .admonition, .proof, details { border-left: 0.2em solid #0072b2; padding-left: 0.8em; margin: 1em 0; }
 .admonition-title, summary { font-weight: bold; }
+.test-name { display: block; }
 div.math { margin: 0.6em 0; overflow-x: auto; }
 .eqno { float: right; }
 del { color: #d55e00; }

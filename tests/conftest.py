@@ -42,7 +42,7 @@ MARKED_BY = {"browser": {"playwright", "pdf"}, "slow": {"site", "small_book", "f
 # Once in some thousand tests a browser on a busy machine does not do in time what it always does. Such a test begins
 # again, once: what is always wrong fails twice. What is wrong now and then would pass, so the run's last lines name
 # each test that began again, and a run with more than so many of them has failed.
-AGAIN = pytest.mark.flaky(reruns=1, rerun_except="make book failed")
+AGAIN = pytest.mark.flaky(reruns=1, rerun_except=r"make \w+ failed")
 AGAIN_AT_MOST = 3
 
 

@@ -105,27 +105,32 @@ def collect(app, doctree):
         if isinstance(node, tuple(NODE_TYPES.values())) and node["realtype"] in KINDS:
             title = node["title"].strip(" ()").replace("'", "’")  # nobody has set it as the page's text is set
             statements.append((node["label"], node["realtype"], node["ids"][0], title))
-        elif isinstance(node, nodes.math_block) and node.get("label"):
+        elif is_equation(node):
             statements.append((node["label"], "equation", f"equation-{node['label']}", ""))
     app.env.book_statements[app.env.docname] = statements
 
 
 def annotate(app, doctree, docname):
     """Put its tests beside each statement and fill the ledger."""
-    checks = app.env.book_checks
+    checks, known = app.env.book_checks, statements(app)
     for node in list(doctree.findall()):
         if isinstance(node, tuple(NODE_TYPES.values())) and node["realtype"] in KINDS:
-            node.append(checked_by(app, docname, node["label"], checks))
-        elif isinstance(node, nodes.math_block) and node.get("label"):
+            name = f"{known[node['label']].name} " if any(map(is_equation, node.findall())) else ""
+            node.append(checked_by(app, docname, node["label"], checks, of=name))
+        elif is_equation(node):
             # the equation's number belongs to its target paragraph, so the note goes right after the block; in a
-            # statement, which has a note of its own, it says whose it is
-            name = f"{statements(app)[node['label']].name} " if within_statement(node) else ""
+            # statement, which has a note of its own, each of the two says whose it is
+            name = f"{known[node['label']].name} " if within_statement(node) else ""
             note = checked_by(app, docname, node["label"], checks, of=name)
             node.parent.insert(node.parent.index(node) + 1, note)
     for node in list(doctree.findall(LedgerNode)):
         node.replace_self(ledger_table(app, docname))
     for node in list(doctree.findall(MendsNode)):
         node.replace_self(listed(app.env.book_mends.get(node["item"], [])))
+
+
+def is_equation(node):
+    return isinstance(node, nodes.math_block) and bool(node.get("label"))
 
 
 def within_statement(node):
@@ -199,8 +204,10 @@ def linked(checks):
 
 
 def listed(checks):
-    """These names, each on a line of its own."""
-    return [nodes.inline("", "", name, classes=["test-name"]) for name in linked(checks)]
+    """These names, each on a line of its own where there are styles, and else with spaces between."""
+    return [
+        part for name in linked(checks) for part in (nodes.inline("", "", name, classes=["test-name"]), nodes.Text(" "))
+    ]
 
 
 def row(*columns):

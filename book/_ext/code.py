@@ -1,6 +1,7 @@
 """Code on a page: what has the text's own colour needs no element, and a line that a telephone breaks hangs.
 
-That is, it goes on further in than it began (see book.css).
+That is, it goes on further in than it began (see book.css). Short code in a sentence is not broken, or it would look
+like two names.
 """
 
 import html
@@ -8,15 +9,16 @@ import re
 
 PLAIN = ("n", "nn", "p", "w")  # Pygments' classes that the page's styles give the text's own colour
 LONG = 36  # letters of a line that a telephone has room for
+SHORT = 30  # letters of code in a sentence that is not broken
 INDENTS = (0, 4, 8, 12)  # that book.css knows
 
 LINE = re.compile(r"[^\n]+\n?")
 SAME = re.compile(rf'<span class="(?:{"|".join(PLAIN)})">([^<]*)</span>')
-# What is printed keeps its columns, and scrolls.
 BLOCK = re.compile(
-    r'(<div class="highlight-(?!myst-ansi|none)[\w+-]+ notranslate"[^>]*><div class="highlight"><pre>)(.*?)(?=</pre>)',
-    re.S,
+    r'(<div class="highlight-([\w+-]+) notranslate"[^>]*><div class="highlight"><pre>)(.*?)(?=</pre>)', re.S
 )
+INLINE = re.compile(r'<code class="docutils literal notranslate">(.*?)</code>')
+PRINTED = ("myst-ansi", "none")  # which keeps its columns, and scrolls
 
 
 def hung(line):
@@ -27,11 +29,20 @@ def hung(line):
     return f'<span class="in-{max(indent for indent in INDENTS if indent <= begins)}">{line}</span>'
 
 
+def unbroken(code):
+    text = html.unescape(re.sub(r"<[^>]*>", "", code[1]))
+    return code[0].replace('notranslate"', 'notranslate whole"', 1) if " " in text and len(text) <= SHORT else code[0]
+
+
 def lighten_code(app, pagename, templatename, context, doctree):
     if "body" not in context:
         return
-    body = SAME.sub(r"\1", context["body"])
-    context["body"] = BLOCK.sub(lambda found: found[1] + LINE.sub(lambda line: hung(line[0]), found[2]), body)
+
+    def lighter(block):
+        code = SAME.sub(r"\1", block[3])
+        return block[1] + (code if block[2] in PRINTED else LINE.sub(lambda line: hung(line[0]), code))
+
+    context["body"] = INLINE.sub(unbroken, BLOCK.sub(lighter, context["body"]))
 
 
 def setup(app):

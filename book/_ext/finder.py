@@ -31,6 +31,7 @@ ENTRIES = {  # what an entry is called: where it stands
 # What stands between the parts of a formula that are drawn above, below and under one another.
 PUT_BETWEEN = {"mfrac": "/", "msub": "_", "msup": "^", "msubsup": "_^", "munderover": "_^", "munder": "_", "mover": "^"}
 ACCENTS = {"^": "\u0302", "ˉ": "\u0304", "~": "\u0303", "˙": "\u0307"}
+JOINED = "\u2060"  # after a formula: what begins with a hyphen or an apostrophe goes on without a space
 LISTS = ("ledger",)  # pages that only list what others say
 SYMBOLS = "notation"
 SECTIONS = {"errata": "Erratum", "lines": "Derivation"}  # what a page's sections are, if not just that
@@ -67,9 +68,10 @@ def said(formula):
 def words(node):
     """A node's text in one line, the signs of a formula without spaces between."""
     for formula in node.find_all("math"):
-        formula.replace_with(NavigableString(said(formula)))
+        formula.replace_with(NavigableString(said(formula) + JOINED))
     text = " ".join(node.get_text(" ").replace("\u200b", "").split())
-    return re.sub(r" ([.,;:!?)\]]|-[a-z]|’s\b)|([(\[]) ", r"\1\2", text)
+    text = re.sub(rf"{JOINED} (?=-\w|’)|{JOINED}", "", text)
+    return re.sub(r" ([.,;:!?)\]])|([(\[]) ", r"\1\2", text)
 
 
 def taken(node, kind):

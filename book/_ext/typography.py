@@ -39,6 +39,7 @@ def unbroken(latex):
 
 def keep_together(doctree):
     for formula in doctree.findall(nodes.math):
+        formula["is_short"] = len(formula.astext()) <= SHORT
         formula.children = [nodes.Text(unbroken(formula.astext()))]
     for formula in doctree.findall(nodes.math):
         follower = formula.next_node(descend=False, siblings=True)
@@ -57,7 +58,7 @@ def keep_together(doctree):
         after = siblings[place + 1] if place + 1 < len(siblings) else None
         opens = isinstance(before, nodes.Text) and before.endswith("(")
         ends = AFTER.match(after) if isinstance(after, nodes.Text) else None
-        if (opens or ends) and len(formula.astext()) <= SHORT:
+        if (opens or ends) and formula["is_short"]:
             parts = [*([nodes.Text("(")] if opens else []), formula, *([nodes.Text(ends[0])] if ends else [])]
             left = [nodes.Text(before[:-1])] if opens else []
             right = [nodes.Text(after[ends.end() :])] if ends else []

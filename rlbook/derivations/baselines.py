@@ -251,7 +251,7 @@ def optimal_baseline(w):
         ),
     )
     yield equals(
-        r"\operatorname{tr}\operatorname{Cov}\hat g+\sum_{t,s}P(s_t=s)\big(\gamma^{2t}w_t(s)\,b_t(s)^2"
+        r"\operatorname{tr}\operatorname{Cov}\hat g+\sum_{t,s}\mathbb{P}(s_t=s)\big(\gamma^{2t}w_t(s)\,b_t(s)^2"
         r"-2\gamma^tc_t(s)\,b_t(s)\big)",
         r"Given $s_t$, $b_t$ is a number; $w_t(s)=\mathbb{E}[\|\psi_t\|^2|s_t=s]$ and "
         r"$c_t(s)=\mathbb{E}[\langle\psi_t,\hat g\rangle|s_t=s]$.",
@@ -262,7 +262,7 @@ def optimal_baseline(w):
         ),
     )
     yield at_least(
-        r"\operatorname{tr}\operatorname{Cov}\hat g-\sum_{t,s}P(s_t=s)\,\frac{c_t(s)^2}{w_t(s)}",
+        r"\operatorname{tr}\operatorname{Cov}\hat g-\sum_{t,s}\mathbb{P}(s_t=s)\,\frac{c_t(s)^2}{w_t(s)}",
         r"Every $b_t(s)$ has a parabola to itself, and none is below its bottom. (The bottoms together are $b^*$.)",
         lambda: total(g_hat) - sum(p(t) @ (by_state(along(t), t) ** 2 / by_state(square(t), t)) for t in times),
         slip(

@@ -106,7 +106,7 @@ def policy_gradient(w):
         ),
     )
     yield equals(
-        r"\sum_t\gamma^t\sum_sP(s_t=s)\sum_a\pi_\theta(a|s)\,Q_t(s,a)\,\nabla\log\pi_\theta(a|s)",
+        r"\sum_t\gamma^t\sum_s\mathbb{P}(s_t=s)\sum_a\pi_\theta(a|s)\,Q_t(s,a)\,\nabla\log\pi_\theta(a|s)",
         "Write the average over states and actions out.",
         lambda: sum(
             w.gamma**t * p(t)[s] * w.pi[s, a] * Q(t)[i] * w.gradient(lambda w, s=s, a=a: w.log_pi[s, a])
@@ -115,9 +115,9 @@ def policy_gradient(w):
         ),
     )
     yield equals(
-        r"\sum_t\gamma^t\sum_sP(s_t=s)\sum_a\nabla\pi_\theta(a|s)\,Q_t(s,a)",
-        r"$\pi\,\nabla\log\pi=\nabla\pi$. As $T\to\infty$, $\sum_t\gamma^tP(s_t=s)$ becomes $\rho_\pi(s)$ and $Q_t$ "
-        r"becomes $Q^\pi$.",
+        r"\sum_t\gamma^t\sum_s\mathbb{P}(s_t=s)\sum_a\nabla\pi_\theta(a|s)\,Q_t(s,a)",
+        r"$\pi\,\nabla\log\pi=\nabla\pi$. As $T\to\infty$, $\sum_t\gamma^t\,\mathbb{P}(s_t=s)$ becomes $\rho_\pi(s)$ "
+        r"and $Q_t$ becomes $Q^\pi$.",
         lambda: sum(
             w.gamma**t * p(t)[s] * Q(t)[i] * w.gradient(lambda w, s=s, a=a: w.pi[s, a])
             for t in w.times

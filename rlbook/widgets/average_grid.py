@@ -36,8 +36,8 @@ LESSON = (
     ),
     Step(
         "What it settles to",
-        "Now every way is taken alike, and colour is error: how far a cell’s average still is above or below its exact "
-        "ρ·r, which the second map has. Hold Pour: the colours fade, if not all at once.",
+        "Now all directions are equally likely, and colour is error: how far a cell’s average still is above or below "
+        "its exact ρ·r, which the second map has. Hold Pour: the colours fade, if not all at once.",
         panels=("average", "exact"),
         controls=("pour",),
         preset="wander",
@@ -46,8 +46,8 @@ LESSON = (
     ),
     Step(
         "How fast",
-        "All cells’ errors, added up, against the number n of episodes. Guess, and a dashed line comes, a bound of "
-        "what one must expect. Then hold Pour: the curve wanders along it.",
+        "All cells’ errors, added up, against the number n of episodes. Guess, and a dashed line comes, a bound on "
+        "the expected error. Then hold Pour: the curve wanders below it or along it.",
         panels=("gaps",),
         controls=("pour",),
         preset="wander",

@@ -275,59 +275,61 @@ def draw_estimates(ax, rows, truth) -> None:
 # Presets ----------------------------------------------------------------------------------------------------
 # Each is (title, its world, what to look at, the settings that are not the defaults).
 
+LINE = "f is a line in g and independent noise; E g = 0, sd f = sd g = 1."
+BENT = "f is a line in g plus a remainder: noise at β = 0, a bend in g at β = 1; E g = 0, sd f = sd g = 1."
 DEFAULTS = {"c": 0.0, "corr": 0.9, "bend": 0.0, "mean_g": 0.0, "control": "centred", "n": 16, "seed": 1}
 PRESETS = {
     "correlated": (
         "a good control",
-        "f is a line in g and independent noise; E g = 0, sd f = sd g = 1.",
+        LINE,
         "f and g rise and fall together. Drag c to the bottom of the bowl: how much of the variance is left, and where "
         "has the mean gone?",
         {},
     ),
     "too-strong": (
         "too strong",
-        "f is a line in g and independent noise; E g = 0, sd f = sd g = 1.",
+        LINE,
         "The right sign, but more than twice c*: the control now adds variance. Bring c back to half.",
         {"corr": 0.4, "c": -1.0},
     ),
     "wrong-sign": (
         "wrong sign",
-        "f is a line in g and independent noise; E g = 0, sd f = sd g = 1.",
+        LINE,
         "f falls as g rises, so that c* is positive; a control that is added where it should be taken away hurts at "
         "once.",
         {"corr": -0.7, "c": -0.5},
     ),
     "uncorrelated": (
         "no correlation",
-        "f is a line in g and independent noise; E g = 0, sd f = sd g = 1.",
+        LINE,
         "g says nothing of f on average: c* = 0, and any other c costs c² Var g. Turn the dashed line to bring the "
         "correlation in.",
         {"corr": 0.0, "c": 0.5},
     ),
     "not-centred": (
         "a control with a mean",
-        "f is a line in g and independent noise; E g = ½, sd f = sd g = 1.",
+        "f is a line in g and independent noise; g has a mean of its own; sd f = sd g = 1.",
         "c·g is added as it is: the variance is that of a good control, and the mean is off by c·E g. Take the mean "
         "out again, and it comes back.",
         {"c": -0.9, "mean_g": 0.5, "control": "raw"},
     ),
     "same-samples": (
         "fitted on the same",
-        "f is a line in g, and what is left is bend for β = 1, noise for β = 0; E g = 0, sd f = sd g = 1.",
+        BENT,
         "c from the samples that it is then used on: where f bends, ĉ and ḡ hang together, and the mean is off, by "
         "the arrow. From the other half of the samples it is not.",
         {"corr": 0.8, "c": -0.8, "bend": 0.8, "n": 8},
     ),
     "gaussian": (
         "jointly Gaussian",
-        "f is a line in g and independent noise; E g = 0, sd f = sd g = 1.",
+        LINE,
         "Where f is a line in g and independent noise, even ĉ from the same samples leaves no bias; it costs a little "
         "variance. Bend f and watch the mean go.",
         {"corr": 0.8, "c": -0.8, "n": 8},
     ),
     "many-samples": (
         "many samples",
-        "f is a line in g, and what is left is bend for β = 1, noise for β = 0; E g = 0, sd f = sd g = 1.",
+        BENT,
         "The bias goes as 1/n and the spread as 1/√n: with many samples the one is lost in the other. Drag n.",
         {"corr": 0.8, "c": -0.8, "bend": 0.8, "n": 64},
     ),

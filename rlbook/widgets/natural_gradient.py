@@ -30,8 +30,8 @@ from rlbook.widgets.lesson import Guess, Step
 LESSON = (
     Step(
         "Bend the coordinates",
-        "Both paths climb from the same policy, vermilion along the gradient, blue along the natural gradient. Drag k "
-        "from σ to log σ: which path swings over?",
+        "Both paths climb from the same policy, vermilion along the gradient, blue along the natural gradient. Drag k, "
+        "the bend, from 1, which is σ, to 0, log σ: which path swings over?",
         panels=("plane",),
         controls=("bend",),
         preset="two-coordinates",
@@ -40,7 +40,7 @@ LESSON = (
     ),
     Step(
         "Circle and ellipse",
-        "A vermilion step of fixed length ends on the circle, a blue one on the ellipse: nearly the black curve, of "
+        "A vermilion step of fixed length ends on the circle, a blue one on the ellipse: nearly the third curve, of "
         "equal KL. Answer; then drag σ down yourself.",
         panels=("plane",),
         controls=("sigma",),

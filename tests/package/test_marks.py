@@ -43,21 +43,23 @@ def playwright():
 def test_shaky({fixture}, number):
     again = number in seen
     seen.add(number)
-    assert again
+    assert again, "{message}"
 """
 
 
 @pytest.mark.parametrize(
-    ("fixture", "count", "said"),
+    ("fixture", "count", "message", "said"),
     [
-        ("playwright", AGAIN_AT_MOST, f"{AGAIN_AT_MOST} rerun"),
-        ("playwright", AGAIN_AT_MOST + 1, f"{AGAIN_AT_MOST + 1} tests began again, more than {AGAIN_AT_MOST}"),
-        ("tmp_path", 1, "1 failed"),
+        ("playwright", AGAIN_AT_MOST, "", f"{AGAIN_AT_MOST} rerun"),
+        ("playwright", AGAIN_AT_MOST + 1, "", f"{AGAIN_AT_MOST + 1} tests began again, more than {AGAIN_AT_MOST}"),
+        ("tmp_path", 1, "", "1 failed"),
+        ("playwright", 1, "make book failed", "1 failed"),
     ],
-    ids=["a few", "too many", "without a browser"],
+    ids=["a few", "too many", "without a browser", "without a book"],
 )
-def test_of_a_browser_a_few_tests_may_begin_again(tmp_path, fixture, count, said):
-    (tmp_path / "test_shaky.py").write_text(SHAKY.format(fixture=fixture, count=count), encoding="utf-8")
+def test_of_a_browser_a_few_tests_may_begin_again(tmp_path, fixture, count, message, said):
+    tests = SHAKY.format(fixture=fixture, count=count, message=message)
+    (tmp_path / "test_shaky.py").write_text(tests, encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-p", "tests.conftest", f"--rootdir={tmp_path}", "-n", "2", tmp_path]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert said in run.stdout, run.stdout + run.stderr

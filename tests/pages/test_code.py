@@ -1,6 +1,5 @@
 """Code on a page: no element where the text's own colour does, and a line that a telephone breaks hangs."""
 
-import html
 import re
 
 import pytest
@@ -48,6 +47,17 @@ def test_a_line_that_a_telephone_has_no_room_for_hangs(line, kind):
     assert code.hung(f"{line}\n") == (f'<span class="{kind}">{line}\n</span>' if kind else f"{line}\n")
 
 
+@pytest.mark.parametrize(
+    ("code_", "is_whole"),
+    [("make test", True), ("x", False), ("from rlbook import TabularMDP, PI", False), ("&lt; " * 9, True)],
+)
+def test_short_code_in_a_sentence_is_not_broken(code_, is_whole):
+    spans = " ".join(f'<span class="pre">{word}</span>' for word in code_.split())
+    found = code.INLINE.sub(code.unbroken, f'<p>So <code class="docutils literal notranslate">{spans}</code>.</p>')
+    assert ('class="docutils literal notranslate whole"' in found) == is_whole
+    assert found.replace(" whole", "").count("<span") == len(code_.split())
+
+
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_code_on_a_page_is_the_notebooks_to_the_letter(soup, name):
     cells = soup(name).select(".cell_input pre")
@@ -68,9 +78,9 @@ def test_on_a_telephone_a_broken_line_goes_on_further_in_than_it_began(browser, 
             assert second > first + 5, kind
 
 
-def test_on_a_telephone_code_is_copied_as_it_was_written(browser, address, soup):
+def test_on_a_telephone_code_is_copied_as_it_was_written(browser, address):
     with Visit(browser, f"{address}/{CHAPTERS[0]}", viewport=PHONE) as visit:
         cell = visit.page.locator(".cell_input pre:has([class^=in-]):visible").first
         cell.evaluate("(pre) => getSelection().selectAllChildren(pre)")
         copied = visit.page.evaluate("() => getSelection().toString()")
-        assert copied.strip() == html.unescape(cell.evaluate("(pre) => pre.textContent")).strip()
+        assert copied.strip() == cell.evaluate("(pre) => pre.textContent").strip()

@@ -52,8 +52,9 @@ def test_the_built_page_shows_its_checks(page, soup):
         names = [name.get_text().replace("\u200b", "") for name in names]
         label = place.a["href"].partition("#checks-")[2]
         assert names == [check.name for check in proving()[label]]
-        within = label.startswith("eq-") and note.find_parent(class_="proof")  # a statement with tests of its own
-        number = rf"\({int(page.stem[:2])}\.\d+\) " if within else ""
+        statement = note.find_parent(class_="proof")
+        shared = statement is not None and len(statement.select(".checked-by")) > 1  # then each says whose it is
+        number = rf"(\(|[A-Z][a-z]+ ){int(page.stem[:2])}\.\d+\)? " if shared else ""
         assert re.fullmatch(rf"{number}✓ {len(names)} tests?", note.summary.get_text())
         assert note.summary.get_text().endswith("s") == (len(names) > 1)
 

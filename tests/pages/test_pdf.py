@@ -22,7 +22,7 @@ def pdf(site, tmp_path_factory):
     with FileLock(folder / "pdf.lock"):  # of two processes of tests, one prints
         if not (folder / "pdf.made").exists():
             result = subprocess.run(["make", "pdf"], cwd=ROOT, capture_output=True, text=True, check=False)
-            assert result.returncode == 0, (result.stdout + result.stderr)[-3000:]
+            assert result.returncode == 0, "make pdf failed: " + (result.stdout + result.stderr)[-3000:]
             (folder / "pdf.made").touch()
     return PdfReader(FILE)
 

@@ -189,9 +189,11 @@ def test_while_n_is_dragged_the_scale_of_the_estimates_and_the_arrow_of_their_bi
     data(page)
     before = ticks.all_text_contents(), arrow.get_attribute("d")
     assert len(before[0]) > 3
-    slide(page, "n, samples that an estimate averages", "keyboard", "high")
-    assert data(page)["rule"] == "aggressive"
-    assert (ticks.all_text_contents(), arrow.get_attribute("d")) == before
+    assert "L" in before[1]
+    for end, n in (("high", 64), ("low", 1)):
+        slide(page, "n, samples that an estimate averages", "keyboard", end)
+        assert f"of {n} sample" in page.locator(".rl-sentence").text_content()
+        assert (ticks.all_text_contents(), arrow.get_attribute("d")) == before
 
 
 @pytest.mark.parametrize(
@@ -203,9 +205,9 @@ def test_estimates_that_the_frame_has_no_room_for_are_counted(visit, widget):
     heaps = page.locator(".rl-picture:visible path.rl-heap")
     names = page.locator(".rl-picture:visible text.rl-label", has_text="sd ").all_text_contents()
     drawn = [path.count("M") for path in heaps.evaluate_all("(all) => all.map((path) => path.getAttribute('d'))")]
-    beyond = [int(name.partition("; ")[2].partition(" beyond")[0] or 0) for name in names]
-    assert [a + b for a, b in zip(drawn, beyond, strict=True)] == [160, 160]
-    assert any(beyond)
+    outside = [int(name.partition("; ")[2].partition(" outside")[0] or 0) for name in names]
+    assert [a + b for a, b in zip(drawn, outside, strict=True)] == [160, 160]
+    assert any(outside)
 
 
 def test_without_a_control_nothing_is_said_to_be_out_of_reach_at_its_variance(visit):

@@ -393,7 +393,7 @@ export function render(place) {
       !n
         ? "Average: still empty"
         : how.step
-          ? `Average of ${n}${shade === "error" ? ": blue is too high" : ""}`
+          ? `Average of ${n}${shade === "error" ? ": blue too high, vermilion too low" : ""}`
           : `Average of ${n}: sum ${plusMinus(value, error)}`,
     );
     tell(

@@ -58,7 +58,8 @@ function sentence(now, known, at, sum, { step, open, offers }) {
   if (step && open) return `${promised}.`;
   if (step && offers("weights"))
     return `At α = ${format(now.alpha)}, the terms add up to ${signed(sum)}; η changes by ${signed(truth)}.`;
-  const allowed = now.band === "none" ? "" : `; the bound allows ${scientific(at.mixture)}`;
+  const allowed =
+    now.band === "none" ? "" : `; the ${now.band === "all" ? "mixture " : ""}bound allows ${scientific(at.mixture)}`;
   if (step)
     return `${promised}; η changes by ${signed(truth)}. The gap is ${scientific(Math.abs(at.eta - at.surrogate))}${allowed}.`;
   const off = Math.abs(at.eta - at.surrogate);

@@ -11,7 +11,7 @@ import * as numerics from "./numerics.js";
 
 const BATCHES = 160; // as in rlbook/widgets/q_prop.py
 const SHOWN = 400; // points of the scatter
-const FEW = 8; // samples whose estimates still fit the scale that stays
+const FEW = 8; // samples for whose estimates the scale is made that stays
 const ACTIONS = [-4, 4]; // what is seen of a − μ
 const RULES = {
   none: "none",
@@ -74,7 +74,7 @@ function sentence(now, { fixed, truth, variance, plain, floor, noise, moments: [
     ? `With κ = ${format(weight)} the variance of one ĝ is ${format(variance)}, ${compared}; the mean stays at c₁/σ = ${format(truth)}.`
     : `The rule ${SINGLE[rule]} looks at the sample, and so at the action: the mean is ${format(truth + bias)} instead of ${format(truth)}, a bias of ${rounded(bias)} that no number of samples takes away; the variance of one ĝ is ${format(variance)}.`;
   if (step && !fixed)
-    return `The mean is ${format(truth + bias)} instead of ${format(truth)}; of ${n} samples the standard deviation is ${format(Math.sqrt(variance / n))}.`;
+    return `The mean is ${format(truth + bias)} instead of ${format(truth)}; of ${common.count(n, "sample")} the standard deviation is ${format(Math.sqrt(variance / n))}.`;
   if (step)
     return now.offers("q")
       ? `The variance is ${format(variance)}, ${compared}; the mean stays.`
@@ -280,7 +280,7 @@ export function render(place) {
         sizes.bowl,
       );
     // Where n is dragged the scale stays, or the arrow would seem to grow as the pile shrinks.
-    const scaled = how.step && offers("n") ? Math.min(n, FEW) : n;
+    const scaled = how.step && offers("n") ? FEW : n;
     const half = numerics.nextLevel(2.7 * Math.sqrt(Math.max(plain, full) / scaled));
     const sd = { plain: Math.sqrt(plain / n), now: Math.sqrt(variance / n) };
     const name = fixed ? `κ = ${format(weight)}` : `κ = ${SINGLE[rule]}`;

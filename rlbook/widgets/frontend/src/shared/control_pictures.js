@@ -276,6 +276,7 @@ export function makeHeaps(holder, { label: acrossLabel }) {
     if (changed([...size, ...domain, rows.length])) build(domain, size, rows.length);
     const { x, y, left, right, top, foot, svg } = parts;
     parts.truth.setAttribute("d", `M${x(truth)},${top}V${foot}`);
+    let outside = 0;
     rows.forEach(({ name, values, mean, sd, kind }, i) => {
       const row = parts.rows[i];
       const [ceiling, ground] = [y(i) + 17, y(i + 1) - 17];
@@ -314,10 +315,11 @@ export function makeHeaps(holder, { label: acrossLabel }) {
           : "",
       );
       put(row.name, { y: y(i) + 13 });
-      const whole = beyond ? `${name}; ${beyond} beyond` : name;
+      outside += beyond;
+      const whole = beyond ? `${name}; ${beyond} outside` : name;
       if (row.name.textContent !== whole) row.name.textContent = whole;
     });
-    say(svg, label);
+    say(svg, outside ? `${label} ${outside} of the estimates lie outside the frame.` : label);
   };
 }
 

@@ -166,7 +166,7 @@ function shortly({ k, slip, rows }, { process }, { error, wrong, live, from, nea
     const [i, j] = way.at(-1);
     const ends = process.absorbing[process.stateAt[i][j]];
     const goes = ends
-      ? `the best way from the start, grey where no step slips, takes ${common.count(way.length - 1, "step")}`
+      ? `the best way from the start (grey), if no step slips, takes ${common.count(way.length - 1, "step")}`
       : way.length > 1
         ? "the best way from the start leads against a wall"
         : "the start’s arrow points at the wall: better wait there to slip than walk along the pits";
