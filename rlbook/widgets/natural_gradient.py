@@ -30,8 +30,8 @@ from rlbook.widgets.lesson import Guess, Step
 LESSON = (
     Step(
         "Bend the coordinates",
-        "Both paths climb from the same policy, vermilion along the gradient, blue along the natural gradient. Drag the "
-        "bend k from σ to log σ: which path swings over?",
+        "Both paths climb from the same policy, vermilion along the gradient, blue along the natural gradient. Drag "
+        "the bend k from σ to log σ: which path swings over?",
         panels=("plane",),
         controls=("bend",),
         preset="two-coordinates",
