@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from book._ext.claims import labels_in
 from rlbook import TabularMDP, derive
 from rlbook.derivations import NAMES
 from rlbook.derivations.display import WORLDS, number, shown, values, world_of
@@ -81,6 +80,9 @@ def test_every_derivation_has_its_test_and_the_marks_say_what_it_proves_and_mend
 
 
 def test_they_prove_statements_of_the_book_and_mend_items_of_the_errata():
+    pytest.importorskip("docutils")  # which comes with the book
+    from book._ext.claims import labels_in
+
     labels = {label for path in NOTEBOOKS for label in labels_in(path)}
     for name in NAMES:
         assert set(derive(name).proves) <= labels, name
