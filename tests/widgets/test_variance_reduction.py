@@ -289,3 +289,10 @@ export function run() {{
         ["any"],
     ]
     assert (a, values) == (5, [3])
+
+
+def test_v_itself_is_nearly_as_good_as_its_best_multiple_as_the_bowls_answer_says():
+    at = {beta: VarianceReduction(step=2, beta=beta).variance for beta in np.linspace(0, 2, 41)}
+    lowest = min(at.values())
+    assert at[0] > 2 * lowest
+    assert lowest < at[1] < 1.15 * lowest
