@@ -96,8 +96,8 @@ def fragment(name, study):
         for variant, runs in curves.items()
     ])  # fmt: skip
     rows = [
-        "| {} | {} | {} to {} | {} to {} |".format(
-            variant, *(shown(np.quantile(x, q)) for q in (0.5, 0.25, 0.75, 0, 1))
+        "| {} | {} | {} | {} to {} | {} to {} |".format(
+            variant, shown(x.mean()), *(shown(np.quantile(x, q)) for q in (0.5, 0.25, 0.75, 0, 1))
         )
         for variant, x in end.items()
     ]
@@ -112,8 +112,8 @@ def fragment(name, study):
         f"end with: the mean return of their last {last} {unit}.",
         "```",
         "",
-        f"| method | median | middle half | all {seeds} runs |",
-        "| --- | ---: | ---: | ---: |",
+        f"| method | mean | median | middle half | all {seeds} runs |",
+        "| --- | ---: | ---: | ---: | ---: |",
         *rows,
         "",
         said(end),

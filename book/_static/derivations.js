@@ -40,8 +40,12 @@
     let mode = ""; // or "steps", or "turn"
     let right = 0; // lines that were chosen at once
 
+    const face = make("span", { className: "rl-die" });
+    face.setAttribute("aria-hidden", "true");
+    const shownWorld = make("span");
     const die = button("", () => show((world + 1) % worlds.length));
     die.title = "Throw the die: another world";
+    die.append(face, shownWorld);
     const steps = button("Line by line", () => begin(mode === "steps" ? "" : "steps"));
     const turn = button("Your turn", () => begin(mode === "turn" ? "" : "turn"));
     const bar = make("div", { className: "rl-bar", role: "group" }, die, steps, turn);
@@ -62,7 +66,7 @@
           slip.value.textContent = values[i][j + 1][0];
         });
       });
-      die.textContent = `⚄ ${world + 1} of ${worlds.length}`;
+      shownWorld.textContent = `${world + 1} of ${worlds.length}`;
       if (mode) said.textContent = "";
       for (const option of next.querySelectorAll("li[data-slip]")) answer(option);
     };
