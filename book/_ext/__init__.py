@@ -15,6 +15,7 @@ EXTENSIONS = (
     "previews",
     "finder",
     "results",
+    "bibliography",
     "exercises",
     "api",
     "names",

@@ -1,6 +1,7 @@
 """Code on a page: what has the text's own colour needs no element, and a line that a telephone breaks hangs.
 
-That is, it goes on further in than it began (see book.css). Short code in a sentence is not broken, or it would look
+That is, it goes on further in than it began (see book.css), and rather after a bracket or before a dot than in the
+middle of a name. Short code in a sentence is not broken, or it would look
 like two names.
 """
 
@@ -12,6 +13,7 @@ LONG = 36  # letters of a line that a telephone has room for
 SHORT = 30  # letters of code in a sentence that is not broken
 INDENTS = (0, 4, 8, 12)  # that book.css knows
 
+PLACE = re.compile(r"(?<=[(\[{,=])(?=[\w(\[{*\-])|(?<=\w)(?=\.[A-Za-z_])")  # in a line, where it may be broken
 LINE = re.compile(r"[^\n]+\n?")
 SAME = re.compile(rf'<span class="(?:{"|".join(PLAIN)})">([^<]*)</span>')
 BLOCK = re.compile(
@@ -26,7 +28,9 @@ def hung(line):
     begins = len(text) - len(text.lstrip(" "))
     if len(text) <= LONG:
         return line
-    return f'<span class="in-{max(indent for indent in INDENTS if indent <= begins)}">{line}</span>'
+    pieces = re.split(r"(<[^>]*>|&[^;]*;)", line)
+    pieces[::2] = [PLACE.sub("<wbr/>", piece) for piece in pieces[::2]]
+    return f'<span class="in-{max(indent for indent in INDENTS if indent <= begins)}">{"".join(pieces)}</span>'
 
 
 def unbroken(code):

@@ -200,7 +200,8 @@ def listing(bands, own, uri, reasons):
     chapters = nodes.bullet_list(classes=["results-list"])
     for title, rows in bands:
         results = nodes.bullet_list()
-        for label, _ in filter(None, (cell for row in rows for cell in row)):
+        placed = [label for row in rows for cell in row if cell for label in cell[:1]]
+        for label in sorted(placed, key=lambda label: number_of(own[label].name)):
             line = nodes.paragraph("", "", link(own[label].name, uri[label]), nodes.Text(f" {own[label].title}"))
             for i, reason in enumerate(reasons[label]):
                 line += nodes.Text(", " if i else ", from ")
@@ -208,6 +209,11 @@ def listing(bands, own, uri, reasons):
             results += nodes.list_item("", line)
         chapters += nodes.list_item("", nodes.paragraph("", title), results)
     return chapters
+
+
+def number_of(name):
+    """Of a statement, else of an equation, which have numbers of their own."""
+    return name.startswith("("), [int(part) for part in re.findall(r"\d+", name)]
 
 
 def link(text, uri):

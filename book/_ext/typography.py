@@ -2,6 +2,7 @@
 
 * A comma after a formula becomes part of it, or browsers may begin the next line with it; a parenthesis before it and
   a ’s after it stay on its line. A short formula, or a short parenthesis in one, is not broken.
+* A short reference ("Theorem 1.3") is not broken, nor is a citation from its last name ("et al. [2015]").
 * The word that opens a proof is set in italics, and its box has a class, "argument", that a statement's has not.
 * A numbered formula has the class "numbered".
 * sphinx-proof gives every statement's body the id "proof-content" and every proof the id "proof"; an id must be
@@ -23,6 +24,8 @@ FEW = 12  # characters, a command counted as one, of a formula that is not broke
 SHORT = 20  # characters of the source of a formula that no narrow screen has to break
 AFTER = re.compile(r"’s\b|-\w+")
 OPENING = "Proof. "
+REFERENCE = re.compile(r"[A-Za-z.]+ \(?[\dA-Z][\d.]*\)?")  # by its kind and number
+NBSP = "\N{NO-BREAK SPACE}"
 
 
 def unbroken(latex):
@@ -66,6 +69,17 @@ def keep_together(doctree):
             parent[place - bool(opens) : place + 1 + bool(ends)] = [*left, together, *right]
 
 
+def keep_references(doctree):
+    for reference in doctree.findall(nodes.reference):
+        if REFERENCE.fullmatch(reference.astext()):
+            reference["classes"].append("whole")
+    for name in doctree.findall(nodes.emphasis):
+        follower = name.next_node(descend=False, siblings=True)
+        if name.astext() == "et al." and isinstance(follower, nodes.Text) and follower.startswith(" ["):
+            name.children = [nodes.Text(f"et{NBSP}al.")]
+            follower.parent.replace(follower, nodes.Text(NBSP + follower[1:]))
+
+
 def open_proofs(doctree):
     for proof in doctree.findall(proof_node):
         proof[0]["classes"].append("argument")
@@ -89,6 +103,7 @@ def free_ids(doctree):
 
 def set_type(app, doctree, docname):
     keep_together(doctree)
+    keep_references(doctree)
     open_proofs(doctree)
     mark_numbered(doctree)
     free_ids(doctree)
