@@ -12,9 +12,10 @@ export function element(tag, attributes = {}, ...children) {
   return node;
 }
 
-export function svgElement(tag, attributes = {}) {
+export function svgElement(tag, attributes = {}, ...children) {
   const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
   for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  node.append(...children);
   return node;
 }
 
@@ -167,6 +168,11 @@ export function onFrame(draw) {
   request.cancel = () => cancelAnimationFrame(frame);
   return request;
 }
+
+// What of a control or a panel stands in the document: its `node`, or it is one itself.
+export const nodeOf = (part) => part.node ?? part;
+export const group = (controls, kind = "") =>
+  element("div", { class: `rl-controls ${kind}`.trim() }, ...controls.map(nodeOf));
 
 // Controls beside a name, as wide as a slider.
 export const row = (name, ...nodes) =>

@@ -8,6 +8,7 @@ import {
   format,
   keepKeys,
   linkButton,
+  nodeOf,
   stack,
   svgElement,
   tell,
@@ -23,13 +24,13 @@ import {
  *   title: string, say: string, panels: string[], controls: string[], more: string[], preset: string,
  *   settings: common.Settings, own: common.Settings, guess: Guess | null,
  * }} Step
- * @typedef {{ node: HTMLElement, holder: HTMLElement, title: HTMLElement }} Panel
+ * @typedef {HTMLElement | { node: HTMLElement }} Part
  * @typedef {Record<string, number[]>} Sizes width and height of each picture that is shown
  * @typedef {{ words: string, nodes?: any[], aloud?: string, data?: Record<string, any> }} Said
  * @typedef {{ step: boolean, open: boolean, offers: (control: string) => boolean }} How
  * @typedef {{
- *   view: string, kind?: string, settings: string[], panels: Record<string, Panel>,
- *   controls: Record<string, HTMLElement>, parts: HTMLElement[], linked: () => common.Settings,
+ *   view: string, kind?: string, settings: string[], panels: Record<string, Part>,
+ *   controls: Record<string, Part>, parts: Part[], linked: () => common.Settings,
  *   draw: (sizes: Sizes, how: How) => Said, fit: (width: number) => Sizes,
  *   choose?: (model: common.Model, preset: string) => void, stop?: () => void, timers?: common.Timer[],
  * }} View
@@ -127,7 +128,7 @@ export function lesson({ model, el, link }, given) {
   const presets = chips("Examples", Object.fromEntries(titles), takePreset);
   const top = element("div", { class: "rl-top" }, presets.node);
   const id = uniqueId();
-  const grid = element("div", { class: "rl-grid", id }, top, ...parts);
+  const grid = element("div", { class: "rl-grid", id }, top, ...parts.map(nodeOf));
   const asksMore = element(
     "button",
     {
@@ -151,8 +152,9 @@ export function lesson({ model, el, link }, given) {
   el.append(root);
 
   /** @type {Record<string, HTMLElement>} */
-  const named = { presets: top, ...Object.fromEntries(Object.entries(panels).map(([name, { node }]) => [name, node])) };
-  Object.assign(named, controls);
+  const named = Object.fromEntries(
+    Object.entries({ presets: top, ...panels, ...controls }).map(([name, part]) => [name, nodeOf(part)]),
+  );
   let arranged = "";
   function arrange() {
     const [at, step] = [model.get("step"), stepOf(model)];
@@ -244,10 +246,7 @@ export function lesson({ model, el, link }, given) {
     request();
   };
   document.addEventListener("fullscreenchange", rescale);
-  const sendBack = bringAlong(
-    root,
-    Object.values(panels).map(({ node }) => node),
-  );
+  const sendBack = bringAlong(root, Object.values(panels).map(nodeOf));
   // Gives what draws with the next frame, what says something to screen readers, and what begins the view and gives the
   // function that ends it.
   return {
