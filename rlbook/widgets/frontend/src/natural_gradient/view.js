@@ -253,11 +253,6 @@ const TITLES = {
   gaussian: ["Seen in (μ, σ)", "Seen in (μ, log σ)", "The policy before and after a step"],
   softmax: ["The triangle of policies", "η after n steps", "The policy at the start and after n steps"],
 };
-// Which controls stand beside the pictures, and which of all are for one view alone.
-const BANDIT = [0, 1, 2].flatMap((i) => [`start-${i}`, `reward-${i}`]);
-const LEADING = ["bend", "n", "alpha", "scale", "equal"];
-const OWN = { gaussian: ["bend", "mu", "sigma", "c", "delta", "steps", "region"], softmax: ["n", ...BANDIT] };
-
 /** @param {common.Place} place */
 export function render(place) {
   const { model } = place;
@@ -329,18 +324,13 @@ export function render(place) {
     const alpha = clamp("alpha", natural);
     set({ alpha, scale: clamp("scale", euclidean / alpha) });
   });
-  /** @type {Record<string, any>} */
-  const controls = {
-    ...sliders,
-    steps,
-    n,
-    ...Object.fromEntries(BANDIT.map((name, i) => [name, (i % 2 ? rewards : probabilities)[i >> 1]])),
-    equal: row("First steps", chooseSteps.node),
-    region: row("Natural step that has the size of the ellipse", toRegion),
-  };
-  const [leading, others] = [LEADING, [...OWN.gaussian, ...OWN.softmax].filter((name) => !LEADING.includes(name))].map(
-    (names) => names.map((name) => controls[name]),
-  );
+  const region = row("Natural step that has the size of the ellipse", toRegion);
+  const equal = row("First steps", chooseSteps.node);
+  const bandit = actions.flatMap((i) => [probabilities[i], rewards[i]]);
+  const { mu, sigma, c, delta, bend, alpha, scale } = sliders;
+  const own = { gaussian: [bend, mu, sigma, c, delta, steps, region], softmax: [n, ...bandit] };
+  const leading = group([bend, n, alpha, scale, equal], "rl-leading");
+  const others = group([mu, sigma, c, delta, steps, region, ...bandit]);
 
   // Panels ---------------------------------------------------------------------------------------------------------
 
@@ -352,6 +342,7 @@ export function render(place) {
     return { ...made, gaussian: made.holder, softmax };
   });
   const [plane, beside, policy] = panels;
+  const top = element("div", { class: "rl-top" }, chooseView.node, player.node);
   const tables = { gaussian: pairTable(ROWS.gaussian), softmax: pairTable(ROWS.softmax) };
   const tablePair = stack("", { gaussian: tables.gaussian.node, softmax: tables.softmax.node });
   const numbers = panel("The numbers");
@@ -399,8 +390,8 @@ export function render(place) {
     for (const control of [steps, n]) control.show(now.steps);
     for (const [i, control] of probabilities.entries()) control.show(now.start[i]);
     for (const [i, control] of rewards.entries()) control.show(now.rewards[i]);
-    for (const [of, names] of Object.entries(OWN))
-      for (const name of names) nodeOf(controls[name]).hidden = of !== view;
+    for (const [name, controls] of Object.entries(own))
+      for (const control of controls) nodeOf(control).hidden = name !== view;
     legend.show(view);
     tablePair.show(view);
     tables[view].show(state);
@@ -449,17 +440,8 @@ export function render(place) {
     view: "natural-gradient",
     settings: [...Object.keys(sliders), "view", "steps", "start", "rewards"],
     panels: { plane, beside, policy },
-    controls,
-    parts: [
-      element("div", { class: "rl-top" }, chooseView.node, player.node),
-      legend,
-      plane,
-      beside,
-      group(leading, "rl-leading"),
-      policy,
-      numbers,
-      group(others),
-    ],
+    controls: { ...sliders, steps, n, equal, region, ...Object.fromEntries(Object.entries(bandit)) },
+    parts: [top, legend, plane, beside, leading, policy, numbers, others],
     linked: () => common.linked(model, CALLED),
     stop: () => player.running() && player.stop(),
     draw,

@@ -1,6 +1,6 @@
 // VarianceReduction: the cloud of ĝ(κ, βb), the bowl of its variance, its growth with the horizon.
 import * as common from "../shared/common.js";
-import { chips, element, format, key, keys, label, panel, row, slider, tell } from "../shared/controls.js";
+import { chips, element, format, group, keys, label, panel, row, slider, tell } from "../shared/controls.js";
 import { lesson } from "../shared/lesson.js";
 import * as numerics from "./numerics.js";
 import {
@@ -14,8 +14,6 @@ import {
   valueName,
   valueRange,
 } from "./pictures.js";
-
-const SETTINGS = ["kappa", "beta", "baseline", "time", "state", "batch"];
 
 // Settings as the view uses them. Python sends a change trait by trait, so for a moment a preset may stand beside
 // the baseline of another; what does not fit is read as the preset's own.
@@ -124,9 +122,8 @@ export function render(place) {
     else set({ beta: x });
   };
 
-  const dotsKey = key("rl-key-sample");
-  const cloudKeys = keys(["rl-key-exact", "exact mean, two sd"], ["rl-key-plain", "full return"]);
-  cloudKeys.prepend(dotsKey);
+  const cloudKeys = keys(["rl-key-sample"], ["rl-key-exact", "exact mean, two sd"], ["rl-key-plain", "full return"]);
+  const [dotsKey] = cloudKeys.children;
   const cloud = panel("The cloud of gradient estimates ĝ", cloudKeys);
   const bowl = panel("");
   const horizon = panel(
@@ -170,16 +167,7 @@ export function render(place) {
     },
   });
   const valueRow = row("The bowl shows", chooseValue);
-  const controls = element(
-    "div",
-    { class: "rl-controls" },
-    kappa.node,
-    beta.node,
-    baselineRow,
-    batch.node,
-    valueRow,
-    value.node,
-  );
+  const controls = { kappa, beta, baseline: baselineRow, batch, chosen: valueRow, value };
 
   const drawCloud = makeCloud(cloud.holder);
   const drawBowl = makeBowl(bowl.holder, drag);
@@ -214,34 +202,19 @@ export function render(place) {
     const sampled = problem.enumerated ? "" : ", from a sample of 256";
     tell(dotsKey, `${now.batch > 1 ? `mean of ĝ over ${now.batch} trajectories` : "ĝ of one trajectory"}${sampled}`);
 
-    tell(
-      bowl.title,
-      how.open
-        ? "The variance of ĝ"
-        : how.step
-          ? "Drag along the bowl"
-          : `Variance ${format(variance)}: drag to the bottom`,
-    );
+    const hint = how.step ? "Drag along the bowl" : `Variance ${format(variance)}: drag to the bottom`;
+    tell(bowl.title, how.open ? "The variance of ĝ" : hint);
 
     const words = sentence(now, variance);
-    if (sizes.cloud) {
-      const svg = drawCloud(now, packed, sizes.cloud);
-      label(svg, `The cloud: estimates of the gradient around its exact mean. ${words}`);
-    }
-    if (sizes.bowl) {
-      const svg = drawBowl(now, variance, sizes.bowl);
-      label(
-        svg,
-        `The bowl: total variance ${format(variance)} against ${selected ? valueName(problem, ...selected) : "β"}.`,
-      );
-    }
-    if (sizes.horizon) {
-      const svg = drawHorizon(now, variance, sizes.horizon);
-      label(
-        svg,
-        `Total variance against the horizon from 1 to ${problem.horizons.at(-1)} steps, for the full return, reward-to-go, reward-to-go minus V, and now.`,
-      );
-    }
+    const name = selected ? valueName(problem, ...selected) : "β";
+    const about = {
+      cloud: `The cloud: estimates of the gradient around its exact mean. ${words}`,
+      bowl: `The bowl: total variance ${format(variance)} against ${name}.`,
+      horizon: `Total variance against the horizon from 1 to ${problem.horizons.at(-1)} steps, for the full return, reward-to-go, reward-to-go minus V, and now.`,
+    };
+    if (sizes.cloud) label(drawCloud(now, packed, sizes.cloud), about.cloud);
+    if (sizes.bowl) label(drawBowl(now, variance, sizes.bowl), about.bowl);
+    if (sizes.horizon) label(drawHorizon(now, variance, sizes.horizon), about.horizon);
     const lowest = numerics.bottom(numerics.parabolaInBeta(problem, now.kappa, baseline));
     return { words, data: { variance, lowest, mean: problem.mean.slice(0, problem.axes.length).join() } };
   }
@@ -254,17 +227,10 @@ export function render(place) {
   };
   return lesson(place, {
     view: "variance-reduction",
-    settings: SETTINGS,
+    settings: ["kappa", "beta", "baseline", "time", "state", "batch"],
     panels: { cloud, bowl, horizon },
-    controls: {
-      kappa: kappa.node,
-      beta: beta.node,
-      baseline: baselineRow,
-      batch: batch.node,
-      chosen: valueRow,
-      value: value.node,
-    },
-    parts: [cloud.node, bowl.node, horizon.node, controls],
+    controls,
+    parts: [cloud, bowl, horizon, group(Object.values(controls))],
     linked: () => linked(read(model)),
     choose: load,
     draw,
