@@ -1,7 +1,7 @@
 // The pictures of NaturalGradient: the planes and densities of a Gaussian policy, and the triangle, returns and bars
 // of a softmax policy.
 
-import { format, label, subscript, svgElement, tell } from "../shared/controls.js";
+import { format, label, mapped, subscript, svgElement, tell } from "../shared/controls.js";
 import { changes, frame, onDrag, path, pointIn, ticksIn } from "../shared/frame.js";
 import { arrow, dragging, makeHandle, makePaths, moveHandle, node, put } from "../shared/handles.js";
 import { banditReturn, gaussianDensity } from "./numerics.js";
@@ -12,20 +12,17 @@ const SIGMA = [0, 3.6];
 const LOG = [-2.45, 1.15];
 const [LOW, HIGHER] = [2.3, 3.2]; // to where a step sees σ, and where it is larger
 const ACTIONS = [-4.5, 4.5];
+const RADII = Array.from({ length: 12 }, (_, i) => (i + 1) / 2); // of the lines of equal η
+const ANGLES = Array.from({ length: 49 }, (_, i) => 0.02 + ((Math.PI - 0.04) * i) / 48);
 const LOUPE = 84; // its width in pixels
 const DOTS = 150; // of a path's steps, no more are drawn
 const COLOUR = { euclidean: "plain", natural: "improved" };
-export const KINDS = ["euclidean", "natural"];
 export const NAMES = { euclidean: "Euclidean", natural: "natural" };
+export const KINDS = Object.keys(NAMES);
 
 // { euclidean, natural } of a function of whether the gradient is natural, and of its name.
-/**
- * @template T
- * @param {(natural: boolean, kind: string) => T} compute
- * @returns {{ euclidean: T, natural: T }}
- */
-export const both = (compute) =>
-  /** @type {any} */ (Object.fromEntries(KINDS.map((kind) => [kind, compute(kind === "natural", kind)])));
+/** @type {(compute: (natural: boolean, kind: string) => any) => any} */
+export const both = (compute) => mapped(NAMES, (_, kind) => compute(kind === "natural", kind));
 
 // The classes of the paths of both kinds: looks maps a path's name to what each kind's own class is with.
 const lookOfBoth = (looks) =>
@@ -63,15 +60,12 @@ const dotted = (points) => points.map(([x, y]) => `M${x.toFixed(1)},${y.toFixed(
 // Points along a line, some pixels from each other.
 function spaced(points) {
   const placed = [];
-  /** @type {number[] | null} */
-  let last = null;
+  let [last] = points;
   for (const [px, py] of points) {
-    const [dx, dy] = last ? [px - last[0], py - last[1]] : [0, 0];
+    const [dx, dy] = [px - last[0], py - last[1]];
     const pieces = Math.min(60, Math.floor(Math.hypot(dx, dy) / 9));
-    if (last && !pieces) continue;
-    const from = last ?? [px, py];
-    for (let i = 1; i <= pieces; i++) placed.push([from[0] + (dx * i) / pieces, from[1] + (dy * i) / pieces]);
-    last = [px, py];
+    for (let i = 1; i <= pieces; i++) placed.push([last[0] + (dx * i) / pieces, last[1] + (dy * i) / pieces]);
+    if (pieces) last = [px, py];
   }
   return placed;
 }
@@ -202,21 +196,17 @@ export function makePlane(holder, { log, move, reach }) {
     };
     const set = (name, d) => shapes[name].setAttribute("d", d);
     // Circles around (c, 0) in (μ, σ).
-    let levels = "";
-    for (let r = 0.5; r <= 6; r += 0.5) {
-      const ring = Array.from({ length: 49 }, (_, i) => {
-        const angle = 0.02 + ((Math.PI - 0.04) * i) / 48;
-        return at([c + r * Math.cos(angle), r * Math.sin(angle)]);
-      });
-      levels += path(ring);
-    }
-    set("levels", levels);
+    const ring = (r) => path(ANGLES.map((angle) => at([c + r * Math.cos(angle), r * Math.sin(angle)])));
+    set("levels", RADII.map(ring).join(""));
     set("target", `M${x(c)},${top}V${foot}`);
     set("flow", paths ? path(state.flow.map(at)) : "");
     set("contour", outlines ? `${path(state.contour.map(at))}Z` : "");
-    const rivals = KINDS.map((kind) => state.rivals[kind].map((points) => thinned(finite(points)).map(at)));
+    const drawn = (points) => thinned(finite(points)).map(at);
+    const [rivals, own] = [
+      KINDS.map((kind) => state.rivals[kind].map(drawn)),
+      KINDS.map((kind) => drawn(state.paths[kind])),
+    ];
     // Paths that have come apart are named where there is room beside them.
-    const own = KINDS.map((kind) => thinned(finite(state.paths[kind])).map(at));
     const crowd = [...rivals.flat(), ...own].flatMap(spaced);
     crowd.push(at([mu, sigma]), [x(c), foot - 6], [x(c) + 12, foot - 6]);
     const labels = [];
@@ -236,10 +226,10 @@ export function makePlane(holder, { log, move, reach }) {
       set(`dots-${kind}`, points.length <= now.steps / 2 ? "" : dotted(points.slice(1)));
       set(`outline-${kind}`, outlines ? closed(state.outlines[kind], mu, state.edges[kind], now.bend, at) : "");
       const spot = state.steepest[kind];
-      const { points: stroke, leaves } = paths ? state.strokes[kind] : { points: [[mu, sigma], spot], leaves: false };
-      const drawn = stroke.map(at);
-      set(`arrow-${kind}`, leaves ? path(drawn) : arrow(drawn));
-      const [px] = drawn.at(-1);
+      const { points: taken, leaves } = paths ? state.strokes[kind] : { points: [[mu, sigma], spot], leaves: false };
+      const stroke = taken.map(at);
+      set(`arrow-${kind}`, leaves ? path(stroke) : arrow(stroke));
+      const [px] = stroke.at(-1);
       set(`cross-${kind}`, leaves ? `M${px - 6},${foot - 6}l12,-12m0,12l-12,-12` : "");
       const there = outlines && Number.isFinite(spot[1]);
       spots[kind].style.display = there ? "" : "none";
@@ -262,10 +252,8 @@ export function makePlane(holder, { log, move, reach }) {
       const [m, s] = state.paths[kind].at(-1);
       return Number.isFinite(s) ? `at μ = ${format(m)}, σ = ${format(s)}` : "nowhere, for it has left σ > 0";
     };
-    label(
-      parts.svg,
-      `The plane of μ and ${log ? "log σ" : "σ"}: the policy at μ = ${format(mu)}, σ = ${format(sigma)}, the target c = ${format(c)}; the Euclidean path ends ${end("euclidean")}, the natural one ${end("natural")}.`,
-    );
+    const words = `The plane of μ and ${log ? "log σ" : "σ"}: the policy at μ = ${format(mu)}, σ = ${format(sigma)}, the target c = ${format(c)}; the Euclidean path ends ${end("euclidean")}, the natural one ${end("natural")}.`;
+    label(parts.svg, words);
   };
 }
 
@@ -311,23 +299,16 @@ export function makeDensities(holder) {
     for (const [name, [m, s]] of Object.entries({ before: [mu, sigma], ...step })) {
       const there = Number.isFinite(s) && s > 0;
       if (name !== "before") names[name].textContent = there ? NAMES[name] : `${NAMES[name]}: none`;
-      if (!there) {
-        curves[name].setAttribute("d", "");
-        continue;
-      }
       // Evenly over the axis and, where the density is narrow, over itself.
-      const xs = Array.from({ length: 121 }, (_, i) => ACTIONS[0] + ((ACTIONS[1] - ACTIONS[0]) * i) / 120);
-      for (let i = -30; i <= 30; i++) xs.push(m + (i / 7) * s);
-      xs.sort((a, b) => a - b);
-      const inside = xs.filter((a) => a >= ACTIONS[0] && a <= ACTIONS[1]);
-      const d = path(inside.map((a) => [x(a), Math.max(-50, y(gaussianDensity(a, m, s)))]));
-      curves[name].setAttribute("d", d);
+      const even = Array.from({ length: 121 }, (_, i) => ACTIONS[0] + ((ACTIONS[1] - ACTIONS[0]) * i) / 120);
+      const near = Array.from({ length: 61 }, (_, i) => m + ((i - 30) / 7) * s);
+      const inside = [...even, ...near].filter((a) => a >= ACTIONS[0] && a <= ACTIONS[1]).sort((a, b) => a - b);
+      const points = inside.map((a) => [x(a), Math.max(-50, y(gaussianDensity(a, m, s)))]);
+      curves[name].setAttribute("d", there ? path(points) : "");
     }
     const say = ([m, s]) => (Number.isFinite(s) ? `mean ${format(m)}, deviation ${format(s)}` : "no policy");
-    label(
-      parts.svg,
-      `Densities: before, mean ${format(mu)}, deviation ${format(sigma)}; after a Euclidean step, ${say(step.euclidean)}; after a natural step, ${say(step.natural)}.`,
-    );
+    const words = `Densities: before, mean ${format(mu)}, deviation ${format(sigma)}; after a Euclidean step, ${say(step.euclidean)}; after a natural step, ${say(step.natural)}.`;
+    label(parts.svg, words);
   };
 }
 
@@ -409,11 +390,8 @@ export function makeTriangle(holder, move) {
     let levels = "";
     for (let i = 1; i < 10; i++) {
       const level = i / 10;
-      const crossings = [
-        [0, 1],
-        [1, 2],
-        [2, 0],
-      ].flatMap(([a, b]) => {
+      const crossings = [0, 1, 2].flatMap((a) => {
+        const b = (a + 1) % 3;
         const share = (level - rewards[a]) / (rewards[b] - rewards[a]);
         if (!(share >= 0 && share < 1)) return [];
         return [place([0, 1].map((j) => CORNERS[a][j] + share * (CORNERS[b][j] - CORNERS[a][j])))];
@@ -435,10 +413,8 @@ export function makeTriangle(holder, move) {
       name.classList.toggle("rl-best", a === best);
     });
     moveHandle(parts.policy, place(mix(pi)), pi[best], `probabilities ${listed(pi)}`);
-    label(
-      parts.svg,
-      `The triangle of policies: from probabilities ${listed(pi)} the Euclidean path goes to ${listed(ends.euclidean)}, the natural one to ${listed(ends.natural)}.`,
-    );
+    const words = `The triangle of policies: from probabilities ${listed(pi)} the Euclidean path goes to ${listed(ends.euclidean)}, the natural one to ${listed(ends.natural)}.`;
+    label(parts.svg, words);
   };
 }
 
@@ -494,10 +470,8 @@ export function makeReturns(holder, seek) {
       put(names[kind], { x: x(steps) + (after ? 10 : -10), y: heights[kind], "text-anchor": after ? "start" : "end" });
     }
     const when = (kind) => (Number.isFinite(half[kind]) ? `after ${half[kind]} steps` : "not for thousands of steps");
-    label(
-      parts.svg,
-      `η against the number of steps: after ${steps}, ${format(etaEnd.euclidean)} by the Euclidean and ${format(etaEnd.natural)} by the natural gradient; the best action has half of the probability ${when("euclidean")} and ${when("natural")}.`,
-    );
+    const words = `η against the number of steps: after ${steps}, ${format(etaEnd.euclidean)} by the Euclidean and ${format(etaEnd.natural)} by the natural gradient; the best action has half of the probability ${when("euclidean")} and ${when("natural")}.`;
+    label(parts.svg, words);
   };
 }
 
@@ -527,9 +501,7 @@ export function makeBars(holder) {
         const top = y(q);
         put(bars[i][a], { x: x(a + 0.27 * (i - 1)) - wide / 2, width: wide, y: top, height: Math.max(0, foot - top) });
       });
-    label(
-      parts.svg,
-      `Probabilities of a₁, a₂, a₃: at the start ${listed(pi)}; after ${steps} Euclidean steps ${listed(ends.euclidean)}; after as many natural ones ${listed(ends.natural)}.`,
-    );
+    const words = `Probabilities of a₁, a₂, a₃: at the start ${listed(pi)}; after ${steps} Euclidean steps ${listed(ends.euclidean)}; after as many natural ones ${listed(ends.natural)}.`;
+    label(parts.svg, words);
   };
 }

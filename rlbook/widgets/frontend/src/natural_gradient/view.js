@@ -7,6 +7,7 @@ import {
   format,
   group,
   keys,
+  mapped,
   nodeOf,
   panel,
   row,
@@ -200,30 +201,57 @@ function softmaxSentence({ alpha, steps, rewards, start, step }, { best, share, 
 // The view ---------------------------------------------------------------------------------------------------------
 
 const policy = (x) => (Number.isFinite(x) ? scientific(x) : "no policy");
-const ROWS = {
+const STEPS = {
+  kl: ["KL of one step", policy],
+  etaStep: ["η after one step", policy],
+  etaEnd: ["η after n steps", policy],
+};
+// What each view is called and says: beside its pictures, and in the rows of its table, by a number's name in the state,
+// its title and how it is said.
+const VIEWS = {
   gaussian: {
-    kl: ["KL of one step", policy],
-    etaStep: ["η after one step", policy],
-    etaEnd: ["η after n steps", policy],
-    apart: ["gap σ to log σ, one step", policy],
-    halved: ["… with half of α", policy],
-    ratio: ["… which divides by", scientific],
-    pathsApart: ["gap σ to log σ, n steps", policy],
+    name: "Gaussian policy",
+    titles: ["Seen in (μ, σ)", "Seen in (μ, log σ)", "The policy before and after a step"],
+    legend: [
+      ["rl-key-plain", "Euclidean: step, path, circle dᵀd = 2δ"],
+      ["rl-key-improved", "natural: step, path, ellipse dᵀFd = 2δ"],
+      ["rl-key-exact", "KL = δ, exact"],
+      ["rl-key-level", "equal η"],
+      ["", "Drag the policy (dot) and the target c (triangle)."],
+    ],
+    rows: {
+      ...STEPS,
+      apart: ["gap σ to log σ, one step", policy],
+      halved: ["… with half of α", policy],
+      ratio: ["… which divides by", scientific],
+      pathsApart: ["gap σ to log σ, n steps", policy],
+    },
   },
   softmax: {
-    kl: ["KL of one step", policy],
-    etaStep: ["η after one step", policy],
-    etaEnd: ["η after n steps", policy],
-    share: ["π(best) after n steps", scientific],
-    half: ["steps until that is ½", (n) => (Number.isFinite(n) ? String(n) : `over ${MOST}`)],
-    crossing: ["closed form (2 actions)", scientific],
+    name: "Softmax policy",
+    titles: ["The triangle of policies", "η after n steps", "The policy at the start and after n steps"],
+    legend: [
+      ["rl-key-plain", "Euclidean"],
+      ["rl-key-improved", "natural"],
+      ["rl-key-exact", "start"],
+      ["rl-key-level", "equal η"],
+      ["", "Drag the start (dot) in the triangle, and n along the curves."],
+    ],
+    rows: {
+      ...STEPS,
+      share: ["π(best) after n steps", scientific],
+      half: ["steps until that is ½", (n) => (Number.isFinite(n) ? String(n) : `over ${MOST}`)],
+      crossing: ["closed form (2 actions)", scientific],
+    },
   },
 };
 
-// A table of two columns, one a kind, with the rows of a view: a number's name in the state, its title and how it is said.
+// A table of two columns, one a kind.
 function pairTable(rows) {
-  const titles = Object.fromEntries(Object.entries(rows).map(([name, [title]]) => [name, title]));
-  const { node, heads, cells } = table(Object.values(NAMES), titles);
+  const { node, heads, cells } = table(
+    Object.values(NAMES),
+    mapped(rows, ([title]) => title),
+  );
   for (const [i, kind] of KINDS.entries())
     for (const line of [heads, ...Object.values(cells)]) line[i].className = `rl-of-${kind}`;
   const show = (state) => {
@@ -233,26 +261,6 @@ function pairTable(rows) {
   return { node, show };
 }
 
-const LEGENDS = {
-  gaussian: [
-    ["rl-key-plain", "Euclidean: step, path, circle dᵀd = 2δ"],
-    ["rl-key-improved", "natural: step, path, ellipse dᵀFd = 2δ"],
-    ["rl-key-exact", "KL = δ, exact"],
-    ["rl-key-level", "equal η"],
-    ["", "Drag the policy (dot) and the target c (triangle)."],
-  ],
-  softmax: [
-    ["rl-key-plain", "Euclidean"],
-    ["rl-key-improved", "natural"],
-    ["rl-key-exact", "start"],
-    ["rl-key-level", "equal η"],
-    ["", "Drag the start (dot) in the triangle, and n along the curves."],
-  ],
-};
-const TITLES = {
-  gaussian: ["Seen in (μ, σ)", "Seen in (μ, log σ)", "The policy before and after a step"],
-  softmax: ["The triangle of policies", "η after n steps", "The policy at the start and after n steps"],
-};
 /** @param {common.Place} place */
 export function render(place) {
   const { model } = place;
@@ -282,8 +290,8 @@ export function render(place) {
     if (player.running()) player.stop();
     set(settings);
   };
-  const views = { gaussian: "Gaussian policy", softmax: "Softmax policy" };
-  const chooseView = chips("View", views, (view) => change({ view }));
+  const names = mapped(VIEWS, ({ name }) => name);
+  const chooseView = chips("View", names, (view) => change({ view }));
   const sliders = common.settingSliders(model, {
     mu: "μ, mean of the policy",
     sigma: "σ, standard deviation of the policy",
@@ -334,7 +342,8 @@ export function render(place) {
 
   // Panels ---------------------------------------------------------------------------------------------------------
 
-  const legend = stack("rl-legend", { gaussian: keys(...LEGENDS.gaussian), softmax: keys(...LEGENDS.softmax) });
+  const legends = mapped(VIEWS, ({ legend }) => keys(...legend));
+  const legend = stack("rl-legend", legends);
   const panels = [0, 1, 2].map(() => {
     const made = panel();
     const softmax = element("div", { class: "rl-picture" });
@@ -343,15 +352,13 @@ export function render(place) {
   });
   const [plane, beside, policy] = panels;
   const top = element("div", { class: "rl-top" }, chooseView.node, player.node);
-  const tables = { gaussian: pairTable(ROWS.gaussian), softmax: pairTable(ROWS.softmax) };
-  const tablePair = stack("", { gaussian: tables.gaussian.node, softmax: tables.softmax.node });
+  const tables = mapped(VIEWS, ({ rows }) => pairTable(rows));
+  const tablePair = stack("", mapped(tables, nodeOf));
   const numbers = panel("The numbers");
   numbers.holder.replaceWith(tablePair.node);
 
   let offers = (/** @type {string} */ control) => Boolean(control); // a step's planes are to be looked at
-  const move = (to) =>
-    offers("mu") &&
-    set(Object.fromEntries(Object.entries(to).map(([name, x]) => [name, common.fit(model, name, x, 3)])));
+  const move = (to) => offers("mu") && set(mapped(to, (x, name) => common.fit(model, name, x, 3)));
   const reach = (name) => common.limits(model, name);
   const pictures = {
     gaussian: {
@@ -395,7 +402,7 @@ export function render(place) {
     legend.show(view);
     tablePair.show(view);
     tables[view].show(state);
-    for (const [i, { title }] of panels.entries()) tell(title, TITLES[view][i]);
+    for (const [i, { title }] of panels.entries()) tell(title, VIEWS[view].titles[i]);
     if (gaussian) {
       const alpha = Number(state.regionAlpha.toPrecision(3));
       const reachable = alpha === clamp("alpha", alpha);
@@ -422,9 +429,7 @@ export function render(place) {
       euclidean: ends.euclidean.join(),
       natural: ends.natural.join(),
       ...(gaussian ? { region: state.regionAlpha } : {}),
-      ...Object.fromEntries(
-        Object.entries(pairs).map(([name, pair]) => [name, KINDS.map((kind) => pair[kind]).join()]),
-      ),
+      ...mapped(pairs, (pair) => KINDS.map((kind) => pair[kind]).join()),
     };
     return { words: gaussian ? gaussianSentence(now, state) : softmaxSentence(now, state), data };
   }
@@ -440,7 +445,7 @@ export function render(place) {
     view: "natural-gradient",
     settings: [...Object.keys(sliders), "view", "steps", "start", "rewards"],
     panels: { plane, beside, policy },
-    controls: { ...sliders, steps, n, equal, region, ...Object.fromEntries(Object.entries(bandit)) },
+    controls: { ...sliders, steps, n, equal, region, ...bandit },
     parts: [top, legend, plane, beside, leading, policy, numbers, others],
     linked: () => common.linked(model, CALLED),
     stop: () => player.running() && player.stop(),

@@ -19,6 +19,11 @@ export function svgElement(tag, attributes = {}, ...children) {
   return node;
 }
 
+// What make(value, name) makes of each of an object's values.
+/** @type {(object: object, make: (value: any, name: string) => any) => any} */
+export const mapped = (object, make) =>
+  Object.fromEntries(Object.entries(object).map(([name, value]) => [name, make(value, name)]));
+
 let count = 0;
 const own = [...crypto.getRandomValues(new Uint32Array(2))].map((word) => word.toString(36)).join("");
 // An id that no other element has: several widgets, or several views of one, may share a page, and a host may load
@@ -130,6 +135,9 @@ export function slider({
   };
 }
 
+export const button = (role, text, onclick, label) =>
+  element("button", { type: "button", class: "rl-button", "data-role": role, onclick, "aria-label": label }, text);
+
 // Buttons of which one is pressed: choices is { value: text or node, … }, or pairs of these.
 export function chips(label, choices, choose) {
   const buttons = new Map(
@@ -200,15 +208,11 @@ export function stack(kind, nodes) {
 
 // A table's body: rows maps a key to its name, and `columns` is how many cells each has.
 export function table(heads, rows, columns = heads.length) {
-  const cells = Object.fromEntries(
-    Object.keys(rows).map((name) => [name, Array.from({ length: columns }, () => element("td"))]),
-  );
-  const lines = Object.fromEntries(
-    Object.entries(rows).map(([name, text]) => [
-      name,
-      element("tr", {}, element("th", { scope: "row" }, text), ...cells[name]),
-    ]),
-  );
+  const [cells, lines] = [{}, {}];
+  for (const [name, text] of Object.entries(rows)) {
+    cells[name] = Array.from({ length: columns }, () => element("td"));
+    lines[name] = element("tr", {}, element("th", { scope: "row" }, text), ...cells[name]);
+  }
   const top = heads.map((head) => element("th", { scope: "col" }, head));
   const head = element("thead", {}, element("tr", {}, element("td"), ...top));
   const body = element("tbody", {}, ...Object.values(lines));
@@ -219,8 +223,8 @@ export function table(heads, rows, columns = heads.length) {
 export function readout(rows) {
   const node = element("dl", { class: "rl-readout" });
   const parts = Object.entries(rows).map(([name, [mark, ...text]]) => {
-    const swatch = svgElement("svg", { width: 26, height: 10, "aria-hidden": "true" });
-    if (mark) swatch.append(svgElement("path", mark));
+    const marks = mark ? [svgElement("path", mark)] : [];
+    const swatch = svgElement("svg", { width: 26, height: 10, "aria-hidden": "true" }, ...marks);
     const [term, value] = [element("span", {}, ...text), element("dd")];
     node.append(element("div", {}, element("dt", {}, swatch, term), value));
     return [name, { term, value }];
@@ -236,24 +240,27 @@ export function label(node, text) {
   if (node.getAttribute("aria-label") !== text) node.setAttribute("aria-label", text);
 }
 
+// Calls act(…) once nothing has asked for it any more for so long; `end` ends the waiting.
+export function later(milliseconds, act) {
+  let timer = 0;
+  const end = () => clearTimeout(timer);
+  const ask = (...given) => {
+    end();
+    timer = setTimeout(() => act(...given), milliseconds);
+  };
+  return { ask, end };
+}
+
 // Says a sentence to screen readers once it has stopped changing.
 export function announcer() {
   const node = element("p", { class: "rl-hidden", role: "status", "aria-live": "polite" });
-  let timer = 0;
-  return {
-    node,
-    say(sentence) {
-      clearTimeout(timer);
-      timer = setTimeout(() => tell(node, sentence), 600);
-    },
-    end: () => clearTimeout(timer),
-  };
+  const { ask: say, end } = later(600, (sentence) => tell(node, sentence));
+  return { node, say, end };
 }
 
 // A button that copies a link to the present state: `link` is the host's, `settings` gives what it is to say.
 export function linkButton(link, settings, announce) {
-  const node = element("button", { type: "button", class: "rl-button", "data-role": "link" }, "Link");
-  node.addEventListener("click", async () => {
+  const node = button("link", "Link", async () => {
     const copied = await link(settings());
     announce.say(copied ? "Link copied" : "The link is in the address bar");
     if (copied) node.style.width = `${node.offsetWidth}px`; // so that the row stays as it is

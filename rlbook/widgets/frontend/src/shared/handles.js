@@ -1,5 +1,5 @@
 // What pictures with handles share: handles that are dragged and moved by keys, arrows, and small tools for SVG.
-import { svgElement } from "./controls.js";
+import { mapped, svgElement } from "./controls.js";
 import { onDrag, path, pointIn } from "./frame.js";
 
 export const node = (parent, tag, attributes, ...children) => {
@@ -12,8 +12,7 @@ export const put = (made, attributes) => {
 };
 
 // Paths that are to be drawn, by name: kinds maps a name to a class.
-export const makePaths = (parent, kinds) =>
-  Object.fromEntries(Object.entries(kinds).map(([name, kind]) => [name, node(parent, "path", { class: kind })]));
+export const makePaths = (parent, kinds) => mapped(kinds, (kind) => node(parent, "path", { class: kind }));
 
 // A stroke through the points with a head at its end; without a head where it is too short for one.
 export function arrow(points) {

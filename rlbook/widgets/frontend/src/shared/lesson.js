@@ -8,6 +8,7 @@ import {
   format,
   keepKeys,
   linkButton,
+  mapped,
   nodeOf,
   stack,
   svgElement,
@@ -80,21 +81,21 @@ export function lesson({ model, el, link }, given) {
   };
 
   // Head: dots, reset, link, full screen.
-  const names = [...steps.map(({ title }, i) => [i + 1, title]), [EXPLORE, "Explore"]];
-  const dots = names.map(([at, title]) => {
-    const text = at === EXPLORE ? "Explore" : String(at);
-    const label = at === EXPLORE ? "Explore everything" : `Step ${at}: ${title}`;
+  const makeDot = (at, text, label) => {
     const onclick = () => go(at);
     return element("button", { type: "button", class: "rl-dot", "data-step": at, "aria-label": label, onclick }, text);
-  });
+  };
+  const dots = [
+    ...steps.map(({ title }, i) => makeDot(i + 1, String(i + 1), `Step ${i + 1}: ${title}`)),
+    makeDot(EXPLORE, "Explore", "Explore everything"),
+  ];
   const reset = common.button("reset", "Reset", () => {
     if (stepOf(model)) go(model.get("step"));
     else takePreset(model.get("preset"));
   });
-  const corners = svgElement("svg", { viewBox: "0 0 14 14", width: 14, height: 14, "aria-hidden": "true" });
-  corners.append(svgElement("path", { d: "M1,5V1H5M9,1h4V5M13,9v4H9M5,13H1V9", class: "rl-corners" }));
-  const screen = common.button("screen", "", () => fullScreen(root), "Full screen");
-  screen.append(corners);
+  const corners = svgElement("path", { d: "M1,5V1H5M9,1h4V5M13,9v4H9M5,13H1V9", class: "rl-corners" });
+  const icon = svgElement("svg", { viewBox: "0 0 14 14", width: 14, height: 14, "aria-hidden": "true" }, corners);
+  const screen = common.button("screen", icon, () => fullScreen(root), "Full screen");
   screen.hidden = !document.fullscreenEnabled;
   const asLink = () => ({ ...linked(), ...(stepOf(model) ? { step: model.get("step") } : {}) });
   const head = element(
@@ -108,13 +109,15 @@ export function lesson({ model, el, link }, given) {
   // the room for all.
   const says = stack(
     "rl-say",
-    Object.fromEntries(
-      steps.map(({ title, say }, i) => [i + 1, element("p", {}, element("b", {}, `${title}. `), say)]),
-    ),
+    steps.map(({ title, say }) => element("p", {}, element("b", {}, `${title}. `), say)),
   );
-  const abouts = Object.entries(model.get("_presets")).filter(([, { about }]) => about);
+  const presets = model.get("_presets");
+  const told = Object.values(presets).some((preset) => preset.about);
   const [about, note] = ["about", "note"].map((what) =>
-    stack("rl-about", Object.fromEntries(abouts.map(([name, one]) => [name, element("p", {}, one[what] ?? "")]))),
+    stack(
+      "rl-about",
+      mapped(presets, (preset) => element("p", {}, preset[what] ?? "")),
+    ),
   );
 
   const guesses = makeGuesses(steps, (at) => {
@@ -124,26 +127,17 @@ export function lesson({ model, el, link }, given) {
   });
 
   // Everything that there is, of which a step shows some.
-  const titles = Object.entries(model.get("_presets")).map(([name, { title }]) => [name, title]);
-  const presets = chips("Examples", Object.fromEntries(titles), takePreset);
-  const top = element("div", { class: "rl-top" }, presets.node);
+  const titles = mapped(presets, ({ title }) => title);
+  const choosePreset = chips("Examples", titles, takePreset);
+  const top = element("div", { class: "rl-top" }, choosePreset.node);
   const id = uniqueId();
   const grid = element("div", { class: "rl-grid", id }, top, ...parts.map(nodeOf));
-  const asksMore = element(
-    "button",
-    {
-      type: "button",
-      class: "rl-button",
-      "data-role": "more",
-      "aria-controls": id,
-      title: "other worlds, parameters",
-    },
-    "More",
-  );
-  asksMore.addEventListener("click", () => {
+  const asksMore = common.button("more", "More", () => {
     more = !more;
     request();
   });
+  asksMore.title = "other worlds, parameters";
+  asksMore.setAttribute("aria-controls", id);
   const said = element("p", { class: "rl-sentence" });
   const foot = element("div", { class: "rl-foot" }, said, asksMore);
   const whole = element("div", { class: "rl-whole" }, head, says.node, guesses.node, about.node, note.node, grid, foot);
@@ -152,9 +146,7 @@ export function lesson({ model, el, link }, given) {
   el.append(root);
 
   /** @type {Record<string, HTMLElement>} */
-  const named = Object.fromEntries(
-    Object.entries({ presets: top, ...panels, ...controls }).map(([name, part]) => [name, nodeOf(part)]),
-  );
+  const named = mapped({ presets: top, ...panels, ...controls }, nodeOf);
   let arranged = "";
   function arrange() {
     const [at, step] = [model.get("step"), stepOf(model)];
@@ -164,16 +156,16 @@ export function lesson({ model, el, link }, given) {
     const extra = step ? [...step.more, "presets"] : [];
     const shown = step ? [...step.panels, ...step.controls, ...(more ? extra : [])] : Object.keys(named);
     const nodes = shown.map((name) => named[name]);
-    for (const [name, node] of Object.entries(named)) node.classList.toggle("rl-off", !shown.includes(name));
+    for (const [name, node] of Object.entries(named)) {
+      node.classList.toggle("rl-off", !shown.includes(name));
+      node.classList.toggle("rl-extra-control", extra.includes(name));
+    }
     for (const part of grid.children)
       part.classList.toggle("rl-off", Boolean(step) && !nodes.some((node) => part.contains(node)));
-    for (const [name, node] of Object.entries(named)) {
-      node.classList.toggle("rl-extra-control", Boolean(step) && extra.includes(name));
-    }
     root.classList.toggle("rl-stepwise", Boolean(step));
     root.classList.toggle("rl-single", step?.panels.length === 1);
     for (const dot of dots) dot.setAttribute("aria-current", dot.dataset.step === String(at) ? "step" : "false");
-    says.show(String(at));
+    says.show(String(Number(at) - 1));
     says.node.classList.toggle("rl-off", !step);
     guesses.show(step ? at : 0);
     asksMore.classList.toggle("rl-off", !step);
@@ -185,20 +177,16 @@ export function lesson({ model, el, link }, given) {
   function show(/** @type {Sizes} */ sizes) {
     arrange();
     const preset = model.get("preset");
-    presets.show(preset);
+    choosePreset.show(preset);
     for (const text of [about, note]) text.show(preset);
-    about.node.classList.toggle("rl-off", !abouts.length || !stepOf(model));
-    note.node.classList.toggle("rl-off", !abouts.length || Boolean(stepOf(model)));
-    const {
-      words,
-      nodes = [words],
-      aloud = words,
-      data = {},
-    } = draw(sizes, {
+    about.node.classList.toggle("rl-off", !told || !stepOf(model));
+    note.node.classList.toggle("rl-off", !told || Boolean(stepOf(model)));
+    const how = {
       step: Boolean(stepOf(model)),
       open: guesses.open(model.get("step")),
-      offers: (control) => stepOf(model)?.controls.includes(control) ?? true,
-    });
+      offers: (/** @type {string} */ control) => stepOf(model)?.controls.includes(control) ?? true,
+    };
+    const { words, nodes = [words], aloud = words, data = {} } = draw(sizes, how);
     if (spoken !== words) {
       spoken = words;
       said.replaceChildren(...nodes);
@@ -245,7 +233,6 @@ export function lesson({ model, el, link }, given) {
     root.classList.toggle("rl-full", full);
     request();
   };
-  document.addEventListener("fullscreenchange", rescale);
   const sendBack = bringAlong(root, Object.values(panels).map(nodeOf));
   // Gives what draws with the next frame, what says something to screen readers, and what begins the view and gives the
   // function that ends it.
