@@ -122,15 +122,11 @@ function softmaxState({ start, rewards, alpha, scale, steps, range }) {
 function equalAlphas({ view, mu, sigma, c, delta, bend, start, rewards }) {
   const open = start.map((p, a) => [p, rewards[a]]).filter(([p]) => p > 0);
   const [pi, r] = [0, 1].map((i) => open.map((one) => one[i]));
-  return both((natural) =>
-    numerics.alphaOfKl(
-      (alpha) =>
-        view === "gaussian"
-          ? numerics.gaussianKl(mu, sigma, ...numerics.gaussianStep(mu, sigma, c, alpha, bend, natural))
-          : numerics.softmaxKl(pi, numerics.softmaxPath(pi, r, alpha, 1, natural)[1]),
-      delta,
-    ),
-  );
+  const klOf = (alpha, natural) =>
+    view === "gaussian"
+      ? numerics.gaussianKl(mu, sigma, ...numerics.gaussianStep(mu, sigma, c, alpha, bend, natural))
+      : numerics.softmaxKl(pi, numerics.softmaxPath(pi, r, alpha, 1, natural)[1]);
+  return both((natural) => numerics.alphaOfKl((alpha) => klOf(alpha, natural), delta));
 }
 
 // Links ------------------------------------------------------------------------------------------------------------
@@ -381,7 +377,7 @@ export function render(place) {
     const gaussian = view === "gaussian";
     /** @type {any} */
     const state = gaussian ? gaussianState(now) : softmaxState(now);
-    const { kl, etaEnd, ends } = state;
+    const { kl, etaEnd: eta, ends } = state;
     const equal = equalAlphas(now);
     for (const one of panels) {
       one.gaussian.hidden = !gaussian;
@@ -415,20 +411,14 @@ export function render(place) {
     const sameKl = KINDS.every((kind) => Math.abs(kl[kind] - now.delta) < 2e-3 * now.delta);
     chooseSteps.show(sameKl ? "kl" : now.scale === 1 ? "alpha" : "");
 
-    const { apart, halved, pathsApart: paths, reach: reached, half, crossing } = state;
-    const pairs = {
-      kl,
-      eta: etaEnd,
-      equal,
-      ...(gaussian ? { apart, halved, paths, reach: reached } : { half, crossing }),
-    };
+    const { apart, halved, pathsApart: paths, reach: edge, half, crossing } = state;
+    const pairs = gaussian ? { kl, eta, equal, apart, halved, paths, reach: edge } : { kl, eta, equal, half, crossing };
     const data = {
       shows: view,
       steps: now.steps,
       playing: player.running(),
-      euclidean: ends.euclidean.join(),
-      natural: ends.natural.join(),
       ...(gaussian ? { region: state.regionAlpha } : {}),
+      ...mapped(ends, (end) => end.join()),
       ...mapped(pairs, (pair) => KINDS.map((kind) => pair[kind]).join()),
     };
     return { words: gaussian ? gaussianSentence(now, state) : softmaxSentence(now, state), data };

@@ -1,6 +1,6 @@
 // What every view does alike: settings and their limits, presets, links, the sentence at its foot, playing, and
 // following the model.
-import { button, mapped, onFrame, slider, tell } from "./controls.js";
+import { button, mapped, slider, tell } from "./controls.js";
 
 export { button, later } from "./controls.js";
 
@@ -224,28 +224,37 @@ export const motion = matchMedia("(prefers-reduced-motion: reduce)");
 /**
  * @param {Model} model
  * @param {HTMLElement} root
- * @param {{ fit: (width: number) => any, draw: (sizes: any) => void, names?: string[], timers?: Timer[] }} view
+ * @param {{ fit: (width: number) => any, draw: (sizes: any) => void, names: string[], timers: Timer[] }} view
  */
-export function follow(model, root, { fit, draw, names = Object.keys(ownOf(model)), timers = [] }) {
-  let width = 0;
-  const request = onFrame(() => width && draw(fit(width)));
-  const resize = () => {
-    width = Math.floor(root.clientWidth);
+export function follow(model, root, { fit, draw, names, timers }) {
+  let [width, frame] = [0, 0];
+  const drawAll = () => {
     if (width) draw(fit(width)); // or it is not in the document yet
   };
-  request.guard = (act) => {
+  const resize = () => {
+    width = Math.floor(root.clientWidth);
+    drawAll();
+  };
+  const guarded = (/** @type {() => void} */ act) => {
     try {
       act();
     } catch (error) {
       root.dispatchEvent(new CustomEvent("rl-failed", { detail: error, bubbles: true }));
     }
   };
-  const observer = new ResizeObserver(() => request.guard(resize));
+  // Calls within one frame draw once.
+  const request = () => {
+    frame ||= requestAnimationFrame(() => {
+      frame = 0;
+      guarded(drawAll);
+    });
+  };
+  const observer = new ResizeObserver(() => guarded(resize));
   const events = ["preset", ...names].map((name) => `change:${name}`);
   const end = () => {
     for (const event of events) model.off(event, request);
     observer.disconnect();
-    request.cancel();
+    cancelAnimationFrame(frame);
     for (const timer of timers) timer.end();
     root.remove();
   };

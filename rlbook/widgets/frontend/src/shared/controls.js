@@ -42,16 +42,13 @@ export function format(x) {
   return digits.replace("-", "−");
 }
 
-const DIGITS = {
-  "-": ["⁻", "₋"],
-  ...Object.fromEntries([..."0123456789"].map((d) => [d, ["⁰¹²³⁴⁵⁶⁷⁸⁹"[d], "₀₁₂₃₄₅₆₇₈₉"[d]]])),
-};
-export const superscript = (n) => String(n).replace(/[-\d]/g, (digit) => DIGITS[digit][0]);
-export const subscript = (n) => String(n).replace(/[-\d]/g, (digit) => DIGITS[digit][1]);
+const inDigits = (digits) => (n) => String(n).replace(/[-\d]/g, (digit) => digits["-0123456789".indexOf(digit)]);
+export const superscript = inDigits("⁻⁰¹²³⁴⁵⁶⁷⁸⁹");
+export const subscript = inDigits("₋₀₁₂₃₄₅₆₇₈₉");
 
 // A number of any size for reading: what is small, in powers of ten.
 export function scientific(x) {
-  if (x === null || x === undefined || !Number.isFinite(x)) return "–";
+  if (!Number.isFinite(x)) return "–";
   if (Math.abs(x) < 1e-14) return "0"; // but for rounding
   if (Math.abs(x) >= 1e-3) return format(x);
   return powerOfTen(x);
@@ -161,22 +158,6 @@ export function keepKeys(root) {
   }
 }
 
-// Calls of the returned function within one frame draw once.
-/** @param {() => void} draw */
-export function onFrame(draw) {
-  let frame = 0;
-  const request = () => {
-    frame ||= requestAnimationFrame(() => {
-      frame = 0;
-      request.guard(draw);
-    });
-  };
-  /** @param {() => void} act */
-  request.guard = (act) => act();
-  request.cancel = () => cancelAnimationFrame(frame);
-  return request;
-}
-
 // What of a control or a panel stands in the document: its `node`, or it is one itself.
 export const nodeOf = (part) => part.node ?? part;
 export const group = (controls, kind = "") =>
@@ -222,14 +203,14 @@ export function table(heads, rows, columns = heads.length) {
 // A list of numbers with their names: rows maps a key to [the mark beside the name, the name's parts].
 export function readout(rows) {
   const node = element("dl", { class: "rl-readout" });
-  const parts = Object.entries(rows).map(([name, [mark, ...text]]) => {
+  const parts = mapped(rows, ([mark, ...text]) => {
     const marks = mark ? [svgElement("path", mark)] : [];
     const swatch = svgElement("svg", { width: 26, height: 10, "aria-hidden": "true" }, ...marks);
     const [term, value] = [element("span", {}, ...text), element("dd")];
     node.append(element("div", {}, element("dt", {}, swatch, term), value));
-    return [name, { term, value }];
+    return { term, value };
   });
-  return { node, parts: Object.fromEntries(parts) };
+  return { node, parts };
 }
 
 // Writes a text, or the label of a picture, where it is another.

@@ -64,18 +64,20 @@ export function lesson({ model, el, link }, given) {
   const announce = announcer();
   let more = false; // whether the reader has asked for more than the step shows
 
-  const go = (/** @type {number | string} */ at) => {
+  const leave = () => {
     stop();
+    for (const guess of guesses) guess?.forget();
+  };
+  const go = (/** @type {number | string} */ at) => {
+    leave();
     more = false;
-    guesses.forget();
     const step = steps[Number(at) - 1];
     if (step) common.write(model, { step: at, preset: step.preset, ...step.settings });
     else common.write(model, { step: EXPLORE });
     request();
   };
   const takePreset = (/** @type {string} */ name) => {
-    stop();
-    guesses.forget();
+    leave();
     choose(model, name);
     common.write(model, stepOf(model)?.own ?? {});
   };
@@ -95,7 +97,8 @@ export function lesson({ model, el, link }, given) {
   });
   const corners = svgElement("path", { d: "M1,5V1H5M9,1h4V5M13,9v4H9M5,13H1V9", class: "rl-corners" });
   const icon = svgElement("svg", { viewBox: "0 0 14 14", width: 14, height: 14, "aria-hidden": "true" }, corners);
-  const screen = common.button("screen", icon, () => fullScreen(root), "Full screen");
+  const fullScreen = () => (document.fullscreenElement ? document.exitFullscreen() : root.requestFullscreen());
+  const screen = common.button("screen", icon, fullScreen, "Full screen");
   screen.hidden = !document.fullscreenEnabled;
   const asLink = () => ({ ...linked(), ...(stepOf(model) ? { step: model.get("step") } : {}) });
   const head = element(
@@ -120,11 +123,15 @@ export function lesson({ model, el, link }, given) {
     ),
   );
 
-  const guesses = makeGuesses(steps, (at) => {
+  // The questions of all steps, one seen at a time. A guess is made once: then comes what is to be seen, and beside the
+  // guess stands the truth.
+  const answered = (/** @type {common.Settings} */ settings) => {
     stop();
-    common.write(model, steps[at - 1].guess?.settings ?? {});
+    common.write(model, settings);
     request();
-  });
+  };
+  const guesses = steps.map(({ guess }) => guess && makeGuess(guess, () => answered(guess.settings)));
+  const asked = element("div", { class: "rl-guesses" });
 
   // Everything that there is, of which a step shows some.
   const titles = mapped(presets, ({ title }) => title);
@@ -140,7 +147,7 @@ export function lesson({ model, el, link }, given) {
   asksMore.setAttribute("aria-controls", id);
   const said = element("p", { class: "rl-sentence" });
   const foot = element("div", { class: "rl-foot" }, said, asksMore);
-  const whole = element("div", { class: "rl-whole" }, head, says.node, guesses.node, about.node, note.node, grid, foot);
+  const whole = element("div", { class: "rl-whole" }, head, says.node, asked, about.node, note.node, grid, foot);
   const root = element("div", { class: `rl ${kind}`, "data-view": view }, whole, announce.node);
   keepKeys(root);
   el.append(root);
@@ -167,7 +174,9 @@ export function lesson({ model, el, link }, given) {
     for (const dot of dots) dot.setAttribute("aria-current", dot.dataset.step === String(at) ? "step" : "false");
     says.show(String(Number(at) - 1));
     says.node.classList.toggle("rl-off", !step);
-    guesses.show(step ? at : 0);
+    const guess = guesses[Number(at) - 1];
+    asked.replaceChildren(...(guess ? [guess.node] : []));
+    asked.classList.toggle("rl-off", !guess);
     asksMore.classList.toggle("rl-off", !step);
     tell(asksMore, more ? "Less" : "More");
     asksMore.setAttribute("aria-expanded", String(more));
@@ -183,7 +192,7 @@ export function lesson({ model, el, link }, given) {
     note.node.classList.toggle("rl-off", !told || Boolean(stepOf(model)));
     const how = {
       step: Boolean(stepOf(model)),
-      open: guesses.open(model.get("step")),
+      open: guesses[model.get("step") - 1]?.open() ?? false,
       offers: (/** @type {string} */ control) => stepOf(model)?.controls.includes(control) ?? true,
     };
     const { words, nodes = [words], aloud = words, data = {} } = draw(sizes, how);
@@ -193,7 +202,7 @@ export function lesson({ model, el, link }, given) {
       if (aloud) announce.say(aloud);
     }
     Object.assign(root.dataset, { preset, step: model.get("step"), ...data });
-    guesses.tell(root.dataset);
+    for (const guess of guesses) guess?.tell(root.dataset);
   }
 
   const zoomOf = () => (document.fullscreenElement === root ? Number(whole.style.zoom) || 1 : 1);
@@ -220,12 +229,6 @@ export function lesson({ model, el, link }, given) {
     const wide = zoom > 1 || columns > 1 ? column : Math.min(column, 720);
     return Object.fromEntries(step.panels.map((name) => [name, [wide, high]]));
   };
-  const { request, begin: follow } = common.follow(model, root, {
-    fit: sizesIn,
-    draw: show,
-    names: [...settings, "step"],
-    timers: [announce, ...timers],
-  });
   const rescale = () => {
     const full = document.fullscreenElement === root;
     const zoom = full ? Math.min(screenWidth() / SCREEN.width, screenHeight() / SCREEN.height) : 1;
@@ -233,28 +236,22 @@ export function lesson({ model, el, link }, given) {
     root.classList.toggle("rl-full", full);
     request();
   };
-  const sendBack = bringAlong(root, Object.values(panels).map(nodeOf));
-  // Gives what draws with the next frame, what says something to screen readers, and what begins the view and gives the
-  // function that ends it.
-  return {
-    request,
-    say: announce.say,
-    begin() {
-      document.addEventListener("fullscreenchange", rescale);
-      const end = follow();
-      return () => {
-        document.removeEventListener("fullscreenchange", rescale);
-        sendBack();
-        end();
-      };
-    },
-  };
+  document.addEventListener("fullscreenchange", rescale);
+  const watch = { end: () => document.removeEventListener("fullscreenchange", rescale) };
+  const along = { end: bringAlong(root, Object.values(panels).map(nodeOf)) };
+  const { request, begin } = common.follow(model, root, {
+    fit: sizesIn,
+    draw: show,
+    names: [...settings, "step"],
+    timers: [announce, watch, along, ...timers],
+  });
+  // What draws with the next frame, what says something to screen readers, and what begins the view and gives the function
+  // that ends it.
+  return { request, begin, say: announce.say };
 }
 
 const screenWidth = () => document.documentElement.clientWidth;
 const screenHeight = () => window.innerHeight;
-const fullScreen = (/** @type {HTMLElement} */ root) =>
-  document.fullscreenElement ? document.exitFullscreen() : root.requestFullscreen();
 
 // Pictures out of sight ------------------------------------------------------------------------------------------
 
@@ -271,10 +268,8 @@ function bringAlong(root, pictures) {
     return Math.min(bottom, screenHeight()) - Math.max(top, 0) > 0.6 * height;
   };
   // Much is drawn anew as it was.
-  const isOther = (
-    /** @type {MutationRecord} */ { type, target, attributeName, oldValue, addedNodes, removedNodes },
-  ) => {
-    if (type === "attributes") return /** @type {Element} */ (target).getAttribute(String(attributeName)) !== oldValue;
+  const isOther = (/** @type {any} */ { type, target, attributeName, oldValue, addedNodes, removedNodes }) => {
+    if (type === "attributes") return target.getAttribute(attributeName) !== oldValue;
     const [now, before] = [addedNodes, removedNodes].map((all) => [...all].map((one) => one.textContent).join());
     return now !== before;
   };
@@ -313,29 +308,6 @@ function bringAlong(root, pictures) {
 }
 
 // Guesses --------------------------------------------------------------------------------------------------------
-
-// The questions of all steps, one seen at a time. A guess is made once: then answered(step) brings what is to be
-// seen, and beside the guess stands the truth.
-/** @param {Step[]} steps @param {(at: number) => void} answered */
-function makeGuesses(steps, answered) {
-  const made = steps.map(({ guess }, i) => guess && makeGuess(guess, () => answered(i + 1)));
-  const node = element("div", { class: "rl-guesses" });
-  return {
-    node,
-    show(/** @type {number} */ at) {
-      const one = made[at - 1];
-      node.replaceChildren(...(one ? [one.node] : []));
-      node.classList.toggle("rl-off", !one);
-    },
-    open: (/** @type {number | string} */ at) => made[Number(at) - 1]?.open() ?? false,
-    forget() {
-      for (const one of made) one?.forget();
-    },
-    tell(/** @type {DOMStringMap} */ data) {
-      for (const one of made) one?.tell(data);
-    },
-  };
-}
 
 // Until it is answered the question stands there, and then, in the same room, the truth.
 /** @param {Guess} guess @param {() => void} answered */
@@ -387,7 +359,6 @@ function makeScale([low, high], id, set) {
   const mark = element("input", { type: "range", min: low, max: high, step, "aria-labelledby": id });
   const read = element("output", {});
   const see = common.button("guess", "See", set);
-  const show = () => tell(read, see.disabled ? "?" : format(mark.valueAsNumber));
   const guess = () => put(mark.valueAsNumber, false);
   mark.addEventListener("input", guess);
   mark.addEventListener("pointerup", guess); // where it stands may be what one thinks
@@ -396,7 +367,7 @@ function makeScale([low, high], id, set) {
     mark.value = String(at);
     see.disabled = unset;
     see.title = unset ? "Set the mark first" : "";
-    show();
+    tell(read, unset ? "?" : format(mark.valueAsNumber));
   };
   const forget = () => put((low + high) / 2, true);
   forget();

@@ -7,6 +7,7 @@ import * as numerics from "./numerics.js";
 
 export const valueName = (problem, t, s) => `b${subscript(t)}(${problem.states[s]})`;
 const ROW = 14; // height of one row of flags above the bowl, in pixels
+const LENGTHS = [1, 2, 5, 10, 20, 50, 100, 200]; // horizons that an axis names
 const DECADES = Array.from({ length: 16 }, (_, i) => 10 ** (i - 6));
 const close = (a, b) => a.flat().every((x, i) => Math.abs(x - b.flat()[i]) < 1e-9 * (1 + Math.abs(x)));
 
@@ -49,9 +50,8 @@ export function prepare(problem) {
 
 // The values of b_t(s) that its bowl shows: from below every mark to above it.
 export function valueRange(problem, t, s) {
-  const marks = [0, problem.V, problem.perStep, ...[0, 1].map((k) => numerics.optimalBaseline(problem, k))].map((b) =>
-    b === 0 ? 0 : b[t][s],
-  );
+  const baselines = [problem.V, problem.perStep, ...[0, 1].map((k) => numerics.optimalBaseline(problem, k))];
+  const marks = [0, ...baselines.map((b) => b[t][s])];
   const [low, high] = [Math.min(...marks), Math.max(...marks)];
   const pad = 0.25 * (high - low) || 1;
   return [low - pad, high + pad].map((x) => Number(x.toPrecision(3)));
@@ -67,21 +67,15 @@ export function makeCloud(holder) {
     const [meanX, meanY] = problem.mean;
     if (changed([preset, width, height])) {
       const [halfX, halfY] = plane ? problem.halfWidths : [problem.halfWidths[0], 1];
+      const across = `ĝ, ${problem.axes[0]}${plane ? "" : "; heights only spread the dots"}`;
+      const up = plane ? { ticks: ticksIn(height), label: `ĝ, ${problem.axes[1]}`, grid: true } : {};
       const base = frame(holder, {
         width,
         height,
         marginLeft: plane ? LEFT : 16,
         marginTop: 10,
-        x: {
-          domain: [meanX - halfX, meanX + halfX],
-          ticks: ticksIn(width / 2),
-          label: `ĝ, ${problem.axes[0]}${plane ? "" : "; heights only spread the dots"}`,
-          grid: true,
-        },
-        y: {
-          domain: [meanY - halfY, meanY + halfY],
-          ...(plane ? { ticks: ticksIn(height), label: `ĝ, ${problem.axes[1]}`, grid: true } : {}),
-        },
+        x: { domain: [meanX - halfX, meanX + halfX], ticks: ticksIn(width / 2), label: across, grid: true },
+        y: { domain: [meanY - halfY, meanY + halfY], ...up },
       });
       const circles = Array.from({ length: draws.length / problem.width }, () =>
         node(base.layer, "circle", { r: 3, class: "rl-sample" }),
@@ -181,12 +175,7 @@ export function makeBowl(holder, drag) {
         marginTop: marks.length * ROW + 8,
         marginRight: 14,
         x: { domain: range, ticks: ticksIn(width / 2), label },
-        y: {
-          domain,
-          ticks: ticksIn(height),
-          label: height < 250 ? "tr Cov ĝ" : "total variance, tr Cov ĝ",
-          grid: true,
-        },
+        y: { domain, ticks: ticksIn(height), label: `${height < 250 ? "" : "total variance, "}tr Cov ĝ`, grid: true },
       });
       const { layer, svg } = base;
       const lines = makePaths(layer, { curve: "rl-exact rl-heavy", floor: "rl-bound" });
@@ -261,28 +250,15 @@ export function makeHorizon(holder) {
       const [low, high] = [Math.min(...all, 1), Math.max(...all, ...along(1, 2), ...along(0, 2), 1e-3)];
       const round = (steps) => DECADES.flatMap((d) => steps.map((k) => k * d)).filter((v) => v >= low / 2 && v <= high);
       const ticks = [0, ...(round([1]).length > 2 ? round([1]) : round([1, 2, 5]))];
+      // Logarithmic but for a short linear piece at the bottom, since some of these variances are exactly 0.
+      const scale = { type: "symlog", constant: low, domain: [0, high * 1.1] };
       const base = frame(holder, {
         width,
         height,
         marginTop: 10,
         marginRight: 84,
-        x: {
-          type: "log",
-          domain: [1, horizons.at(-1)],
-          ticks: [1, 2, 5, 10, 20, 50, 100, 200],
-          tickFormat: String,
-          label: "horizon T, steps",
-        },
-        y: {
-          // Logarithmic but for a short linear piece at the bottom, since some of these variances are exactly 0.
-          type: "symlog",
-          constant: low,
-          domain: [0, high * 1.1],
-          ticks,
-          tickFormat: format,
-          label: "total variance",
-          grid: true,
-        },
+        x: { type: "log", domain: [1, horizons.at(-1)], ticks: LENGTHS, tickFormat: String, label: "horizon T, steps" },
+        y: { ...scale, ticks, tickFormat: format, label: "total variance", grid: true },
         marks: [
           ruleX([problem.V.length], { stroke: "var(--rl-bound)", strokeDasharray: "2,3" }),
           ...kinds.map(([, kind, values]) =>
