@@ -130,25 +130,23 @@ function softmax(theta) {
   return weights.map((w) => w / total);
 }
 
-// The policies after 0, 1, …, steps of exact gradient ascent in θ from log π; an action of probability 0 keeps it.
-// Euclidean: θ + α π(r − η); natural: θ + α r but for a constant, that is π⁺ ∝ π e^(αr).
-function* softmaxSteps(pi, r, alpha, natural) {
+// The policies after 0, 1, …, steps of exact gradient ascent in θ from log π, one a call; an action of probability 0
+// keeps it. Euclidean: θ + α π(r − η); natural: θ + α r but for a constant, that is π⁺ ∝ π e^(αr).
+function softmaxSteps(pi, r, alpha, natural) {
   const theta = pi.map((p) => Math.log(p));
-  for (let n = 0; ; n++) {
-    if (natural) {
-      yield softmax(theta.map((x, a) => x + alpha * n * r[a]));
-      continue;
-    }
-    const now = softmax(theta);
-    yield now;
+  let n = 0;
+  return () => {
+    const now = softmax(natural ? theta.map((x, a) => x + alpha * n * r[a]) : theta);
+    n += 1;
+    if (natural) return now;
     const eta = banditReturn(now, r);
     for (let a = 0; a < theta.length; a++) theta[a] += alpha * now[a] * (r[a] - eta);
-  }
+    return now;
+  };
 }
 
 export function softmaxPath(pi, r, alpha, steps, natural) {
-  const policies = softmaxSteps(pi, r, alpha, natural);
-  return Array.from({ length: steps + 1 }, () => policies.next().value);
+  return Array.from({ length: steps + 1 }, softmaxSteps(pi, r, alpha, natural));
 }
 
 // KL(π ‖ π₁).
@@ -156,8 +154,8 @@ export const softmaxKl = (pi, other) => pi.reduce((sum, p, a) => sum + (p > 0 ? 
 
 // After how many steps the action `best` has at least half of the probability; Infinity if more than `most`.
 export function halfTime(pi, r, alpha, natural, best, most) {
-  const policies = softmaxSteps(pi, r, alpha, natural);
-  for (let n = 0; n <= most; n++) if (policies.next().value[best] >= 0.5) return n;
+  const next = softmaxSteps(pi, r, alpha, natural);
+  for (let n = 0; n <= most; n++) if (next()[best] >= 0.5) return n;
   return Infinity;
 }
 

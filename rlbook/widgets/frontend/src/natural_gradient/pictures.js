@@ -192,7 +192,8 @@ export function makePlane(holder, { log, move, reach }) {
     const high = lift(1e4);
     const at = ([m, s]) => {
       const v = s > 0 ? lift(s) : log ? -9 : 0;
-      return [Math.min(9e3, Math.max(-9e3, x(m))), y(Math.min(high, v))];
+      const px = x(Math.min(1e9, Math.max(-1e9, m))); // of a larger number the scale would make none at all
+      return [Math.min(9e3, Math.max(-9e3, px)), y(Math.min(high, v))];
     };
     const set = (name, d) => shapes[name].setAttribute("d", d);
     // Circles around (c, 0) in (μ, σ).

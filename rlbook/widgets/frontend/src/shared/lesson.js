@@ -245,8 +245,7 @@ export function lesson({ model, el, link }, given) {
     names: [...settings, "step"],
     timers: [announce, watch, along, ...timers],
   });
-  // What draws with the next frame, what says something to screen readers, and what begins the view and gives the function
-  // that ends it.
+  // request draws with the next frame, say tells screen readers, and begin begins the view and gives what ends it.
   return { request, begin, say: announce.say };
 }
 
