@@ -202,8 +202,7 @@ const STEPS = {
   etaStep: ["η after one step", policy],
   etaEnd: ["η after n steps", policy],
 };
-// What each view is called and says: beside its pictures, and in the rows of its table, by a number's name in the state,
-// its title and how it is said.
+// What each view is called and says. The rows of its table: a number's name in the state, its title and how it is said.
 const VIEWS = {
   gaussian: {
     name: "Gaussian policy",

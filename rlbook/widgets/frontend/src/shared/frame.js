@@ -15,8 +15,8 @@ export function changes() {
   };
 }
 
-// A frame drawn by Plot, and over it a layer for what moves, clipped to the frame. A scale that has a label has an axis,
-// by its other options, and with `grid` its lines.
+// A frame drawn by Plot, and over it a layer for what moves, clipped to the frame. A scale with a label has an axis, with
+// `grid` lines too; its `ticks` and other options are the axis's.
 /**
  * @param {HTMLElement} holder
  * @param {any} given options of Plot; margins that are not given are the usual ones

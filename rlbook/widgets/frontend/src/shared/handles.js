@@ -71,7 +71,7 @@ export function dragging(holder, things, toPlane) {
   });
 }
 
-// A handle: a dot with room around it for a finger. `name` says what it is, `limits` from where to where its value goes.
+// A handle: a dot with room around it for a finger. `name` says what it is, `limits` how far its value goes.
 export function makeHandle(parent, name, shape, limits) {
   const group = node(parent, "g", {
     class: "rl-grip",
