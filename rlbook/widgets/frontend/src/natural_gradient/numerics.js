@@ -67,11 +67,12 @@ export function klExtent(delta) {
   });
 }
 
+const anglesOf = (n) => Array.from({ length: n }, (_, i) => (2 * Math.PI * i) / n);
+
 // n points [μ₁, σ₁] all round with KL exactly δ: (μ₁−μ)² = 2σ₁²(δ + ½ − log(σ₁/σ)) − σ².
 export function klContour(mu, sigma, delta, n) {
   const [low, high] = klExtent(delta);
-  return Array.from({ length: n }, (_, i) => {
-    const angle = (2 * Math.PI * i) / n;
+  return anglesOf(n).map((angle) => {
     const x = (low + high) / 2 + ((high - low) / 2) * Math.sin(angle);
     const room = 2 * Math.exp(2 * x) * (delta + 0.5 - x) - 1;
     return [mu + Math.sign(Math.cos(angle)) * sigma * Math.sqrt(Math.max(0, room)), sigma * Math.exp(x)];
@@ -82,10 +83,7 @@ export function klContour(mu, sigma, delta, n) {
 export function quadraticContour(mu, sigma, delta, n, k, natural) {
   const f = natural ? gaussianFisher(sigma, k) : [1, 1];
   const [a, b] = f.map((x) => Math.sqrt((2 * delta) / x));
-  return Array.from({ length: n }, (_, i) => {
-    const angle = (2 * Math.PI * i) / n;
-    return gaussianMove(mu, sigma, [a * Math.cos(angle), b * Math.sin(angle)], k);
-  });
+  return anglesOf(n).map((angle) => gaussianMove(mu, sigma, [a * Math.cos(angle), b * Math.sin(angle)], k));
 }
 
 // The α with which a natural step lies on its ellipse, √(2δ/gᵀF⁻¹g), or a Euclidean one on its circle, √(2δ/gᵀg).
@@ -132,20 +130,23 @@ function softmax(theta) {
   return weights.map((w) => w / total);
 }
 
-// The policies after 0, 1, …, steps of exact gradient ascent in θ from log π; an action of probability 0 keeps it.
-// Euclidean: θ + α π(r − η); natural: θ + α r but for a constant, that is π⁺ ∝ π e^(αr).
-export function softmaxPath(pi, r, alpha, steps, natural) {
-  const start = pi.map((p) => Math.log(p));
-  if (natural) return Array.from({ length: steps + 1 }, (_, n) => softmax(start.map((x, a) => x + alpha * n * r[a])));
-  const path = [softmax(start)];
-  const theta = start;
-  for (let n = 0; n < steps; n++) {
-    const now = path[n];
+// The policies after 0, 1, …, steps of exact gradient ascent in θ from log π, one a call; an action of probability 0
+// keeps it. Euclidean: θ + α π(r − η); natural: θ + α r but for a constant, that is π⁺ ∝ π e^(αr).
+function softmaxSteps(pi, r, alpha, natural) {
+  const theta = pi.map((p) => Math.log(p));
+  let n = 0;
+  return () => {
+    const now = softmax(natural ? theta.map((x, a) => x + alpha * n * r[a]) : theta);
+    n += 1;
+    if (natural) return now;
     const eta = banditReturn(now, r);
     for (let a = 0; a < theta.length; a++) theta[a] += alpha * now[a] * (r[a] - eta);
-    path.push(softmax(theta));
-  }
-  return path;
+    return now;
+  };
+}
+
+export function softmaxPath(pi, r, alpha, steps, natural) {
+  return Array.from({ length: steps + 1 }, softmaxSteps(pi, r, alpha, natural));
 }
 
 // KL(π ‖ π₁).
@@ -153,15 +154,8 @@ export const softmaxKl = (pi, other) => pi.reduce((sum, p, a) => sum + (p > 0 ? 
 
 // After how many steps the action `best` has at least half of the probability; Infinity if more than `most`.
 export function halfTime(pi, r, alpha, natural, best, most) {
-  const start = pi.map((p) => Math.log(p));
-  const theta = start.slice();
-  for (let n = 0; n <= most; n++) {
-    const now = softmax(natural ? start.map((x, a) => x + alpha * n * r[a]) : theta);
-    if (now[best] >= 0.5) return n;
-    if (natural) continue;
-    const eta = banditReturn(now, r);
-    for (let a = 0; a < theta.length; a++) theta[a] += alpha * now[a] * (r[a] - eta);
-  }
+  const next = softmaxSteps(pi, r, alpha, natural);
+  for (let n = 0; n <= most; n++) if (next()[best] >= 0.5) return n;
   return Infinity;
 }
 

@@ -1,25 +1,37 @@
 // The pictures of NaturalGradient: the planes and densities of a Gaussian policy, and the triangle, returns and bars
 // of a softmax policy.
 
-import { format, subscript, svgElement } from "../shared/controls.js";
-import { axesX, axesY, changes, frame, onDrag, path, pointIn, quiet, ticksIn } from "../shared/frame.js";
-import { arrow, dragging, makeHandle, node, put } from "../shared/handles.js";
-import { axisX, axisY, gridX, gridY } from "../shared/plot.js";
-import { gaussianDensity } from "./numerics.js";
+import { format, label, mapped, subscript, svgElement, tell } from "../shared/controls.js";
+import { changes, frame, onDrag, path, pointIn, ticksIn } from "../shared/frame.js";
+import { arrow, dragging, makeHandle, makePaths, moveHandle, node, put } from "../shared/handles.js";
+import { banditReturn, gaussianDensity } from "./numerics.js";
 
 // What is seen of μ, σ and log σ: as in rlbook/widgets/natural_pictures.py.
-const [MU, SIGMA, LOG] = [
-  [-2.25, 2.25],
-  [0, 3.6],
-  [-2.45, 1.15],
-];
+const MU = [-2.25, 2.25];
+const SIGMA = [0, 3.6];
+const LOG = [-2.45, 1.15];
 const [LOW, HIGHER] = [2.3, 3.2]; // to where a step sees σ, and where it is larger
 const ACTIONS = [-4.5, 4.5];
+const RADII = Array.from({ length: 12 }, (_, i) => (i + 1) / 2); // of the lines of equal η
+const ANGLES = Array.from({ length: 49 }, (_, i) => 0.02 + ((Math.PI - 0.04) * i) / 48);
 const LOUPE = 84; // its width in pixels
 const DOTS = 150; // of a path's steps, no more are drawn
 const COLOUR = { euclidean: "plain", natural: "improved" };
-const KINDS = ["euclidean", "natural"];
-const NAME = { euclidean: "Euclidean", natural: "natural" };
+export const NAMES = { euclidean: "Euclidean", natural: "natural" };
+export const KINDS = Object.keys(NAMES);
+
+// { euclidean, natural } of a function of whether the gradient is natural, and of its name.
+/** @type {(compute: (natural: boolean, kind: string) => any) => any} */
+export const both = (compute) => mapped(NAMES, (_, kind) => compute(kind === "natural", kind));
+
+// The classes of the paths of both kinds: looks maps a path's name to what each kind's own class is with.
+const lookOfBoth = (looks) =>
+  Object.fromEntries(
+    KINDS.flatMap((kind) =>
+      Object.entries(looks).map(([name, look]) => [`${name}-${kind}`, `rl-of-${kind} ${look}`.trim()]),
+    ),
+  );
+const makeSpots = (parent, r) => both((_, kind) => node(parent, "circle", { class: `rl-spot rl-spot-${kind}`, r }));
 
 // The part of a path before the first policy that is none.
 function finite(points) {
@@ -39,17 +51,8 @@ function closed(points, mu, edge, bend, at) {
   const start = points.findIndex(([, sigma]) => Number.isNaN(sigma));
   if (start < 0) return `${path(points.map(at))}Z`;
   const turned = [...points.slice(start), ...points.slice(0, start)].filter(([, sigma]) => !Number.isNaN(sigma));
-  const [first, last] =
-    bend > 0
-      ? [
-          [mu + edge, 0],
-          [mu - edge, 0],
-        ]
-      : [
-          [mu - edge, 1e4],
-          [mu + edge, 1e4],
-        ];
-  return path([first, ...turned, last].map(at));
+  const [aside, end] = bend > 0 ? [edge, 0] : [-edge, 1e4];
+  return path([[mu + aside, end], ...turned, [mu - aside, end]].map(at));
 }
 
 const dotted = (points) => points.map(([x, y]) => `M${x.toFixed(1)},${y.toFixed(1)}h0`).join("");
@@ -57,15 +60,12 @@ const dotted = (points) => points.map(([x, y]) => `M${x.toFixed(1)},${y.toFixed(
 // Points along a line, some pixels from each other.
 function spaced(points) {
   const placed = [];
-  /** @type {number[] | null} */
-  let last = null;
+  let [last] = points;
   for (const [px, py] of points) {
-    const [dx, dy] = last ? [px - last[0], py - last[1]] : [0, 0];
+    const [dx, dy] = [px - last[0], py - last[1]];
     const pieces = Math.min(60, Math.floor(Math.hypot(dx, dy) / 9));
-    if (last && !pieces) continue;
-    const from = last ?? [px, py];
-    for (let i = 1; i <= pieces; i++) placed.push([from[0] + (dx * i) / pieces, from[1] + (dy * i) / pieces]);
-    last = [px, py];
+    for (let i = 1; i <= pieces; i++) placed.push([last[0] + (dx * i) / pieces, last[1] + (dy * i) / pieces]);
+    if (pieces) last = [px, py];
   }
   return placed;
 }
@@ -109,7 +109,6 @@ export function makePlane(holder, { log, move, reach }) {
   const lift = log ? Math.log : (sigma) => sigma;
   // One scale for both axes: as high as the width asks for, or, in a step, as wide as the height does.
   function build([given, most, tall]) {
-    const margins = { marginLeft: 46, marginTop: 8, marginRight: 12, marginBottom: 38 };
     const domain = log ? LOG : most ? [0, tall ? HIGHER : LOW] : SIGMA;
     const rise = domain[1] - domain[0];
     const across = (given - 58) / (MU[1] - MU[0]);
@@ -119,51 +118,31 @@ export function makePlane(holder, { log, move, reach }) {
     const base = frame(holder, {
       width,
       height,
-      ...margins,
-      x: { domain: MU },
-      y: { domain },
-      marks: [
-        gridX({ ...quiet, ticks: [-2, -1, 0, 1, 2] }),
-        gridY({ ...quiet, ticks }),
-        axisX({ ...axesX, ticks: [-2, -1, 0, 1, 2], label: "μ" }),
-        axisY({ ...axesY, labelOffset: 36, ticks, label: log ? "log σ" : "σ" }),
-      ],
+      marginLeft: 46,
+      marginBottom: 38,
+      x: { domain: MU, ticks: [-2, -1, 0, 1, 2], label: "μ", grid: true },
+      y: { domain, ticks, label: log ? "log σ" : "σ", labelOffset: 36, grid: true },
     });
     base.svg.setAttribute("role", "group"); // it holds handles
     base.svg.classList.add("rl-drag", "rl-free-drag");
     const { layer } = base;
-    const shape = (name, kind) => [name, node(layer, "path", { class: kind })];
-    const shapes = Object.fromEntries([
-      shape("levels", "rl-level"),
-      shape("target", "rl-pole"),
-      shape("flow", "rl-exact rl-hair"),
-      ...KINDS.flatMap((kind) => [
-        shape(`rivals-${kind}`, `rl-of-${kind} rl-rivals`),
-        shape(`path-${kind}`, `rl-of-${kind}`),
-        shape(`dots-${kind}`, `rl-of-${kind} rl-dots`),
-      ]),
-      shape("contour", "rl-exact"),
-      ...KINDS.flatMap((kind) => [
-        shape(`outline-${kind}`, `rl-of-${kind} rl-outline`),
-        shape(`arrow-${kind}`, `rl-of-${kind} rl-stroke`),
-        shape(`cross-${kind}`, `rl-of-${kind} rl-stroke`),
-      ]),
-    ]);
-    const spots = Object.fromEntries(
-      KINDS.map((kind) => [kind, node(layer, "circle", { class: `rl-spot rl-spot-${kind}`, r: 3.5 })]),
-    );
+    const shapes = makePaths(layer, {
+      levels: "rl-level",
+      target: "rl-pole",
+      flow: "rl-exact rl-hair",
+      ...lookOfBoth({ rivals: "rl-rivals", path: "", dots: "rl-dots" }),
+      contour: "rl-exact",
+      ...lookOfBoth({ outline: "rl-outline", arrow: "rl-stroke", cross: "rl-stroke" }),
+    });
+    const spots = makeSpots(layer, 3.5);
     const names = KINDS.flatMap((kind) =>
-      ["σ", "log σ"].map((text) => {
-        const name = node(layer, "text", { class: `rl-label rl-${COLOUR[kind]}`, "text-anchor": "middle" });
-        name.textContent = `in ${text}`;
-        return name;
-      }),
+      ["in σ", "in log σ"].map((text) =>
+        node(layer, "text", { class: `rl-label rl-${COLOUR[kind]}`, "text-anchor": "middle" }, text),
+      ),
     );
     const triangle = svgElement("path", { class: "rl-mark", d: "M-8,0H8L0,-12Z" });
-    const target = makeHandle(base.svg, "Target c: left and right arrow keys move it", triangle);
-    put(target, { "aria-valuemin": reach("c")[0], "aria-valuemax": reach("c")[1] });
-    const cName = node(target, "text", { class: "rl-label", x: 10, y: -3 });
-    cName.textContent = "c";
+    const target = makeHandle(base.svg, "Target c: left and right arrow keys move it", triangle, reach("c"));
+    node(target, "text", { class: "rl-label", x: 10, y: -3 }, "c");
     // What is small around the policy is seen through a loupe.
     const loupe = node(base.svg, "g");
     const at = { x: base.right - LOUPE, y: base.top, width: LOUPE, height: LOUPE };
@@ -175,22 +154,9 @@ export function makePlane(holder, { log, move, reach }) {
     ]);
     const times = node(loupe, "text", { class: "rl-label", x: at.x - 5, y: at.y + 12, "text-anchor": "end" });
     const dot = svgElement("circle", { class: "rl-handle", r: 7.5 });
-    const policy = makeHandle(base.svg, `Policy: arrow keys move μ and ${log ? "log σ" : "σ"}`, dot);
-    put(policy, { "aria-valuemin": reach("mu")[0], "aria-valuemax": reach("mu")[1] });
-    parts = {
-      ...base,
-      shapes,
-      spots,
-      names,
-      target,
-      loupe,
-      glass,
-      seen,
-      times,
-      policy,
-      dot,
-      invertY: base.svg.scale("y").invert,
-    };
+    const policy = makeHandle(base.svg, `Policy: arrow keys move μ and ${log ? "log σ" : "σ"}`, dot, reach("mu"));
+    const invertY = base.svg.scale("y").invert;
+    parts = { ...base, shapes, spots, names, target, loupe, glass, seen, times, policy, dot, invertY };
   }
   // The c handle first; the empty plane drags the policy.
   dragging(
@@ -226,26 +192,22 @@ export function makePlane(holder, { log, move, reach }) {
     const high = lift(1e4);
     const at = ([m, s]) => {
       const v = s > 0 ? lift(s) : log ? -9 : 0;
-      return [Math.min(9e3, Math.max(-9e3, x(m))), y(Math.min(high, v))];
+      const px = x(Math.min(1e9, Math.max(-1e9, m))); // of a larger number the scale would make none at all
+      return [Math.min(9e3, Math.max(-9e3, px)), y(Math.min(high, v))];
     };
     const set = (name, d) => shapes[name].setAttribute("d", d);
     // Circles around (c, 0) in (μ, σ).
-    let levels = "";
-    for (let r = 0.5; r <= 6; r += 0.5) {
-      const ring = Array.from({ length: 49 }, (_, i) => {
-        const angle = 0.02 + ((Math.PI - 0.04) * i) / 48;
-        return at([c + r * Math.cos(angle), r * Math.sin(angle)]);
-      });
-      levels += path(ring);
-    }
-    set("levels", levels);
+    const ring = (r) => path(ANGLES.map((angle) => at([c + r * Math.cos(angle), r * Math.sin(angle)])));
+    set("levels", RADII.map(ring).join(""));
     set("target", `M${x(c)},${top}V${foot}`);
     set("flow", paths ? path(state.flow.map(at)) : "");
     set("contour", outlines ? `${path(state.contour.map(at))}Z` : "");
-    const rivals = KINDS.map((kind) => state.rivals[kind].map((points) => thinned(finite(points)).map(at)));
-    for (const [i, kind] of KINDS.entries()) set(`rivals-${kind}`, rivals[i].map(path).join(""));
+    const drawn = (points) => thinned(finite(points)).map(at);
+    const [rivals, own] = [
+      KINDS.map((kind) => state.rivals[kind].map(drawn)),
+      KINDS.map((kind) => drawn(state.paths[kind])),
+    ];
     // Paths that have come apart are named where there is room beside them.
-    const own = KINDS.map((kind) => thinned(finite(state.paths[kind])).map(at));
     const crowd = [...rivals.flat(), ...own].flatMap(spaced);
     crowd.push(at([mu, sigma]), [x(c), foot - 6], [x(c) + 12, foot - 6]);
     const labels = [];
@@ -258,16 +220,17 @@ export function makePlane(holder, { log, move, reach }) {
       put(name, { x: place[0], y: place[1] + 4 });
       labels.push(place, [place[0] - wide, place[1]], [place[0] + wide, place[1]]);
     });
-    for (const kind of KINDS) {
-      const points = own[KINDS.indexOf(kind)];
+    for (const [i, kind] of KINDS.entries()) {
+      const points = own[i];
+      set(`rivals-${kind}`, rivals[i].map(path).join(""));
       set(`path-${kind}`, path(points));
       set(`dots-${kind}`, points.length <= now.steps / 2 ? "" : dotted(points.slice(1)));
       set(`outline-${kind}`, outlines ? closed(state.outlines[kind], mu, state.edges[kind], now.bend, at) : "");
       const spot = state.steepest[kind];
-      const { points: stroke, leaves } = paths ? state.strokes[kind] : { points: [[mu, sigma], spot], leaves: false };
-      const drawn = stroke.map(at);
-      set(`arrow-${kind}`, leaves ? path(drawn) : arrow(drawn));
-      const [px] = drawn.at(-1);
+      const { points: taken, leaves } = paths ? state.strokes[kind] : { points: [[mu, sigma], spot], leaves: false };
+      const stroke = taken.map(at);
+      set(`arrow-${kind}`, leaves ? path(stroke) : arrow(stroke));
+      const [px] = stroke.at(-1);
       set(`cross-${kind}`, leaves ? `M${px - 6},${foot - 6}l12,-12m0,12l-12,-12` : "");
       const there = outlines && Number.isFinite(spot[1]);
       spots[kind].style.display = there ? "" : "none";
@@ -284,16 +247,14 @@ export function makePlane(holder, { log, move, reach }) {
       for (const [name, shape] of parts.seen) shape.setAttribute("d", shapes[name].getAttribute("d"));
       parts.times.textContent = `× ${format(Number(zoom.toPrecision(2)))}`;
     }
-    parts.policy.setAttribute("transform", `translate(${px},${py})`);
-    put(parts.policy, { "aria-valuenow": mu, "aria-valuetext": `μ = ${format(mu)}, σ = ${format(sigma)}` });
-    parts.target.setAttribute("transform", `translate(${x(c)},${foot})`);
-    put(parts.target, { "aria-valuenow": c, "aria-valuetext": `c = ${format(c)}` });
+    moveHandle(parts.policy, [px, py], mu, `μ = ${format(mu)}, σ = ${format(sigma)}`);
+    moveHandle(parts.target, [x(c), foot], c, `c = ${format(c)}`);
     const end = (kind) => {
       const [m, s] = state.paths[kind].at(-1);
       return Number.isFinite(s) ? `at μ = ${format(m)}, σ = ${format(s)}` : "nowhere, for it has left σ > 0";
     };
-    const label = `The plane of μ and ${log ? "log σ" : "σ"}: the policy at μ = ${format(mu)}, σ = ${format(sigma)}, the target c = ${format(c)}; the Euclidean path ends ${end("euclidean")}, the natural one ${end("natural")}.`;
-    if (parts.svg.getAttribute("aria-label") !== label) parts.svg.setAttribute("aria-label", label);
+    const words = `The plane of μ and ${log ? "log σ" : "σ"}: the policy at μ = ${format(mu)}, σ = ${format(sigma)}, the target c = ${format(c)}; the Euclidean path ends ${end("euclidean")}, the natural one ${end("natural")}.`;
+    label(parts.svg, words);
   };
 }
 
@@ -311,66 +272,48 @@ export function makeDensities(holder) {
         width,
         height,
         marginBottom: 38,
-        x: { domain: ACTIONS },
-        y: { domain: [0, top] },
-        marks: [
-          gridY({ ...quiet, ticks: 4 }),
-          axisX({ ...axesX, ticks: [-4, -2, 0, 2, 4], label: "action a" }),
-          axisY({ ...axesY, ticks: 4, label: "density" }),
-        ],
+        x: { domain: ACTIONS, ticks: [-4, -2, 0, 2, 4], label: "action a" },
+        y: { domain: [0, top], ticks: 4, label: "density", grid: true },
       });
-      const make = (kind) => node(base.layer, "path", { class: kind });
-      const curves = {
-        target: make("rl-pole"),
-        before: make("rl-exact rl-heavy"),
-        euclidean: make("rl-of-euclidean"),
-        natural: make("rl-of-natural"),
-      };
+      const curves = makePaths(base.layer, {
+        target: "rl-pole",
+        before: "rl-exact rl-heavy",
+        euclidean: "rl-of-euclidean",
+        natural: "rl-of-natural",
+      });
       // The names stand where no policy's peak can be.
-      const names = Object.fromEntries(
-        [
-          ["before", "", "before"],
-          ["euclidean", "rl-plain", "Euclidean"],
-          ["natural", "rl-improved", "natural"],
-        ].map(([name, kind, text], i) => {
-          const label = node(base.svg, "text", { class: `rl-label ${kind}`, "text-anchor": "end", x: base.right - 2 });
-          label.setAttribute("y", base.top + 14 + 15 * i);
-          label.textContent = text;
-          return [name, label];
-        }),
-      );
-      names.target = node(base.layer, "text", { class: "rl-label", y: base.top + 12 });
-      names.target.textContent = "c";
+      const name = (row, kind, text) => {
+        const at = { x: base.right - 2, y: base.top + 14 + 15 * row };
+        return node(base.svg, "text", { class: `rl-label ${kind}`, "text-anchor": "end", ...at }, text);
+      };
+      const names = {
+        before: name(0, "", "before"),
+        euclidean: name(1, "rl-plain", NAMES.euclidean),
+        natural: name(2, "rl-improved", NAMES.natural),
+        target: node(base.layer, "text", { class: "rl-label", y: base.top + 12 }, "c"),
+      };
       parts = { ...base, curves, names };
     }
-    const { x, y, curves, names, top: ceiling, foot, svg } = parts;
+    const { x, y, curves, names, top: ceiling, foot } = parts;
     curves.target.setAttribute("d", `M${x(c)},${ceiling}V${foot}`);
     names.target.setAttribute("x", x(c) + 5);
-    const shown = [
-      ["before", [mu, sigma]],
-      ["euclidean", step.euclidean],
-      ["natural", step.natural],
-    ];
-    for (const [name, [m, s]] of shown) {
+    for (const [name, [m, s]] of Object.entries({ before: [mu, sigma], ...step })) {
       const there = Number.isFinite(s) && s > 0;
-      if (name !== "before") names[name].textContent = there ? NAME[name] : `${NAME[name]}: none`;
-      if (!there) {
-        curves[name].setAttribute("d", "");
-        continue;
-      }
+      if (name !== "before") names[name].textContent = there ? NAMES[name] : `${NAMES[name]}: none`;
       // Evenly over the axis and, where the density is narrow, over itself.
-      const xs = Array.from({ length: 121 }, (_, i) => ACTIONS[0] + ((ACTIONS[1] - ACTIONS[0]) * i) / 120);
-      for (let i = -30; i <= 30; i++) xs.push(m + (i / 7) * s);
-      xs.sort((a, b) => a - b);
-      const inside = xs.filter((a) => a >= ACTIONS[0] && a <= ACTIONS[1]);
-      const d = path(inside.map((a) => [x(a), Math.max(-50, y(gaussianDensity(a, m, s)))]));
-      curves[name].setAttribute("d", d);
+      const even = Array.from({ length: 121 }, (_, i) => ACTIONS[0] + ((ACTIONS[1] - ACTIONS[0]) * i) / 120);
+      const near = Array.from({ length: 61 }, (_, i) => m + ((i - 30) / 7) * s);
+      const inside = [...even, ...near].filter((a) => a >= ACTIONS[0] && a <= ACTIONS[1]).sort((a, b) => a - b);
+      const points = inside.map((a) => [x(a), Math.max(-50, y(gaussianDensity(a, m, s)))]);
+      curves[name].setAttribute("d", there ? path(points) : "");
     }
     const say = ([m, s]) => (Number.isFinite(s) ? `mean ${format(m)}, deviation ${format(s)}` : "no policy");
-    const label = `Densities: before, mean ${format(mu)}, deviation ${format(sigma)}; after a Euclidean step, ${say(step.euclidean)}; after a natural step, ${say(step.natural)}.`;
-    if (svg.getAttribute("aria-label") !== label) svg.setAttribute("aria-label", label);
+    const words = `Densities: before, mean ${format(mu)}, deviation ${format(sigma)}; after a Euclidean step, ${say(step.euclidean)}; after a natural step, ${say(step.natural)}.`;
+    label(parts.svg, words);
   };
 }
+
+const listed = (p) => p.map((q) => format(Number(q.toPrecision(3)))).join(", ");
 
 // The triangle of policies over three actions ----------------------------------------------------------------------
 
@@ -404,22 +347,14 @@ export function makeTriangle(holder, move) {
   function build([width, height]) {
     const side = Math.min(width - 70, (height - 66) / HEIGHT);
     const [x0, foot] = [(width - side) / 2, 26 + side * HEIGHT];
-    const svg = svgElement("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "group" });
-    svg.classList.add("rl-drag", "rl-free-drag");
+    const view = { width, height, viewBox: `0 0 ${width} ${height}` };
+    const svg = svgElement("svg", { ...view, role: "group", class: "rl-drag rl-free-drag" });
     holder.replaceChildren(svg);
     const place = (/** @type {number[]} */ [x, y]) => [x0 + side * x, foot - side * y];
     const levels = node(svg, "path", { class: "rl-level" });
     node(svg, "path", { class: "rl-exact", d: `${path(CORNERS.map(place))}Z` });
-    const curves = Object.fromEntries(
-      KINDS.flatMap((kind) => [
-        [`ahead-${kind}`, node(svg, "path", { class: `rl-of-${kind} rl-rivals` })],
-        [kind, node(svg, "path", { class: `rl-of-${kind}` })],
-        [`dots-${kind}`, node(svg, "path", { class: `rl-of-${kind} rl-dots` })],
-      ]),
-    );
-    const ends = Object.fromEntries(
-      KINDS.map((kind) => [kind, node(svg, "circle", { class: `rl-spot rl-spot-${kind}`, r: 6 })]),
-    );
+    const curves = makePaths(svg, lookOfBoth({ ahead: "rl-rivals", path: "", dots: "rl-dots" }));
+    const spots = makeSpots(svg, 6);
     const names = CORNERS.map((corner, a) => {
       const [x, y] = place(corner);
       return node(svg, "text", { class: "rl-label", "text-anchor": "middle", x, y: a === 2 ? y - 9 : y + 18 });
@@ -428,9 +363,9 @@ export function makeTriangle(holder, move) {
       svg,
       "Policy at the start: left and right arrow keys move it towards a₁ and a₂, up and down to and from a₃",
       svgElement("circle", { class: "rl-handle", r: 7.5 }),
+      [0, 1],
     );
-    put(policy, { "aria-valuemin": 0, "aria-valuemax": 1 });
-    parts = { svg, place, levels, curves, ends, names, policy, x0, foot, side };
+    parts = { svg, place, levels, curves, spots, names, policy, x0, foot, side };
   }
   dragging(
     holder,
@@ -450,17 +385,14 @@ export function makeTriangle(holder, move) {
   return function draw(given, { pi, paths, ends, best }, size) {
     now = given;
     if (changed(size)) build(size);
-    const { place, curves } = parts;
+    const { place, curves, spots } = parts;
     const { rewards, steps } = now;
     // Lines of equal η: from each edge's point of that η to another's.
     let levels = "";
     for (let i = 1; i < 10; i++) {
       const level = i / 10;
-      const crossings = [
-        [0, 1],
-        [1, 2],
-        [2, 0],
-      ].flatMap(([a, b]) => {
+      const crossings = [0, 1, 2].flatMap((a) => {
+        const b = (a + 1) % 3;
         const share = (level - rewards[a]) / (rewards[b] - rewards[a]);
         if (!(share >= 0 && share < 1)) return [];
         return [place([0, 1].map((j) => CORNERS[a][j] + share * (CORNERS[b][j] - CORNERS[a][j])))];
@@ -471,23 +403,19 @@ export function makeTriangle(holder, move) {
     for (const kind of KINDS) {
       const draw = (some) => path(thinned(some).map((p) => place(mix(p))));
       curves[`ahead-${kind}`].setAttribute("d", draw(paths[kind]));
-      curves[kind].setAttribute("d", draw(paths[kind].slice(0, steps + 1)));
+      curves[`path-${kind}`].setAttribute("d", draw(paths[kind].slice(0, steps + 1)));
       const first = paths[kind].slice(1, Math.min(steps + 1, DOTS));
       curves[`dots-${kind}`].setAttribute("d", dotted(first.map((p) => place(mix(p)))));
       const [cx, cy] = place(mix(ends[kind]));
-      put(parts.ends[kind], { cx, cy });
+      put(spots[kind], { cx, cy });
     }
     parts.names.forEach((name, a) => {
-      const text = `a${subscript(a + 1)}: r = ${format(rewards[a])}`;
-      if (name.textContent !== text) name.textContent = text;
+      tell(name, `a${subscript(a + 1)}: r = ${format(rewards[a])}`);
       name.classList.toggle("rl-best", a === best);
     });
-    const [px, py] = place(mix(pi));
-    parts.policy.setAttribute("transform", `translate(${px},${py})`);
-    const say = (p) => p.map((q) => format(Number(q.toPrecision(3)))).join(", ");
-    put(parts.policy, { "aria-valuenow": pi[best], "aria-valuetext": `probabilities ${say(pi)}` });
-    const label = `The triangle of policies: from probabilities ${say(pi)} the Euclidean path goes to ${say(ends.euclidean)}, the natural one to ${say(ends.natural)}.`;
-    if (parts.svg.getAttribute("aria-label") !== label) parts.svg.setAttribute("aria-label", label);
+    moveHandle(parts.policy, place(mix(pi)), pi[best], `probabilities ${listed(pi)}`);
+    const words = `The triangle of policies: from probabilities ${listed(pi)} the Euclidean path goes to ${listed(ends.euclidean)}, the natural one to ${listed(ends.natural)}.`;
+    label(parts.svg, words);
   };
 }
 
@@ -496,67 +424,45 @@ export function makeTriangle(holder, move) {
 export function makeReturns(holder, seek) {
   const changed = changes();
   let parts;
-  return function draw({ rewards, steps }, { paths, etaEnd, half }, range, [width, height]) {
+  return function draw({ rewards, steps, range }, { paths, etaEnd, half }, [width, height]) {
     if (changed([width, height, range])) {
       const base = frame(holder, {
         width,
         height,
         marginBottom: 38,
-        x: { domain: [0, range] },
-        y: { domain: [0, 1] },
-        marks: [
-          gridY({ ...quiet, ticks: ticksIn(height) }),
-          axisX({ ...axesX, ticks: ticksIn(height), label: "n, steps" }),
-          axisY({ ...axesY, ticks: ticksIn(height), label: "η" }),
-        ],
+        x: { domain: [0, range], ticks: ticksIn(height), label: "n, steps" },
+        y: { domain: [0, 1], ticks: ticksIn(height), label: "η", grid: true },
       });
-      const make = (kind) => node(base.layer, "path", { class: kind });
-      const best = make("rl-exact rl-hair");
-      const cursor = make("rl-pole");
-      const curves = Object.fromEntries(
-        KINDS.flatMap((kind) => [
-          [`ahead-${kind}`, make(`rl-of-${kind} rl-rivals`)],
-          [kind, make(`rl-of-${kind}`)],
-        ]),
-      );
-      const ends = Object.fromEntries(
-        KINDS.map((kind) => [kind, node(base.svg, "circle", { class: `rl-spot rl-spot-${kind}`, r: 6 })]),
-      );
-      const names = Object.fromEntries(
-        KINDS.map((kind) => {
-          const name = node(base.svg, "text", { class: `rl-label rl-${COLOUR[kind]}` });
-          name.textContent = NAME[kind];
-          return [kind, name];
-        }),
-      );
+      const curves = makePaths(base.layer, {
+        best: "rl-exact rl-hair",
+        cursor: "rl-pole",
+        ...lookOfBoth({ ahead: "rl-rivals", path: "" }),
+      });
+      const spots = makeSpots(base.svg, 6);
+      const names = both((_, kind) => node(base.svg, "text", { class: `rl-label rl-${COLOUR[kind]}` }, NAMES[kind]));
       const { svg, invert } = base;
       svg.classList.add("rl-drag");
       onDrag(svg, (event) => {
         seek(Math.round(Math.min(range, Math.max(0, invert(pointIn(svg, event)[0])))));
       });
-      parts = { ...base, curves, ends, names, cursor, best };
+      parts = { ...base, curves, spots, names };
     }
-    const { x, y, curves, ends, names, cursor, best, top, foot, left, right, svg } = parts;
-    const top_r = Math.max(...rewards);
-    best.setAttribute("d", `M${left},${y(top_r)}H${right}`);
-    cursor.setAttribute("d", `M${x(steps)},${top}V${foot}`);
-    const eta = (p) => p.reduce((sum, q, a) => sum + q * rewards[a], 0);
-    const places = {};
+    const { x, y, curves, spots, names, top, foot, left, right } = parts;
+    curves.best.setAttribute("d", `M${left},${y(Math.max(...rewards))}H${right}`);
+    curves.cursor.setAttribute("d", `M${x(steps)},${top}V${foot}`);
     for (const kind of KINDS) {
-      const points = paths[kind].slice(0, range + 1).map((p, n) => [x(n), y(eta(p))]);
+      const points = paths[kind].slice(0, range + 1).map((p, n) => [x(n), y(banditReturn(p, rewards))]);
       curves[`ahead-${kind}`].setAttribute("d", path(thinned(points)));
-      curves[kind].setAttribute("d", path(thinned(points.slice(0, steps + 1))));
-      put(ends[kind], { cx: x(steps), cy: y(etaEnd[kind]) });
-      places[kind] = y(etaEnd[kind]);
+      curves[`path-${kind}`].setAttribute("d", path(thinned(points.slice(0, steps + 1))));
+      put(spots[kind], { cx: x(steps), cy: y(etaEnd[kind]) });
     }
     // The curves rise: before the end there is room over them, after it below.
     const after = x(steps) < (left + right) / 2;
-    const [over, below] = [(kind) => places[kind] - 9, (kind) => places[kind] + 18];
-    const beside = (kind) => {
-      if (after) return below(kind) < foot - 4 ? below(kind) : over(kind);
-      return over(kind) > top + 11 ? over(kind) : below(kind);
-    };
-    const heights = { natural: beside("natural"), euclidean: beside("euclidean") };
+    const heights = both((_, kind) => {
+      const [over, below] = [y(etaEnd[kind]) - 9, y(etaEnd[kind]) + 18];
+      if (after) return below < foot - 4 ? below : over;
+      return over > top + 11 ? over : below;
+    });
     if (Math.abs(heights.natural - heights.euclidean) < 14) {
       heights.euclidean = Math.min(foot - 4, heights.natural + 14);
       if (heights.euclidean < heights.natural + 14) heights.natural = heights.euclidean - 14;
@@ -565,8 +471,8 @@ export function makeReturns(holder, seek) {
       put(names[kind], { x: x(steps) + (after ? 10 : -10), y: heights[kind], "text-anchor": after ? "start" : "end" });
     }
     const when = (kind) => (Number.isFinite(half[kind]) ? `after ${half[kind]} steps` : "not for thousands of steps");
-    const label = `η against the number of steps: after ${steps}, ${format(etaEnd.euclidean)} by the Euclidean and ${format(etaEnd.natural)} by the natural gradient; the best action has half of the probability ${when("euclidean")} and ${when("natural")}.`;
-    if (svg.getAttribute("aria-label") !== label) svg.setAttribute("aria-label", label);
+    const words = `η against the number of steps: after ${steps}, ${format(etaEnd.euclidean)} by the Euclidean and ${format(etaEnd.natural)} by the natural gradient; the best action has half of the probability ${when("euclidean")} and ${when("natural")}.`;
+    label(parts.svg, words);
   };
 }
 
@@ -581,28 +487,22 @@ export function makeBars(holder) {
         width,
         height,
         marginBottom: 38,
-        x: { domain: [-0.5, 2.5] },
-        y: { domain: [0, 1] },
-        marks: [
-          gridY({ ...quiet, ticks: 4 }),
-          axisX({ ...axesX, ticks: [0, 1, 2], tickFormat: (a) => `a${subscript(a + 1)}`, label: "action" }),
-          axisY({ ...axesY, ticks: 4, label: "π(a)" }),
-        ],
+        x: { domain: [-0.5, 2.5], ticks: [0, 1, 2], tickFormat: (a) => `a${subscript(a + 1)}`, label: "action" },
+        y: { domain: [0, 1], ticks: 4, label: "π(a)", grid: true },
       });
       const bars = ["before", ...KINDS].map((kind) =>
         [0, 1, 2].map(() => node(base.layer, "rect", { class: `rl-bar rl-bar-${kind}` })),
       );
       parts = { ...base, bars };
     }
-    const { x, y, bars, foot, svg } = parts;
+    const { x, y, bars, foot } = parts;
     const wide = x(0.24) - x(0);
     for (const [i, p] of [pi, ends.euclidean, ends.natural].entries())
       p.forEach((q, a) => {
         const top = y(q);
         put(bars[i][a], { x: x(a + 0.27 * (i - 1)) - wide / 2, width: wide, y: top, height: Math.max(0, foot - top) });
       });
-    const say = (p) => p.map((q) => format(Number(q.toPrecision(3)))).join(", ");
-    const label = `Probabilities of a₁, a₂, a₃: at the start ${say(pi)}; after ${steps} Euclidean steps ${say(ends.euclidean)}; after as many natural ones ${say(ends.natural)}.`;
-    if (svg.getAttribute("aria-label") !== label) svg.setAttribute("aria-label", label);
+    const words = `Probabilities of a₁, a₂, a₃: at the start ${listed(pi)}; after ${steps} Euclidean steps ${listed(ends.euclidean)}; after as many natural ones ${listed(ends.natural)}.`;
+    label(parts.svg, words);
   };
 }

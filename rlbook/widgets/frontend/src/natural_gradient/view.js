@@ -5,7 +5,10 @@ import {
   chips,
   element,
   format,
+  group,
   keys,
+  mapped,
+  nodeOf,
   panel,
   row,
   scientific,
@@ -16,22 +19,11 @@ import {
 } from "../shared/controls.js";
 import { lesson } from "../shared/lesson.js";
 import * as numerics from "./numerics.js";
-import { makeBars, makeDensities, makePlane, makeReturns, makeTriangle } from "./pictures.js";
+import { both, KINDS, makeBars, makeDensities, makePlane, makeReturns, makeTriangle, NAMES } from "./pictures.js";
 
 const RANGES = [60, 120, 250]; // how far the returns are drawn, in steps, before all of them
 const MOST = 20000; // steps after which no more is waited for half of the probability
 const POINTS = 120; // of each outline
-const KINDS = ["euclidean", "natural"];
-const NAMES = { euclidean: "Euclidean", natural: "natural" };
-
-// { euclidean, natural } of a function of whether the gradient is natural, and of its name.
-/**
- * @template T
- * @param {(natural: boolean, kind: string) => T} compute
- * @returns {{ euclidean: T, natural: T }}
- */
-const both = (compute) =>
-  /** @type {any} */ (Object.fromEntries(KINDS.map((kind) => [kind, compute(kind === "natural", kind)])));
 
 // Three probabilities with one of them set, the others in proportion.
 function withProbability(p, i, value) {
@@ -45,17 +37,26 @@ function withProbability(p, i, value) {
 
 function gaussianState({ mu, sigma, c, alpha, scale, delta, bend, steps }) {
   const own = (natural, a = alpha) => (natural ? a : a * scale); // the Euclidean step may be another
-
   const path = (natural, k = bend, a = alpha, n = steps) =>
     numerics.gaussianPath(mu, sigma, c, own(natural, a), n, k, natural);
   const apart = (a, n) => both((natural) => numerics.pathGap(path(natural, 1, a, n), path(natural, 0, a, n)));
   const step = both((natural) => numerics.gaussianStep(mu, sigma, c, own(natural), bend, natural));
   const paths = both((natural) => path(natural));
+  const ends = both((_, kind) => paths[kind].at(-1));
   const rivals = both((natural) => [path(natural, 1), path(natural, 0)]);
+  // Where the steepest step of the circle's or the ellipse's size leads.
+  const steepest = both((natural) => {
+    const a = numerics.regionAlpha(mu, sigma, c, delta, bend, natural);
+    return numerics.gaussianStep(mu, sigma, c, a, bend, natural);
+  });
+  const [gap, halved] = [apart(alpha, 1), apart(alpha / 2, 1)];
   return {
     step,
     paths,
+    ends,
     rivals,
+    steepest,
+    reach: both((_, kind) => numerics.gaussianKl(mu, sigma, ...steepest[kind])), // the KL of that step
     flow: Array.from({ length: 60 }, (_, i) => numerics.naturalFlow(mu, sigma, c, steps * alpha * (i / 59) ** 2)),
     contour: numerics.klContour(mu, sigma, delta, POINTS),
     outlines: both((natural) => numerics.quadraticContour(mu, sigma, delta, POINTS, bend, natural)),
@@ -64,16 +65,6 @@ function gaussianState({ mu, sigma, c, alpha, scale, delta, bend, steps }) {
       const [a, b] = (natural ? numerics.gaussianFisher(sigma, bend) : [1, 1]).map((f) => Math.sqrt((2 * delta) / f));
       const share = sigma ** bend / (Math.abs(bend) * b);
       return share < 1 ? a * Math.sqrt(1 - share * share) : null;
-    }),
-    // Where the steepest step of the circle's or the ellipse's size leads.
-    steepest: both((natural) => {
-      const a = numerics.regionAlpha(mu, sigma, c, delta, bend, natural);
-      return numerics.gaussianStep(mu, sigma, c, a, bend, natural);
-    }),
-    // The KL of that step.
-    reach: both((natural) => {
-      const a = numerics.regionAlpha(mu, sigma, c, delta, bend, natural);
-      return numerics.gaussianKl(mu, sigma, ...numerics.gaussianStep(mu, sigma, c, a, bend, natural));
     }),
     // The step as it is taken, a straight line in (μ, u), up to where it leaves σ > 0.
     strokes: both((natural, kind) => {
@@ -90,21 +81,22 @@ function gaussianState({ mu, sigma, c, alpha, scale, delta, bend, steps }) {
     kl: both((_, kind) => numerics.gaussianKl(mu, sigma, ...step[kind])),
     eta: numerics.gaussianReturn(mu, sigma, c),
     etaStep: both((_, kind) => numerics.gaussianReturn(...step[kind], c)),
-    etaEnd: both((_, kind) => numerics.gaussianReturn(...paths[kind].at(-1), c)),
-    apart: apart(alpha, 1),
-    halved: apart(alpha / 2, 1),
+    etaEnd: both((_, kind) => numerics.gaussianReturn(...ends[kind], c)),
+    apart: gap,
+    halved,
+    ratio: both((_, kind) => gap[kind] / halved[kind]),
     pathsApart: both((_, kind) => numerics.pathGap(...rivals[kind])),
     regionAlpha: numerics.regionAlpha(mu, sigma, c, delta, bend, true),
   };
 }
 
-function softmaxState({ start, rewards, alpha, scale, steps }, range) {
+function softmaxState({ start, rewards, alpha, scale, steps, range }) {
   const own = (/** @type {boolean} */ natural) => (natural ? alpha : alpha * scale);
   const total = start.reduce((sum, p) => sum + p, 0);
   const pi = start.map((p) => p / total);
   const open = pi.filter((p) => p > 0).length;
   const best = rewards.reduce((b, r, a) => (pi[a] > 0 && (pi[b] === 0 || r > rewards[b]) ? a : b), 0);
-  const paths = both((natural) => numerics.softmaxPath(pi, rewards, own(natural), Math.max(range, 1), natural));
+  const paths = both((natural) => numerics.softmaxPath(pi, rewards, own(natural), range, natural));
   const ends = both((_, kind) => paths[kind][steps]);
   const other = pi.findIndex((p, a) => p > 0 && a !== best);
   const [lead, gap] = [Math.log(pi[best] / pi[other]), rewards[best] - rewards[other]];
@@ -113,6 +105,7 @@ function softmaxState({ start, rewards, alpha, scale, steps }, range) {
     best,
     paths,
     ends,
+    share: both((_, kind) => ends[kind][best]), // the best action's probability
     kl: both((_, kind) => numerics.softmaxKl(pi, paths[kind][1])),
     eta: numerics.banditReturn(pi, rewards),
     etaStep: both((_, kind) => numerics.banditReturn(paths[kind][1], rewards)),
@@ -129,15 +122,11 @@ function softmaxState({ start, rewards, alpha, scale, steps }, range) {
 function equalAlphas({ view, mu, sigma, c, delta, bend, start, rewards }) {
   const open = start.map((p, a) => [p, rewards[a]]).filter(([p]) => p > 0);
   const [pi, r] = [0, 1].map((i) => open.map((one) => one[i]));
-  return both((natural) =>
-    numerics.alphaOfKl(
-      (alpha) =>
-        view === "gaussian"
-          ? numerics.gaussianKl(mu, sigma, ...numerics.gaussianStep(mu, sigma, c, alpha, bend, natural))
-          : numerics.softmaxKl(pi, numerics.softmaxPath(pi, r, alpha, 1, natural)[1]),
-      delta,
-    ),
-  );
+  const klOf = (alpha, natural) =>
+    view === "gaussian"
+      ? numerics.gaussianKl(mu, sigma, ...numerics.gaussianStep(mu, sigma, c, alpha, bend, natural))
+      : numerics.softmaxKl(pi, numerics.softmaxPath(pi, r, alpha, 1, natural)[1]);
+  return both((natural) => numerics.alphaOfKl((alpha) => klOf(alpha, natural), delta));
 }
 
 // Links ------------------------------------------------------------------------------------------------------------
@@ -159,7 +148,7 @@ export function restore(model, asked) {
 
 const coordinate = (k) => (k === 0 ? "log σ" : k === 1 ? "σ" : `u = (σᵏ−1)/k, k = ${format(k)}`);
 
-function gaussianSentence({ alpha, delta, bend, steps, step }, { reach, kl, apart, halved, pathsApart, etaEnd, eta }) {
+function gaussianSentence({ alpha, delta, bend, steps, step }, { reach, kl, apart, ratio, pathsApart, etaEnd, eta }) {
   const kl2 = (x) => (Number.isNaN(x) ? "no policy at all" : `a KL of ${scientific(x)}`);
   if (step && !steps) return `To its edge the circle has ${kl2(reach.euclidean)}, the ellipse ${kl2(reach.natural)}.`;
   if (step)
@@ -171,8 +160,7 @@ function gaussianSentence({ alpha, delta, bend, steps, step }, { reach, kl, apar
   const second = Number.isNaN(kl.natural)
     ? `The natural step leaves ${gone ? "it too" : "σ > 0"}.`
     : `The natural step has KL ${scientific(kl.natural)}.`;
-  const two = (x) => format(Number(x.toPrecision(2)));
-  const by = (kind) => two(apart[kind] / halved[kind]);
+  const by = (kind) => format(Number(ratio[kind].toPrecision(2)));
   const none = KINDS.filter((kind) => Number.isNaN(apart[kind]));
   const [other] = KINDS.filter((kind) => !none.includes(kind));
   const third = {
@@ -190,13 +178,13 @@ function gaussianSentence({ alpha, delta, bend, steps, step }, { reach, kl, apar
   return `${first} ${second} ${third} ${fifth}`;
 }
 
-function softmaxSentence({ alpha, steps, rewards, start, step }, { best, ends, half, etaEnd, crossing }) {
+function softmaxSentence({ alpha, steps, rewards, start, step }, { best, share, half, etaEnd, crossing }) {
   const name = `a${subscript(best + 1)}`;
-  const share = (kind) => scientific(ends[kind][best]);
-  const first = `After ${common.count(steps, "step")} of α = ${format(alpha)} the best action, ${name}, has probability ${share("euclidean")} (Euclidean) and ${share("natural")} (natural); η is ${format(etaEnd.euclidean)} and ${format(etaEnd.natural)}, of at most ${format(rewards[best])}.`;
+  const shares = `probability ${scientific(share.euclidean)} (Euclidean) and ${scientific(share.natural)} (natural)`;
+  const first = `After ${common.count(steps, "step")} of α = ${format(alpha)} the best action, ${name}, has ${shares}; η is ${format(etaEnd.euclidean)} and ${format(etaEnd.natural)}, of at most ${format(rewards[best])}.`;
   const when = (kind) => (Number.isFinite(half[kind]) ? common.count(half[kind], "step") : `more than ${MOST} steps`);
   if (step)
-    return `The best action, ${name}, has probability ${share("euclidean")} (Euclidean) and ${share("natural")} (natural). Half it has after ${when("euclidean")} and ${when("natural")}.`;
+    return `The best action, ${name}, has ${shares}. Half it has after ${when("euclidean")} and ${when("natural")}.`;
   const second = `To give it half of the probability takes the Euclidean gradient ${when("euclidean")} and the natural one ${when("natural")}.`;
   const third = Number.isFinite(crossing.euclidean)
     ? ` Small steps would need α·n = ${format(alpha * crossing.euclidean)} and ${format(alpha * crossing.natural)}, by the closed form for two actions.`
@@ -208,60 +196,65 @@ function softmaxSentence({ alpha, steps, rewards, start, step }, { best, ends, h
 
 // The view ---------------------------------------------------------------------------------------------------------
 
+const policy = (x) => (Number.isFinite(x) ? scientific(x) : "no policy");
+const STEPS = {
+  kl: ["KL of one step", policy],
+  etaStep: ["η after one step", policy],
+  etaEnd: ["η after n steps", policy],
+};
+// What each view is called and says. The rows of its table: a number's name in the state, its title and how it is said.
+const VIEWS = {
+  gaussian: {
+    name: "Gaussian policy",
+    titles: ["Seen in (μ, σ)", "Seen in (μ, log σ)", "The policy before and after a step"],
+    legend: [
+      ["rl-key-plain", "Euclidean: step, path, circle dᵀd = 2δ"],
+      ["rl-key-improved", "natural: step, path, ellipse dᵀFd = 2δ"],
+      ["rl-key-exact", "KL = δ, exact"],
+      ["rl-key-level", "equal η"],
+      ["", "Drag the policy (dot) and the target c (triangle)."],
+    ],
+    rows: {
+      ...STEPS,
+      apart: ["gap σ to log σ, one step", policy],
+      halved: ["… with half of α", policy],
+      ratio: ["… which divides by", scientific],
+      pathsApart: ["gap σ to log σ, n steps", policy],
+    },
+  },
+  softmax: {
+    name: "Softmax policy",
+    titles: ["The triangle of policies", "η after n steps", "The policy at the start and after n steps"],
+    legend: [
+      ["rl-key-plain", "Euclidean"],
+      ["rl-key-improved", "natural"],
+      ["rl-key-exact", "start"],
+      ["rl-key-level", "equal η"],
+      ["", "Drag the start (dot) in the triangle, and n along the curves."],
+    ],
+    rows: {
+      ...STEPS,
+      share: ["π(best) after n steps", scientific],
+      half: ["steps until that is ½", (n) => (Number.isFinite(n) ? String(n) : `over ${MOST}`)],
+      crossing: ["closed form (2 actions)", scientific],
+    },
+  },
+};
+
 // A table of two columns, one a kind.
 function pairTable(rows) {
   const { node, heads, cells } = table(
-    KINDS.map((kind) => NAMES[kind]),
-    rows,
+    Object.values(NAMES),
+    mapped(rows, ([title]) => title),
   );
-  KINDS.forEach((kind, i) => {
-    for (const cell of [heads[i], ...Object.values(cells).map((line) => line[i])]) cell.className = `rl-of-${kind}`;
-  });
-  const show = (name, values, say = scientific) => {
-    for (const [i, kind] of KINDS.entries()) tell(cells[name][i], say(values[kind]));
+  for (const [i, kind] of KINDS.entries())
+    for (const line of [heads, ...Object.values(cells)]) line[i].className = `rl-of-${kind}`;
+  const show = (state) => {
+    for (const [name, [, say]] of Object.entries(rows))
+      for (const [i, kind] of KINDS.entries()) tell(cells[name][i], say(state[name][kind]));
   };
   return { node, show };
 }
-
-const LEGENDS = {
-  gaussian: [
-    ["rl-key-plain", "Euclidean: step, path, circle dᵀd = 2δ"],
-    ["rl-key-improved", "natural: step, path, ellipse dᵀFd = 2δ"],
-    ["rl-key-exact", "KL = δ, exact"],
-    ["rl-key-level", "equal η"],
-    ["", "Drag the policy (dot) and the target c (triangle)."],
-  ],
-  softmax: [
-    ["rl-key-plain", "Euclidean"],
-    ["rl-key-improved", "natural"],
-    ["rl-key-exact", "start"],
-    ["rl-key-level", "equal η"],
-    ["", "Drag the start (dot) in the triangle, and n along the curves."],
-  ],
-};
-const TITLES = {
-  gaussian: ["Seen in (μ, σ)", "Seen in (μ, log σ)", "The policy before and after a step"],
-  softmax: ["The triangle of policies", "η after n steps", "The policy at the start and after n steps"],
-};
-const ROWS = {
-  gaussian: {
-    kl: "KL of one step",
-    etaStep: "η after one step",
-    etaEnd: "η after n steps",
-    apart: "gap σ to log σ, one step",
-    halved: "… with half of α",
-    ratio: "… which divides by",
-    pathsApart: "gap σ to log σ, n steps",
-  },
-  softmax: {
-    kl: "KL of one step",
-    etaStep: "η after one step",
-    etaEnd: "η after n steps",
-    best: "π(best) after n steps",
-    half: "steps until that is ½",
-    crossing: "closed form (2 actions)",
-  },
-};
 
 /** @param {common.Place} place */
 export function render(place) {
@@ -292,8 +285,8 @@ export function render(place) {
     if (player.running()) player.stop();
     set(settings);
   };
-  const views = { gaussian: "Gaussian policy", softmax: "Softmax policy" };
-  const chooseView = chips("View", views, (view) => change({ view }));
+  const names = mapped(VIEWS, ({ name }) => name);
+  const chooseView = chips("View", names, (view) => change({ view }));
   const sliders = common.settingSliders(model, {
     mu: "μ, mean of the policy",
     sigma: "σ, standard deviation of the policy",
@@ -304,12 +297,12 @@ export function render(place) {
     scale: "Euclidean step, times α",
   });
   // The number of steps leads in one view and comes late in the other.
-  const steps = ["gaussian", "softmax"].map(() =>
+  const [steps, n] = [0, 1].map(() =>
     common.settingSlider(model, "steps", "n, number of steps", {
       step: 0.01,
       toSlider: Math.sqrt,
       fromSlider: (x) => Math.round(x * x),
-      change: (n) => change({ steps: n }),
+      change: (x) => change({ steps: x }),
     }),
   );
   const actions = [0, 1, 2];
@@ -327,7 +320,6 @@ export function render(place) {
     const { regionAlpha } = gaussianState(common.read(model));
     set({ alpha: clamp("alpha", regionAlpha) });
   });
-  const regionRow = row("Natural step that has the size of the ellipse", toRegion);
   const chooseSteps = chips("First steps", { alpha: "of the same α", kl: "of the same KL" }, (name) => {
     const now = common.read(model);
     if (name === "alpha") return set({ alpha: model.get("_presets")[now.preset].settings.alpha, scale: 1 });
@@ -335,146 +327,100 @@ export function render(place) {
     const alpha = clamp("alpha", natural);
     set({ alpha, scale: clamp("scale", euclidean / alpha) });
   });
-  const equalRow = row("First steps", chooseSteps.node);
-  const first = { gaussian: [sliders.bend.node], softmax: [steps[1].node] };
-  const own = {
-    gaussian: [...["mu", "sigma", "c", "delta"].map((name) => sliders[name].node), steps[0].node, regionRow],
-    softmax: [0, 1, 2].flatMap((i) => [probabilities[i].node, rewards[i].node]),
-  };
-  const leading = element(
-    "div",
-    { class: "rl-controls rl-leading" },
-    ...first.gaussian,
-    ...first.softmax,
-    sliders.alpha.node,
-    sliders.scale.node,
-    equalRow,
-  );
-  const controls = element("div", { class: "rl-controls" }, ...own.gaussian, ...own.softmax);
+  const region = row("Natural step that has the size of the ellipse", toRegion);
+  const equal = row("First steps", chooseSteps.node);
+  const bandit = actions.flatMap((i) => [probabilities[i], rewards[i]]);
+  const { mu, sigma, c, delta, bend, alpha, scale } = sliders;
+  const own = { gaussian: [bend, mu, sigma, c, delta, steps, region], softmax: [n, ...bandit] };
+  const leading = group([bend, n, alpha, scale, equal], "rl-leading");
+  const others = group([mu, sigma, c, delta, steps, region, ...bandit]);
 
   // Panels ---------------------------------------------------------------------------------------------------------
 
-  const legend = stack("rl-legend", { gaussian: keys(...LEGENDS.gaussian), softmax: keys(...LEGENDS.softmax) });
-  const holders = [0, 1, 2].map(() => {
-    const { title, holder: gaussian, node } = panel();
+  const legends = mapped(VIEWS, ({ legend }) => keys(...legend));
+  const legend = stack("rl-legend", legends);
+  const panels = [0, 1, 2].map(() => {
+    const made = panel();
     const softmax = element("div", { class: "rl-picture" });
-    node.append(softmax);
-    return { title, gaussian, softmax, node };
+    made.node.append(softmax);
+    return { ...made, gaussian: made.holder, softmax };
   });
-  const tables = { gaussian: pairTable(ROWS.gaussian), softmax: pairTable(ROWS.softmax) };
-  const tablePair = stack("", { gaussian: tables.gaussian.node, softmax: tables.softmax.node });
+  const [plane, beside, policy] = panels;
+  const top = element("div", { class: "rl-top" }, chooseView.node, player.node);
+  const tables = mapped(VIEWS, ({ rows }) => pairTable(rows));
+  const tablePair = stack("", mapped(tables, nodeOf));
   const numbers = panel("The numbers");
   numbers.holder.replaceWith(tablePair.node);
-  const nodes = holders.map(({ node }) => node);
-  const top = element("div", { class: "rl-top" }, chooseView.node, player.node);
 
   let offers = (/** @type {string} */ control) => Boolean(control); // a step's planes are to be looked at
-  const movePolicy = (to) =>
-    offers("mu") &&
-    set(Object.fromEntries(Object.entries(to).map(([name, x]) => [name, common.fit(model, name, x, 3)])));
+  const move = (to) => offers("mu") && set(mapped(to, (x, name) => common.fit(model, name, x, 3)));
   const reach = (name) => common.limits(model, name);
-  const drawPlanes = [false, true].map((log, i) => makePlane(holders[i].gaussian, { log, move: movePolicy, reach }));
-  const drawDensities = makeDensities(holders[2].gaussian);
-  const drawTriangle = makeTriangle(holders[0].softmax, (p) => set({ start: p }));
-  const drawReturns = makeReturns(holders[1].softmax, (steps) => change({ steps }));
-  const drawBars = makeBars(holders[2].softmax);
+  const pictures = {
+    gaussian: {
+      plane: makePlane(plane.gaussian, { log: false, move, reach }),
+      beside: makePlane(beside.gaussian, { log: true, move, reach }),
+      policy: makeDensities(policy.gaussian),
+    },
+    softmax: {
+      plane: makeTriangle(plane.softmax, (start) => set({ start })),
+      beside: makeReturns(beside.softmax, (steps) => change({ steps })),
+      policy: makeBars(policy.softmax),
+    },
+  };
 
   function draw(sizes, how) {
-    const now = { ...common.read(model), ...how };
+    const range = RANGES.find((most) => most >= model.get("steps")) ?? reach("steps")[1];
+    const now = { ...common.read(model), ...how, range };
     const { view } = now;
     ({ offers } = how);
     const gaussian = view === "gaussian";
-    for (const { gaussian: one, softmax: other } of holders) {
-      one.hidden = !gaussian;
-      other.hidden = gaussian;
-    }
-    const range = RANGES.find((most) => most >= now.steps) ?? reach("steps")[1];
     /** @type {any} */
-    const state = gaussian ? gaussianState(now) : softmaxState(now, range);
-    const { kl, etaStep, etaEnd } = state;
+    const state = gaussian ? gaussianState(now) : softmaxState(now);
+    const { kl, etaEnd: eta, ends } = state;
     const equal = equalAlphas(now);
-    const bounds = how.step ? { paths: now.steps > 0, outlines: now.steps === 0, still: true } : {};
-    const words = gaussian ? gaussianSentence(now, state) : softmaxSentence(now, state);
-
-    if (gaussian) {
-      if (sizes.plane) drawPlanes[0](now, state, sizes.plane, bounds);
-      if (sizes.beside) drawPlanes[1](now, state, sizes.beside, bounds);
-      if (sizes.policy) drawDensities(now, state, sizes.policy);
-    } else {
-      if (sizes.plane) drawTriangle(now, state, sizes.plane);
-      if (sizes.beside) drawReturns(now, state, range, sizes.beside);
-      if (sizes.policy) drawBars(now, state, sizes.policy);
+    for (const one of panels) {
+      one.gaussian.hidden = !gaussian;
+      one.softmax.hidden = gaussian;
     }
+    const bounds = how.step ? { paths: now.steps > 0, outlines: now.steps === 0, still: true } : {};
+    for (const [name, picture] of Object.entries(pictures[view]))
+      if (sizes[name]) picture(now, state, sizes[name], bounds);
 
     chooseView.show(view);
     player.show();
     for (const [name, control] of Object.entries(sliders)) control.show(now[name]);
-    for (const control of steps) control.show(now.steps);
+    for (const control of [steps, n]) control.show(now.steps);
     for (const [i, control] of probabilities.entries()) control.show(now.start[i]);
     for (const [i, control] of rewards.entries()) control.show(now.rewards[i]);
-    for (const name of ["gaussian", "softmax"])
-      for (const node of [...first[name], ...own[name]]) node.hidden = name !== view;
+    for (const [name, controls] of Object.entries(own))
+      for (const control of controls) nodeOf(control).hidden = name !== view;
     legend.show(view);
     tablePair.show(view);
-
-    for (const [i, { title }] of holders.entries()) tell(title, TITLES[view][i]);
-    const { show } = tables[view];
-    const number = (x) => (Number.isFinite(x) ? scientific(x) : "no policy");
-    show("kl", kl, number);
-    show("etaStep", etaStep, number);
-    show("etaEnd", etaEnd, number);
+    tables[view].show(state);
+    for (const [i, { title }] of panels.entries()) tell(title, VIEWS[view].titles[i]);
     if (gaussian) {
-      show("apart", state.apart, number);
-      show("halved", state.halved, number);
-      show(
-        "ratio",
-        both((_, kind) => state.apart[kind] / state.halved[kind]),
-      );
-      show("pathsApart", state.pathsApart, number);
       const alpha = Number(state.regionAlpha.toPrecision(3));
       const reachable = alpha === clamp("alpha", alpha);
       toRegion.textContent = `Set α to ${format(alpha)}${reachable ? "" : ": too large"}`;
       toRegion.disabled = !reachable;
-    } else {
-      show(
-        "best",
-        both((_, kind) => state.ends[kind][state.best]),
-      );
-      show("half", state.half, (n) => (Number.isFinite(n) ? String(n) : `over ${MOST}`));
-      show("crossing", state.crossing);
     }
-
     const [, ofKl] = /** @type {any} */ (chooseSteps.node.children);
     ofKl.disabled = !(Math.abs(clamp("alpha", equal.natural) - equal.natural) < 1e-3 * equal.natural); // out of reach
     tell(ofKl, `of the same KL, δ = ${format(now.delta)}`);
     const sameKl = KINDS.every((kind) => Math.abs(kl[kind] - now.delta) < 2e-3 * now.delta);
     chooseSteps.show(sameKl ? "kl" : now.scale === 1 ? "alpha" : "");
-    const pair = ({ euclidean, natural }) => [euclidean, natural].join();
+
+    const { apart, halved, pathsApart: paths, reach: edge, half, crossing } = state;
+    const pairs = gaussian ? { kl, eta, equal, apart, halved, paths, reach: edge } : { kl, eta, equal, half, crossing };
     const data = {
       shows: view,
       steps: now.steps,
-      kl: pair(kl),
-      eta: pair(etaEnd),
-      ...(gaussian
-        ? {
-            euclidean: state.paths.euclidean.at(-1).join(),
-            natural: state.paths.natural.at(-1).join(),
-            apart: pair(state.apart),
-            halved: pair(state.halved),
-            paths: pair(state.pathsApart),
-            region: state.regionAlpha,
-            reach: pair(state.reach),
-          }
-        : {
-            euclidean: state.ends.euclidean.join(),
-            natural: state.ends.natural.join(),
-            half: pair(state.half),
-            crossing: pair(state.crossing),
-          }),
-      equal: pair(equal),
       playing: player.running(),
+      ...(gaussian ? { region: state.regionAlpha } : {}),
+      ...mapped(ends, (end) => end.join()),
+      ...mapped(pairs, (pair) => KINDS.map((kind) => pair[kind]).join()),
     };
-    return { words, data };
+    return { words: gaussian ? gaussianSentence(now, state) : softmaxSentence(now, state), data };
   }
 
   const fit = (width) => {
@@ -483,30 +429,13 @@ export function render(place) {
     const plane = model.get("view") === "gaussian" ? [column] : [column, high];
     return { plane, beside: plane, policy: [column, columns === 1 ? 200 : 230] };
   };
-  const [plane, beside, policy] = holders.map((one) => ({ ...one, holder: one.gaussian }));
-  const { mu, sigma, c, delta, bend, alpha, scale } = Object.fromEntries(
-    Object.entries(sliders).map(([name, { node }]) => [name, node]),
-  );
-  const others = { region: regionRow, ...Object.fromEntries(own.softmax.map((node, i) => [`bandit-${i}`, node])) };
   const { request, begin } = lesson(place, {
     kind: "rl-two rl-natural",
     view: "natural-gradient",
     settings: [...Object.keys(sliders), "view", "steps", "start", "rewards"],
     panels: { plane, beside, policy },
-    controls: {
-      mu,
-      sigma,
-      c,
-      delta,
-      bend,
-      alpha,
-      scale,
-      equal: equalRow,
-      steps: steps[0].node,
-      n: steps[1].node,
-      ...others,
-    },
-    parts: [top, legend.node, ...nodes.slice(0, 2), leading, nodes[2], numbers.node, controls],
+    controls: { ...sliders, steps, n, equal, region, ...bandit },
+    parts: [top, legend, plane, beside, leading, policy, numbers, others],
     linked: () => common.linked(model, CALLED),
     stop: () => player.running() && player.stop(),
     draw,

@@ -1,6 +1,8 @@
 // What every view does alike: settings and their limits, presets, links, the sentence at its foot, playing, and
 // following the model.
-import { element, onFrame, slider, tell } from "./controls.js";
+import { button, mapped, slider, tell } from "./controls.js";
+
+export { button, later } from "./controls.js";
 
 // Settings ---------------------------------------------------------------------------------------------------------
 
@@ -68,12 +70,7 @@ export function settingSlider(model, name, text, options = {}) {
 
 // Sliders for settings that are numbers, by name: labels maps them to their labels; change(settings) makes the change.
 export const settingSliders = (model, labels, change = (settings) => write(model, settings)) =>
-  Object.fromEntries(
-    Object.entries(labels).map(([name, text]) => [
-      name,
-      settingSlider(model, name, text, { change: (x) => change({ [name]: x }) }),
-    ]),
-  );
+  mapped(labels, (text, name) => settingSlider(model, name, text, { change: (x) => change({ [name]: x }) }));
 
 // Sliders for the numbers of a list: labels are as nested as the list.
 export function listSliders(model, name, labels, change = (list) => write(model, { [name]: list })) {
@@ -147,9 +144,6 @@ export function linked(model, called = {}) {
 
 export const count = (n, one) => `${n} ${one}${n === 1 ? "" : "s"}`;
 
-export const button = (role, text, onclick, label) =>
-  element("button", { type: "button", class: "rl-button", "data-role": role, onclick, "aria-label": label }, text);
-
 // Another seed.
 export const dice = (model, text, role, change = (settings) => write(model, settings)) =>
   button(role, text, () => change({ seed: (model.get("seed") + 1) % (limits(model, "seed")[1] + 1) }));
@@ -222,17 +216,6 @@ export function holdButton(role, text, { start, stop, running }) {
 
 export const motion = matchMedia("(prefers-reduced-motion: reduce)");
 
-// Calls act(…) once nothing has asked for it any more for so long; `end` ends the waiting.
-export function later(milliseconds, act) {
-  let timer = 0;
-  const end = () => clearTimeout(timer);
-  const ask = (...given) => {
-    end();
-    timer = setTimeout(() => act(...given), milliseconds);
-  };
-  return { ask, end };
-}
-
 // The view ---------------------------------------------------------------------------------------------------------
 
 // Draws at once, for a frame without pictures would make the page jump, and again when a setting or the width
@@ -241,28 +224,37 @@ export function later(milliseconds, act) {
 /**
  * @param {Model} model
  * @param {HTMLElement} root
- * @param {{ fit: (width: number) => any, draw: (sizes: any) => void, names?: string[], timers?: Timer[] }} view
+ * @param {{ fit: (width: number) => any, draw: (sizes: any) => void, names: string[], timers: Timer[] }} view
  */
-export function follow(model, root, { fit, draw, names = Object.keys(ownOf(model)), timers = [] }) {
-  let width = 0;
-  const request = onFrame(() => width && draw(fit(width)));
-  const resize = () => {
-    width = Math.floor(root.clientWidth);
+export function follow(model, root, { fit, draw, names, timers }) {
+  let [width, frame] = [0, 0];
+  const drawAll = () => {
     if (width) draw(fit(width)); // or it is not in the document yet
   };
-  request.guard = (act) => {
+  const resize = () => {
+    width = Math.floor(root.clientWidth);
+    drawAll();
+  };
+  const guarded = (/** @type {() => void} */ act) => {
     try {
       act();
     } catch (error) {
       root.dispatchEvent(new CustomEvent("rl-failed", { detail: error, bubbles: true }));
     }
   };
-  const observer = new ResizeObserver(() => request.guard(resize));
+  // Calls within one frame draw once.
+  const request = () => {
+    frame ||= requestAnimationFrame(() => {
+      frame = 0;
+      guarded(drawAll);
+    });
+  };
+  const observer = new ResizeObserver(() => guarded(resize));
   const events = ["preset", ...names].map((name) => `change:${name}`);
   const end = () => {
     for (const event of events) model.off(event, request);
     observer.disconnect();
-    request.cancel();
+    cancelAnimationFrame(frame);
     for (const timer of timers) timer.end();
     root.remove();
   };

@@ -12,11 +12,17 @@ export function element(tag, attributes = {}, ...children) {
   return node;
 }
 
-export function svgElement(tag, attributes = {}) {
+export function svgElement(tag, attributes = {}, ...children) {
   const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
   for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  node.append(...children);
   return node;
 }
+
+// What make(value, name) makes of each of an object's values.
+/** @type {(object: object, make: (value: any, name: string) => any) => any} */
+export const mapped = (object, make) =>
+  Object.fromEntries(Object.entries(object).map(([name, value]) => [name, make(value, name)]));
 
 let count = 0;
 const own = [...crypto.getRandomValues(new Uint32Array(2))].map((word) => word.toString(36)).join("");
@@ -36,16 +42,13 @@ export function format(x) {
   return digits.replace("-", "−");
 }
 
-const DIGITS = {
-  "-": ["⁻", "₋"],
-  ...Object.fromEntries([..."0123456789"].map((d) => [d, ["⁰¹²³⁴⁵⁶⁷⁸⁹"[d], "₀₁₂₃₄₅₆₇₈₉"[d]]])),
-};
-export const superscript = (n) => String(n).replace(/[-\d]/g, (digit) => DIGITS[digit][0]);
-export const subscript = (n) => String(n).replace(/[-\d]/g, (digit) => DIGITS[digit][1]);
+const inDigits = (digits) => (n) => String(n).replace(/[-\d]/g, (digit) => digits["-0123456789".indexOf(digit)]);
+export const superscript = inDigits("⁻⁰¹²³⁴⁵⁶⁷⁸⁹");
+export const subscript = inDigits("₋₀₁₂₃₄₅₆₇₈₉");
 
 // A number of any size for reading: what is small, in powers of ten.
 export function scientific(x) {
-  if (x === null || x === undefined || !Number.isFinite(x)) return "–";
+  if (!Number.isFinite(x)) return "–";
   if (Math.abs(x) < 1e-14) return "0"; // but for rounding
   if (Math.abs(x) >= 1e-3) return format(x);
   return powerOfTen(x);
@@ -129,6 +132,9 @@ export function slider({
   };
 }
 
+export const button = (role, text, onclick, label) =>
+  element("button", { type: "button", class: "rl-button", "data-role": role, onclick, "aria-label": label }, text);
+
 // Buttons of which one is pressed: choices is { value: text or node, … }, or pairs of these.
 export function chips(label, choices, choose) {
   const buttons = new Map(
@@ -152,21 +158,10 @@ export function keepKeys(root) {
   }
 }
 
-// Calls of the returned function within one frame draw once.
-/** @param {() => void} draw */
-export function onFrame(draw) {
-  let frame = 0;
-  const request = () => {
-    frame ||= requestAnimationFrame(() => {
-      frame = 0;
-      request.guard(draw);
-    });
-  };
-  /** @param {() => void} act */
-  request.guard = (act) => act();
-  request.cancel = () => cancelAnimationFrame(frame);
-  return request;
-}
+// What of a control or a panel stands in the document: its `node`, or it is one itself.
+export const nodeOf = (part) => part.node ?? part;
+export const group = (controls, kind = "") =>
+  element("div", { class: `rl-controls ${kind}`.trim() }, ...controls.map(nodeOf));
 
 // Controls beside a name, as wide as a slider.
 export const row = (name, ...nodes) =>
@@ -194,15 +189,11 @@ export function stack(kind, nodes) {
 
 // A table's body: rows maps a key to its name, and `columns` is how many cells each has.
 export function table(heads, rows, columns = heads.length) {
-  const cells = Object.fromEntries(
-    Object.keys(rows).map((name) => [name, Array.from({ length: columns }, () => element("td"))]),
-  );
-  const lines = Object.fromEntries(
-    Object.entries(rows).map(([name, text]) => [
-      name,
-      element("tr", {}, element("th", { scope: "row" }, text), ...cells[name]),
-    ]),
-  );
+  const [cells, lines] = [{}, {}];
+  for (const [name, text] of Object.entries(rows)) {
+    cells[name] = Array.from({ length: columns }, () => element("td"));
+    lines[name] = element("tr", {}, element("th", { scope: "row" }, text), ...cells[name]);
+  }
   const top = heads.map((head) => element("th", { scope: "col" }, head));
   const head = element("thead", {}, element("tr", {}, element("td"), ...top));
   const body = element("tbody", {}, ...Object.values(lines));
@@ -212,14 +203,14 @@ export function table(heads, rows, columns = heads.length) {
 // A list of numbers with their names: rows maps a key to [the mark beside the name, the name's parts].
 export function readout(rows) {
   const node = element("dl", { class: "rl-readout" });
-  const parts = Object.entries(rows).map(([name, [mark, ...text]]) => {
-    const swatch = svgElement("svg", { width: 26, height: 10, "aria-hidden": "true" });
-    if (mark) swatch.append(svgElement("path", mark));
+  const parts = mapped(rows, ([mark, ...text]) => {
+    const marks = mark ? [svgElement("path", mark)] : [];
+    const swatch = svgElement("svg", { width: 26, height: 10, "aria-hidden": "true" }, ...marks);
     const [term, value] = [element("span", {}, ...text), element("dd")];
     node.append(element("div", {}, element("dt", {}, swatch, term), value));
-    return [name, { term, value }];
+    return { term, value };
   });
-  return { node, parts: Object.fromEntries(parts) };
+  return { node, parts };
 }
 
 // Writes a text, or the label of a picture, where it is another.
@@ -230,24 +221,27 @@ export function label(node, text) {
   if (node.getAttribute("aria-label") !== text) node.setAttribute("aria-label", text);
 }
 
+// Calls act(…) once nothing has asked for it any more for so long; `end` ends the waiting.
+export function later(milliseconds, act) {
+  let timer = 0;
+  const end = () => clearTimeout(timer);
+  const ask = (...given) => {
+    end();
+    timer = setTimeout(() => act(...given), milliseconds);
+  };
+  return { ask, end };
+}
+
 // Says a sentence to screen readers once it has stopped changing.
 export function announcer() {
   const node = element("p", { class: "rl-hidden", role: "status", "aria-live": "polite" });
-  let timer = 0;
-  return {
-    node,
-    say(sentence) {
-      clearTimeout(timer);
-      timer = setTimeout(() => tell(node, sentence), 600);
-    },
-    end: () => clearTimeout(timer),
-  };
+  const { ask: say, end } = later(600, (sentence) => tell(node, sentence));
+  return { node, say, end };
 }
 
 // A button that copies a link to the present state: `link` is the host's, `settings` gives what it is to say.
 export function linkButton(link, settings, announce) {
-  const node = element("button", { type: "button", class: "rl-button", "data-role": "link" }, "Link");
-  node.addEventListener("click", async () => {
+  const node = button("link", "Link", async () => {
     const copied = await link(settings());
     announce.say(copied ? "Link copied" : "The link is in the address bar");
     if (copied) node.style.width = `${node.offsetWidth}px`; // so that the row stays as it is

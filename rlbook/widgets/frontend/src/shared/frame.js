@@ -1,6 +1,6 @@
 // A picture's frame, axes and grid, alike in every widget.
 import { svgElement } from "./controls.js";
-import { plot } from "./plot.js";
+import { axisX, axisY, gridX, gridY, plot } from "./plot.js";
 
 export const path = (points) => points.map(([x, y], i) => `${i ? "L" : "M"}${x.toFixed(2)},${y.toFixed(2)}`).join("");
 
@@ -15,7 +15,8 @@ export function changes() {
   };
 }
 
-// A frame drawn by Plot, and over it a layer for what moves, clipped to the frame.
+// A frame drawn by Plot, and over it a layer for what moves, clipped to the frame. A scale with a label has an axis, with
+// `grid` lines too; its `ticks` and other options are the axis's.
 /**
  * @param {HTMLElement} holder
  * @param {any} given options of Plot; margins that are not given are the usual ones
@@ -26,9 +27,21 @@ export function changes() {
  */
 export function frame(holder, given) {
   const options = { marginLeft: LEFT, marginTop: 8, marginRight: 12, marginBottom: 40, ...given };
-  const [x0, y0] = [options.x, options.y].map((scale) => ({ ...scale, axis: null })); // the marks draw the axes
+  const { x: across, y: up, marks = [] } = options;
+  const scale = ({ type, domain, constant }) => ({ type, domain, constant, axis: null }); // the marks draw the axes
   /** @type {any} */
-  const svg = plot({ ...options, x: x0, y: y0 });
+  const svg = plot({
+    ...options,
+    x: scale(across),
+    y: scale(up),
+    marks: [
+      across.grid ? gridX({ ...quiet, ticks: across.ticks }) : null,
+      up.grid ? gridY({ ...quiet, ticks: up.ticks }) : null,
+      across.label ? axisX({ ...axesX, ...across }) : null,
+      up.label ? axisY({ ...axesY, ...up }) : null,
+      ...marks,
+    ],
+  });
   const { width, height, marginLeft: left, marginTop: top, marginRight: right, marginBottom: foot } = options;
   const [w, h] = [width - left - right, height - top - foot];
   svg.setAttribute("role", "img");

@@ -1,15 +1,18 @@
 // What pictures with handles share: handles that are dragged and moved by keys, arrows, and small tools for SVG.
-import { svgElement } from "./controls.js";
+import { mapped, svgElement } from "./controls.js";
 import { onDrag, path, pointIn } from "./frame.js";
 
-export const node = (parent, tag, attributes) => {
-  const made = svgElement(tag, attributes);
+export const node = (parent, tag, attributes, ...children) => {
+  const made = svgElement(tag, attributes, ...children);
   parent.append(made);
   return made;
 };
 export const put = (made, attributes) => {
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
 };
+
+// Paths that are to be drawn, by name: kinds maps a name to a class.
+export const makePaths = (parent, kinds) => mapped(kinds, (kind) => node(parent, "path", { class: kind }));
 
 // A stroke through the points with a head at its end; without a head where it is too short for one.
 export function arrow(points) {
@@ -68,8 +71,8 @@ export function dragging(holder, things, toPlane) {
   });
 }
 
-// A handle: a dot with room around it for a finger. `name` says what it is.
-export function makeHandle(parent, name, shape) {
+// A handle: a dot with room around it for a finger. `name` says what it is, `limits` how far its value goes.
+export function makeHandle(parent, name, shape, limits) {
   const group = node(parent, "g", {
     class: "rl-grip",
     tabindex: "0",
@@ -79,5 +82,8 @@ export function makeHandle(parent, name, shape) {
   });
   node(group, "circle", { class: "rl-reach", r: 20 });
   group.append(shape);
+  if (limits) put(group, { "aria-valuemin": limits[0], "aria-valuemax": limits[1] });
   return group;
 }
+export const moveHandle = (handle, [x, y], value, text) =>
+  put(handle, { transform: `translate(${x},${y})`, "aria-valuenow": value, "aria-valuetext": text });

@@ -8,6 +8,8 @@ import {
   format,
   keepKeys,
   linkButton,
+  mapped,
+  nodeOf,
   stack,
   svgElement,
   tell,
@@ -23,13 +25,13 @@ import {
  *   title: string, say: string, panels: string[], controls: string[], more: string[], preset: string,
  *   settings: common.Settings, own: common.Settings, guess: Guess | null,
  * }} Step
- * @typedef {{ node: HTMLElement, holder: HTMLElement, title: HTMLElement }} Panel
+ * @typedef {HTMLElement | { node: HTMLElement }} Part
  * @typedef {Record<string, number[]>} Sizes width and height of each picture that is shown
  * @typedef {{ words: string, nodes?: any[], aloud?: string, data?: Record<string, any> }} Said
  * @typedef {{ step: boolean, open: boolean, offers: (control: string) => boolean }} How
  * @typedef {{
- *   view: string, kind?: string, settings: string[], panels: Record<string, Panel>,
- *   controls: Record<string, HTMLElement>, parts: HTMLElement[], linked: () => common.Settings,
+ *   view: string, kind?: string, settings: string[], panels: Record<string, Part>,
+ *   controls: Record<string, Part>, parts: Part[], linked: () => common.Settings,
  *   draw: (sizes: Sizes, how: How) => Said, fit: (width: number) => Sizes,
  *   choose?: (model: common.Model, preset: string) => void, stop?: () => void, timers?: common.Timer[],
  * }} View
@@ -62,38 +64,41 @@ export function lesson({ model, el, link }, given) {
   const announce = announcer();
   let more = false; // whether the reader has asked for more than the step shows
 
-  const go = (/** @type {number | string} */ at) => {
+  const leave = () => {
     stop();
+    for (const guess of guesses) guess?.forget();
+  };
+  const go = (/** @type {number | string} */ at) => {
+    leave();
     more = false;
-    guesses.forget();
     const step = steps[Number(at) - 1];
     if (step) common.write(model, { step: at, preset: step.preset, ...step.settings });
     else common.write(model, { step: EXPLORE });
     request();
   };
   const takePreset = (/** @type {string} */ name) => {
-    stop();
-    guesses.forget();
+    leave();
     choose(model, name);
     common.write(model, stepOf(model)?.own ?? {});
   };
 
   // Head: dots, reset, link, full screen.
-  const names = [...steps.map(({ title }, i) => [i + 1, title]), [EXPLORE, "Explore"]];
-  const dots = names.map(([at, title]) => {
-    const text = at === EXPLORE ? "Explore" : String(at);
-    const label = at === EXPLORE ? "Explore everything" : `Step ${at}: ${title}`;
+  const makeDot = (at, text, label) => {
     const onclick = () => go(at);
     return element("button", { type: "button", class: "rl-dot", "data-step": at, "aria-label": label, onclick }, text);
-  });
+  };
+  const dots = [
+    ...steps.map(({ title }, i) => makeDot(i + 1, String(i + 1), `Step ${i + 1}: ${title}`)),
+    makeDot(EXPLORE, "Explore", "Explore everything"),
+  ];
   const reset = common.button("reset", "Reset", () => {
     if (stepOf(model)) go(model.get("step"));
     else takePreset(model.get("preset"));
   });
-  const corners = svgElement("svg", { viewBox: "0 0 14 14", width: 14, height: 14, "aria-hidden": "true" });
-  corners.append(svgElement("path", { d: "M1,5V1H5M9,1h4V5M13,9v4H9M5,13H1V9", class: "rl-corners" }));
-  const screen = common.button("screen", "", () => fullScreen(root), "Full screen");
-  screen.append(corners);
+  const corners = svgElement("path", { d: "M1,5V1H5M9,1h4V5M13,9v4H9M5,13H1V9", class: "rl-corners" });
+  const icon = svgElement("svg", { viewBox: "0 0 14 14", width: 14, height: 14, "aria-hidden": "true" }, corners);
+  const fullScreen = () => (document.fullscreenElement ? document.exitFullscreen() : root.requestFullscreen());
+  const screen = common.button("screen", icon, fullScreen, "Full screen");
   screen.hidden = !document.fullscreenEnabled;
   const asLink = () => ({ ...linked(), ...(stepOf(model) ? { step: model.get("step") } : {}) });
   const head = element(
@@ -107,52 +112,48 @@ export function lesson({ model, el, link }, given) {
   // the room for all.
   const says = stack(
     "rl-say",
-    Object.fromEntries(
-      steps.map(({ title, say }, i) => [i + 1, element("p", {}, element("b", {}, `${title}. `), say)]),
+    steps.map(({ title, say }) => element("p", {}, element("b", {}, `${title}. `), say)),
+  );
+  const presets = model.get("_presets");
+  const told = Object.values(presets).some((preset) => preset.about);
+  const [about, note] = ["about", "note"].map((what) =>
+    stack(
+      "rl-about",
+      mapped(presets, (preset) => element("p", {}, preset[what] ?? "")),
     ),
   );
-  const abouts = Object.entries(model.get("_presets")).filter(([, { about }]) => about);
-  const [about, note] = ["about", "note"].map((what) =>
-    stack("rl-about", Object.fromEntries(abouts.map(([name, one]) => [name, element("p", {}, one[what] ?? "")]))),
-  );
 
-  const guesses = makeGuesses(steps, (at) => {
+  // The questions of all steps, one seen at a time. A guess is made once: then comes what is to be seen, and beside the
+  // guess stands the truth.
+  const answered = (/** @type {common.Settings} */ settings) => {
     stop();
-    common.write(model, steps[at - 1].guess?.settings ?? {});
+    common.write(model, settings);
     request();
-  });
+  };
+  const guesses = steps.map(({ guess }) => guess && makeGuess(guess, () => answered(guess.settings)));
+  const asked = element("div", { class: "rl-guesses" });
 
   // Everything that there is, of which a step shows some.
-  const titles = Object.entries(model.get("_presets")).map(([name, { title }]) => [name, title]);
-  const presets = chips("Examples", Object.fromEntries(titles), takePreset);
-  const top = element("div", { class: "rl-top" }, presets.node);
+  const titles = mapped(presets, ({ title }) => title);
+  const choosePreset = chips("Examples", titles, takePreset);
+  const top = element("div", { class: "rl-top" }, choosePreset.node);
   const id = uniqueId();
-  const grid = element("div", { class: "rl-grid", id }, top, ...parts);
-  const asksMore = element(
-    "button",
-    {
-      type: "button",
-      class: "rl-button",
-      "data-role": "more",
-      "aria-controls": id,
-      title: "other worlds, parameters",
-    },
-    "More",
-  );
-  asksMore.addEventListener("click", () => {
+  const grid = element("div", { class: "rl-grid", id }, top, ...parts.map(nodeOf));
+  const asksMore = common.button("more", "More", () => {
     more = !more;
     request();
   });
+  asksMore.title = "other worlds, parameters";
+  asksMore.setAttribute("aria-controls", id);
   const said = element("p", { class: "rl-sentence" });
   const foot = element("div", { class: "rl-foot" }, said, asksMore);
-  const whole = element("div", { class: "rl-whole" }, head, says.node, guesses.node, about.node, note.node, grid, foot);
+  const whole = element("div", { class: "rl-whole" }, head, says.node, asked, about.node, note.node, grid, foot);
   const root = element("div", { class: `rl ${kind}`, "data-view": view }, whole, announce.node);
   keepKeys(root);
   el.append(root);
 
   /** @type {Record<string, HTMLElement>} */
-  const named = { presets: top, ...Object.fromEntries(Object.entries(panels).map(([name, { node }]) => [name, node])) };
-  Object.assign(named, controls);
+  const named = mapped({ presets: top, ...panels, ...controls }, nodeOf);
   let arranged = "";
   function arrange() {
     const [at, step] = [model.get("step"), stepOf(model)];
@@ -162,18 +163,20 @@ export function lesson({ model, el, link }, given) {
     const extra = step ? [...step.more, "presets"] : [];
     const shown = step ? [...step.panels, ...step.controls, ...(more ? extra : [])] : Object.keys(named);
     const nodes = shown.map((name) => named[name]);
-    for (const [name, node] of Object.entries(named)) node.classList.toggle("rl-off", !shown.includes(name));
+    for (const [name, node] of Object.entries(named)) {
+      node.classList.toggle("rl-off", !shown.includes(name));
+      node.classList.toggle("rl-extra-control", extra.includes(name));
+    }
     for (const part of grid.children)
       part.classList.toggle("rl-off", Boolean(step) && !nodes.some((node) => part.contains(node)));
-    for (const [name, node] of Object.entries(named)) {
-      node.classList.toggle("rl-extra-control", Boolean(step) && extra.includes(name));
-    }
     root.classList.toggle("rl-stepwise", Boolean(step));
     root.classList.toggle("rl-single", step?.panels.length === 1);
     for (const dot of dots) dot.setAttribute("aria-current", dot.dataset.step === String(at) ? "step" : "false");
-    says.show(String(at));
+    says.show(String(Number(at) - 1));
     says.node.classList.toggle("rl-off", !step);
-    guesses.show(step ? at : 0);
+    const guess = guesses[Number(at) - 1];
+    asked.replaceChildren(...(guess ? [guess.node] : []));
+    asked.classList.toggle("rl-off", !guess);
     asksMore.classList.toggle("rl-off", !step);
     tell(asksMore, more ? "Less" : "More");
     asksMore.setAttribute("aria-expanded", String(more));
@@ -183,27 +186,23 @@ export function lesson({ model, el, link }, given) {
   function show(/** @type {Sizes} */ sizes) {
     arrange();
     const preset = model.get("preset");
-    presets.show(preset);
+    choosePreset.show(preset);
     for (const text of [about, note]) text.show(preset);
-    about.node.classList.toggle("rl-off", !abouts.length || !stepOf(model));
-    note.node.classList.toggle("rl-off", !abouts.length || Boolean(stepOf(model)));
-    const {
-      words,
-      nodes = [words],
-      aloud = words,
-      data = {},
-    } = draw(sizes, {
+    about.node.classList.toggle("rl-off", !told || !stepOf(model));
+    note.node.classList.toggle("rl-off", !told || Boolean(stepOf(model)));
+    const how = {
       step: Boolean(stepOf(model)),
-      open: guesses.open(model.get("step")),
-      offers: (control) => stepOf(model)?.controls.includes(control) ?? true,
-    });
+      open: guesses[model.get("step") - 1]?.open() ?? false,
+      offers: (/** @type {string} */ control) => stepOf(model)?.controls.includes(control) ?? true,
+    };
+    const { words, nodes = [words], aloud = words, data = {} } = draw(sizes, how);
     if (spoken !== words) {
       spoken = words;
       said.replaceChildren(...nodes);
       if (aloud) announce.say(aloud);
     }
     Object.assign(root.dataset, { preset, step: model.get("step"), ...data });
-    guesses.tell(root.dataset);
+    for (const guess of guesses) guess?.tell(root.dataset);
   }
 
   const zoomOf = () => (document.fullscreenElement === root ? Number(whole.style.zoom) || 1 : 1);
@@ -230,12 +229,6 @@ export function lesson({ model, el, link }, given) {
     const wide = zoom > 1 || columns > 1 ? column : Math.min(column, 720);
     return Object.fromEntries(step.panels.map((name) => [name, [wide, high]]));
   };
-  const { request, begin: follow } = common.follow(model, root, {
-    fit: sizesIn,
-    draw: show,
-    names: [...settings, "step"],
-    timers: [announce, ...timers],
-  });
   const rescale = () => {
     const full = document.fullscreenElement === root;
     const zoom = full ? Math.min(screenWidth() / SCREEN.width, screenHeight() / SCREEN.height) : 1;
@@ -244,31 +237,20 @@ export function lesson({ model, el, link }, given) {
     request();
   };
   document.addEventListener("fullscreenchange", rescale);
-  const sendBack = bringAlong(
-    root,
-    Object.values(panels).map(({ node }) => node),
-  );
-  // Gives what draws with the next frame, what says something to screen readers, and what begins the view and gives the
-  // function that ends it.
-  return {
-    request,
-    say: announce.say,
-    begin() {
-      document.addEventListener("fullscreenchange", rescale);
-      const end = follow();
-      return () => {
-        document.removeEventListener("fullscreenchange", rescale);
-        sendBack();
-        end();
-      };
-    },
-  };
+  const watch = { end: () => document.removeEventListener("fullscreenchange", rescale) };
+  const along = { end: bringAlong(root, Object.values(panels).map(nodeOf)) };
+  const { request, begin } = common.follow(model, root, {
+    fit: sizesIn,
+    draw: show,
+    names: [...settings, "step"],
+    timers: [announce, watch, along, ...timers],
+  });
+  // request draws with the next frame, say tells screen readers, and begin begins the view and gives what ends it.
+  return { request, begin, say: announce.say };
 }
 
 const screenWidth = () => document.documentElement.clientWidth;
 const screenHeight = () => window.innerHeight;
-const fullScreen = (/** @type {HTMLElement} */ root) =>
-  document.fullscreenElement ? document.exitFullscreen() : root.requestFullscreen();
 
 // Pictures out of sight ------------------------------------------------------------------------------------------
 
@@ -285,10 +267,8 @@ function bringAlong(root, pictures) {
     return Math.min(bottom, screenHeight()) - Math.max(top, 0) > 0.6 * height;
   };
   // Much is drawn anew as it was.
-  const isOther = (
-    /** @type {MutationRecord} */ { type, target, attributeName, oldValue, addedNodes, removedNodes },
-  ) => {
-    if (type === "attributes") return /** @type {Element} */ (target).getAttribute(String(attributeName)) !== oldValue;
+  const isOther = (/** @type {any} */ { type, target, attributeName, oldValue, addedNodes, removedNodes }) => {
+    if (type === "attributes") return target.getAttribute(attributeName) !== oldValue;
     const [now, before] = [addedNodes, removedNodes].map((all) => [...all].map((one) => one.textContent).join());
     return now !== before;
   };
@@ -327,29 +307,6 @@ function bringAlong(root, pictures) {
 }
 
 // Guesses --------------------------------------------------------------------------------------------------------
-
-// The questions of all steps, one seen at a time. A guess is made once: then answered(step) brings what is to be
-// seen, and beside the guess stands the truth.
-/** @param {Step[]} steps @param {(at: number) => void} answered */
-function makeGuesses(steps, answered) {
-  const made = steps.map(({ guess }, i) => guess && makeGuess(guess, () => answered(i + 1)));
-  const node = element("div", { class: "rl-guesses" });
-  return {
-    node,
-    show(/** @type {number} */ at) {
-      const one = made[at - 1];
-      node.replaceChildren(...(one ? [one.node] : []));
-      node.classList.toggle("rl-off", !one);
-    },
-    open: (/** @type {number | string} */ at) => made[Number(at) - 1]?.open() ?? false,
-    forget() {
-      for (const one of made) one?.forget();
-    },
-    tell(/** @type {DOMStringMap} */ data) {
-      for (const one of made) one?.tell(data);
-    },
-  };
-}
 
 // Until it is answered the question stands there, and then, in the same room, the truth.
 /** @param {Guess} guess @param {() => void} answered */
@@ -401,7 +358,6 @@ function makeScale([low, high], id, set) {
   const mark = element("input", { type: "range", min: low, max: high, step, "aria-labelledby": id });
   const read = element("output", {});
   const see = common.button("guess", "See", set);
-  const show = () => tell(read, see.disabled ? "?" : format(mark.valueAsNumber));
   const guess = () => put(mark.valueAsNumber, false);
   mark.addEventListener("input", guess);
   mark.addEventListener("pointerup", guess); // where it stands may be what one thinks
@@ -410,7 +366,7 @@ function makeScale([low, high], id, set) {
     mark.value = String(at);
     see.disabled = unset;
     see.title = unset ? "Set the mark first" : "";
-    show();
+    tell(read, unset ? "?" : format(mark.valueAsNumber));
   };
   const forget = () => put((low + high) / 2, true);
   forget();

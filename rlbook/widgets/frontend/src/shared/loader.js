@@ -59,18 +59,14 @@ function keepInView(container) {
 wakeNamed();
 addEventListener("hashchange", wakeNamed);
 
-if ("IntersectionObserver" in globalThis) {
-  const observer = new IntersectionObserver(
-    (entries) => {
-      for (const { isIntersecting, target } of entries) {
-        if (!isIntersecting) continue;
-        observer.unobserve(target);
-        wake(target);
-      }
-    },
-    { rootMargin: "400px" },
-  );
-  for (const container of containers) observer.observe(container);
-} else {
-  containers.forEach(wake);
-}
+const observer = new IntersectionObserver(
+  (entries) => {
+    for (const { isIntersecting, target } of entries) {
+      if (!isIntersecting) continue;
+      observer.unobserve(target);
+      wake(target);
+    }
+  },
+  { rootMargin: "400px" },
+);
+for (const container of containers) observer.observe(container);

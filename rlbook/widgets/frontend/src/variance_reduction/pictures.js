@@ -1,11 +1,13 @@
 // The pictures of VarianceReduction: the cloud of estimates, the bowl of their variance, its growth with the horizon.
 import { format, subscript, svgElement } from "../shared/controls.js";
-import { axesX, axesY, changes, frame, LEFT, onDrag, path, pointIn, quiet, ticksIn } from "../shared/frame.js";
-import { axisX, axisY, gridX, gridY, line, ruleX } from "../shared/plot.js";
+import { changes, frame, LEFT, onDrag, path, pointIn, ticksIn } from "../shared/frame.js";
+import { makePaths, node, put } from "../shared/handles.js";
+import { line, ruleX } from "../shared/plot.js";
 import * as numerics from "./numerics.js";
 
 export const valueName = (problem, t, s) => `b${subscript(t)}(${problem.states[s]})`;
 const ROW = 14; // height of one row of flags above the bowl, in pixels
+const LENGTHS = [1, 2, 5, 10, 20, 50, 100, 200]; // horizons that an axis names
 const DECADES = Array.from({ length: 16 }, (_, i) => 10 ** (i - 6));
 const close = (a, b) => a.flat().every((x, i) => Math.abs(x - b.flat()[i]) < 1e-9 * (1 + Math.abs(x)));
 
@@ -48,9 +50,8 @@ export function prepare(problem) {
 
 // The values of b_t(s) that its bowl shows: from below every mark to above it.
 export function valueRange(problem, t, s) {
-  const marks = [0, problem.V, problem.perStep, ...[0, 1].map((k) => numerics.optimalBaseline(problem, k))].map((b) =>
-    b === 0 ? 0 : b[t][s],
-  );
+  const baselines = [problem.V, problem.perStep, ...[0, 1].map((k) => numerics.optimalBaseline(problem, k))];
+  const marks = [0, ...baselines.map((b) => b[t][s])];
   const [low, high] = [Math.min(...marks), Math.max(...marks)];
   const pad = 0.25 * (high - low) || 1;
   return [low - pad, high + pad].map((x) => Number(x.toPrecision(3)));
@@ -65,46 +66,31 @@ export function makeCloud(holder) {
     const { atoms, draws, plane, fullReturn } = prepare(problem);
     const [meanX, meanY] = problem.mean;
     if (changed([preset, width, height])) {
-      const margins = { marginLeft: plane ? LEFT : 16, marginTop: 10, marginRight: 12, marginBottom: 40 };
       const [halfX, halfY] = plane ? problem.halfWidths : [problem.halfWidths[0], 1];
+      const across = `ĝ, ${problem.axes[0]}${plane ? "" : "; heights only spread the dots"}`;
+      const up = plane ? { ticks: ticksIn(height), label: `ĝ, ${problem.axes[1]}`, grid: true } : {};
       const base = frame(holder, {
         width,
         height,
-        ...margins,
-        x: { domain: [meanX - halfX, meanX + halfX] },
-        y: { domain: [meanY - halfY, meanY + halfY] },
-        marks: [
-          gridX({ ...quiet, ticks: ticksIn(width / 2) }),
-          axisX({
-            ...axesX,
-            ticks: ticksIn(width / 2),
-            label: `ĝ, ${problem.axes[0]}${plane ? "" : "; heights only spread the dots"}`,
-          }),
-          ...(plane
-            ? [
-                gridY({ ...quiet, ticks: ticksIn(height) }),
-                axisY({ ...axesY, ticks: ticksIn(height), label: `ĝ, ${problem.axes[1]}` }),
-              ]
-            : []),
-        ],
+        marginLeft: plane ? LEFT : 16,
+        marginTop: 10,
+        x: { domain: [meanX - halfX, meanX + halfX], ticks: ticksIn(width / 2), label: across, grid: true },
+        y: { domain: [meanY - halfY, meanY + halfY], ...up },
       });
       const circles = Array.from({ length: draws.length / problem.width }, () =>
-        svgElement("circle", { r: 3, class: "rl-sample" }),
+        node(base.layer, "circle", { r: 3, class: "rl-sample" }),
       );
-      const ghost = svgElement("path", { class: "rl-plain" });
-      const spread = svgElement("path", { class: "rl-exact" });
-      const cross = svgElement("path", { class: "rl-exact rl-heavy" });
-      cross.setAttribute("d", `M${base.x(meanX) - 7},${base.y(meanY)}h14m-7,-7v14`);
-      base.layer.append(...circles, ghost, spread, cross);
-      parts = { ...base, circles, ghost, spread };
+      const lines = makePaths(base.layer, { ghost: "rl-plain", spread: "rl-exact", cross: "rl-exact rl-heavy" });
+      lines.cross.setAttribute("d", `M${base.x(meanX) - 7},${base.y(meanY)}h14m-7,-7v14`);
+      parts = { ...base, ...lines, circles };
     }
     const { x, y, circles, ghost, spread, svg } = parts;
     const gradients = atoms.map(([s, a]) => numerics.trajectoryGradient(problem, s, a, kappa, beta, baseline));
     const dots = numerics.batchMeans(gradients, draws, problem.width, batch);
-    dots.forEach((dot, m) => {
-      circles[m].setAttribute("cx", x(dot[0]).toFixed(2));
+    dots.forEach(([u, v], m) => {
       // One component only: the height says nothing; it keeps dots of equal value apart (golden-ratio spacing).
-      circles[m].setAttribute("cy", y(plane ? dot[1] : ((m * 0.618034) % 1) - 0.5).toFixed(2));
+      const up = plane ? v : ((m * 0.618034) % 1) - 0.5;
+      put(circles[m], { cx: x(u).toFixed(2), cy: y(up).toFixed(2) });
     });
     const outline = (covariance, height) => {
       if (plane) {
@@ -126,34 +112,31 @@ export function makeCloud(holder) {
 function cut({ problem, kappa, beta, baseline, selected }) {
   if (!selected) {
     const parabola = numerics.parabolaInBeta(problem, kappa, baseline);
-    const lowest = numerics.bottom(parabola);
     const name = baselineName(problem, kappa, baseline);
-    const marks = [
-      ["no baseline", 0, "rl-baseline"],
-      [name, 1, "rl-baseline"],
-      ["lowest on this line", lowest, "rl-exact"],
-    ];
     return {
       parabola,
       range: [0, 2],
       at: beta,
-      marks,
+      marks: [
+        ["no baseline", 0, "rl-baseline"],
+        [name, 1, "rl-baseline"],
+        ["lowest on this line", numerics.bottom(parabola), "rl-exact"],
+      ],
       label: `β, multiple of ${name === "your b" ? name : `the ${name} baseline`}`,
     };
   }
   const [t, s] = selected;
   const parabola = numerics.parabolaInValue(problem, kappa, beta, baseline, t, s);
-  const marks = [
-    ["b = 0", 0, "rl-baseline"],
-    ["V", problem.V[t][s], "rl-baseline"],
-    ["per-step", problem.perStep[t][s], "rl-baseline"],
-    ["optimal", numerics.bottom(parabola), "rl-exact"],
-  ];
   return {
     parabola,
     range: valueRange(problem, t, s),
     at: baseline[t][s],
-    marks,
+    marks: [
+      ["b = 0", 0, "rl-baseline"],
+      ["V", problem.V[t][s], "rl-baseline"],
+      ["per-step", problem.perStep[t][s], "rl-baseline"],
+      ["optimal", numerics.bottom(parabola), "rl-exact"],
+    ],
     label: `${valueName(problem, t, s)}, the others held`,
   };
 }
@@ -191,36 +174,27 @@ export function makeBowl(holder, drag) {
         height,
         marginTop: marks.length * ROW + 8,
         marginRight: 14,
-        x: { domain: range },
-        y: { domain },
-        marks: [
-          gridY({ ...quiet, ticks: ticksIn(height) }),
-          axisX({ ...axesX, ticks: ticksIn(width / 2), label }),
-          axisY({ ...axesY, ticks: ticksIn(height), label: height < 250 ? "tr Cov ĝ" : "total variance, tr Cov ĝ" }),
-        ],
+        x: { domain: range, ticks: ticksIn(width / 2), label },
+        y: { domain, ticks: ticksIn(height), label: `${height < 250 ? "" : "total variance, "}tr Cov ĝ`, grid: true },
       });
-      const curve = svgElement("path", { class: "rl-exact rl-heavy" });
-      const floor = svgElement("path", { class: "rl-bound" });
-      const floorName = svgElement("text", { class: "rl-label", "text-anchor": "end", x: base.right - 2 });
-      const point = svgElement("circle", { class: "rl-handle", r: 8 });
+      const { layer, svg } = base;
+      const lines = makePaths(layer, { curve: "rl-exact rl-heavy", floor: "rl-bound" });
+      const floorName = node(layer, "text", { class: "rl-label", "text-anchor": "end", x: base.right - 2 });
       const flags = marks.map(([, , kind], row) => {
         const group = svgElement("g", { class: kind });
-        const pole = svgElement("path", { class: "rl-pole" });
-        const name = svgElement("text", { class: "rl-label", y: ROW * row + ROW - 2 });
-        const spot = svgElement("circle", { class: "rl-mark", r: 3.5 });
-        group.append(pole, name, spot);
+        layer.before(group);
+        const pole = node(group, "path", { class: "rl-pole" });
+        const name = node(group, "text", { class: "rl-label", y: ROW * row + ROW - 2 });
+        const spot = node(group, "circle", { class: "rl-mark", r: 3.5 });
         return { group, pole, name, spot };
       });
-      base.layer.append(curve, floor, floorName);
-      base.layer.before(...flags.map(({ group }) => group));
-      base.svg.append(point);
-      base.svg.classList.add("rl-drag");
-      const move = (event) => {
-        const x = base.invert(pointIn(base.svg, event)[0]);
+      const point = node(svg, "circle", { class: "rl-handle", r: 8 });
+      svg.classList.add("rl-drag");
+      onDrag(svg, (event) => {
+        const x = base.invert(pointIn(svg, event)[0]);
         drag(Number(Math.min(range[1], Math.max(range[0], x)).toFixed(3)));
-      };
-      onDrag(base.svg, move);
-      parts = { ...base, curve, floor, floorName, point, flags };
+      });
+      parts = { ...base, ...lines, floorName, point, flags };
     }
 
     const { x, y, left, right, foot, top, curve, floor, floorName, point, flags, svg } = parts;
@@ -236,11 +210,9 @@ export function makeBowl(holder, drag) {
       const py = Math.max(top, y(value));
       const after = px < (left + right) / 2;
       pole.setAttribute("d", `M${px},${ROW * row + 4}V${py}`);
-      label.setAttribute("x", px + (after ? 4 : -4));
-      label.setAttribute("text-anchor", after ? "start" : "end");
+      put(label, { x: px + (after ? 4 : -4), "text-anchor": after ? "start" : "end" });
       label.textContent = `${name}: ${format(value)}`;
-      spot.setAttribute("cx", px);
-      spot.setAttribute("cy", y(value));
+      put(spot, { cx: px, cy: y(value) });
       spot.style.display = y(value) < top ? "none" : "";
     });
     // What no state baseline can go below, at this κ.
@@ -254,8 +226,7 @@ export function makeBowl(holder, drag) {
       floorName.textContent = `best b of all: ${format(best)}`;
     }
     const [pointX, pointY] = [x(at), y(variance)];
-    point.setAttribute("cx", pointX);
-    point.setAttribute("cy", pointY);
+    put(point, { cx: pointX, cy: pointY });
     point.style.display = pointX >= left - 1 && pointX <= right + 1 && pointY >= top - 1 ? "" : "none";
     return svg;
   };
@@ -279,18 +250,16 @@ export function makeHorizon(holder) {
       const [low, high] = [Math.min(...all, 1), Math.max(...all, ...along(1, 2), ...along(0, 2), 1e-3)];
       const round = (steps) => DECADES.flatMap((d) => steps.map((k) => k * d)).filter((v) => v >= low / 2 && v <= high);
       const ticks = [0, ...(round([1]).length > 2 ? round([1]) : round([1, 2, 5]))];
-      const margins = { marginLeft: LEFT, marginTop: 10, marginRight: 84, marginBottom: 40 };
+      // Logarithmic but for a short linear piece at the bottom, since some of these variances are exactly 0.
+      const scale = { type: "symlog", constant: low, domain: [0, high * 1.1] };
       const base = frame(holder, {
         width,
         height,
-        ...margins,
-        x: { type: "log", domain: [1, horizons.at(-1)] },
-        // Logarithmic but for a short linear piece at the bottom, since some of these variances are exactly 0.
-        y: { type: "symlog", constant: low, domain: [0, high * 1.1] },
+        marginTop: 10,
+        marginRight: 84,
+        x: { type: "log", domain: [1, horizons.at(-1)], ticks: LENGTHS, tickFormat: String, label: "horizon T, steps" },
+        y: { ...scale, ticks, tickFormat: format, label: "total variance", grid: true },
         marks: [
-          gridY({ ...quiet, ticks }),
-          axisX({ ...axesX, ticks: [1, 2, 5, 10, 20, 50, 100, 200], tickFormat: String, label: "horizon T, steps" }),
-          axisY({ ...axesY, ticks, tickFormat: format, label: "total variance" }),
           ruleX([problem.V.length], { stroke: "var(--rl-bound)", strokeDasharray: "2,3" }),
           ...kinds.map(([, kind, values]) =>
             line(values, { x: (_, i) => horizons[i], y: (v) => v, stroke: `var(--rl-${kind})`, strokeWidth: 1.75 }),
@@ -306,24 +275,16 @@ export function makeHorizon(holder) {
       lowest[2] = Math.min(lowest[2], base.foot);
       for (let i = ends.length - 1; i > 0; i--) ends[i - 1][2] = Math.min(ends[i - 1][2], ends[i][2] - ROW);
       for (const [name, kind, height] of ends) {
-        const label = svgElement("text", {
-          class: `rl-label rl-${kind}`,
-          "text-anchor": "start",
-          x: base.right + 5,
-          y: height,
-        });
-        label.textContent = name;
-        base.svg.append(label);
+        const at = { "text-anchor": "start", x: base.right + 5, y: height };
+        node(base.svg, "text", { class: `rl-label rl-${kind}`, ...at }, name);
       }
-      const curve = svgElement("path", { class: "rl-exact rl-heavy" });
-      const point = svgElement("circle", { class: "rl-handle", r: 5 });
-      base.layer.append(curve, point);
+      const curve = node(base.layer, "path", { class: "rl-exact rl-heavy" });
+      const point = node(base.layer, "circle", { class: "rl-handle", r: 5 });
       parts = { ...base, curve, point };
     }
     const { x, y, curve, point, svg } = parts;
     curve.setAttribute("d", path(along(kappa, beta).map((v, i) => [x(horizons[i]), y(v)])));
-    point.setAttribute("cx", x(problem.V.length));
-    point.setAttribute("cy", y(variance));
+    put(point, { cx: x(problem.V.length), cy: y(variance) });
     return svg;
   };
 }

@@ -1,41 +1,21 @@
 // VarianceReduction: the cloud of ĝ(κ, βb), the bowl of its variance, its growth with the horizon.
 import * as common from "../shared/common.js";
-import { chips, element, format, key, keys, label, panel, row, slider, tell } from "../shared/controls.js";
+import { chips, element, format, group, keys, label, panel, row, slider, tell } from "../shared/controls.js";
 import { lesson } from "../shared/lesson.js";
 import * as numerics from "./numerics.js";
-import {
-  baselineName,
-  baselineNames,
-  makeBowl,
-  makeCloud,
-  makeHorizon,
-  namedBaselines,
-  prepare,
-  valueName,
-  valueRange,
-} from "./pictures.js";
+import * as pictures from "./pictures.js";
 
 const SETTINGS = ["kappa", "beta", "baseline", "time", "state", "batch"];
 
 // Settings as the view uses them. Python sends a change trait by trait, so for a moment a preset may stand beside
 // the baseline of another; what does not fit is read as the preset's own.
 function read(model) {
-  const preset = model.get("preset");
-  const { problem, settings } = model.get("_presets")[preset];
+  const { baseline, time: t, state: s, ...now } = common.read(model, SETTINGS);
+  const { problem } = model.get("_presets")[now.preset];
   const { V } = problem;
-  const given = model.get("baseline");
-  const fits = given.length === V.length && given.every((row) => row.length === V[0].length);
-  const [t, s] = [model.get("time"), model.get("state")];
-  return {
-    preset,
-    problem,
-    settings,
-    kappa: model.get("kappa"),
-    beta: model.get("beta"),
-    baseline: fits ? given : V,
-    selected: t !== null && t < V.length && s < V[0].length ? [t, s] : null,
-    batch: model.get("batch"),
-  };
+  const fits = baseline.length === V.length && baseline.every((row) => row.length === V[0].length);
+  const selected = t !== null && t < V.length && s < V[0].length ? [t, s] : null;
+  return { ...now, problem, baseline: fits ? baseline : V, selected };
 }
 
 function load(model, preset) {
@@ -58,7 +38,7 @@ export function restore(model, asked) {
   if (/^\d+$/.test(asked.state) && asked.state < S) settings.state = Number(asked.state);
   const kappa = settings.kappa ?? model.get("kappa");
   const flat = (asked.b ?? "").split(",").map(Number);
-  const named = Object.entries(namedBaselines(problem, kappa)).find(([name]) => name === asked.b);
+  const named = Object.entries(pictures.namedBaselines(problem, kappa)).find(([name]) => name === asked.b);
   const [low, high] = common.limits(model, "baseline");
   if (named) settings.baseline = named[1];
   else if (asked.b && flat.length === T * S && flat.every((b) => b >= low && b <= high)) {
@@ -69,7 +49,7 @@ export function restore(model, asked) {
 
 // The settings of a link: restore's inverse.
 function linked({ preset, kappa, beta, baseline, selected, batch, problem }) {
-  const name = baselineName(problem, kappa, baseline);
+  const name = pictures.baselineName(problem, kappa, baseline);
   return {
     preset,
     kappa,
@@ -83,8 +63,8 @@ function linked({ preset, kappa, beta, baseline, selected, batch, problem }) {
 // The sentence -----------------------------------------------------------------------------------------------------
 
 function sentence({ problem, kappa, beta, baseline, batch, step }, variance) {
-  const { full, toGo, plane } = prepare(problem);
-  const name = baselineName(problem, kappa, baseline);
+  const { full, toGo, plane } = pictures.prepare(problem);
+  const name = pictures.baselineName(problem, kappa, baseline);
   const what =
     beta > 0
       ? `κ = ${format(kappa)} and β = ${format(beta)} (b: ${name === "your b" ? "your own" : name})`
@@ -105,9 +85,9 @@ function sentence({ problem, kappa, beta, baseline, batch, step }, variance) {
   else compared = "; the full return’s is 0";
   const averaged = batch > 1 ? ` Averaged over N = ${batch} trajectories it is ${format(variance / batch)}.` : "";
   const mean = plane ? `(${problem.mean.map(format).join(", ")})` : format(problem.mean[0]);
-  const plain = step && full > 1e-9 ? `The variance is ${format(variance)}, ${share(full)} ${reference}` : "";
-  if (plain) return `${plain}.${averaged} The mean stays at ${mean}.`;
-  return `With ${what} the variance is ${format(variance)}${compared}.${averaged} The mean stays at ${mean}.`;
+  const rest = `${averaged} The mean stays at ${mean}.`;
+  if (step && full > 1e-9) return `The variance is ${format(variance)}, ${share(full)} ${reference}.${rest}`;
+  return `With ${what} the variance is ${format(variance)}${compared}.${rest}`;
 }
 
 // The view ---------------------------------------------------------------------------------------------------------
@@ -124,9 +104,8 @@ export function render(place) {
     else set({ beta: x });
   };
 
-  const dotsKey = key("rl-key-sample");
-  const cloudKeys = keys(["rl-key-exact", "exact mean, two sd"], ["rl-key-plain", "full return"]);
-  cloudKeys.prepend(dotsKey);
+  const cloudKeys = keys(["rl-key-sample"], ["rl-key-exact", "exact mean, two sd"], ["rl-key-plain", "full return"]);
+  const [dotsKey] = cloudKeys.children;
   const cloud = panel("The cloud of gradient estimates ĝ", cloudKeys);
   const bowl = panel("");
   const horizon = panel(
@@ -154,9 +133,7 @@ export function render(place) {
     (name) => {
       const { problem, kappa } = read(model);
       if (name === "none") set({ beta: 0 });
-      if (name === "V") set({ beta: 1, baseline: problem.V });
-      if (name === "per-step") set({ beta: 1, baseline: problem.perStep });
-      if (name === "optimal") set({ beta: 1, baseline: numerics.optimalBaseline(problem, kappa) });
+      else set({ beta: 1, baseline: pictures.namedBaselines(problem, kappa)[name] });
     },
   );
   const baselineRow = row("Baseline b", chooseBaseline.node);
@@ -170,20 +147,11 @@ export function render(place) {
     },
   });
   const valueRow = row("The bowl shows", chooseValue);
-  const controls = element(
-    "div",
-    { class: "rl-controls" },
-    kappa.node,
-    beta.node,
-    baselineRow,
-    batch.node,
-    valueRow,
-    value.node,
-  );
+  const controls = { kappa, beta, baseline: baselineRow, batch, chosen: valueRow, value };
 
-  const drawCloud = makeCloud(cloud.holder);
-  const drawBowl = makeBowl(bowl.holder, drag);
-  const drawHorizon = makeHorizon(horizon.holder);
+  const drawCloud = pictures.makeCloud(cloud.holder);
+  const drawBowl = pictures.makeBowl(bowl.holder, drag);
+  const drawHorizon = pictures.makeHorizon(horizon.holder);
   let optionsOf = null;
 
   function draw(sizes, how) {
@@ -192,7 +160,7 @@ export function render(place) {
     const packed = numerics.packedCovariance(problem, now.kappa, now.beta, baseline);
     const variance = Math.max(0, packed[3]);
 
-    const pressed = { 0: ["none"], 1: baselineNames(problem, now.kappa, baseline) };
+    const pressed = { 0: ["none"], 1: pictures.baselineNames(problem, now.kappa, baseline) };
     chooseBaseline.show(...(pressed[now.beta] ?? []));
     kappa.show(now.kappa);
     beta.show(now.beta);
@@ -203,45 +171,30 @@ export function render(place) {
       const values = problem.hh.flatMap((row, t) => row.flatMap((h, s) => (h[3] > 0 ? [[t, s]] : [])));
       chooseValue.replaceChildren(
         element("option", { value: "all" }, "all of b, as β grows"),
-        ...values.map(([t, s]) => element("option", { value: [t, s] }, `${valueName(problem, t, s)} alone`)),
+        ...values.map(([t, s]) => element("option", { value: [t, s] }, `${pictures.valueName(problem, t, s)} alone`)),
       );
     }
     chooseValue.value = selected ? selected : "all";
     value.enable(selected);
-    value.rename(selected ? valueName(problem, ...selected) : "b, one value: choose it above");
-    if (selected) value.limit(...valueRange(problem, ...selected));
+    value.rename(selected ? pictures.valueName(problem, ...selected) : "b, one value: choose it above");
+    if (selected) value.limit(...pictures.valueRange(problem, ...selected));
     value.show(selected ? baseline[selected[0]][selected[1]] : NaN);
     const sampled = problem.enumerated ? "" : ", from a sample of 256";
     tell(dotsKey, `${now.batch > 1 ? `mean of ĝ over ${now.batch} trajectories` : "ĝ of one trajectory"}${sampled}`);
 
-    tell(
-      bowl.title,
-      how.open
-        ? "The variance of ĝ"
-        : how.step
-          ? "Drag along the bowl"
-          : `Variance ${format(variance)}: drag to the bottom`,
-    );
+    const hint = how.step ? "Drag along the bowl" : `Variance ${format(variance)}: drag to the bottom`;
+    tell(bowl.title, how.open ? "The variance of ĝ" : hint);
 
     const words = sentence(now, variance);
-    if (sizes.cloud) {
-      const svg = drawCloud(now, packed, sizes.cloud);
-      label(svg, `The cloud: estimates of the gradient around its exact mean. ${words}`);
-    }
-    if (sizes.bowl) {
-      const svg = drawBowl(now, variance, sizes.bowl);
-      label(
-        svg,
-        `The bowl: total variance ${format(variance)} against ${selected ? valueName(problem, ...selected) : "β"}.`,
-      );
-    }
-    if (sizes.horizon) {
-      const svg = drawHorizon(now, variance, sizes.horizon);
-      label(
-        svg,
-        `Total variance against the horizon from 1 to ${problem.horizons.at(-1)} steps, for the full return, reward-to-go, reward-to-go minus V, and now.`,
-      );
-    }
+    const name = selected ? pictures.valueName(problem, ...selected) : "β";
+    const about = {
+      cloud: `The cloud: estimates of the gradient around its exact mean. ${words}`,
+      bowl: `The bowl: total variance ${format(variance)} against ${name}.`,
+      horizon: `Total variance against the horizon from 1 to ${problem.horizons.at(-1)} steps, for the full return, reward-to-go, reward-to-go minus V, and now.`,
+    };
+    if (sizes.cloud) label(drawCloud(now, packed, sizes.cloud), about.cloud);
+    if (sizes.bowl) label(drawBowl(now, variance, sizes.bowl), about.bowl);
+    if (sizes.horizon) label(drawHorizon(now, variance, sizes.horizon), about.horizon);
     const lowest = numerics.bottom(numerics.parabolaInBeta(problem, now.kappa, baseline));
     return { words, data: { variance, lowest, mean: problem.mean.slice(0, problem.axes.length).join() } };
   }
@@ -256,15 +209,8 @@ export function render(place) {
     view: "variance-reduction",
     settings: SETTINGS,
     panels: { cloud, bowl, horizon },
-    controls: {
-      kappa: kappa.node,
-      beta: beta.node,
-      baseline: baselineRow,
-      batch: batch.node,
-      chosen: valueRow,
-      value: value.node,
-    },
-    parts: [cloud.node, bowl.node, horizon.node, controls],
+    controls,
+    parts: [cloud, bowl, horizon, group(Object.values(controls))],
     linked: () => linked(read(model)),
     choose: load,
     draw,
