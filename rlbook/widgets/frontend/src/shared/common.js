@@ -75,6 +75,9 @@ export const settingSliders = (model, labels, change = (settings) => write(model
     ]),
   );
 
+// What sliders, or panels, are in the page.
+export const nodesOf = (things) => Object.fromEntries(Object.entries(things).map(([name, { node }]) => [name, node]));
+
 // Sliders for the numbers of a list: labels are as nested as the list.
 export function listSliders(model, name, labels, change = (list) => write(model, { [name]: list })) {
   /** @type {(list: any[], at: number[], x: number) => any[]} */

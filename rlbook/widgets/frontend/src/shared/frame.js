@@ -1,8 +1,10 @@
 // A picture's frame, axes and grid, alike in every widget.
 import { svgElement } from "./controls.js";
-import { plot } from "./plot.js";
+import { axisX, axisY, gridX, gridY, plot } from "./plot.js";
 
 export const path = (points) => points.map(([x, y], i) => `${i ? "L" : "M"}${x.toFixed(2)},${y.toFixed(2)}`).join("");
+
+export const dots = (points) => points.map(([x, y]) => `M${x.toFixed(1)},${y.toFixed(1)}h0`).join("");
 
 // Drawing a frame anew is slow: changed(values) says whether what it depends on is another than the last time.
 export function changes() {
@@ -21,7 +23,8 @@ export function changes() {
  * @param {any} given options of Plot; margins that are not given are the usual ones
  * @returns {{
  *   svg: any, layer: SVGElement, x: (value: number) => number, y: (value: number) => number,
- *   invert: (pixel: number) => number, left: number, top: number, right: number, foot: number,
+ *   invert: (pixel: number) => number, invertY: (pixel: number) => number,
+ *   left: number, top: number, right: number, foot: number,
  * }}
  */
 export function frame(holder, given) {
@@ -37,7 +40,8 @@ export function frame(holder, given) {
   svg.append(layer);
   holder.replaceChildren(svg);
   const [x, y] = [svg.scale("x"), svg.scale("y")];
-  return { svg, layer, x: x.apply, y: y.apply, invert: x.invert, left, top, right: width - right, foot: height - foot };
+  const edges = { left, top, right: width - right, foot: height - foot };
+  return { svg, layer, x: x.apply, y: y.apply, invert: x.invert, invertY: y.invert, ...edges };
 }
 
 export const quiet = { stroke: "var(--rl-grid)", strokeOpacity: 1 };
@@ -46,6 +50,20 @@ export const axesX = { ...axes, labelOffset: 34 };
 export const axesY = { ...axes, labelOffset: 54 };
 export const ticksIn = (height) => (height < 250 ? 3 : 5); // about so many
 export const LEFT = 60; // room for the labels of y axes, alike in all panels
+
+// A frame with both axes and a grid. x and y have the domain, and perhaps the type, of a scale, and the label, and perhaps
+// ticks and their format, of its axis; the grid has the ticks of y and, if there are any, those of `x.grid`.
+export function chart(holder, [width, height], { x, y, ...margins }) {
+  const scale = ({ domain, type }) => ({ domain, type });
+  const axis = ({ label, tickFormat, ticks = ticksIn(height) }) => ({ label, tickFormat, ticks });
+  const marks = [
+    ...(x.grid ? [gridX({ ...quiet, ticks: x.grid })] : []),
+    gridY({ ...quiet, ticks: axis(y).ticks }),
+    axisX({ ...axesX, ...axis(x) }),
+    axisY({ ...axesY, ...axis(y) }),
+  ];
+  return frame(holder, { width, height, ...margins, x: scale(x), y: scale(y), marks });
+}
 
 // Where an event is in a picture, in the picture's own pixels: a full screen is magnified.
 export function pointIn(svg, { clientX, clientY }) {

@@ -68,8 +68,16 @@ export function dragging(holder, things, toPlane) {
   });
 }
 
-// A handle: a dot with room around it for a finger. `name` says what it is.
-export function makeHandle(parent, name, shape) {
+// A picture that holds handles and can be dragged in every direction.
+export function withHandles(base) {
+  base.svg.setAttribute("role", "group");
+  base.svg.classList.add("rl-drag", "rl-free-drag");
+  return base;
+}
+
+// A handle: a dot with room around it for a finger. `name` says what it is, `limits` between what its number lies.
+/** @param {Element} parent @param {string} name @param {Element} shape @param {[number, number]} [limits] */
+export function makeHandle(parent, name, shape, limits) {
   const group = node(parent, "g", {
     class: "rl-grip",
     tabindex: "0",
@@ -79,5 +87,6 @@ export function makeHandle(parent, name, shape) {
   });
   node(group, "circle", { class: "rl-reach", r: 20 });
   group.append(shape);
+  if (limits) put(group, { "aria-valuemin": limits[0], "aria-valuemax": limits[1] });
   return group;
 }
