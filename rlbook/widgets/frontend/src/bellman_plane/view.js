@@ -21,11 +21,7 @@ const makeSweeps = (problem) =>
     return { process, operator, best, limit: V, values: V, runs: [[now.V0]], next, ahead, curves: {} };
   });
 
-// Settings from a link, as strings; what makes no sense is passed over.
-/** @param {common.Model} model @param {common.Asked} asked */
-export function restore(model, asked) {
-  common.restore(model, asked, CALLED);
-}
+export const restore = (model, asked) => common.restore(model, asked, CALLED);
 
 // The next sweep in both states, with its numbers.
 function explain({ operator, k, gamma }, { process, operator: T }, V) {
@@ -104,7 +100,7 @@ export function render(place) {
     parts: [plane.node, time.equation, time.errors.node, time.controls],
     linked: () => common.linked(model, CALLED),
     draw,
-    fit: time.fitWith("plane", 330, 380),
+    fit: common.fitting({ plane: [330, 380], errors: [260, 300] }),
     stop: time.player.stop,
     timers: [time.player],
   });

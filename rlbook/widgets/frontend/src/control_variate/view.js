@@ -3,7 +3,7 @@
 
 import * as common from "../shared/common.js";
 import { holding, makeBowl, makeGrowth, makeHeaps, makeScatter, mean, rounded } from "../shared/control_pictures.js";
-import { chips, element, format, keys, panel, row, tell } from "../shared/controls.js";
+import { box, chips, format, keys, panel, row, tell } from "../shared/controls.js";
 import { makeNormals } from "../shared/dice.js";
 import { lesson } from "../shared/lesson.js";
 import * as numerics from "./numerics.js";
@@ -92,17 +92,9 @@ export function render(place) {
   const chooseControl = chips("Control", { centred: "c(g − E g)", raw: "c·g as it is" }, (control) => set({ control }));
   const controlRow = row("What is added to f", chooseControl.node);
   const [bottomRow, diceRow] = [row("The bottom of the bowl", toBest), row("The dice", again)];
-  const leading = element("div", { class: "rl-controls rl-leading" }, sliders.c.node, sliders.corr.node);
-  const controls = element(
-    "div",
-    { class: "rl-controls" },
-    sliders.n.node,
-    sliders.bend.node,
-    controlRow,
-    sliders.mean_g.node,
-    bottomRow,
-    diceRow,
-  );
+  const { c, corr, bend, n, mean_g } = common.nodesOf(sliders);
+  const leading = box("rl-controls rl-leading", c, corr);
+  const controls = box("rl-controls", n, bend, controlRow, mean_g, bottomRow, diceRow);
 
   // Panels ---------------------------------------------------------------------------------------------------------
 
@@ -143,7 +135,6 @@ export function render(place) {
     x: { domain: reach("c"), label: "c, coefficient of the control" },
     y: { label: "Var(f + cg)" },
     flags: 2,
-    rows: 2,
     point: { name: "c", ...held("c") },
   });
   const drawHeaps = makeHeaps(estimatesPanel.holder, { label: "estimate of E f" });
@@ -245,22 +236,15 @@ export function render(place) {
     return { words: sentence(now, state), data };
   }
 
-  const fit = (width) => {
-    const [columns, column] = common.columnsIn(width);
-    const one = columns === 1;
-    const high = [column, one ? 270 : 300];
-    return { samples: high, bowl: high, estimates: [column, 300], growth: [column, one ? 240 : 300] };
-  };
-  const { mean_g, ...others } = common.nodesOf(sliders);
   return lesson(place, {
     kind: "rl-two rl-variate",
     view: "control-variate",
     settings: [...Object.keys(sliders), "control", "seed"],
     panels,
-    controls: { ...others, mean: mean_g, centred: controlRow, best: bottomRow, again: diceRow },
+    controls: { c, corr, n, bend, mean: mean_g, centred: controlRow, best: bottomRow, again: diceRow },
     parts: [legend, samplesPanel.node, bowl.node, leading, estimatesPanel.node, growth.node, controls],
     linked: () => common.linked(model),
     draw,
-    fit,
+    fit: common.fitting({ samples: [270, 300], bowl: [270, 300], estimates: [300, 300], growth: [240, 300] }),
   }).begin();
 }

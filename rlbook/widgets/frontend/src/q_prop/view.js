@@ -3,7 +3,7 @@
 
 import * as common from "../shared/common.js";
 import { holding, makeBowl, makeHeaps, makeScatter, mean, rounded } from "../shared/control_pictures.js";
-import { chips, element, format, keys, panel, row, table, tell } from "../shared/controls.js";
+import { box, chips, format, keys, panel, row, table, tell } from "../shared/controls.js";
 import { makeNormals } from "../shared/dice.js";
 import { changes } from "../shared/frame.js";
 import { lesson } from "../shared/lesson.js";
@@ -133,20 +133,10 @@ export function render(place) {
   const ruleRow = row("κ by the state: a rule of K and W", chooseRule.node);
   const singleRow = row("κ by each sample itself", chooseSingle.node);
   const diceRow = row("The dice", again);
-  const leading = element(
-    "div",
-    { class: "rl-controls rl-leading" },
-    sliders.weight.node,
-    sliders.q.node,
-    ruleRow,
-    singleRow,
-  );
-  const controls = element(
-    "div",
-    { class: "rl-controls" },
-    ...["c1", "c2", "c3", "tau", "sigma", "n"].map((name) => sliders[name].node),
-    diceRow,
-  );
+  const named = common.nodesOf(sliders);
+  const { weight, q, ...others } = named;
+  const leading = box("rl-controls rl-leading", weight, q, ruleRow, singleRow);
+  const controls = box("rl-controls", ...Object.values(others), diceRow);
 
   // Panels ---------------------------------------------------------------------------------------------------------
 
@@ -181,13 +171,7 @@ export function render(place) {
     y: { label: "advantage" },
     centre: [0, 0],
     lines: [
-      {
-        name: "Slope q of Ā",
-        kind: "rl-control rl-dotted",
-        look: "rl-handle-control",
-        side: -1,
-        ...held("q"),
-      },
+      { name: "Slope q of Ā", kind: "rl-control rl-dotted", look: "rl-handle-control", side: -1, ...held("q") },
       {
         name: "Weight κ of κĀ",
         kind: "rl-control rl-heavy",
@@ -306,22 +290,16 @@ export function render(place) {
     return { words: sentence(now, state), data };
   }
 
-  const fit = (width) => {
-    const [columns, column] = common.columnsIn(width);
-    const one = columns === 1;
-    const high = [column, one ? 280 : 310];
-    return { advantages: high, bowl: high, estimates: [column, one ? 220 : 250] };
-  };
   const { request, begin } = lesson(place, {
     kind: "rl-two rl-qprop",
     view: "q-prop",
     settings: [...Object.keys(sliders), "rule", "seed"],
     panels: { advantages, bowl, estimates: estimatesPanel },
-    controls: { ...common.nodesOf(sliders), rules: ruleRow, single: singleRow, again: diceRow },
+    controls: { ...named, rules: ruleRow, single: singleRow, again: diceRow },
     parts: [legend, advantages.node, bowl.node, leading, estimatesPanel.node, rulesPanel.node, controls],
     linked: () => common.linked(model),
     draw,
-    fit,
+    fit: common.fitting({ advantages: [280, 310], bowl: [280, 310], estimates: [220, 250] }),
   });
   return begin();
 }

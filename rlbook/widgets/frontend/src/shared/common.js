@@ -162,6 +162,12 @@ export const columnsIn = (width, columns = width >= 640 ? 2 : 1) => [
   Math.floor((width - 16 * (columns - 1)) / columns),
 ];
 
+// The sizes of pictures in one column or in two, from their heights in each: { name: [in one, in two] }.
+export const fitting = (heights) => (width) => {
+  const [columns, column] = columnsIn(width);
+  return Object.fromEntries(Object.entries(heights).map(([name, high]) => [name, [column, high[columns - 1]]]));
+};
+
 // Playing: step(how) is called again and again, as many milliseconds apart as it gives, until it gives nothing.
 // begin() is called before it begins, changed() when it has begun or ended.
 /** @param {(how: string) => number | undefined} step @param {() => void} changed */

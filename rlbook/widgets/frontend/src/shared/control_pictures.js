@@ -3,9 +3,8 @@
 // is not drawn.
 import { fit, limits } from "./common.js";
 import { label as describe, format, svgElement, tell } from "./controls.js";
-import { axesX, changes, chart, dots, frame, onDrag, path, pointIn, quiet, ticksIn } from "./frame.js";
+import { changes, chart, dots, onDrag, path, pointIn } from "./frame.js";
 import { arrow, dragging, makeHandle, node, put, withHandles } from "./handles.js";
-import { axisX, gridX } from "./plot.js";
 
 const ROW = 14; // height of one row of flags above a bowl, in pixels
 const LOW = 13; // height of a band that has room for its name, in pixels
@@ -227,17 +226,10 @@ export function makeBowl(holder, { x: across, y: up, flags: count, rows = count,
 export function makeHeaps(holder, { label: acrossLabel }) {
   const changed = changes();
   let parts;
-  function build(domain, [width, height], count) {
-    const base = frame(holder, {
-      width,
-      height,
-      marginLeft: 16,
-      marginTop: 4,
-      marginRight: 16,
-      x: { domain },
-      y: { domain: [count, 0] },
-      marks: [gridX({ ...quiet, ticks: 5 }), axisX({ ...axesX, ticks: ticksIn(height), label: acrossLabel })],
-    });
+  function build(domain, size, count) {
+    const margins = { marginLeft: 16, marginTop: 4, marginRight: 16 };
+    const across = { domain, grid: 5, label: acrossLabel };
+    const base = chart(holder, size, { ...margins, x: across, y: { domain: [count, 0] } });
     const truth = node(base.layer, "path", { class: "rl-exact" });
     const rows = Array.from({ length: count }, () => ({
       heap: node(base.layer, "path", { class: "rl-heap" }),

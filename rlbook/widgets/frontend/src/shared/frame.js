@@ -51,16 +51,16 @@ export const axesY = { ...axes, labelOffset: 54 };
 export const ticksIn = (height) => (height < 250 ? 3 : 5); // about so many
 export const LEFT = 60; // room for the labels of y axes, alike in all panels
 
-// A frame with both axes and a grid. x and y have the domain, and perhaps the type, of a scale, and the label, and perhaps
-// ticks and their format, of its axis; the grid has the ticks of y and, if there are any, those of `x.grid`.
+// A frame with axes and a grid. x and y have the domain, and perhaps the type, of a scale, and the label, and perhaps ticks
+// and their format, of its axis; a y without a label has none. The grid has the ticks of y and those of `x.grid`.
 export function chart(holder, [width, height], { x, y, ...margins }) {
   const scale = ({ domain, type }) => ({ domain, type });
   const axis = ({ label, tickFormat, ticks = ticksIn(height) }) => ({ label, tickFormat, ticks });
   const marks = [
-    ...(x.grid ? [gridX({ ...quiet, ticks: x.grid })] : []),
-    gridY({ ...quiet, ticks: axis(y).ticks }),
+    x.grid ? gridX({ ...quiet, ticks: x.grid }) : null,
+    y.label ? gridY({ ...quiet, ticks: axis(y).ticks }) : null,
     axisX({ ...axesX, ...axis(x) }),
-    axisY({ ...axesY, ...axis(y) }),
+    y.label ? axisY({ ...axesY, ...axis(y) }) : null,
   ];
   return frame(holder, { width, height, ...margins, x: scale(x), y: scale(y), marks });
 }

@@ -101,11 +101,7 @@ function attaining(process, { kind, pi, alpha }, Q) {
   if (kind === "policy") return pi;
   if (kind === "soft") return softPolicy(process, Q, alpha);
   const greedy = new Array(Q.length).fill(0);
-  for (let at = 0; at < Q.length; at += actions) {
-    let best = at;
-    for (let a = at; a < at + actions; a++) if (Q[a] > Q[best]) best = a;
-    greedy[best] = 1;
-  }
+  for (let at = 0; at < Q.length; at += actions) greedy[Q.indexOf(Math.max(...Q.slice(at, at + actions)), at)] = 1;
   return greedy;
 }
 
@@ -151,8 +147,7 @@ export function fixedPoint(process, operator, guess = process.r) {
     const p = attaining(process, operator, Q);
     const V_Q = stateValues(process, operator, Q);
     const reward = Array.from({ length: size }, (_, s) => {
-      let average = 0;
-      let value = 0;
+      let [average, value] = [0, 0];
       for (let a = s * actions; a < (s + 1) * actions; a++) {
         average += p[a] * r[a];
         value += p[a] * Q[a];

@@ -1,6 +1,6 @@
 // What the widgets of sweeps share: runs of an operator, what bounds their error, the picture of it, time, and words.
 import * as common from "./common.js";
-import { chips, element, format, label, panel, readout, row, scientific, superscript, tell } from "./controls.js";
+import { box, chips, element, format, label, panel, readout, row, scientific, superscript, tell } from "./controls.js";
 import { changes, chart, onDrag, path, pointIn } from "./frame.js";
 import * as numerics from "./grid_numerics.js";
 import { node, put } from "./handles.js";
@@ -31,9 +31,8 @@ function makeCurves({ process, runs, limit, best, ahead }, range) {
   const tolerance = numerics.tieTolerance(best.Q);
   const optimal = numerics.greedyActions(process, best.Q, tolerance);
   const live = process.absorbing.filter((absorbing) => !absorbing).length;
-  const wrong = run.map(
-    (x) => numerics.greedyRight(process, ahead(x), optimal, tolerance).filter((right) => !right).length,
-  );
+  const right = run.map((x) => numerics.greedyRight(process, ahead(x), optimal, tolerance)); // by state
+  const wrong = right.map((states) => states.filter((yes) => !yes).length);
   const lastWrong = wrong.findLastIndex((count) => count > 0);
   const curves = numerics.errorCurves(run, limit, process.gamma);
   const near = curves.error.findLastIndex((error) => error > 0.01) + 1;
@@ -41,6 +40,7 @@ function makeCurves({ process, runs, limit, best, ahead }, range) {
     ...curves,
     otherError: other?.map((x) => numerics.distance(x, limit)),
     distance: other?.map((x, k) => numerics.distance(x, run[k])),
+    right,
     wrong,
     live,
     from: lastWrong < range ? lastWrong + 1 : null, // greedy is optimal from this k on; null: not yet at the end
@@ -91,21 +91,6 @@ function sentence({ operator, k, alpha }, { process, values }, curves, range) {
   return `${done}the largest error is ${scientific(error[k])}, beside values up to ${format(largest)}; ${bound}. The greedy policy is optimal in ${right} of ${live} states${since}; every value is ${close}.`;
 }
 
-// What the numbers beside the curves are called.
-function termsOf(letter, operator) {
-  const limit = `${letter}${LIMIT[operator]}`;
-  return {
-    error: `error ‖${letter}ₖ − ${limit}‖`,
-    bracket: "bracket, γ/(1−γ)·(max Δ−min Δ)",
-    otherError: "error from the second start",
-    distance: "distance of the two runs",
-    posterior: "a-posteriori bound, γ/(1−γ)·‖Δ‖",
-    envelope: `envelope γᵏ‖${letter}₀ − ${limit}‖`,
-    prior: `a-priori bound, γᵏ/(1−γ)·‖${letter}₁ − ${letter}₀‖`,
-    right: "greedy policy optimal in",
-  };
-}
-
 // Time and errors ----------------------------------------------------------------------------------------------------
 
 // k as a slider and as something to play, the operator and the numbers of the problem, and the panel of the errors.
@@ -145,18 +130,14 @@ export function sweeping(model, { letter, sweep, restarted = {}, labels = {}, ch
   const numbersOf = { gamma: "γ, discount", ...labels, alpha: "α, temperature of the soft operator" };
   const sliders = common.settingSliders(model, numbersOf, change);
   const { alpha, ...others } = common.nodesOf(sliders);
-  const controls = element(
-    "div",
-    { class: "rl-controls" },
-    ...[slider.node, ...Object.values(others), operators, alpha],
-  );
-  const equation = element("div", { class: "rl-equation" });
+  const controls = box("rl-controls", slider.node, ...Object.values(others), operators, alpha);
+  const equation = box("rl-equation");
   const named = { k: slider.node, play: transport, operator: operators, alpha, ...others, equation };
 
   const errors = panel("");
   const numbers = readout({
     ...Object.fromEntries(CURVES.map(([name, kind]) => [name, [{ class: kind, d: "M1,5h24" }]]).reverse()),
-    right: [{ class: "rl-strip rl-strip-done", d: "M1,9V4l8,-3h16V9Z" }],
+    right: [{ class: "rl-strip rl-strip-done", d: "M1,9V4l8,-3h16V9Z" }, "greedy policy optimal in"],
   });
   errors.node.append(numbers.node);
   const drawErrors = makeErrors(errors.holder, seek);
@@ -178,36 +159,34 @@ export function sweeping(model, { letter, sweep, restarted = {}, labels = {}, ch
     if (size) {
       label(drawErrors(now, curves, range, size), `Error and bounds against the number of sweeps. ${words}`);
       tell(errors.title, `Error after ${common.count(k, "sweep")}: ${scientific(curves.error[k])}`);
-      const terms = termsOf(letter, operator);
       const anew = renamed([operator]);
-      for (const [name, { term, value }] of Object.entries(numbers.parts)) {
-        tell(value, name === "right" ? `${right} of ${curves.live}` : scientific(curves[name]?.[k]));
-        if (anew) term.replaceChildren(...raised(terms[name]));
+      for (const [name, , called] of CURVES) {
+        const { term, value } = numbers.parts[name];
+        tell(value, scientific(curves[name]?.[k]));
+        if (anew) term.replaceChildren(...raised(called(letter, `${letter}${LIMIT[operator]}`)));
       }
+      tell(numbers.parts.right.value, `${right} of ${curves.live}`);
     }
     const data = Object.fromEntries(
       ["error", "envelope", "prior", "posterior", "bracket", "distance"].map((name) => [name, curves[name]?.[k] ?? ""]),
     );
     return { curves, words, data: { ...data, k, right, playing: playing.running() } };
   }
-  // The sizes of the pictures, of which one beside the errors is so high on a narrow screen and on a broad one.
-  const fitWith = (name, narrow, broad) => (width) => {
-    const [columns, column] = common.columnsIn(width);
-    return { [name]: [column, columns === 1 ? narrow : broad], errors: [column, columns === 1 ? 260 : 300] };
-  };
-  return { player: playing, halt, transport, sliders, controls, equation, named, errors, show, fitWith };
+  return { player: playing, halt, transport, sliders, controls, equation, named, errors, show };
 }
 
 // Error and bounds against k ---------------------------------------------------------------------------------------
 
+// Their classes, and what they are called where the iterates are x_0, x_1, … and tend to a limit.
+/** @type {[string, string, (x: string, limit: string) => string][]} */
 const CURVES = [
-  ["prior", "rl-bound rl-long"],
-  ["envelope", "rl-bound"],
-  ["posterior", "rl-bound rl-dotted"],
-  ["distance", "rl-rival rl-long"],
-  ["otherError", "rl-rival"],
-  ["bracket", "rl-sharp"],
-  ["error", "rl-exact rl-heavy"],
+  ["prior", "rl-bound rl-long", (x) => `a-priori bound, γᵏ/(1−γ)·‖${x}₁ − ${x}₀‖`],
+  ["envelope", "rl-bound", (x, limit) => `envelope γᵏ‖${x}₀ − ${limit}‖`],
+  ["posterior", "rl-bound rl-dotted", () => "a-posteriori bound, γ/(1−γ)·‖Δ‖"],
+  ["distance", "rl-rival rl-long", () => "distance of the two runs"],
+  ["otherError", "rl-rival", () => "error from the second start"],
+  ["bracket", "rl-sharp", () => "bracket, γ/(1−γ)·(max Δ−min Δ)"],
+  ["error", "rl-exact rl-heavy", (x, limit) => `error ‖${x}ₖ − ${limit}‖`],
 ];
 
 function makeErrors(holder, seek) {

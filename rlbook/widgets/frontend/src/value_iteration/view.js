@@ -45,12 +45,12 @@ export function restore(model, asked) {
   common.loadAsked(model, asked);
   const settings = askedMap(model, asked, POLICIES, { emptied: Object.keys(STARTS) });
   const rows = settings.rows ?? model.get("rows");
-  const [H, W] = [rows.length, rows[0].length];
+  const W = rows[0].length;
   for (const [name, letter] of Object.entries(STARTS)) {
-    const flat = asked[letter] && numerics.decodeFloats(asked[letter], H * W * 4);
+    const flat = asked[letter] && numerics.decodeFloats(asked[letter], rows.length * W * 4);
     if (!flat) continue;
     const cell = (i, j) => flat.slice(4 * (i * W + j), 4 * (i * W + j) + 4);
-    settings[name] = Array.from({ length: H }, (_, i) => Array.from({ length: W }, (_, j) => cell(i, j)));
+    settings[name] = rows.map((row, i) => Array.from(row, (_, j) => cell(i, j)));
   }
   common.write(model, settings);
 }
@@ -72,19 +72,8 @@ const MAP_TITLES = {
 };
 const HINT = "Click, drag or tap with a tool. Keys: arrows, Enter; w wall, g goal, p pit, s start, f free, + − reward.";
 
-const LETTERS = {
-  w: "#",
-  g: "G",
-  p: "P",
-  s: "S",
-  f: ".",
-  ".": ".",
-  Delete: ".",
-  "+": "plus",
-  "=": "plus",
-  "-": "minus",
-  "−": "minus",
-};
+const LETTERS = { w: "#", g: "G", p: "P", s: "S", f: ".", ".": ".", Delete: "." };
+const SIGNS = { "+": "plus", "=": "plus", "-": "minus", "−": "minus" };
 
 const signed = (x) => (x > 0 ? `+${format(x)}` : format(x));
 
@@ -258,7 +247,7 @@ export function render(place) {
   const { point, at: placeOf } = pointing(() => request());
   const map = makeCells(mapPanel.holder, {
     label: "The map: arrow keys move, Enter uses the chosen tool",
-    keys: LETTERS,
+    keys: { ...LETTERS, ...SIGNS },
     paint(name, at) {
       time.player.stop();
       const used = apply(name, at);
@@ -285,12 +274,10 @@ export function render(place) {
     const way = offers("k") ? null : numerics.greedyPath(process, Q, tolerance, firstCell(rows));
     arrowKeys.classList.toggle("rl-off", Boolean(way));
     goal.classList.toggle("rl-off", !offers("goal"));
-    swept.optimal ??= numerics.greedyActions(process, swept.best.Q, tolerance);
     let weights = swept.operator.pi;
     if (operator === "soft") weights = numerics.softPolicy(process, Q, now.alpha);
     if (operator === "optimal") weights = numerics.greedyActions(process, Q, tolerance);
-    const right = operator === "optimal" ? numerics.greedyRight(process, Q, swept.optimal, tolerance) : null;
-    const wrong = (s) => right !== null && !right[s];
+    const wrong = (s) => operator === "optimal" && !curves.right[k][s];
     const free = sizes.map[1] - (how.step ? arrowKeys.offsetHeight + goal.offsetHeight : 0);
     const room = how.step ? Math.max(free, rows.length * Math.min(CELL, sizes.map[0] / rows[0].length)) : free;
     mapPanel.holder.style.height = `${room}px`;
@@ -338,7 +325,7 @@ export function render(place) {
     parts: [mapPanel.node, time.equation, time.errors.node, time.controls],
     linked: () => linked(model),
     draw,
-    fit: time.fitWith("map", 290, 340),
+    fit: common.fitting({ map: [290, 340], errors: [260, 300] }),
     stop: time.player.stop,
     timers: [time.player, resting],
   });
