@@ -94,7 +94,7 @@ export function render(place) {
   const { request, begin } = lesson(place, {
     view: "bellman-plane",
     kind: "rl-two",
-    settings: ["gamma", "operator", "alpha", "k", "V0"],
+    settings: [...PROBLEM, "k"],
     panels: { plane, errors: time.errors },
     controls: { ...time.named, start1: starts[0].node, start2: starts[1].node },
     parts: [plane.node, time.equation, time.errors.node, time.controls],

@@ -75,7 +75,7 @@ const rowsOf = ({ estimates, growth }, step) =>
 export function render(place) {
   const { model } = place;
   const set = (settings) => common.write(model, settings);
-  const { put, held } = holding(model, set);
+  const { moving, held } = holding(model, set);
   const reach = (name) => common.limits(model, name);
 
   // Controls -------------------------------------------------------------------------------------------------------
@@ -126,7 +126,7 @@ export function render(place) {
         look: "rl-handle-control",
         side: 1,
         ...held("c", () => -1),
-        move: (slope) => put("c")(-slope),
+        move: (slope) => moving("c")(-slope),
       },
       { name: "The best line, of slope ρ", kind: "rl-exact rl-dashed", look: "", side: -1, ...held("corr") },
     ],
@@ -148,7 +148,7 @@ export function render(place) {
       ["cross-fitted", "rl-control rl-dotted", "rl-baseline", "rl-spot-control"],
       ["−bias, same", "rl-exact rl-heavy", "", "rl-spot-exact"],
     ],
-    seek: put("n"),
+    seek: moving("n"),
   });
 
   const [, most] = reach("n");

@@ -101,7 +101,7 @@ export function render(place) {
   const { model } = place;
   const set = (settings) => common.write(model, settings);
   const edit = (settings) => set({ ...settings, ...("weight" in settings ? { rule: "fixed" } : {}) });
-  const { put, held } = holding(model, edit);
+  const { moving, held } = holding(model, edit);
   const reach = common.limits(model, "weight");
 
   // Controls -------------------------------------------------------------------------------------------------------
@@ -161,9 +161,9 @@ export function render(place) {
 
   let offers = (/** @type {string} */ control) => Boolean(control); // which handles a step has
   const turnWeight = (slope) => {
-    if (!offers("weight")) return put("q")(slope);
+    if (!offers("weight")) return moving("q")(slope);
     const q = model.get("q");
-    if (Math.abs(q) > 1e-3) put("weight")(slope / q);
+    if (Math.abs(q) > 1e-3) moving("weight")(slope / q);
   };
   const drawScatter = makeScatter(advantages.holder, {
     pieces: 60,
@@ -187,7 +187,7 @@ export function render(place) {
     y: { label: "Var ĝ" },
     flags: 5,
     rows: 4,
-    point: { name: "κ", ...held("weight"), move: (x) => offers("weight") && put("weight")(x) },
+    point: { name: "κ", ...held("weight"), move: (x) => offers("weight") && moving("weight")(x) },
   });
   const drawHeaps = makeHeaps(estimatesPanel.holder, { label: "error of the estimate, ĝ − c₁/σ" });
 

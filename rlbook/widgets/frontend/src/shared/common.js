@@ -75,7 +75,7 @@ export const settingSliders = (model, labels, change = (settings) => write(model
     ]),
   );
 
-// What sliders, or panels, are in the page.
+// The nodes of sliders, or of whatever has one, by name.
 export const nodesOf = (things) => Object.fromEntries(Object.entries(things).map(([name, { node }]) => [name, node]));
 
 // Sliders for the numbers of a list: labels are as nested as the list.

@@ -14,16 +14,17 @@ const between = (low, high, x) => Math.min(high, Math.max(low, x));
 export const rounded = (x) => format(Number(x.toPrecision(2)));
 export const mean = (values) => values.reduce((sum, x) => sum + x, 0) / values.length;
 
-// How handles change settings: put(name) takes a number, and held(name, rise) gives what a handle of that setting needs: its
-// limits, how it is moved, and nudged by keys, to the side or up; where rise() is −1 it goes up as the number falls.
+// How handles change settings: moving(name) takes a number to what it may be, and held(name, rise) gives what a handle of
+// that setting needs: its limits, how it is moved, and nudged by keys, to the side or up; where rise() is −1 it goes up as
+// the number falls.
 export function holding(model, change) {
-  const put = (name) => (x) => change({ [name]: fit(model, name, x, 3) });
+  const moving = (name) => (x) => change({ [name]: fit(model, name, x, 3) });
   const held = (name, rise = () => 1) => ({
     limits: limits(model, name),
-    move: put(name),
-    nudge: (across, up = 0) => put(name)(model.get(name) + 0.05 * (across || rise() * up)),
+    move: moving(name),
+    nudge: (across, up = 0) => moving(name)(model.get(name) + 0.05 * (across || rise() * up)),
   });
-  return { put, held };
+  return { moving, held };
 }
 
 const round = (kind = "") => svgElement("circle", { class: `rl-handle ${kind}`, r: 7.5 });

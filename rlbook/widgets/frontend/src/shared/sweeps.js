@@ -20,12 +20,7 @@ export function extend(swept, k) {
   return swept;
 }
 
-// Error, bounds, distance and greedy correctness for k = 0, …, range; made once a problem and range.
-function curvesOf(swept, range) {
-  swept.curves[range] ??= makeCurves(extend(swept, range), range);
-  return swept.curves[range];
-}
-
+// Error, bounds, distance and greedy correctness for k = 0, …, range.
 function makeCurves({ process, runs, limit, best, ahead }, range) {
   const [run, other] = runs.map((run) => run.slice(0, range + 1));
   const tolerance = numerics.tieTolerance(best.Q);
@@ -147,7 +142,8 @@ export function sweeping(model, { letter, sweep, restarted = {}, labels = {}, ch
   function show(now, swept, size, { step }) {
     const { k, operator } = now;
     const range = (step ? RANGES_IN_STEPS : RANGES).find((end) => end >= k) ?? most;
-    const curves = curvesOf(swept, range);
+    swept.curves[range] ??= makeCurves(extend(swept, range), range);
+    const curves = swept.curves[range];
     playing.show();
     slider.limit(0, range, most);
     slider.show(k);
