@@ -168,6 +168,7 @@ export function onFrame(draw) {
   return request;
 }
 
+// A box of that class.
 export const box = (kind, ...nodes) => element("div", { class: kind }, ...nodes);
 
 // Controls beside a name, as wide as a slider.
