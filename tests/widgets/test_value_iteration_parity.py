@@ -53,6 +53,18 @@ def browser(js, problem, sweeps):
     return process, operator, starts
 
 
+def iterates(apply, start, sweeps):
+    """What a run of that many sweeps passes, with its start."""
+    run = [start]
+    for _ in range(sweeps):
+        run.append(apply(run[-1]))
+    return run
+
+
+def browser_run(js, process, operator, start, sweeps):
+    return iterates(lambda Q: js.applyOperator(process, operator, Q), start, sweeps)
+
+
 def scale_of(sweeps):
     """The largest value in sight, against which rounding has to be measured."""
     return 1 + max(abs(sweeps.iterates(1, start)).max() for start in (0, 1)) + abs(sweeps.limit).max()
@@ -104,7 +116,7 @@ def test_runs_limits_and_bounds(js, problem):
     found = js.fixedPoint(process, operator)
     assert found["Q"] == close_to(sweeps.limit, scale / (1 - problem["gamma"]))
     assert found["V"] == close_to(sweeps.values(sweeps.limit), scale / (1 - problem["gamma"]))
-    runs = [js.iterates(process, operator, start, SWEEPS) for start in starts]
+    runs = [browser_run(js, process, operator, start, SWEEPS) for start in starts]
     for start, run in enumerate(runs):
         for k, Q in enumerate(sweeps.iterates(SWEEPS, start)):
             assert run[k] == close_to(Q, scale)
@@ -158,7 +170,7 @@ def test_a_sequence_of_edits(js, problem, data):
         k = data.draw(st.integers(0, 4))
         sweeps = python(problem)
         process, operator, starts = browser(js, problem, sweeps)
-        runs = [js.iterates(process, operator, start, k) for start in starts]
+        runs = [browser_run(js, process, operator, start, k) for start in starts]
         problem = dict(problem)
         for start, name in enumerate(("Q0", "other_Q0")):
             problem[name] = js.toCells(process, runs[start][k])
@@ -173,7 +185,7 @@ def test_a_sequence_of_edits(js, problem, data):
     sweeps = python(problem)
     process, operator, starts = browser(js, problem, sweeps)
     for start in (0, 1):
-        run = js.iterates(process, operator, starts[start], SWEEPS)
+        run = browser_run(js, process, operator, starts[start], SWEEPS)
         assert run[-1] == close_to(sweeps.iterates(SWEEPS, start)[-1], scale_of(sweeps))
 
 
@@ -232,7 +244,8 @@ def test_plane(js, gamma, operator, alpha, V0):
     kind = {"kind": operator, "alpha": alpha, "pi": [0.5] * 4}
     scale = 1 + abs(sweeps.limit).max()
     assert js.fixedPoint(process, kind)["V"] == close_to(sweeps.limit, scale)
-    assert np.ravel(js.planeIterates(process, kind, V0, SWEEPS)) == close_to(sweeps.iterates(SWEEPS), scale)
+    run = iterates(lambda V: js.planeImage(process, kind, [V])[0], V0, SWEEPS)
+    assert np.ravel(run) == close_to(sweeps.iterates(SWEEPS), scale)
     # The square goes into the one γ times smaller, point by point.
     radius = abs(np.array(V0) - sweeps.limit).max()
     points = np.array(js.square(sweeps.limit.tolist(), radius, 8))

@@ -1,8 +1,7 @@
-import { format, hasFocus, subscript, svgElement } from "../shared/controls.js";
-import { axesX, axesY, changes, frame, LEFT, path, quiet, ticksIn } from "../shared/frame.js";
+import { format, hasFocus, label, subscript, svgElement } from "../shared/controls.js";
+import { changes, chart, dots, LEFT, path } from "../shared/frame.js";
 import * as numerics from "../shared/grid_numerics.js";
-import { dragging, makeHandle, put } from "../shared/handles.js";
-import { axisX, axisY, gridX, gridY } from "../shared/plot.js";
+import { dragging, makeHandle, node, put, withHandles } from "../shared/handles.js";
 import { LIMIT } from "../shared/sweeps.js";
 
 const SHAPES = {
@@ -19,20 +18,17 @@ const SHAPES = {
 // move(V0) is told where the start is moved to, rest() that nothing is held any more.
 export function makePlane(holder, move, rest) {
   const changed = changes();
-  let parts, centre, reach, start;
+  let parts, centre, reach, start, domain;
   let held = false;
-  const kept = ([x, y]) => {
-    const { domain } = parts.frame;
-    const inside = (v, [low, high]) => Number(Math.min(high, Math.max(low, v)).toFixed(3));
-    return [inside(x, domain.x), inside(y, domain.y)];
-  };
+  const inside = (v, [low, high]) => Number(Math.min(high, Math.max(low, v)).toFixed(3));
+  const kept = ([x, y]) => [inside(x, domain.x), inside(y, domain.y)];
   const handle = {
     node: () => parts.start,
     at: () => [parts.x(start[0]), parts.y(start[1])],
     drag: (at) => move(kept(at)),
     key: ([dx, dy]) => move(kept([start[0] + 0.1 * dx, start[1] + 0.1 * dy])),
   };
-  dragging(holder, [handle], ([px, py]) => [parts.invert(px), parts.svg.scale("y").invert(py)]);
+  dragging(holder, [handle], ([px, py]) => [parts.invert(px), parts.invertY(py)]);
   holder.addEventListener("pointerdown", () => {
     held = true;
   });
@@ -42,7 +38,7 @@ export function makePlane(holder, move, rest) {
       setTimeout(rest);
     });
 
-  return function draw({ gamma, V0, k, operator }, { process, operator: T, runs, limit }, [width, height]) {
+  return function draw({ gamma, V0, k, operator }, { process, operator: T, runs, limit }, size) {
     start = V0;
     const run = runs[0].slice(0, k + 1);
     const V = run[k];
@@ -51,46 +47,29 @@ export function makePlane(holder, move, rest) {
     const needed = 1.1 * Math.max(numerics.distance(V0, limit), (0.2 * span) / (1 - gamma));
     const lost = !centre || numerics.distance(centre, limit) + needed > reach || needed < 0.35 * reach;
     if (lost && !held) [centre, reach] = [limit, 1.15 * needed];
-    const margins = { marginLeft: LEFT, marginTop: 10, marginRight: 12, marginBottom: 40 };
-    const [w, h] = [width - LEFT - 12, height - 50];
+    const [w, h] = [size[0] - LEFT - 12, size[1] - 50];
     const [halfX, halfY] = [reach * Math.max(1, w / h), reach * Math.max(1, h / w)];
-    const domain = {
-      x: [centre[0] - halfX, centre[0] + halfX],
-      y: [centre[1] - halfY, centre[1] + halfY],
-    };
-    if (changed([width, height, domain.x, domain.y])) {
-      const ticks = ticksIn(height);
+    domain = { x: [centre[0] - halfX, centre[0] + halfX], y: [centre[1] - halfY, centre[1] + halfY] };
+    if (changed([...size, domain.x, domain.y])) {
       const again = hasFocus(holder); // its keys go on after the axes have changed
-      const base = frame(holder, {
-        width,
-        height,
-        ...margins,
-        x: { domain: domain.x },
-        y: { domain: domain.y },
-        marks: [
-          gridX({ ...quiet, ticks: 5 }),
-          gridY({ ...quiet, ticks }),
-          axisX({ ...axesX, ticks: 5, label: "V(s₁)" }),
-          axisY({ ...axesY, ticks, label: "V(s₂)" }),
-        ],
-      });
-      const shapes = Object.fromEntries(
-        Object.entries(SHAPES).map(([name, kind]) => [name, svgElement("path", { class: kind })]),
+      const across = { domain: domain.x, ticks: 5, grid: 5, label: "V(s₁)" };
+      const base = withHandles(
+        chart(holder, size, { marginTop: 10, x: across, y: { domain: domain.y, label: "V(s₂)" } }),
       );
-      const current = svgElement("circle", { class: "rl-handle", r: 5 });
-      const name = svgElement("text", { class: "rl-label" });
-      const image = svgElement("circle", { class: "rl-spot rl-spot-natural", r: 4.5 });
-      const nextName = svgElement("text", { class: "rl-label rl-improved" });
-      base.layer.append(...Object.values(shapes), image, current);
-      const start = makeHandle(base.layer, "V₀, where it starts", svgElement("circle", { class: "rl-handle", r: 9 }));
-      base.layer.append(name, nextName);
-      base.svg.classList.add("rl-drag", "rl-free-drag");
-      base.svg.setAttribute("role", "group"); // it holds a handle
+      const { layer } = base;
+      const shapes = Object.fromEntries(
+        Object.entries(SHAPES).map(([name, kind]) => [name, node(layer, "path", { class: kind })]),
+      );
+      const spot = node(layer, "circle", { class: "rl-spot rl-spot-natural", r: 4.5 });
+      const current = node(layer, "circle", { class: "rl-handle", r: 5 });
+      const start = makeHandle(layer, "V₀, where it starts", svgElement("circle", { class: "rl-handle", r: 9 }));
+      const name = node(layer, "text", { class: "rl-label" });
+      const nextName = node(layer, "text", { class: "rl-label rl-improved" });
       if (again) start.focus({ preventScroll: true });
-      parts = { ...base, ...shapes, current, spot: image, start, name, nextName, frame: { domain } };
+      parts = { ...base, ...shapes, spot, current, start, name, nextName };
     }
-    const { x, y } = parts;
-    const outline = (points) => `${path(points.map(([u, v]) => [x(u), y(v)]))}Z`;
+    const at = ([u, v]) => [parts.x(u), parts.y(v)];
+    const outline = (points) => `${path(points.map(at))}Z`;
     const radius = numerics.distance(V, limit);
     const squareOf = (r) => outline(numerics.square(limit, r, 1));
     const before = run.slice(0, Math.min(k, 30)).map((from) => squareOf(numerics.distance(from, limit)));
@@ -98,34 +77,26 @@ export function makePlane(holder, move, rest) {
     put(parts.square, { d: squareOf(radius) });
     put(parts.inner, { d: squareOf(gamma * radius) });
     put(parts.image, { d: outline(numerics.planeImage(process, T, numerics.square(limit, radius, 48))) });
-    put(parts.trail, { d: path(run.map(([u, v]) => [x(u), y(v)])) });
-    put(parts.dots, { d: run.map(([u, v]) => `M${x(u).toFixed(1)},${y(v).toFixed(1)}h0`).join("") });
-    put(parts.cross, { d: `M${x(limit[0]) - 7},${y(limit[1])}h14m-7,-7v14` });
-    put(parts.current, { cx: x(V[0]), cy: y(V[1]) });
-    for (const circle of parts.start.children) put(circle, { cx: x(V0[0]), cy: y(V0[1]) });
-    put(parts.start, {
-      "aria-valuenow": V0[0],
-      "aria-valuetext": `(${V0.map(format).join(", ")})`,
-    });
-    const right = x(V0[0]) > parts.right - 40;
-    put(parts.name, { x: x(V0[0]) + (right ? -14 : 13), y: y(V0[1]) + 4, "text-anchor": right ? "end" : "start" });
+    put(parts.trail, { d: path(run.map(at)) });
+    put(parts.dots, { d: dots(run.map(at)) });
+    const [x, y] = at(limit);
+    put(parts.cross, { d: `M${x - 7},${y}h14m-7,-7v14` });
+    const [first, now, next] = [V0, V, numerics.planeImage(process, T, [V])[0]].map(at);
+    const centred = (/** @type {number[]} */ [cx, cy]) => ({ cx, cy });
+    put(parts.current, centred(now));
+    for (const circle of parts.start.children) put(circle, centred(first));
+    put(parts.start, { "aria-valuenow": V0[0], "aria-valuetext": `(${V0.map(format).join(", ")})` });
+    const right = first[0] > parts.right - 40;
+    const side = right ? { x: first[0] - 14, "text-anchor": "end" } : { x: first[0] + 13, "text-anchor": "start" };
+    put(parts.name, { ...side, y: first[1] + 4 });
     parts.name.textContent = "V₀";
-    // What the next sweep makes of V.
-    const to = numerics.planeImage(process, T, [V])[0];
-    const [[fx, fy], [tx, ty]] = [V, to].map(([u, v]) => [x(u), y(v)]);
-    put(parts.next, {
-      d: path([
-        [fx, fy],
-        [tx, ty],
-      ]),
-    });
-    put(parts.spot, { cx: tx, cy: ty });
-    put(parts.nextName, { x: tx + 8, y: ty + (ty > fy ? 14 : -6) });
-    parts.nextName.textContent = Math.hypot(tx - fx, ty - fy) > 24 ? `V${subscript(k + 1)}` : "";
-    const limitName = `V${LIMIT[operator]}`;
-    return [
+    put(parts.next, { d: path([now, next]) });
+    put(parts.spot, centred(next));
+    put(parts.nextName, { x: next[0] + 8, y: next[1] + (next[1] > now[1] ? 14 : -6) });
+    parts.nextName.textContent = Math.hypot(next[0] - now[0], next[1] - now[1]) > 24 ? `V${subscript(k + 1)}` : "";
+    label(
       parts.svg,
-      `The plane of two states: V${subscript(k)} = (${V.map(format).join(", ")}), the square of radius ${format(radius)} around ${limitName} = (${limit.map(format).join(", ")}), and its image inside the γ times smaller one.`,
-    ];
+      `The plane of two states: V${subscript(k)} = (${V.map(format).join(", ")}), the square of radius ${format(radius)} around V${LIMIT[operator]} = (${limit.map(format).join(", ")}), and its image inside the γ times smaller one.`,
+    );
   };
 }

@@ -1,10 +1,10 @@
 // BellmanPlane: a Bellman operator on the plane of all functions of two states.
 import * as common from "../shared/common.js";
-import { chips, element, format, keys, label, panel, row, subscript } from "../shared/controls.js";
+import { format, keys, panel, subscript } from "../shared/controls.js";
 import { remember } from "../shared/grid_links.js";
 import * as numerics from "../shared/grid_numerics.js";
 import { lesson } from "../shared/lesson.js";
-import { backupOf, extend, howOf, line, OPERATOR, operatorName, raised, sweeping } from "../shared/sweeps.js";
+import { backupOf, extend, howOf, line, OPERATOR, raised, sweeping } from "../shared/sweeps.js";
 import { makePlane } from "./pictures.js";
 
 const PROBLEM = ["gamma", "operator", "alpha", "V0"];
@@ -21,11 +21,7 @@ const makeSweeps = (problem) =>
     return { process, operator, best, limit: V, values: V, runs: [[now.V0]], next, ahead, curves: {} };
   });
 
-// Settings from a link, as strings; what makes no sense is passed over.
-/** @param {common.Model} model @param {common.Asked} asked */
-export function restore(model, asked) {
-  common.restore(model, asked, CALLED);
-}
+export const restore = (model, asked) => common.restore(model, asked, CALLED);
 
 // The next sweep in both states, with its numbers.
 function explain({ operator, k, gamma }, { process, operator: T }, V) {
@@ -59,90 +55,52 @@ function shortly({ operator, k, gamma }, { limit, operator: T, process, next }, 
 export function render(place) {
   const { model } = place;
   const set = (settings) => common.write(model, settings);
-  const read = () => common.read(model);
   const sweep = makeSweeps(model.get("_problem"));
-  const time = sweeping(model, { letter: "V", sweep, read, request: () => request() });
-
-  const operators = common.choices(model, "operator").map((kind) => [kind, operatorName(kind)]);
-  const chooseOperator = chips("Operator", operators, (operator) => set({ operator }));
-  const operatorRow = row("Operator", chooseOperator.node);
-  const sliders = common.settingSliders(model, {
-    gamma: "γ, discount",
-    alpha: "α, temperature of the soft operator",
-  });
+  const time = sweeping(model, { letter: "V", sweep, change: set, request: () => request() });
   const starts = common.listSliders(
     model,
     "V0",
     [0, 1].map((i) => `V₀(s${subscript(i + 1)}), where it starts`),
     (V0) => set({ V0, k: 0 }),
   );
-  const controls = element(
-    "div",
-    { class: "rl-controls" },
-    time.slider.node,
-    sliders.gamma.node,
-    operatorRow,
-    sliders.alpha.node,
-    ...starts.map(({ node }) => node),
-  );
+  time.controls.append(...starts.map(({ node }) => node));
   const shapeKeys = keys(["rl-key-improved", "what T makes of the square"], ["rl-key-bound", "γ times as wide"]);
   const plane = panel("The square around the fixed point", shapeKeys);
   plane.node.append(time.transport);
-  const equation = element("div", { class: "rl-equation" });
   const drawPlane = makePlane(
     plane.holder,
-    (V0) => {
-      time.player.stop();
-      set(stepwise ? { V0 } : { V0, k: 0 });
-    },
+    (V0) => time.halt(stepwise ? { V0 } : { V0, k: 0 }),
     () => request(),
   );
   let stepwise = false;
 
   function draw(sizes, how) {
     stepwise = how.step;
-    const now = read();
-    const { k, operator } = now;
+    const now = common.read(model);
+    const { k } = now;
     const swept = extend(sweep(now), k + 1);
     const V = swept.runs[0][k];
     const { curves, words, data } = time.show(now, swept, sizes.errors, how);
-    chooseOperator.show(operator);
-    for (const [name, control] of Object.entries(sliders)) control.show(now[name]);
     for (const [i, control] of starts.entries()) control.show(now.V0[i]);
-    sliders.alpha.enable(operator === "soft");
     const [width, height] = sizes.plane;
     const size = how.step ? [Math.min(width, 2 * height), height - shapeKeys.offsetHeight] : sizes.plane;
-    const [svg, says] = drawPlane(now, swept, size);
-    label(svg, says);
-    if (!how.step) equation.replaceChildren(...explain(now, swept, V));
+    drawPlane(now, swept, size);
+    if (!how.step) time.equation.replaceChildren(...explain(now, swept, V));
     const said = how.step ? shortly(now, swept, V, curves) : words;
     const tenth = curves.error.findIndex((error) => error <= 0.1 * curves.error[0]);
     return { words: said, nodes: raised(said), data: { ...data, v: V.join(), v0: now.V0.join(), tenth } };
   }
 
-  const fit = (width) => {
-    const [columns, column] = common.columnsIn(width);
-    return { plane: [column, columns === 1 ? 330 : 380], errors: [column, columns === 1 ? 260 : 300] };
-  };
   const { request, begin } = lesson(place, {
     view: "bellman-plane",
     kind: "rl-two",
-    settings: ["gamma", "operator", "alpha", "k", "V0"],
+    settings: [...PROBLEM, "k"],
     panels: { plane, errors: time.errors },
-    controls: {
-      k: time.slider.node,
-      play: time.transport,
-      gamma: sliders.gamma.node,
-      operator: operatorRow,
-      alpha: sliders.alpha.node,
-      start1: starts[0].node,
-      start2: starts[1].node,
-      equation,
-    },
-    parts: [plane.node, equation, time.errors.node, controls],
+    controls: { ...time.named, start1: starts[0].node, start2: starts[1].node },
+    parts: [plane.node, time.equation, time.errors.node, time.controls],
     linked: () => common.linked(model, CALLED),
     draw,
-    fit,
+    fit: common.fitting({ plane: [330, 380], errors: [260, 300] }),
     stop: time.player.stop,
     timers: [time.player],
   });

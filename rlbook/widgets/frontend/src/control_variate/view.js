@@ -2,8 +2,8 @@
 // their bias and spread fall with n.
 
 import * as common from "../shared/common.js";
-import { makeBowl, makeGrowth, makeHeaps, makeScatter } from "../shared/control_pictures.js";
-import { chips, element, format, keys, panel, row, tell } from "../shared/controls.js";
+import { holding, makeBowl, makeGrowth, makeHeaps, makeScatter, mean, rounded } from "../shared/control_pictures.js";
+import { box, chips, format, keys, panel, row, tell } from "../shared/controls.js";
 import { makeNormals } from "../shared/dice.js";
 import { lesson } from "../shared/lesson.js";
 import * as numerics from "./numerics.js";
@@ -37,8 +37,6 @@ function compute(now, [g, u], most) {
 export const { restore } = common;
 
 // Words ------------------------------------------------------------------------------------------------------------
-
-const rounded = (x) => format(Number(x.toPrecision(2)));
 
 function sentence({ c, corr, bend, n, step, shown }, { variance, best, floor, bias, sd }) {
   const compared =
@@ -77,12 +75,7 @@ const rowsOf = ({ estimates, growth }, step) =>
 export function render(place) {
   const { model } = place;
   const set = (settings) => common.write(model, settings);
-  const put = (name) => (x) => set({ [name]: common.fit(model, name, x, 3) });
-  // `rise` says whether the line, or the point, goes up with the number.
-  const nudge =
-    (name, rise = 1) =>
-    (across, up = 0) =>
-      put(name)(model.get(name) + 0.05 * (across || rise * up));
+  const { moving, held } = holding(model, set);
   const reach = (name) => common.limits(model, name);
 
   // Controls -------------------------------------------------------------------------------------------------------
@@ -99,17 +92,9 @@ export function render(place) {
   const chooseControl = chips("Control", { centred: "c(g − E g)", raw: "c·g as it is" }, (control) => set({ control }));
   const controlRow = row("What is added to f", chooseControl.node);
   const [bottomRow, diceRow] = [row("The bottom of the bowl", toBest), row("The dice", again)];
-  const leading = element("div", { class: "rl-controls rl-leading" }, sliders.c.node, sliders.corr.node);
-  const controls = element(
-    "div",
-    { class: "rl-controls" },
-    sliders.n.node,
-    sliders.bend.node,
-    controlRow,
-    sliders.mean_g.node,
-    bottomRow,
-    diceRow,
-  );
+  const { c, corr, bend, n, mean_g } = common.nodesOf(sliders);
+  const leading = box("rl-controls rl-leading", c, corr);
+  const controls = box("rl-controls", n, bend, controlRow, mean_g, bottomRow, diceRow);
 
   // Panels ---------------------------------------------------------------------------------------------------------
 
@@ -123,13 +108,14 @@ export function render(place) {
     ["", "Drag both lines, the point, and n."],
   );
   legend.classList.add("rl-legend");
-  const panels = ["Samples and the line 1 − cg", "The variance of f + cg", "", "As n grows"].map((title) =>
-    panel(title),
-  );
-  const holders = panels.map(({ holder }) => holder);
-  const nodes = panels.map(({ node }) => node);
+  const samplesPanel = panel("Samples and the line 1 − cg");
+  const bowl = panel("The variance of f + cg");
+  const estimatesPanel = panel("");
+  const growth = panel("As n grows");
+  const panels = { samples: samplesPanel, bowl, estimates: estimatesPanel, growth };
 
-  const drawScatter = makeScatter(holders[0], {
+  const drawScatter = makeScatter(samplesPanel.holder, {
+    pieces: 40,
     x: { domain: [-3, 3], label: "g − E g, the control" },
     y: { label: "f" },
     centre: [0, 1],
@@ -139,30 +125,20 @@ export function render(place) {
         kind: "rl-control rl-heavy",
         look: "rl-handle-control",
         side: 1,
-        limits: reach("c"),
-        turn: (slope) => put("c")(-slope),
-        nudge: nudge("c", -1),
+        ...held("c", () => -1),
+        move: (slope) => moving("c")(-slope),
       },
-      {
-        name: "The best line, of slope ρ",
-        kind: "rl-exact rl-dashed",
-        look: "",
-        side: -1,
-        limits: reach("corr"),
-        turn: put("corr"),
-        nudge: nudge("corr"),
-      },
+      { name: "The best line, of slope ρ", kind: "rl-exact rl-dashed", look: "", side: -1, ...held("corr") },
     ],
   });
-  const drawBowl = makeBowl(holders[1], {
+  const drawBowl = makeBowl(bowl.holder, {
     x: { domain: reach("c"), label: "c, coefficient of the control" },
     y: { label: "Var(f + cg)" },
     flags: 2,
-    rows: 2,
-    point: { name: "c", limits: reach("c"), move: put("c"), nudge: nudge("c") },
+    point: { name: "c", ...held("c") },
   });
-  const drawHeaps = makeHeaps(holders[2], { label: "estimate of E f" });
-  const drawGrowth = makeGrowth(holders[3], {
+  const drawHeaps = makeHeaps(estimatesPanel.holder, { label: "estimate of E f" });
+  const drawGrowth = makeGrowth(growth.holder, {
     x: { domain: reach("n"), ticks: [8, 16, 32, 64], label: "n, samples in a batch" },
     y: { domain: [0.008, 1.2], ticks: [0.01, 0.03, 0.1, 0.3, 1], label: "standard deviation, bias" },
     names: [
@@ -172,7 +148,7 @@ export function render(place) {
       ["cross-fitted", "rl-control rl-dotted", "rl-baseline", "rl-spot-control"],
       ["−bias, same", "rl-exact rl-heavy", "", "rl-spot-exact"],
     ],
-    seek: put("n"),
+    seek: moving("n"),
   });
 
   const [, most] = reach("n");
@@ -185,94 +161,70 @@ export function render(place) {
     const { f, g, variance, best, floor, bias, sd, estimates } = state;
     const many = how.step ? SHOWN.step : SHOWN.all;
     const bent = now.bend && corr * corr < 1; // else E[f|g] is the best line
-    if (sizes.samples)
-      drawScatter(
-        {
-          points: g.slice(0, many).map((x, i) => [x, f[i]]),
-          rests: how.step,
-          curve: Array.from({ length: bent ? 41 : 0 }, (_, i) => -3 + (6 * i) / 40).map((x) => [
-            x,
-            numerics.pairMean(now, x),
-          ]),
-          domain: [-2.5, 4.5],
-          slopes: [-c, corr],
-          reach: 2.2,
-          texts: [
-            [c, `c = ${format(c)}`, ...(how.step ? ["what c takes off"] : [])],
-            [corr, `ρ = ${format(corr)}`],
-          ],
-          label: `${many} samples of g and f with the correlation ${format(corr)}, and through their mean the line 1 − cg with c = ${format(c)}.`,
-        },
-        sizes.samples,
-      );
-    if (sizes.bowl)
-      drawBowl(
-        {
-          variance: (x) => numerics.controlledVariance(corr, x),
-          at: c,
-          value: variance,
-          marks: [
-            ["f alone", 0, "rl-of-plain"],
-            [how.step ? "c*" : `c* = ${format(best)}`, best, "rl-baseline"],
-          ],
-          valued: !how.step,
-          floor,
-          floorName: how.step ? "1 − ρ²" : `1 − ρ² = ${format(floor)}`,
-          plain: 1,
-          top: RISE,
-          lowest: [best, floor],
-          text: `c = ${format(c)}, variance ${format(variance)}`,
-          label: `The variance of f + cg against c: ${format(variance)} at c = ${format(c)}, least at c* = ${format(best)} with ${format(floor)}.`,
-        },
-        sizes.bowl,
-      );
-    const names = [
-      "f alone",
-      `${now.control === "raw" && now.mean_g ? "raw g, " : ""}c = ${format(c)}`,
-      "c from the same samples",
-      "c from the other half",
-    ];
-    const looks = ["", "", "rl-dashed", "rl-dotted"]; // of what is biased or not controlled, and of the others
-    const look = (kind, i) => `${kind === "plain" || bias[kind] ? "rl-plain" : "rl-control"} ${looks[i]}`;
-    if (sizes.estimates)
-      drawHeaps(
-        {
-          domain: [0, 2],
-          truth: 1,
-          rows: KINDS.flatMap((kind, i) =>
-            !shown.includes(kind)
-              ? []
-              : {
-                  name: `${names[i]}: sd ${format(sd[kind])}${bias[kind] ? `, bias ${rounded(bias[kind])}` : ""}`,
-                  values: estimates[kind],
-                  mean: 1 + bias[kind],
-                  sd: sd[kind],
-                  kind: `${look(kind, i)} rl-bar`,
-                },
-          ),
-          label: `${BATCHES} estimates of E f = 1 from ${n} samples each. ${KINDS.map((kind, i) => `${names[i]}: standard deviation ${format(sd[kind])}, bias ${rounded(bias[kind])}`).join("; ")}.`,
-        },
-        sizes.estimates,
-      );
+    drawScatter(sizes.samples, {
+      points: g.slice(0, many).map((x, i) => [x, f[i]]),
+      rests: how.step,
+      curve: bent ? (x) => numerics.pairMean(now, x) : null,
+      domain: [-2.5, 4.5],
+      slopes: [-c, corr],
+      reach: 2.2,
+      texts: [
+        [c, `c = ${format(c)}`, ...(how.step ? ["what c takes off"] : [])],
+        [corr, `ρ = ${format(corr)}`],
+      ],
+      label: `${many} samples of g and f with the correlation ${format(corr)}, and through their mean the line 1 − cg with c = ${format(c)}.`,
+    });
+    drawBowl(sizes.bowl, {
+      variance: (x) => numerics.controlledVariance(corr, x),
+      at: c,
+      value: variance,
+      marks: [
+        ["f alone", 0, "rl-of-plain"],
+        [how.step ? "c*" : `c* = ${format(best)}`, best, "rl-baseline"],
+      ],
+      valued: !how.step,
+      floor,
+      floorName: how.step ? "1 − ρ²" : `1 − ρ² = ${format(floor)}`,
+      plain: 1,
+      top: RISE,
+      lowest: [best, floor],
+      text: `c = ${format(c)}, variance ${format(variance)}`,
+      label: `The variance of f + cg against c: ${format(variance)} at c = ${format(c)}, least at c* = ${format(best)} with ${format(floor)}.`,
+    });
+    const names = {
+      plain: "f alone",
+      fixed: `${now.control === "raw" && now.mean_g ? "raw g, " : ""}c = ${format(c)}`,
+      same: "c from the same samples",
+      crossed: "c from the other half",
+    };
+    const looks = { plain: "", fixed: "", same: "rl-dashed", crossed: "rl-dotted" };
+    const colour = (kind) => (kind === "plain" || bias[kind] ? "rl-plain" : "rl-control"); // that of no control, if biased
+    drawHeaps(sizes.estimates, {
+      domain: [0, 2],
+      truth: 1,
+      rows: shown.map((kind) => ({
+        name: names[kind],
+        values: estimates[kind],
+        bias: bias[kind],
+        sd: sd[kind],
+        kind: `${colour(kind)} ${looks[kind]}`,
+      })),
+      label: `${BATCHES} estimates of E f = 1 from ${n} samples each. ${KINDS.map((kind) => `${names[kind]}: standard deviation ${format(sd[kind])}, bias ${rounded(bias[kind])}`).join("; ")}.`,
+    });
     const sdOf = (kind) => (m) => Math.sqrt(numerics.estimateVariance(now, m, c)[kind]);
-    if (sizes.growth)
-      drawGrowth(
-        {
-          at: n,
-          curves: [...KINDS.map(sdOf), (m) => -numerics.estimateBias(now, m, c, 0).same],
-          label: `Standard deviations against n, falling as one over its root, and the bias of fitting on the same samples, falling as 1/n: ${rounded(bias.same)} at n = ${n}.`,
-        },
-        sizes.growth,
-      );
+    drawGrowth(sizes.growth, {
+      at: n,
+      curves: [...KINDS.map(sdOf), (m) => -numerics.estimateBias(now, m, c, 0).same],
+      label: `Standard deviations against n, falling as one over its root, and the bias of fitting on the same samples, falling as 1/n: ${rounded(bias.same)} at n = ${n}.`,
+    });
 
-    tell(panels[2].title, `Estimates of E f from ${n} samples`);
+    tell(estimatesPanel.title, `Estimates of E f from ${n} samples`);
     chooseControl.show(now.control);
     for (const [name, control] of Object.entries(sliders)) control.show(now[name]);
     sliders.mean_g.enable(now.control === "raw"); // what is subtracted moves nothing
     toBest.disabled = c === best;
 
     const four = (values) => KINDS.map((kind) => values[kind]).join();
-    const mean = (values) => values.reduce((sum, x) => sum + x, 0) / values.length;
     const data = {
       variance,
       best,
@@ -284,29 +236,15 @@ export function render(place) {
     return { words: sentence(now, state), data };
   }
 
-  const fit = (width) => {
-    const [columns, column] = common.columnsIn(width);
-    const one = columns === 1;
-    const high = [column, one ? 270 : 300];
-    return { samples: high, bowl: high, estimates: [column, 300], growth: [column, one ? 240 : 300] };
-  };
-  const [samplesPanel, bowl, heaps, growth] = panels;
-  const {
-    c,
-    corr,
-    n,
-    bend,
-    mean_g: mean,
-  } = Object.fromEntries(Object.entries(sliders).map(([name, { node }]) => [name, node]));
   return lesson(place, {
     kind: "rl-two rl-variate",
     view: "control-variate",
     settings: [...Object.keys(sliders), "control", "seed"],
-    panels: { samples: samplesPanel, bowl, estimates: heaps, growth },
-    controls: { c, corr, n, bend, mean, centred: controlRow, best: bottomRow, again: diceRow },
-    parts: [legend, ...nodes.slice(0, 2), leading, ...nodes.slice(2), controls],
+    panels,
+    controls: { c, corr, n, bend, mean: mean_g, centred: controlRow, best: bottomRow, again: diceRow },
+    parts: [legend, samplesPanel.node, bowl.node, leading, estimatesPanel.node, growth.node, controls],
     linked: () => common.linked(model),
     draw,
-    fit,
+    fit: common.fitting({ samples: [270, 300], bowl: [270, 300], estimates: [300, 300], growth: [240, 300] }),
   }).begin();
 }

@@ -49,7 +49,7 @@ const [REACH, PIECES] = [9, 450]; // the density of z beyond is below 1e-17
 
 // The density and the distribution of a standard normal, the latter by its series x + x³/3 + x⁵/(3·5) + ….
 const density = (x) => Math.exp((-x * x) / 2) / Math.sqrt(2 * Math.PI);
-export function distribution(x) {
+function distribution(x) {
   if (Math.abs(x) > 9) return Number(x > 0);
   let [sum, term] = [0, x];
   for (let k = 3; sum + term !== sum; k += 2) {

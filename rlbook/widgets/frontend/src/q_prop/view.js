@@ -2,8 +2,8 @@
 // variance in the weight κ, estimates that keep their mean or lose it, and the rules that choose κ.
 
 import * as common from "../shared/common.js";
-import { makeBowl, makeHeaps, makeScatter } from "../shared/control_pictures.js";
-import { chips, element, format, keys, panel, row, table, tell } from "../shared/controls.js";
+import { holding, makeBowl, makeHeaps, makeScatter, mean, rounded } from "../shared/control_pictures.js";
+import { box, chips, format, keys, panel, row, table, tell } from "../shared/controls.js";
 import { makeNormals } from "../shared/dice.js";
 import { changes } from "../shared/frame.js";
 import { lesson } from "../shared/lesson.js";
@@ -63,8 +63,6 @@ export const { restore } = common;
 
 // Words ------------------------------------------------------------------------------------------------------------
 
-const rounded = (x) => format(Number(x.toPrecision(2)));
-
 function sentence(now, { fixed, truth, variance, plain, floor, noise, moments: [K, W], weights, bias }) {
   const { weight, rule, q, c3, n, step } = now;
   const ratio = variance / plain;
@@ -103,13 +101,8 @@ export function render(place) {
   const { model } = place;
   const set = (settings) => common.write(model, settings);
   const edit = (settings) => set({ ...settings, ...("weight" in settings ? { rule: "fixed" } : {}) });
-  const put = (name) => (x) => edit({ [name]: common.fit(model, name, x, 3) });
-  const nudge =
-    (name, rise = () => 1) =>
-    (across, up = 0) =>
-      put(name)(model.get(name) + 0.05 * (across || rise() * up));
-  const reach = (name) => common.limits(model, name);
-  const reachable = (weight) => weight >= reach("weight")[0] && weight <= reach("weight")[1];
+  const { moving, held } = holding(model, edit);
+  const reach = common.limits(model, "weight");
 
   // Controls -------------------------------------------------------------------------------------------------------
 
@@ -140,20 +133,10 @@ export function render(place) {
   const ruleRow = row("κ by the state: a rule of K and W", chooseRule.node);
   const singleRow = row("κ by each sample itself", chooseSingle.node);
   const diceRow = row("The dice", again);
-  const leading = element(
-    "div",
-    { class: "rl-controls rl-leading" },
-    sliders.weight.node,
-    sliders.q.node,
-    ruleRow,
-    singleRow,
-  );
-  const controls = element(
-    "div",
-    { class: "rl-controls" },
-    ...["c1", "c2", "c3", "tau", "sigma", "n"].map((name) => sliders[name].node),
-    diceRow,
-  );
+  const named = common.nodesOf(sliders);
+  const { weight, q, ...others } = named;
+  const leading = box("rl-controls rl-leading", weight, q, ruleRow, singleRow);
+  const controls = box("rl-controls", ...Object.values(others), diceRow);
 
   // Panels ---------------------------------------------------------------------------------------------------------
 
@@ -167,60 +150,48 @@ export function render(place) {
     ["", "Drag both lines and the point on the parabola."],
   );
   legend.classList.add("rl-legend");
-  const panels = ["What the critic takes from Â", "The variance of ĝ", "", "The rules"].map((title) => panel(title));
-  const holders = panels.map(({ holder }) => holder);
+  const advantages = panel("What the critic takes from Â");
+  const bowl = panel("The variance of ĝ");
+  const estimatesPanel = panel("");
+  const rulesPanel = panel("The rules");
   const singles = Object.fromEntries(Object.entries(SINGLE).map(([name, text]) => [`single-${name}`, text]));
   const { node: rules, cells, lines } = table(["κ", "variance", "bias"], { ...RULES, ...singles });
   rules.classList.add("rl-columns");
-  holders[3].replaceWith(rules);
-  const nodes = panels.map(({ node }) => node);
+  rulesPanel.holder.replaceWith(rules);
 
   let offers = (/** @type {string} */ control) => Boolean(control); // which handles a step has
   const turnWeight = (slope) => {
-    if (!offers("weight")) return put("q")(slope);
+    if (!offers("weight")) return moving("q")(slope);
     const q = model.get("q");
-    if (Math.abs(q) > 1e-3) put("weight")(slope / q);
+    if (Math.abs(q) > 1e-3) moving("weight")(slope / q);
   };
-  const drawScatter = makeScatter(holders[0], {
+  const drawScatter = makeScatter(advantages.holder, {
+    pieces: 60,
     x: { domain: ACTIONS, label: "a − μ" },
     y: { label: "advantage" },
     centre: [0, 0],
     lines: [
-      {
-        name: "Slope q of Ā",
-        kind: "rl-control rl-dotted",
-        look: "rl-handle-control",
-        side: -1,
-        limits: reach("q"),
-        turn: put("q"),
-        nudge: nudge("q"),
-      },
+      { name: "Slope q of Ā", kind: "rl-control rl-dotted", look: "rl-handle-control", side: -1, ...held("q") },
       {
         name: "Weight κ of κĀ",
         kind: "rl-control rl-heavy",
         look: "rl-handle-control",
         side: 1,
-        limits: reach("weight"),
-        turn: turnWeight,
-        nudge: nudge("weight", () => (model.get("q") < 0 ? -1 : 1)),
+        ...held("weight", () => (model.get("q") < 0 ? -1 : 1)),
+        move: turnWeight,
       },
     ],
   });
-  const drawBowl = makeBowl(holders[1], {
-    x: { domain: reach("weight"), label: "κ, weight of the control" },
+  const drawBowl = makeBowl(bowl.holder, {
+    x: { domain: reach, label: "κ, weight of the control" },
     y: { label: "Var ĝ" },
     flags: 5,
     rows: 4,
-    point: {
-      name: "κ",
-      limits: reach("weight"),
-      move: (x) => offers("weight") && put("weight")(x),
-      nudge: nudge("weight"),
-    },
+    point: { name: "κ", ...held("weight"), move: (x) => offers("weight") && moving("weight")(x) },
   });
-  const drawHeaps = makeHeaps(holders[2], { label: "error of the estimate, ĝ − c₁/σ" });
+  const drawHeaps = makeHeaps(estimatesPanel.holder, { label: "error of the estimate, ĝ − c₁/σ" });
 
-  const [, most] = reach("n");
+  const [, most] = common.limits(model, "n");
   const samples = makeNormals(BATCHES * most);
   // The rules of single samples take a quadrature, which κ and the dice leave as it is.
   const modelChanged = changes();
@@ -235,99 +206,75 @@ export function render(place) {
     const { fixed, truth, variance, plain, full, floor, noise, weights, bias, estimates } = state;
     const [z, eps] = drawn;
 
-    const reach = Math.min(2 * sigma, 3.5);
     const spread = Math.sqrt(c1 * c1 + 2 * c2 * c2 + 6 * c3 * c3 + tau * tau);
     const rise = numerics.nextLevel(2.4 * spread);
     const control = { fixed: weight * q, conservative: [q, 0], aggressive: [q, -q] }[rule];
-    if (sizes.advantages)
-      drawScatter(
-        {
-          points: z.slice(0, SHOWN).map((x, i) => [sigma * x, numerics.advantageMean(now, x) + tau * eps[i]]),
-          curve: Array.from({ length: 61 }, (_, i) => -4 + (8 * i) / 60).map((x) => [
-            x,
-            numerics.advantageMean(now, x / sigma),
-          ]),
-          domain: [-rise, rise],
-          slopes: [q, offers("weight") ? control : [control].flat()],
-          reach,
-          texts: [
-            [q, `q = ${format(q)}`, ...(how.step ? ["the critic’s Ā"] : [])],
-            [weight, `κ = ${format(weight)}`],
-          ],
-          label: `Advantages of ${SHOWN} sampled actions around their exact mean, the critic’s line of slope q = ${format(q)}, and what is taken off, ${fixed ? `a line of slope κq = ${format(weight * q)}` : "a line that each sample chooses"}.`,
-        },
-        sizes.advantages,
-      );
+    drawScatter(sizes.advantages, {
+      points: z.slice(0, SHOWN).map((x, i) => [sigma * x, numerics.advantageMean(now, x) + tau * eps[i]]),
+      curve: (x) => numerics.advantageMean(now, x / sigma),
+      domain: [-rise, rise],
+      slopes: [q, offers("weight") ? control : [control].flat()],
+      reach: Math.min(2 * sigma, 3.5),
+      texts: [
+        [q, `q = ${format(q)}`, ...(how.step ? ["the critic’s Ā"] : [])],
+        [weight, `κ = ${format(weight)}`],
+      ],
+      label: `Advantages of ${SHOWN} sampled actions around their exact mean, the critic’s line of slope q = ${format(q)}, and what is taken off, ${fixed ? `a line of slope κq = ${format(weight * q)}` : "a line that each sample chooses"}.`,
+    });
     const best = q === 0 ? NaN : weights.optimal;
-    if (sizes.bowl)
-      drawBowl(
-        {
-          variance: (kappa) => numerics.gradientVariance(now, q, kappa),
-          at: fixed ? weight : NaN,
-          value: variance,
-          marks: ticks(now, weights),
-          valued: !how.step,
-          still: !offers("weight"),
-          floor: q === 0 ? plain : floor,
-          floorName: how.step ? "lowest" : `lowest: ${format(q === 0 ? plain : floor)}`,
-          plain,
-          lowest: [Number.isFinite(best) ? best : 0, floor],
-          band: { name: how.step ? "τ²/σ²" : `τ²/σ² = ${format(noise)}`, at: noise },
-          top: numerics.nextLevel(1.1 * Math.max(plain, full)),
-          text: `κ = ${format(weight)}, variance ${format(variance)}`,
-          label: `The variance of ĝ against κ: ${format(plain)} at 0, ${format(full)} at 1, lowest ${format(floor)}; ${format(noise)} of it is τ²/σ².`,
-        },
-        sizes.bowl,
-      );
+    drawBowl(sizes.bowl, {
+      variance: (kappa) => numerics.gradientVariance(now, q, kappa),
+      at: fixed ? weight : NaN,
+      value: variance,
+      marks: ticks(now, weights),
+      valued: !how.step,
+      still: !offers("weight"),
+      floor: q === 0 ? plain : floor,
+      floorName: how.step ? "lowest" : `lowest: ${format(q === 0 ? plain : floor)}`,
+      plain,
+      lowest: [Number.isFinite(best) ? best : 0, floor],
+      band: { name: how.step ? "τ²/σ²" : `τ²/σ² = ${format(noise)}`, at: noise },
+      top: numerics.nextLevel(1.1 * Math.max(plain, full)),
+      text: `κ = ${format(weight)}, variance ${format(variance)}`,
+      label: `The variance of ĝ against κ: ${format(plain)} at 0, ${format(full)} at 1, lowest ${format(floor)}; ${format(noise)} of it is τ²/σ².`,
+    });
     // Where n is dragged the scale stays, or the arrow would seem to grow as the pile shrinks.
     const scaled = how.step && offers("n") ? FEW : n;
     const half = numerics.nextLevel(2.7 * Math.sqrt(Math.max(plain, full) / scaled));
     const sd = { plain: Math.sqrt(plain / n), now: Math.sqrt(variance / n) };
+    const off = (values) => values.map((x) => x - truth);
     const name = fixed ? `κ = ${format(weight)}` : `κ = ${SINGLE[rule]}`;
-    if (sizes.estimates)
-      drawHeaps(
-        {
-          domain: [-half, half],
-          truth: 0,
-          rows: [
-            ["no control", "plain", "rl-plain", 0],
-            [name, "now", bias ? "rl-plain" : "rl-control", bias],
-          ].map(([text, kind, look, mean]) => ({
-            name: `${text}: sd ${format(sd[kind])}${mean ? `, bias ${rounded(bias)}` : ""}`,
-            values: estimates[kind].map((x) => x - truth),
-            mean,
-            sd: sd[kind],
-            kind: `${look} rl-bar`,
-          })),
-          label: `${BATCHES} means of ${n} ĝ around c₁/σ = ${format(truth)}: without control their standard deviation is ${format(sd.plain)}; with ${name} ${fixed ? `it is ${format(sd.now)}, and the mean is the same` : `the mean is off by ${rounded(bias)}`}.`,
-        },
-        sizes.estimates,
-      );
+    drawHeaps(sizes.estimates, {
+      domain: [-half, half],
+      truth: 0,
+      rows: [
+        { name: "no control", values: off(estimates.plain), bias: 0, sd: sd.plain, kind: "rl-plain" },
+        { name, values: off(estimates.now), bias, sd: sd.now, kind: bias ? "rl-plain" : "rl-control" },
+      ],
+      label: `${BATCHES} means of ${n} ĝ around c₁/σ = ${format(truth)}: without control their standard deviation is ${format(sd.plain)}; with ${name} ${fixed ? `it is ${format(sd.now)}, and the mean is the same` : `the mean is off by ${rounded(bias)}`}.`,
+    });
 
-    tell(panels[2].title, n === 1 ? "Single ĝ and their exact mean" : `Means of ${n} ĝ and their exact mean`);
+    tell(estimatesPanel.title, n === 1 ? "Single ĝ and their exact mean" : `Means of ${n} ĝ and their exact mean`);
     for (const [setting, slide] of Object.entries(sliders)) slide.show(now[setting]);
     const same = Object.keys(RULES).filter((one) => Math.abs(weights[one] - weight) < 1e-9);
     if (!same.includes(chosen)) chosen = same[0] ?? "";
     chooseRule.show(fixed ? chosen : "");
     chooseSingle.show(rule);
-    for (const chip of chooseRule.node.children) chip.disabled = !reachable(weights[chip.dataset.value]);
-    const fill = (name, texts, chosen) => {
+    for (const chip of chooseRule.node.children) {
+      const kappa = weights[chip.dataset.value];
+      chip.disabled = kappa < reach[0] || kappa > reach[1];
+    }
+    const fill = (name, chosen, ...texts) => {
       for (const [i, text] of texts.entries()) tell(cells[name][i], text);
       lines[name].classList.toggle("rl-now", chosen);
     };
-    for (const one of Object.keys(RULES)) {
-      const texts = [format(weights[one]), format(numerics.gradientVariance(now, q, weights[one])), "0"];
-      fill(one, texts, fixed && same.includes(one));
-    }
-    for (const one of Object.keys(SINGLE)) {
-      fill(
-        `single-${one}`,
-        [one === "conservative" ? "0 or 1" : "±1", format(single[one].variance), rounded(single[one].bias)],
-        rule === one,
-      );
+    for (const [one, kappa] of Object.entries(weights))
+      fill(one, fixed && same.includes(one), format(kappa), format(numerics.gradientVariance(now, q, kappa)), "0");
+    for (const [one, found] of Object.entries(single)) {
+      const kappa = one === "conservative" ? "0 or 1" : "±1";
+      fill(`single-${one}`, rule === one, kappa, format(found.variance), rounded(found.bias));
     }
 
-    const mean = (values) => values.reduce((sum, x) => sum + x, 0) / values.length;
     const data = {
       rule,
       variance,
@@ -335,35 +282,24 @@ export function render(place) {
       bias,
       floor,
       noise,
-      weights: Object.keys(RULES)
-        .map((one) => weights[one])
-        .join(),
-      single: Object.keys(SINGLE)
-        .map((one) => single[one].bias)
-        .join(),
+      weights: Object.values(weights).join(),
+      single: [single.conservative.bias, single.aggressive.bias].join(),
       means: [mean(estimates.plain), mean(estimates.now)].join(),
       harm: (2 * (c1 + 3 * c3)) / sigma, // the slope with which κ = 1 leaves as much variance as none
     };
     return { words: sentence(now, state), data };
   }
 
-  const fit = (width) => {
-    const [columns, column] = common.columnsIn(width);
-    const one = columns === 1;
-    const high = [column, one ? 280 : 310];
-    return { advantages: high, bowl: high, estimates: [column, one ? 220 : 250] };
-  };
-  const settingsRows = Object.fromEntries(Object.entries(sliders).map(([name, { node }]) => [name, node]));
   const { request, begin } = lesson(place, {
     kind: "rl-two rl-qprop",
     view: "q-prop",
     settings: [...Object.keys(sliders), "rule", "seed"],
-    panels: { advantages: panels[0], bowl: panels[1], estimates: panels[2] },
-    controls: { ...settingsRows, rules: ruleRow, single: singleRow, again: diceRow },
-    parts: [legend, ...nodes.slice(0, 2), leading, ...nodes.slice(2), controls],
+    panels: { advantages, bowl, estimates: estimatesPanel },
+    controls: { ...named, rules: ruleRow, single: singleRow, again: diceRow },
+    parts: [legend, advantages.node, bowl.node, leading, estimatesPanel.node, rulesPanel.node, controls],
     linked: () => common.linked(model),
     draw,
-    fit,
+    fit: common.fitting({ advantages: [280, 310], bowl: [280, 310], estimates: [220, 250] }),
   });
   return begin();
 }

@@ -72,6 +72,9 @@ export function settingSlider(model, name, text, options = {}) {
 export const settingSliders = (model, labels, change = (settings) => write(model, settings)) =>
   mapped(labels, (text, name) => settingSlider(model, name, text, { change: (x) => change({ [name]: x }) }));
 
+// The nodes of sliders, or of whatever has one, by name.
+export const nodesOf = (things) => Object.fromEntries(Object.entries(things).map(([name, { node }]) => [name, node]));
+
 // Sliders for the numbers of a list: labels are as nested as the list.
 export function listSliders(model, name, labels, change = (list) => write(model, { [name]: list })) {
   /** @type {(list: any[], at: number[], x: number) => any[]} */
@@ -152,6 +155,12 @@ export const columnsIn = (width, columns = width >= 640 ? 2 : 1) => [
   columns,
   Math.floor((width - 16 * (columns - 1)) / columns),
 ];
+
+// The sizes of pictures in one column or in two, from their heights in each: { name: [in one, in two] }.
+export const fitting = (heights) => (width) => {
+  const [columns, column] = columnsIn(width);
+  return Object.fromEntries(Object.entries(heights).map(([name, high]) => [name, [column, high[columns - 1]]]));
+};
 
 // Playing: step(how) is called again and again, as many milliseconds apart as it gives, until it gives nothing.
 // begin() is called before it begins, changed() when it has begun or ended.

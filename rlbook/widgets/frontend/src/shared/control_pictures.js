@@ -1,63 +1,54 @@
 // The pictures of ControlVariate and QProp: samples with lines through them, the bowl of a variance, estimates heaped
-// up over their exact mean and spread, and curves against the number of samples.
-import { format, svgElement } from "./controls.js";
-import { axesX, axesY, changes, frame, onDrag, path, pointIn, quiet, ticksIn } from "./frame.js";
-import { arrow, dragging, makeHandle, node, put } from "./handles.js";
-import { axisX, axisY, gridX, gridY } from "./plot.js";
+// up over their exact mean and spread, and curves against the number of samples. Where there is no room for a picture it
+// is not drawn.
+import { fit, limits } from "./common.js";
+import { label as describe, format, svgElement, tell } from "./controls.js";
+import { changes, chart, dots, onDrag, path, pointIn } from "./frame.js";
+import { arrow, dragging, makeHandle, node, put, withHandles } from "./handles.js";
 
 const ROW = 14; // height of one row of flags above a bowl, in pixels
 const LOW = 13; // height of a band that has room for its name, in pixels
 const PILE = 5; // width of a column of a heap, in pixels
 
 const between = (low, high, x) => Math.min(high, Math.max(low, x));
-const say = (svg, label) => svg.getAttribute("aria-label") !== label && svg.setAttribute("aria-label", label);
-const dots = (points) => points.map(([x, y]) => `M${x.toFixed(1)},${y.toFixed(1)}h0`).join("");
+export const rounded = (x) => format(Number(x.toPrecision(2)));
+export const mean = (values) => values.reduce((sum, x) => sum + x, 0) / values.length;
 
-// A picture that holds handles and can be dragged in every direction.
-function withHandles(base) {
-  base.svg.setAttribute("role", "group");
-  base.svg.classList.add("rl-drag", "rl-free-drag");
-  return base;
+// How handles change settings: moving(name) takes a number to what it may be, and held(name, rise) gives what a handle of
+// that setting needs: its limits, how it is moved, and nudged by keys, to the side or up; where rise() is −1 it goes up as
+// the number falls.
+export function holding(model, change) {
+  const moving = (name) => (x) => change({ [name]: fit(model, name, x, 3) });
+  const held = (name, rise = () => 1) => ({
+    limits: limits(model, name),
+    move: moving(name),
+    nudge: (across, up = 0) => moving(name)(model.get(name) + 0.05 * (across || rise() * up)),
+  });
+  return { moving, held };
 }
 
 const round = (kind = "") => svgElement("circle", { class: `rl-handle ${kind}`, r: 7.5 });
 
 // Samples ----------------------------------------------------------------------------------------------------------
 
-// Points with lines through one centre, which turn by their handles. lines: [{ name, kind, look, side, limits, turn,
-// nudge }]: the classes of stroke and handle, the side of the handle, 1 or −1, turn(slope), and, for keys,
-// nudge(across, up): steps of the number itself, or of the line as it is seen.
-export function makeScatter(holder, { x: across, y: up, centre, lines }) {
+// Points, and a curve of so many pieces, with lines through one centre, which turn by their handles. lines: [{ name, kind,
+// look, side, limits, move, nudge }]: the classes of stroke and handle, the side of the handle, 1 or −1, move(slope), and,
+// for keys, nudge(across, up): steps of the number itself, or of the line as it is seen.
+export function makeScatter(holder, { x: across, y: up, centre, lines, pieces }) {
   const changed = changes();
   let parts, state;
-  function build(domain, [width, height]) {
-    const base = withHandles(
-      frame(holder, {
-        width,
-        height,
-        x: { domain: across.domain },
-        y: { domain },
-        marks: [
-          gridX({ ...quiet, ticks: 5 }),
-          gridY({ ...quiet, ticks: ticksIn(height) }),
-          axisX({ ...axesX, ticks: ticksIn(height), label: across.label }),
-          axisY({ ...axesY, ticks: ticksIn(height), label: up.label }),
-        ],
-      }),
+  function build(domain, size) {
+    const base = withHandles(chart(holder, size, { x: { ...across, grid: true }, y: { ...up, domain } }));
+    const [rest, points, curve, ...strokes] = ["rl-rest", "rl-heap", "rl-exact", ...lines.map(({ kind }) => kind)].map(
+      (kind) => node(base.layer, "path", { class: kind }),
     );
-    const make = (kind) => node(base.layer, "path", { class: kind });
-    const rest = make("rl-rest");
-    const points = make("rl-heap");
-    const curve = make("rl-exact");
-    const strokes = lines.map(({ kind }) => make(kind));
-    const handles = lines.map(({ name, limits, look }) => {
-      const handle = makeHandle(base.svg, `${name}: up and down arrow keys turn it`, round(look));
-      put(handle, { "aria-valuemin": limits[0], "aria-valuemax": limits[1] });
-      return handle;
-    });
+    const handles = lines.map(({ name, limits, look }) =>
+      makeHandle(base.svg, `${name}: up and down arrow keys turn it`, round(look), limits),
+    );
     const names = lines.map(() => node(base.svg, "text", { class: "rl-label" }));
-    parts = { ...base, names, rest, points, curve, strokes, handles, invertY: base.svg.scale("y").invert };
+    parts = { ...base, names, rest, points, curve, strokes, handles };
   }
+  const along = (slope, u) => centre[1] + slope * (u - centre[0]);
   // Where a line's handle is: at the reach of its side, or where the line leaves the frame.
   function grip(side, slope) {
     const { x, y, top, foot } = parts;
@@ -73,48 +64,46 @@ export function makeScatter(holder, { x: across, y: up, centre, lines }) {
       node: () => parts.handles[k],
       at: () => grip(line.side, state.slopes[k]),
       drag: ([u, v]) =>
-        line.turn((v - centre[1]) / (line.side * Math.max(0.15 * state.reach, line.side * (u - centre[0])))),
+        line.move((v - centre[1]) / (line.side * Math.max(0.15 * state.reach, line.side * (u - centre[0])))),
       key: ([dx, dy]) => line.nudge(dx, dy),
     })),
     ([px, py]) => [parts.invert(px), parts.invertY(py)],
   );
   // slopes: one a line, NaN for none, or several; reach: how far from the centre the handles are; where it `rests`, a
   // thread goes from each point to the first line.
-  return function draw(given, size) {
+  return function draw(size, given) {
+    if (!size) return;
     state = given;
     const { points, curve, domain, slopes, texts, label } = state;
     if (changed([...size, ...domain])) build(domain, size);
-    const { x, y, strokes, handles } = parts;
-    parts.points.setAttribute("d", dots(points.map(([u, v]) => [x(u), y(v)])));
-    const thread = ([u, v]) =>
-      `M${x(u).toFixed(1)},${y(v).toFixed(1)}V${y(centre[1] + slopes[0] * (u - centre[0])).toFixed(1)}`;
-    parts.rest.setAttribute("d", state.rests ? points.map(thread).join("") : "");
-    parts.curve.setAttribute("d", path(curve.map(([u, v]) => [x(u), between(-2e3, 2e3, y(v))])));
+    const { x, y } = parts;
+    put(parts.points, { d: dots(points.map(([u, v]) => [x(u), y(v)])) });
+    const thread = ([u, v]) => `M${x(u).toFixed(1)},${y(v).toFixed(1)}V${y(along(slopes[0], u)).toFixed(1)}`;
+    put(parts.rest, { d: state.rests ? points.map(thread).join("") : "" });
     const [low, high] = across.domain;
-    strokes.forEach((stroke, i) => {
-      const drawn = [slopes[i]].flat().filter(Number.isFinite);
-      const ends = (slope) => [low, high].map((u) => [x(u), y(centre[1] + slope * (u - centre[0]))]);
-      stroke.setAttribute("d", drawn.map((slope) => path(ends(slope))).join(""));
-    });
-    lines.forEach((line, k) => {
-      const there = Number.isFinite(slopes[k]);
-      handles[k].style.display = there ? "" : "none";
-      put(handles[k], { tabindex: there ? 0 : -1 });
-      parts.names[k].textContent = there ? texts[k].at(-1) : "";
+    const us = Array.from({ length: curve ? pieces + 1 : 0 }, (_, i) => low + ((high - low) * i) / pieces);
+    put(parts.curve, { d: path(us.map((u) => [x(u), between(-2e3, 2e3, y(curve(u)))])) });
+    lines.forEach(({ side }, k) => {
+      const [handle, name, slope] = [parts.handles[k], parts.names[k], slopes[k]];
+      const drawn = [slope].flat().filter(Number.isFinite);
+      const strokes = drawn.map((one) => path(across.domain.map((u) => [x(u), y(along(one, u))])));
+      put(parts.strokes[k], { d: strokes.join("") });
+      const there = Number.isFinite(slope);
+      handle.style.display = there ? "" : "none";
+      put(handle, { tabindex: there ? 0 : -1 });
+      name.textContent = there ? texts[k].at(-1) : "";
       if (!there) return;
-      const [px, py] = grip(line.side, slopes[k]);
-      handles[k].setAttribute("transform", `translate(${px},${py})`);
+      const [px, py] = grip(side, slope);
+      const [value, text] = texts[k];
+      put(handle, { transform: `translate(${px},${py})`, "aria-valuenow": value, "aria-valuetext": text });
       // The name keeps off its line: on the side where that falls or rises away, or, at the frame's edge, beside it.
-      const above = line.side * slopes[k] > 0;
+      const above = side * slope > 0;
       const edge = above ? py - 24 < parts.top : py + 26 > parts.foot;
-      put(parts.names[k], {
-        x: px + (edge ? -14 : 6) * line.side,
-        y: py + (edge ? (above ? 1 : 7) : above ? -13 : 22),
-        "text-anchor": line.side > 0 ? "end" : "start",
-      });
-      put(handles[k], { "aria-valuenow": texts[k][0], "aria-valuetext": texts[k][1] });
+      const anchor = side > 0 ? "end" : "start";
+      const lower = edge ? (above ? 1 : 7) : above ? -13 : 22;
+      put(name, { x: px + (edge ? -14 : 6) * side, y: py + lower, "text-anchor": anchor });
     });
-    say(parts.svg, label);
+    describe(parts.svg, label);
   };
 }
 
@@ -125,22 +114,9 @@ export function makeScatter(holder, { x: across, y: up, centre, lines }) {
 export function makeBowl(holder, { x: across, y: up, flags: count, rows = count, point }) {
   const changed = changes();
   let parts, state;
-  function build(top, [width, height]) {
-    const base = withHandles(
-      frame(holder, {
-        width,
-        height,
-        marginTop: rows * ROW + 8,
-        marginRight: 14,
-        x: { domain: across.domain },
-        y: { domain: [0, top] },
-        marks: [
-          gridY({ ...quiet, ticks: ticksIn(height) }),
-          axisX({ ...axesX, ticks: ticksIn(height), label: across.label }),
-          axisY({ ...axesY, ticks: ticksIn(height), label: up.label }),
-        ],
-      }),
-    );
+  function build(top, size) {
+    const margins = { marginTop: rows * ROW + 8, marginRight: 14 };
+    const base = withHandles(chart(holder, size, { ...margins, x: across, y: { ...up, domain: [0, top] } }));
     const { layer, svg, right, left } = base;
     const band = node(layer, "rect", { class: "rl-band", x: left, width: right - left });
     const bandName = node(layer, "text", { class: "rl-label rl-side" });
@@ -160,8 +136,7 @@ export function makeBowl(holder, { x: across, y: up, flags: count, rows = count,
       layer.before(group);
       return { group, pole, name, spot };
     });
-    const handle = makeHandle(svg, `${point.name}: left and right arrow keys move it`, round());
-    put(handle, { "aria-valuemin": point.limits[0], "aria-valuemax": point.limits[1] });
+    const handle = makeHandle(svg, `${point.name}: left and right arrow keys move it`, round(), across.domain);
     const beyond = node(handle, "text", { class: "rl-label", y: 4 });
     parts = { ...base, band, bandName, plain, floor, floorName, curve, marks, handle, beyond };
   }
@@ -180,15 +155,16 @@ export function makeBowl(holder, { x: across, y: up, flags: count, rows = count,
   );
   // marks: [name, where, class]; where NaN is left out; `valued` says whether the variance stands beside the names. at
   // NaN: no point; `still`: one that is not to be moved. band: { name, at } from 0 up.
-  return function draw(given, size) {
+  return function draw(size, given) {
+    if (!size) return;
     state = given;
     const { variance, at, value, marks, valued, floor, band, plain, top, lowest, text, label, still } = state;
     if (changed([...size, top])) build(top, size);
-    const { x, y, left, right, foot, svg } = parts;
+    const { x, y, left, right, foot } = parts;
     const xs = Array.from({ length: 81 }, (_, i) => left + ((right - left) * i) / 80);
-    parts.curve.setAttribute("d", path(xs.map((px) => [px, Math.max(-2e3, y(variance(parts.invert(px))))])));
-    parts.plain.setAttribute("d", `M${left},${y(plain)}H${right}`);
-    parts.floor.setAttribute("d", `M${left},${y(floor)}H${right}`);
+    put(parts.curve, { d: path(xs.map((px) => [px, Math.max(-2e3, y(variance(parts.invert(px))))])) });
+    put(parts.plain, { d: `M${left},${y(plain)}H${right}` });
+    put(parts.floor, { d: `M${left},${y(floor)}H${right}` });
     // The names of the floor and of the band under it stand to either side, the floor's away from the bottom; a band
     // that is too low for its name gives it to the floor's.
     const aside = x(lowest[0]) > (left + right) / 2;
@@ -221,8 +197,8 @@ export function makeBowl(holder, { x: across, y: up, flags: count, rows = count,
       const free = taken.findIndex((row) => row.every(([start, end]) => to < start || from > end));
       const row = Math.max(free, 0);
       if (free >= 0) taken[row].push([from, to]);
-      mark.group.setAttribute("class", kind);
-      mark.pole.setAttribute("d", `M${px},${ROW * row + 4}V${Math.max(parts.top, py)}`);
+      put(mark.group, { class: kind });
+      put(mark.pole, { d: `M${px},${ROW * row + 4}V${Math.max(parts.top, py)}` });
       put(mark.name, { x: px + (after ? 4 : -4), y: ROW * row + ROW - 2, "text-anchor": after ? "start" : "end" });
       mark.name.textContent = free < 0 ? "" : text; // no name is put over another
       put(mark.spot, { cx: px, cy: py });
@@ -231,16 +207,16 @@ export function makeBowl(holder, { x: across, y: up, flags: count, rows = count,
     const there = Number.isFinite(at);
     parts.handle.style.display = there ? "" : "none";
     if (there) {
-      parts.handle.setAttribute("transform", `translate(${x(at)},${height(value)})`);
+      put(parts.handle, { transform: `translate(${x(at)},${height(value)})`, tabindex: still ? -1 : 0 });
+      put(parts.handle, { "aria-valuenow": at, "aria-valuetext": text });
       // Where the curve has left the frame the point waits at its upper edge, hollow, and says how high it would be.
       const high = y(value) < parts.top - 0.5;
       parts.handle.classList.toggle("rl-beyond", high);
       parts.beyond.textContent = high ? `↑ ${format(value)}` : "";
       const after = x(at) < (left + right) / 2;
       put(parts.beyond, { x: after ? 12 : -12, "text-anchor": after ? "start" : "end" });
-      put(parts.handle, { "aria-valuenow": at, "aria-valuetext": text, tabindex: still ? -1 : 0 });
     }
-    say(svg, label);
+    describe(parts.svg, label);
   };
 }
 
@@ -251,17 +227,10 @@ export function makeBowl(holder, { x: across, y: up, flags: count, rows = count,
 export function makeHeaps(holder, { label: acrossLabel }) {
   const changed = changes();
   let parts;
-  function build(domain, [width, height], count) {
-    const base = frame(holder, {
-      width,
-      height,
-      marginLeft: 16,
-      marginTop: 4,
-      marginRight: 16,
-      x: { domain },
-      y: { domain: [count, 0] },
-      marks: [gridX({ ...quiet, ticks: 5 }), axisX({ ...axesX, ticks: ticksIn(height), label: acrossLabel })],
-    });
+  function build(domain, size, count) {
+    const margins = { marginLeft: 16, marginTop: 4, marginRight: 16 };
+    const across = { domain, grid: 5, label: acrossLabel };
+    const base = chart(holder, size, { ...margins, x: across, y: { domain: [count, 0] } });
     const truth = node(base.layer, "path", { class: "rl-exact" });
     const rows = Array.from({ length: count }, () => ({
       heap: node(base.layer, "path", { class: "rl-heap" }),
@@ -271,55 +240,41 @@ export function makeHeaps(holder, { label: acrossLabel }) {
     }));
     parts = { ...base, truth, rows };
   }
-  // rows: [{ name, values, mean, sd, kind }]; an sd of NaN has no bar.
-  return function draw({ domain, truth, rows, label }, size) {
+  // rows: [{ name, values, bias, sd, kind }]; an sd of NaN has no bar.
+  return function draw(size, { domain, truth, rows, label }) {
+    if (!size) return;
     if (changed([...size, ...domain, rows.length])) build(domain, size, rows.length);
     const { x, y, left, right, top, foot, svg } = parts;
-    parts.truth.setAttribute("d", `M${x(truth)},${top}V${foot}`);
+    put(parts.truth, { d: `M${x(truth)},${top}V${foot}` });
     let outside = 0;
-    rows.forEach(({ name, values, mean, sd, kind }, i) => {
+    rows.forEach(({ name, values, bias, sd, kind }, i) => {
       const row = parts.rows[i];
+      const mean = truth + bias;
       const [ceiling, ground] = [y(i) + 17, y(i + 1) - 17];
       const piles = new Map();
-      for (const value of values) {
-        const pile = Math.round((between(-1e6, 1e6, x(value)) - left) / PILE);
-        piles.set(pile, (piles.get(pile) ?? 0) + 1);
-      }
+      const placed = values.map((value) => {
+        const px = left + PILE * Math.round((x(value) - left) / PILE);
+        const below = piles.get(px) ?? 0;
+        piles.set(px, below + 1);
+        return [px, below];
+      });
       const step = Math.min(4.5, (ground - ceiling) / Math.max(1, ...piles.values()));
-      const points = [];
-      let beyond = 0;
-      for (const [pile, many] of piles) {
-        const px = left + pile * PILE;
-        if (px < left || px > right) {
-          beyond += many;
-          continue;
-        }
-        for (let k = 0; k < many; k++) points.push([px, ground - 2 - k * step]);
-      }
-      row.heap.setAttribute("d", dots(points));
+      const inside = placed.filter(([px]) => px >= left && px <= right);
+      const beyond = placed.length - inside.length;
+      put(row.heap, { d: dots(inside.map(([px, below]) => [px, ground - 2 - below * step])) });
       const bar = ground + 6;
       const at = (value) => between(-2e3, 2e3, x(value));
       const reach = Number.isFinite(sd) ? `M${at(mean - 2 * sd)},${bar}H${at(mean + 2 * sd)}` : "";
-      row.bar.setAttribute("class", kind);
-      row.bar.setAttribute("d", `${reach}M${at(mean)},${bar - 6}v12`);
+      put(row.bar, { class: `${kind} rl-bar`, d: `${reach}M${at(mean)},${bar - 6}v12` });
       const [from, to] = [x(truth), at(mean)];
-      const shifted = Math.abs(to - from) > 1;
-      row.shift.setAttribute(
-        "d",
-        shifted
-          ? arrow([
-              [from, bar],
-              [(3 * from + to) / 4, bar],
-              [to, bar],
-            ])
-          : "",
-      );
+      const along = [from, (3 * from + to) / 4, to].map((px) => [px, bar]);
+      put(row.shift, { d: Math.abs(to - from) > 1 ? arrow(along) : "" });
       put(row.name, { y: y(i) + 13 });
       outside += beyond;
-      const whole = beyond ? `${name}; ${beyond} outside` : name;
-      if (row.name.textContent !== whole) row.name.textContent = whole;
+      const text = `${name}: sd ${format(sd)}${bias ? `, bias ${rounded(bias)}` : ""}`;
+      tell(row.name, beyond ? `${text}; ${beyond} outside` : text);
     });
-    say(svg, outside ? `${label} ${outside} of the estimates lie outside the frame.` : label);
+    describe(svg, outside ? `${label} ${outside} of the estimates lie outside the frame.` : label);
   };
 }
 
@@ -329,19 +284,11 @@ export function makeHeaps(holder, { label: acrossLabel }) {
 export function makeGrowth(holder, { x: across, y: up, names, seek }) {
   const changed = changes();
   let parts;
-  function build([width, height]) {
-    const log = { type: "log" };
-    const base = frame(holder, {
-      width,
-      height,
+  function build(size) {
+    const base = chart(holder, size, {
       marginRight: 92,
-      x: { ...log, domain: across.domain },
-      y: { ...log, domain: up.domain },
-      marks: [
-        gridY({ ...quiet, ticks: up.ticks }),
-        axisX({ ...axesX, ticks: across.ticks, tickFormat: String, label: across.label }),
-        axisY({ ...axesY, ticks: up.ticks, tickFormat: format, label: up.label }),
-      ],
+      x: { type: "log", tickFormat: String, ...across },
+      y: { type: "log", tickFormat: format, ...up },
     });
     const { svg, layer, invert, right, left } = base;
     const cursor = node(layer, "path", { class: "rl-pole" });
@@ -353,22 +300,21 @@ export function makeGrowth(holder, { x: across, y: up, names, seek }) {
     });
     const spots = names.map(([, , , spot]) => node(layer, "circle", { class: `rl-spot ${spot}`, r: 5 }));
     svg.classList.add("rl-drag");
-    onDrag(svg, (event) => {
-      seek(invert(between(left, right, pointIn(svg, event)[0])));
-    });
+    onDrag(svg, (event) => seek(invert(between(left, right, pointIn(svg, event)[0]))));
     parts = { ...base, cursor, curves, labels, spots };
   }
   // curves: one (n) => value a name; a value of 0 is not drawn.
-  return function draw({ at, curves, label }, size) {
+  return function draw(size, { at, curves, label }) {
+    if (!size) return;
     if (changed(size)) build(size);
     const { x, y, top, foot, svg, cursor, labels, spots } = parts;
-    cursor.setAttribute("d", `M${x(at)},${top}V${foot}`);
+    put(cursor, { d: `M${x(at)},${top}V${foot}` });
     const [low, high] = across.domain;
     const xs = Array.from({ length: 25 }, (_, i) => low * (high / low) ** (i / 24));
     const ends = curves.map((curve, i) => {
       const seen = curve(low) > 0;
       const down = (n) => between(-50, 2e3, y(Math.max(1e-9, curve(n))));
-      parts.curves[i].setAttribute("d", seen ? path(xs.map((n) => [x(n), down(n)])) : "");
+      put(parts.curves[i], { d: seen ? path(xs.map((n) => [x(n), down(n)])) : "" });
       spots[i].style.display = seen ? "" : "none";
       put(spots[i], { cx: x(at), cy: down(at) });
       const end = down(high);
@@ -381,6 +327,6 @@ export function makeGrowth(holder, { x: across, y: up, names, seek }) {
       below = Math.min(below - ROW, end + 4);
       put(labels[i], { y: below });
     }
-    say(svg, label);
+    describe(svg, label);
   };
 }

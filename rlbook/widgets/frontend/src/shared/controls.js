@@ -163,9 +163,11 @@ export const nodeOf = (part) => part.node ?? part;
 export const group = (controls, kind = "") =>
   element("div", { class: `rl-controls ${kind}`.trim() }, ...controls.map(nodeOf));
 
+// A box of that class.
+export const box = (kind, ...nodes) => element("div", { class: kind }, ...nodes);
+
 // Controls beside a name, as wide as a slider.
-export const row = (name, ...nodes) =>
-  element("div", { class: "rl-row" }, element("span", { class: "rl-name" }, ...[name].flat()), ...nodes);
+export const row = (name, ...nodes) => box("rl-row", element("span", { class: "rl-name" }, ...[name].flat()), ...nodes);
 
 // An entry of a legend, with the mark of that class, and a line of them: [[class, ...text], …].
 export const key = (kind, ...text) => element("span", { class: kind && `rl-key ${kind}` }, ...text);

@@ -4,6 +4,8 @@ import { axisX, axisY, gridX, gridY, plot } from "./plot.js";
 
 export const path = (points) => points.map(([x, y], i) => `${i ? "L" : "M"}${x.toFixed(2)},${y.toFixed(2)}`).join("");
 
+export const dots = (points) => points.map(([x, y]) => `M${x.toFixed(1)},${y.toFixed(1)}h0`).join("");
+
 // Drawing a frame anew is slow: changed(values) says whether what it depends on is another than the last time.
 export function changes() {
   /** @type {string | undefined} */
@@ -22,7 +24,8 @@ export function changes() {
  * @param {any} given options of Plot; margins that are not given are the usual ones
  * @returns {{
  *   svg: any, layer: SVGElement, x: (value: number) => number, y: (value: number) => number,
- *   invert: (pixel: number) => number, left: number, top: number, right: number, foot: number,
+ *   invert: (pixel: number) => number, invertY: (pixel: number) => number,
+ *   left: number, top: number, right: number, foot: number,
  * }}
  */
 export function frame(holder, given) {
@@ -50,7 +53,8 @@ export function frame(holder, given) {
   svg.append(layer);
   holder.replaceChildren(svg);
   const [x, y] = [svg.scale("x"), svg.scale("y")];
-  return { svg, layer, x: x.apply, y: y.apply, invert: x.invert, left, top, right: width - right, foot: height - foot };
+  const edges = { left, top, right: width - right, foot: height - foot };
+  return { svg, layer, x: x.apply, y: y.apply, invert: x.invert, invertY: y.invert, ...edges };
 }
 
 export const quiet = { stroke: "var(--rl-grid)", strokeOpacity: 1 };
@@ -59,6 +63,12 @@ export const axesX = { ...axes, labelOffset: 34 };
 export const axesY = { ...axes, labelOffset: 54 };
 export const ticksIn = (height) => (height < 250 ? 3 : 5); // about so many
 export const LEFT = 60; // room for the labels of y axes, alike in all panels
+
+// A frame as most pictures have it: about as many ticks as there is room for, and lines across where y has a label.
+export function chart(holder, [width, height], { x, y, ...margins }) {
+  const ticks = ticksIn(height);
+  return frame(holder, { width, height, ...margins, x: { ticks, ...x }, y: { ticks, grid: Boolean(y.label), ...y } });
+}
 
 // Where an event is in a picture, in the picture's own pixels: a full screen is magnified.
 export function pointIn(svg, { clientX, clientY }) {

@@ -51,12 +51,10 @@ export function lookahead({ size, actions, gamma, r, next, chance, P }, V) {
     return Q;
   }
   const [ahead, side] = [chance[0][0], chance[0][1]];
-  for (let s = 0; s < Q.length; s += 4) {
-    const [up, right, down, left] = [V[next[s]], V[next[s + 1]], V[next[s + 2]], V[next[s + 3]]];
-    Q[s] = r[s] + gamma * (ahead * up + side * (left + right));
-    Q[s + 1] = r[s + 1] + gamma * (ahead * right + side * (up + down));
-    Q[s + 2] = r[s + 2] + gamma * (ahead * down + side * (right + left));
-    Q[s + 3] = r[s + 3] + gamma * (ahead * left + side * (down + up));
+  for (let i = 0; i < Q.length; i++) {
+    const s = i - (i % 4);
+    const [one, other] = [next[s + ((i + 1) % 4)], next[s + ((i + 3) % 4)]]; // to the sides
+    Q[i] = r[i] + gamma * (ahead * V[next[i]] + side * (V[one] + V[other]));
   }
   return Q;
 }
@@ -84,20 +82,6 @@ export function applyOperator(process, operator, Q) {
   return lookahead(process, stateValues(process, operator, Q));
 }
 
-// Q_0, …, Q_K.
-export function iterates(process, operator, Q0, K) {
-  const run = [Q0];
-  while (run.length <= K) run.push(applyOperator(process, operator, run.at(-1)));
-  return run;
-}
-
-// The same in the plane, V ↦ V_{r + γEV}: V_0, …, V_K.
-export function planeIterates(process, operator, V0, K) {
-  const run = [V0];
-  while (run.length <= K) run.push(stateValues(process, operator, lookahead(process, run.at(-1))));
-  return run;
-}
-
 // softmax(Q/α), flat.
 export function softPolicy({ size, actions }, Q, alpha) {
   const pi = new Array(Q.length);
@@ -117,11 +101,7 @@ function attaining(process, { kind, pi, alpha }, Q) {
   if (kind === "policy") return pi;
   if (kind === "soft") return softPolicy(process, Q, alpha);
   const greedy = new Array(Q.length).fill(0);
-  for (let at = 0; at < Q.length; at += actions) {
-    let best = at;
-    for (let a = at; a < at + actions; a++) if (Q[a] > Q[best]) best = a;
-    greedy[best] = 1;
-  }
+  for (let at = 0; at < Q.length; at += actions) greedy[Q.indexOf(Math.max(...Q.slice(at, at + actions)), at)] = 1;
   return greedy;
 }
 
@@ -167,8 +147,7 @@ export function fixedPoint(process, operator, guess = process.r) {
     const p = attaining(process, operator, Q);
     const V_Q = stateValues(process, operator, Q);
     const reward = Array.from({ length: size }, (_, s) => {
-      let average = 0;
-      let value = 0;
+      let [average, value] = [0, 0];
       for (let a = s * actions; a < (s + 1) * actions; a++) {
         average += p[a] * r[a];
         value += p[a] * Q[a];
@@ -199,27 +178,21 @@ export function errorCurves(run, limit, gamma) {
   const first = run.length > 1 ? distance(run[1], run[0]) : 0;
   const start = distance(run[0], limit);
   const far = gamma / (1 - gamma);
-  /** @type {Record<string, (number | null)[]>} */
-  const curves = { error: [], envelope: [], prior: [], posterior: [], bracket: [] };
-  for (const [k, x] of run.entries()) {
-    const power = gamma ** k;
-    curves.error.push(distance(x, limit));
-    curves.envelope.push(power * start);
-    curves.prior.push((power / (1 - gamma)) * first);
-    if (k === 0) {
-      for (const curve of [curves.posterior, curves.bracket]) curve.push(null);
-      continue;
-    }
+  const spread = (x, before) => {
     let [low, high] = [Infinity, -Infinity];
     for (let i = 0; i < x.length; i++) {
-      const step = x[i] - run[k - 1][i];
-      low = Math.min(low, step);
-      high = Math.max(high, step);
+      low = Math.min(low, x[i] - before[i]);
+      high = Math.max(high, x[i] - before[i]);
     }
-    curves.posterior.push(far * Math.max(high, -low));
-    curves.bracket.push(far * (high - low));
-  }
-  return curves;
+    return high - low;
+  };
+  return {
+    error: run.map((x) => distance(x, limit)),
+    envelope: run.map((_, k) => gamma ** k * start),
+    prior: run.map((_, k) => (gamma ** k / (1 - gamma)) * first),
+    posterior: run.map((x, k) => (k ? far * distance(x, run[k - 1]) : null)),
+    bracket: run.map((x, k) => (k ? far * spread(x, run[k - 1]) : null)),
+  };
 }
 
 // Whether action a is greedy in s, up to rounding.
@@ -322,19 +295,9 @@ export function backup({ gamma, r, next, chance }, V, s) {
 
 // `count` points a side of the boundary of the square {V : ‖V − centre‖∞ ≤ radius}, from its lower left corner.
 export function square([x, y], radius, count) {
-  const corners = [
-    [-1, -1],
-    [1, -1],
-    [1, 1],
-    [-1, 1],
-  ];
-  return corners.flatMap(([u, v], i) => {
-    const [toU, toV] = corners[(i + 1) % 4];
-    return Array.from({ length: count }, (_, n) => [
-      x + radius * (u + ((toU - u) * n) / count),
-      y + radius * (v + ((toV - v) * n) / count),
-    ]);
-  });
+  const along = Array.from({ length: count }, (_, n) => (2 * n) / count - 1);
+  const sides = [(t) => [t, -1], (t) => [1, t], (t) => [-t, 1], (t) => [-1, -t]];
+  return sides.flatMap((side) => along.map(side)).map(([u, v]) => [x + radius * u, y + radius * v]);
 }
 
 // The images of points of the plane under the operator.
@@ -345,7 +308,7 @@ export function planeImage(process, operator, points) {
 // Numbers as a URL carries them: single precision, base64 with its letters safe in an address.
 export function encodeFloats(numbers) {
   const bytes = new Uint8Array(Float32Array.from(numbers).buffer);
-  const text = btoa(bytes.reduce((all, byte) => all + String.fromCharCode(byte), ""));
+  const text = btoa(String.fromCharCode(...bytes));
   return text.replace(/\+/g, "-").replace(/\//g, "_").replace(/=/g, "");
 }
 

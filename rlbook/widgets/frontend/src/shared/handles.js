@@ -71,7 +71,15 @@ export function dragging(holder, things, toPlane) {
   });
 }
 
-// A handle: a dot with room around it for a finger. `name` says what it is, `limits` how far its value goes.
+// A picture that holds handles and can be dragged in every direction.
+export function withHandles(base) {
+  base.svg.setAttribute("role", "group");
+  base.svg.classList.add("rl-drag", "rl-free-drag");
+  return base;
+}
+
+// A handle: a dot with room around it for a finger. `name` says what it is, `limits` between what its number lies.
+/** @param {Element} parent @param {string} name @param {Element} shape @param {[number, number]} [limits] */
 export function makeHandle(parent, name, shape, limits) {
   const group = node(parent, "g", {
     class: "rl-grip",
@@ -85,5 +93,6 @@ export function makeHandle(parent, name, shape, limits) {
   if (limits) put(group, { "aria-valuemin": limits[0], "aria-valuemax": limits[1] });
   return group;
 }
+
 export const moveHandle = (handle, [x, y], value, text) =>
   put(handle, { transform: `translate(${x},${y})`, "aria-valuenow": value, "aria-valuetext": text });

@@ -1,9 +1,9 @@
 // What the widgets of sweeps share: runs of an operator, what bounds their error, the picture of it, time, and words.
-import { button, count, limits, player, settingSlider, write } from "./common.js";
-import { element, format, label, panel, readout, scientific, superscript, svgElement, tell } from "./controls.js";
-import { axesX, axesY, changes, frame, onDrag, path, pointIn, quiet } from "./frame.js";
+import * as common from "./common.js";
+import { box, chips, element, format, label, panel, readout, row, scientific, superscript, tell } from "./controls.js";
+import { changes, chart, onDrag, path, pointIn } from "./frame.js";
 import * as numerics from "./grid_numerics.js";
-import { axisX, axisY, gridY } from "./plot.js";
+import { node, put } from "./handles.js";
 
 const FLOOR = 1e-12; // the bottom of the logarithmic axis: below it there is only rounding
 const DONE = 1e-9; // running stops when the a-posteriori bound is below this
@@ -20,31 +20,22 @@ export function extend(swept, k) {
   return swept;
 }
 
-// Error, bounds, distance and greedy correctness for k = 0, …, range; made once a problem and range.
-function curvesOf(swept, range) {
-  swept.curves[range] ??= makeCurves(extend(swept, range), range);
-  return swept.curves[range];
-}
-
+// Error, bounds, distance and greedy correctness for k = 0, …, range.
 function makeCurves({ process, runs, limit, best, ahead }, range) {
   const [run, other] = runs.map((run) => run.slice(0, range + 1));
   const tolerance = numerics.tieTolerance(best.Q);
   const optimal = numerics.greedyActions(process, best.Q, tolerance);
   const live = process.absorbing.filter((absorbing) => !absorbing).length;
-  const wrong = run.map(
-    (x) => numerics.greedyRight(process, ahead(x), optimal, tolerance).filter((right) => !right).length,
-  );
+  const right = run.map((x) => numerics.greedyRight(process, ahead(x), optimal, tolerance)); // by state
+  const wrong = right.map((states) => states.filter((yes) => !yes).length);
   const lastWrong = wrong.findLastIndex((count) => count > 0);
   const curves = numerics.errorCurves(run, limit, process.gamma);
-  const near = curves.error.findLastIndex((error) => Number(error) > 0.01) + 1;
+  const near = curves.error.findLastIndex((error) => error > 0.01) + 1;
   return {
     ...curves,
-    ...(other
-      ? {
-          otherError: other.map((x) => numerics.distance(x, limit)),
-          distance: other.map((x, k) => numerics.distance(x, run[k])),
-        }
-      : {}),
+    otherError: other?.map((x) => numerics.distance(x, limit)),
+    distance: other?.map((x, k) => numerics.distance(x, run[k])),
+    right,
     wrong,
     live,
     from: lastWrong < range ? lastWrong + 1 : null, // greedy is optimal from this k on; null: not yet at the end
@@ -71,7 +62,6 @@ export const raised = (text) =>
     .map((part) =>
       part[0] === "^" ? element("sup", {}, part[1]) : part[0] === "_" ? element("sub", {}, part[1]) : part,
     );
-export const operatorName = (kind) => element("span", {}, ...raised(OPERATOR[kind]));
 export const howOf = (operator) => ({ policy: "Σ π Q", optimal: "max Q", soft: "α log Σ exp(Q/α)" })[operator];
 
 // A line of the backup in numbers.
@@ -82,7 +72,7 @@ export const backupOf = (lhs, gamma, { reward, terms, value }) =>
 
 function sentence({ operator, k, alpha }, { process, values }, curves, range) {
   const soft = operator === "soft" ? ` with α = ${format(alpha)}` : "";
-  const done = `After ${count(k, "sweep")} of ${OPERATOR[operator]}${soft} (γ = ${format(process.gamma)}) `;
+  const done = `After ${common.count(k, "sweep")} of ${OPERATOR[operator]}${soft} (γ = ${format(process.gamma)}) `;
   const { error, posterior, bracket, wrong, live, from } = curves;
   const bound = k
     ? `the a-posteriori bound says at most ${scientific(posterior[k])}, and the bracket is ${scientific(bracket[k])} wide`
@@ -96,202 +86,164 @@ function sentence({ operator, k, alpha }, { process, values }, curves, range) {
   return `${done}the largest error is ${scientific(error[k])}, beside values up to ${format(largest)}; ${bound}. The greedy policy is optimal in ${right} of ${live} states${since}; every value is ${close}.`;
 }
 
-// What the numbers beside the curves are called.
-function termsOf(letter, operator) {
-  const limit = `${letter}${LIMIT[operator]}`;
-  return {
-    error: `error ‖${letter}ₖ − ${limit}‖`,
-    bracket: "bracket, γ/(1−γ)·(max Δ−min Δ)",
-    otherError: "error from the second start",
-    distance: "distance of the two runs",
-    posterior: "a-posteriori bound, γ/(1−γ)·‖Δ‖",
-    envelope: `envelope γᵏ‖${letter}₀ − ${limit}‖`,
-    prior: `a-priori bound, γᵏ/(1−γ)·‖${letter}₁ − ${letter}₀‖`,
-    right: "greedy policy optimal in",
-  };
-}
-
 // Time and errors ----------------------------------------------------------------------------------------------------
 
-// k as a slider and as something to play, and the panel of the errors. `sweep(now)` gives the sweeps of the settings,
-// `letter` is the iterates', `restarted` what brings the start back besides k.
-export function sweeping(model, { letter, sweep, read, restarted = {}, request }) {
-  const [, most] = limits(model, "k");
-  const set = (settings) => write(model, settings);
-  const playing = player(
+// k as a slider and as something to play, the operator and the numbers of the problem, and the panel of the errors.
+// `sweep(now)` gives the sweeps of the settings, `letter` is the iterates', `restarted` what brings the start back besides
+// k, `labels` are those of the problem's own numbers, and change(settings) changes the problem.
+export function sweeping(model, { letter, sweep, restarted = {}, labels = {}, change, request }) {
+  const [, most] = common.limits(model, "k");
+  const set = (settings) => common.write(model, settings);
+  const playing = common.player(
     (how) => {
-      const now = read();
+      const now = common.read(model);
       const ahead = endOf(sweep(now), most) - now.k;
       if (ahead <= 0) return undefined;
-      const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+      const still = common.motion.matches;
       set({ k: now.k + (how === "play" ? 1 : still ? ahead : Math.max(1, Math.ceil(ahead / 10))) });
       return how === "run" ? 40 : still ? 700 : 160;
     },
     () => request(),
   );
-  const halted = (settings) => () => {
+  const halt = (settings) => {
     playing.stop();
-    set(settings());
+    set(settings);
   };
   const transport = element(
     "div",
     { class: "rl-chips rl-transport", role: "group", "aria-label": "Sweeps" },
-    button(
-      "step",
-      "Step",
-      halted(() => ({ k: Math.min(most, model.get("k") + 1) })),
-    ),
+    common.button("step", "Step", () => halt({ k: Math.min(most, model.get("k") + 1) })),
     playing.node,
-    button("run", "To the end", () => playing.start("run")),
-    button(
-      "restart",
-      "Restart",
-      halted(() => ({ k: 0, ...restarted })),
-    ),
+    common.button("run", "To the end", () => playing.start("run")),
+    common.button("restart", "Restart", () => halt({ k: 0, ...restarted })),
   );
-  const seek = (k) => {
-    playing.stop();
-    set({ k });
-  };
-  const slider = settingSlider(model, "k", "k, sweeps done", { change: seek });
+  const seek = (k) => halt({ k });
+  const slider = common.settingSlider(model, "k", "k, sweeps done", { change: seek });
+  const kinds = common.choices(model, "operator").map((kind) => [kind, element("span", {}, ...raised(OPERATOR[kind]))]);
+  const chooseOperator = chips("Operator", kinds, (operator) => change({ operator }));
+  const operators = row("Operator", chooseOperator.node);
+  const numbersOf = { gamma: "γ, discount", ...labels, alpha: "α, temperature of the soft operator" };
+  const sliders = common.settingSliders(model, numbersOf, change);
+  const { alpha, ...others } = common.nodesOf(sliders);
+  const controls = box("rl-controls", slider.node, ...Object.values(others), operators, alpha);
+  const equation = box("rl-equation");
+  const named = { k: slider.node, play: transport, operator: operators, alpha, ...others, equation };
 
   const errors = panel("");
   const numbers = readout({
     ...Object.fromEntries(CURVES.map(([name, kind]) => [name, [{ class: kind, d: "M1,5h24" }]]).reverse()),
-    right: [{ class: "rl-strip rl-strip-done", d: "M1,9V4l8,-3h16V9Z" }],
+    right: [{ class: "rl-strip rl-strip-done", d: "M1,9V4l8,-3h16V9Z" }, "greedy policy optimal in"],
   });
   errors.node.append(numbers.node);
   const drawErrors = makeErrors(errors.holder, seek);
-  const shownTerms = {};
+  const renamed = changes();
 
   // Draws what there is room for, and gives what is known and the sentence that says it all.
   function show(now, swept, size, { step }) {
     const { k, operator } = now;
     const range = (step ? RANGES_IN_STEPS : RANGES).find((end) => end >= k) ?? most;
-    const curves = curvesOf(swept, range);
+    swept.curves[range] ??= makeCurves(extend(swept, range), range);
+    const curves = swept.curves[range];
     playing.show();
     slider.limit(0, range, most);
     slider.show(k);
+    chooseOperator.show(operator);
+    for (const [name, control] of Object.entries(sliders)) control.show(now[name]);
+    sliders.alpha.enable(operator === "soft");
     const words = sentence(now, swept, curves, range);
+    const right = curves.live - curves.wrong[k];
     if (size) {
       label(drawErrors(now, curves, range, size), `Error and bounds against the number of sweeps. ${words}`);
-      tell(errors.title, `Error after ${count(k, "sweep")}: ${scientific(curves.error[k])}`);
-      const terms = termsOf(letter, operator);
-      for (const [name, { term, value }] of Object.entries(numbers.parts)) {
-        const known = name === "right" ? `${curves.live - curves.wrong[k]} of ${curves.live}` : curves[name]?.[k];
-        tell(value, name === "right" ? known : scientific(known));
-        if (shownTerms[name] !== terms[name]) term.replaceChildren(...raised(terms[name]));
-        shownTerms[name] = terms[name];
+      tell(errors.title, `Error after ${common.count(k, "sweep")}: ${scientific(curves.error[k])}`);
+      const anew = renamed([operator]);
+      for (const [name, , called] of CURVES) {
+        const { term, value } = numbers.parts[name];
+        tell(value, scientific(curves[name]?.[k]));
+        if (anew) term.replaceChildren(...raised(called(letter, `${letter}${LIMIT[operator]}`)));
       }
+      tell(numbers.parts.right.value, `${right} of ${curves.live}`);
     }
     const data = Object.fromEntries(
       ["error", "envelope", "prior", "posterior", "bracket", "distance"].map((name) => [name, curves[name]?.[k] ?? ""]),
     );
-    const right = curves.live - curves.wrong[k];
     return { curves, words, data: { ...data, k, right, playing: playing.running() } };
   }
-  return { player: playing, transport, slider, errors, seek, show };
+  return { player: playing, halt, transport, sliders, controls, equation, named, errors, show };
 }
 
 // Error and bounds against k ---------------------------------------------------------------------------------------
 
+// Their classes, and what they are called where the iterates are x_0, x_1, … and tend to a limit.
+/** @type {[string, string, (x: string, limit: string) => string][]} */
 const CURVES = [
-  ["prior", "rl-bound rl-long"],
-  ["envelope", "rl-bound"],
-  ["posterior", "rl-bound rl-dotted"],
-  ["distance", "rl-rival rl-long"],
-  ["otherError", "rl-rival"],
-  ["bracket", "rl-sharp"],
-  ["error", "rl-exact rl-heavy"],
+  ["prior", "rl-bound rl-long", (x) => `a-priori bound, γᵏ/(1−γ)·‖${x}₁ − ${x}₀‖`],
+  ["envelope", "rl-bound", (x, limit) => `envelope γᵏ‖${x}₀ − ${limit}‖`],
+  ["posterior", "rl-bound rl-dotted", () => "a-posteriori bound, γ/(1−γ)·‖Δ‖"],
+  ["distance", "rl-rival rl-long", () => "distance of the two runs"],
+  ["otherError", "rl-rival", () => "error from the second start"],
+  ["bracket", "rl-sharp", () => "bracket, γ/(1−γ)·(max Δ−min Δ)"],
+  ["error", "rl-exact rl-heavy", (x, limit) => `error ‖${x}ₖ − ${limit}‖`],
 ];
 
 function makeErrors(holder, seek) {
   const changed = changes();
   let parts;
-  return function draw({ k }, curves, range, [width, height]) {
+  return function draw({ k }, curves, range, size) {
     const most = Math.max(...["envelope", "prior"].map((name) => curves[name][0]), curves.otherError?.[0] ?? 0);
     const top = most <= 1e3 ? 1e3 : 10 ** (3 * Math.ceil(Math.log10(most) / 3));
-    if (changed([width, height, range, top])) {
+    if (changed([...size, range, top])) {
       const ticks = Array.from({ length: 12 }, (_, i) => 10 ** (3 * i - 12)).filter((tick) => tick <= top);
-      const base = frame(holder, {
-        width,
-        height,
+      const tickFormat = (x) => (x === 1 ? "1" : `10${superscript(Math.round(Math.log10(x)))}`);
+      const base = chart(holder, size, {
         marginTop: 40,
-        x: { domain: [0, range] },
-        y: { type: "log", domain: [FLOOR, top] },
-        marks: [
-          gridY({ ...quiet, ticks }),
-          axisX({ ...axesX, ticks: 6, label: "k, sweeps" }),
-          axisY({
-            ...axesY,
-            ticks,
-            tickFormat: (x) => (x === 1 ? "1" : `10${superscript(Math.round(Math.log10(x)))}`),
-            label: "in units of reward",
-          }),
-        ],
+        x: { domain: [0, range], ticks: 6, label: "k, sweeps" },
+        y: { type: "log", domain: [FLOOR, top], ticks, tickFormat, label: "in units of reward" },
       });
-      const make = (layer) =>
-        CURVES.map(([, kind]) => {
-          const node = svgElement("path", { class: kind });
-          layer.append(node);
-          return node;
-        });
-      const ahead = svgElement("g", { class: "rl-ahead" });
-      const cursor = svgElement("path", { class: "rl-pole" });
-      const point = svgElement("circle", { class: "rl-handle", r: 6 });
-      base.layer.append(ahead, cursor);
-      const curves = { future: make(ahead), past: make(base.layer) };
-      base.layer.append(point);
-      const strip = svgElement("path", { class: "rl-strip" });
-      const done = svgElement("path", { class: "rl-strip rl-strip-done" });
-      const flag = svgElement("path", { class: "rl-pole" });
-      const name = svgElement("text", { class: "rl-label", y: 12 });
-      const side = svgElement("text", { class: "rl-side", x: base.left - 6, y: 30, "text-anchor": "end" });
+      const { svg, layer, invert } = base;
+      const make = (parent) => CURVES.map(([, kind]) => node(parent, "path", { class: kind }));
+      const future = make(node(layer, "g", { class: "rl-ahead" }));
+      const cursor = node(layer, "path", { class: "rl-pole" });
+      const past = make(layer);
+      const point = node(layer, "circle", { class: "rl-handle", r: 6 });
+      const strip = node(svg, "path", { class: "rl-strip" });
+      const done = node(svg, "path", { class: "rl-strip rl-strip-done" });
+      const flag = node(svg, "path", { class: "rl-pole" });
+      const name = node(svg, "text", { class: "rl-label", y: 12 });
+      const side = node(svg, "text", { class: "rl-side", x: base.left - 6, y: 30, "text-anchor": "end" });
       side.textContent = "greedy";
-      base.svg.append(strip, done, flag, name, side);
-      base.svg.classList.add("rl-drag");
-      const { svg, invert } = base;
-      const move = (event) => {
-        seek(Math.round(Math.min(range, Math.max(0, invert(pointIn(svg, event)[0])))));
-      };
-      onDrag(svg, move);
-      parts = { ...base, ...curves, cursor, point, strip, done, flag, name, of: null };
+      svg.classList.add("rl-drag");
+      onDrag(svg, (event) => seek(Math.round(Math.min(range, Math.max(0, invert(pointIn(svg, event)[0]))))));
+      parts = { ...base, future, past, cursor, point, strip, done, flag, name, of: null };
     }
-    const { x, y, foot, left, right, future, past, svg } = parts;
+    const { x, y, foot, left, right } = parts;
     const stride = Math.ceil(range / 240);
     const heightOf = (value) => y(Math.max(value, FLOOR / 10));
-    const line = (values, from, to) => {
-      const points = [];
-      for (let i = from; i <= to; i += i + stride > to && i < to ? to - i : stride) {
-        if (values[i] !== null) points.push([x(i), heightOf(values[i])]);
-      }
-      return path(points);
+    const line = (values, to) => {
+      const drawn = Array.from({ length: Math.ceil(to / stride) + 1 }, (_, i) => Math.min(to, i * stride));
+      return path(drawn.filter((i) => values[i] !== null).map((i) => [x(i), heightOf(values[i])]));
     };
     CURVES.forEach(([name], i) => {
       const values = curves[name];
-      if (parts.of !== curves) future[i].setAttribute("d", values ? line(values, 0, range) : "");
-      past[i].setAttribute("d", values && k ? line(values, 0, k) : "");
+      if (parts.of !== curves) put(parts.future[i], { d: values ? line(values, range) : "" });
+      put(parts.past[i], { d: values && k ? line(values, k) : "" });
     });
     // The strip above: in what share of the states the greedy policy of x_k is optimal.
-    const share = (i) => 34 - 16 * (curves.live ? 1 - curves.wrong[i] / curves.live : 1);
+    const share = (wrong) => 34 - 16 * (curves.live ? 1 - wrong / curves.live : 1);
     const area = (to) => {
-      let d = `M${left},34`;
-      for (let i = 0; i <= to; i++) d += `L${x(i).toFixed(1)},${share(i).toFixed(1)}`;
-      return `${d}L${x(to).toFixed(1)},34Z`;
+      const edge = curves.wrong.slice(0, to + 1).map((wrong, i) => `L${x(i).toFixed(1)},${share(wrong).toFixed(1)}`);
+      return `M${left},34${edge.join("")}L${x(to).toFixed(1)},34Z`;
     };
-    if (parts.of !== curves) parts.strip.setAttribute("d", area(range));
-    parts.done.setAttribute("d", area(k));
+    if (parts.of !== curves) put(parts.strip, { d: area(range) });
+    put(parts.done, { d: area(k) });
     parts.of = curves;
     const { from } = curves;
-    parts.flag.setAttribute("d", from === null ? "" : `M${x(from)},16V36`);
-    parts.name.textContent =
-      from === null ? `greedy policy not optimal by k = ${range}` : `greedy policy optimal from k = ${from}`;
-    const after = from === null || x(from) < (left + right) / 2;
-    parts.name.setAttribute("x", from === null ? left : x(from));
-    parts.name.setAttribute("text-anchor", after ? "start" : "end");
-    parts.cursor.setAttribute("d", `M${x(k)},40V${foot}`);
-    parts.point.setAttribute("cx", x(k));
-    parts.point.setAttribute("cy", Math.min(foot, heightOf(curves.error[k])));
-    return svg;
+    const never = from === null;
+    put(parts.flag, { d: never ? "" : `M${x(from)},16V36` });
+    parts.name.textContent = `greedy policy ${never ? `not optimal by k = ${range}` : `optimal from k = ${from}`}`;
+    const after = never || x(from) < (left + right) / 2;
+    put(parts.name, { x: never ? left : x(from), "text-anchor": after ? "start" : "end" });
+    put(parts.cursor, { d: `M${x(k)},40V${foot}` });
+    put(parts.point, { cx: x(k), cy: Math.min(foot, heightOf(curves.error[k])) });
+    return parts.svg;
   };
 }

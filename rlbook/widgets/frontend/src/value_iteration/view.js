@@ -5,7 +5,7 @@ import { chips, element, format, keys, panel, row, subscript, tell } from "../sh
 import { askedMap, isMap, linkedMap, MAP, remember } from "../shared/grid_links.js";
 import * as numerics from "../shared/grid_numerics.js";
 import { lesson } from "../shared/lesson.js";
-import { backupOf, extend, howOf, line, operatorName, raised, sweeping } from "../shared/sweeps.js";
+import { backupOf, extend, howOf, line, raised, sweeping } from "../shared/sweeps.js";
 
 const PROBLEM = [...MAP, "operator", "alpha", "policy", "other", "Q0", "other_Q0"]; // what the sweeps depend on
 const STEP = 0.5; // what + and − change a cell's reward by
@@ -19,19 +19,15 @@ const makeSweeps = () =>
     const guess = (known) => (known?.length === process.r.length ? known : undefined);
     const best = numerics.fixedPoint(process, { kind: "optimal" }, guess(before?.best.Q));
     const limit = now.operator === "optimal" ? best : numerics.fixedPoint(process, operator, guess(before?.limit));
-    const start = (byCell, name) =>
-      byCell.length
-        ? numerics.fromCells(process, byCell)
-        : name
-          ? numerics.namedStart(process, name)
-          : process.r.map(() => 0);
+    const { other, other_Q0 } = now;
+    const rival = other_Q0.length ? numerics.fromCells(process, other_Q0) : numerics.namedStart(process, other);
     return {
       process,
       operator,
       best,
       limit: limit.Q,
       values: limit.V,
-      runs: [[start(now.Q0)], [start(now.other_Q0, now.other)]],
+      runs: [[numerics.fromCells(process, now.Q0)], [rival]],
       ahead: (Q) => Q,
       next: (Q) => numerics.applyOperator(process, operator, Q),
       curves: {},
@@ -49,12 +45,12 @@ export function restore(model, asked) {
   common.loadAsked(model, asked);
   const settings = askedMap(model, asked, POLICIES, { emptied: Object.keys(STARTS) });
   const rows = settings.rows ?? model.get("rows");
-  const [H, W] = [rows.length, rows[0].length];
+  const W = rows[0].length;
   for (const [name, letter] of Object.entries(STARTS)) {
-    const flat = asked[letter] && numerics.decodeFloats(asked[letter], H * W * 4);
+    const flat = asked[letter] && numerics.decodeFloats(asked[letter], rows.length * W * 4);
     if (!flat) continue;
     const cell = (i, j) => flat.slice(4 * (i * W + j), 4 * (i * W + j) + 4);
-    settings[name] = Array.from({ length: H }, (_, i) => Array.from({ length: W }, (_, j) => cell(i, j)));
+    settings[name] = rows.map((row, i) => Array.from(row, (_, j) => cell(i, j)));
   }
   common.write(model, settings);
 }
@@ -76,19 +72,8 @@ const MAP_TITLES = {
 };
 const HINT = "Click, drag or tap with a tool. Keys: arrows, Enter; w wall, g goal, p pit, s start, f free, + − reward.";
 
-const LETTERS = {
-  w: "#",
-  g: "G",
-  p: "P",
-  s: "S",
-  f: ".",
-  ".": ".",
-  Delete: ".",
-  "+": "plus",
-  "=": "plus",
-  "-": "minus",
-  "−": "minus",
-};
+const LETTERS = { w: "#", g: "G", p: "P", s: "S", f: ".", ".": ".", Delete: "." };
+const SIGNS = { "+": "plus", "=": "plus", "-": "minus", "−": "minus" };
 
 const signed = (x) => (x > 0 ? `+${format(x)}` : format(x));
 
@@ -123,16 +108,7 @@ function looks({ rows, cell_rewards: rewards, k }, { process, operator, values, 
 
 const CELL = 42; // so wide at least, where there is room, is a cell in which a number stands
 
-const TOOLS = {
-  look: "Look",
-  "#": "Wall",
-  G: "Goal",
-  P: "Pit",
-  S: "Start",
-  ".": "Free",
-  plus: "+½",
-  minus: "−½",
-};
+const TOOLS = { look: "Look", "#": "Wall", G: "Goal", P: "Pit", S: "Start", ".": "Free", plus: "+½", minus: "−½" };
 
 // The backup of the pointed cell, with its numbers.
 /** @param {any} now @param {any} swept @param {number[]} V @param {any} at */
@@ -202,15 +178,10 @@ export function render(place) {
   function apply(tool, [i, j]) {
     const now = read();
     const here = now.rows[i][j];
-    const [H, W] = [now.rows.length, now.rows[0].length];
-    const rewards = Array.from({ length: H }, (_, a) =>
-      Array.from({ length: W }, (_, b) => now.cell_rewards[a]?.[b] ?? 0),
-    );
+    const rewards = now.rows.map((row, a) => Array.from(row, (_, b) => now.cell_rewards[a]?.[b] ?? 0));
     if (tool === "plus" || tool === "minus") {
       if (here === "#") return tool;
-      const [low, high] = common.limits(model, "cell_rewards");
-      const reward = rewards[i][j] + (tool === "plus" ? STEP : -STEP);
-      rewards[i][j] = Math.min(high, Math.max(low, Number(reward.toFixed(6))));
+      rewards[i][j] = common.fit(model, "cell_rewards", rewards[i][j] + (tool === "plus" ? STEP : -STEP), 6);
       edit({ cell_rewards: rewards });
       return tool;
     }
@@ -234,15 +205,14 @@ export function render(place) {
   const time = sweeping(model, {
     letter: "Q",
     sweep,
-    read,
     restarted: { Q0: [], other_Q0: [] },
+    labels: { slip: "slip, chance of going aside", step_reward: "reward of every step" },
+    change: edit,
     request: () => request(),
   });
 
   // Controls -------------------------------------------------------------------------------------------------------
 
-  const operators = common.choices(model, "operator").map((kind) => [kind, operatorName(kind)]);
-  const chooseOperator = chips("Operator", operators, (operator) => edit({ operator }));
   let tool = "look";
   const chooseTool = chips("Tool", TOOLS, (name) => {
     tool = name;
@@ -256,35 +226,10 @@ export function render(place) {
     edit({ policy: numerics.writeGreedy(swept.process, swept.runs[0][now.k], tolerance), operator: "policy" });
   });
   const starts = common.choices(model, "other").map((name) => [name, name]);
-  const chooseOther = chips("Second start", starts, (other) => {
-    time.player.stop();
-    set({ other, other_Q0: [], k: 0 });
-  });
-  const sliders = common.settingSliders(
-    model,
-    {
-      gamma: "γ, discount",
-      slip: "slip, chance of going aside",
-      step_reward: "reward of every step",
-      alpha: "α, temperature of the soft operator",
-    },
-    edit,
-  );
-  const rows = {
-    operator: row("Operator", chooseOperator.node),
-    policy: row(raised("Policy π of T^π"), choosePolicy.node),
-    other: row("Second start, Q′₀", chooseOther.node),
-  };
-  const controls = element(
-    "div",
-    { class: "rl-controls" },
-    time.slider.node,
-    ...["gamma", "slip", "step_reward"].map((name) => sliders[name].node),
-    rows.operator,
-    sliders.alpha.node,
-    rows.policy,
-    rows.other,
-  );
+  const chooseOther = chips("Second start", starts, (other) => time.halt({ other, other_Q0: [], k: 0 }));
+  const policy = row(raised("Policy π of T^π"), choosePolicy.node);
+  const other = row("Second start, Q′₀", chooseOther.node);
+  time.controls.append(policy, other);
 
   // Panels ---------------------------------------------------------------------------------------------------------
 
@@ -299,11 +244,10 @@ export function render(place) {
   const mapPanel = panel("", chooseTool.node, arrowKeys);
   mapPanel.holder.classList.add("rl-map-holder");
   mapPanel.node.append(goal, hint, time.transport);
-  const equation = element("div", { class: "rl-equation" });
   const { point, at: placeOf } = pointing(() => request());
   const map = makeCells(mapPanel.holder, {
     label: "The map: arrow keys move, Enter uses the chosen tool",
-    keys: LETTERS,
+    keys: { ...LETTERS, ...SIGNS },
     paint(name, at) {
       time.player.stop();
       const used = apply(name, at);
@@ -330,12 +274,10 @@ export function render(place) {
     const way = offers("k") ? null : numerics.greedyPath(process, Q, tolerance, firstCell(rows));
     arrowKeys.classList.toggle("rl-off", Boolean(way));
     goal.classList.toggle("rl-off", !offers("goal"));
-    swept.optimal ??= numerics.greedyActions(process, swept.best.Q, tolerance);
     let weights = swept.operator.pi;
     if (operator === "soft") weights = numerics.softPolicy(process, Q, now.alpha);
     if (operator === "optimal") weights = numerics.greedyActions(process, Q, tolerance);
-    const right = operator === "optimal" ? numerics.greedyRight(process, Q, swept.optimal, tolerance) : null;
-    const wrong = (s) => right !== null && !right[s];
+    const wrong = (s) => operator === "optimal" && !curves.right[k][s];
     const free = sizes.map[1] - (how.step ? arrowKeys.offsetHeight + goal.offsetHeight : 0);
     const room = how.step ? Math.max(free, rows.length * Math.min(CELL, sizes.map[0] / rows[0].length)) : free;
     mapPanel.holder.style.height = `${room}px`;
@@ -364,42 +306,26 @@ export function render(place) {
     });
 
     chooseTool.show(tool);
-    chooseOperator.show(operator);
     chooseOther.show(now.other_Q0.length ? null : now.other);
     choosePolicy.show(now.policy.length ? "greedy" : "uniform");
-    for (const [name, control] of Object.entries(sliders)) control.show(now[name]);
-    sliders.slip.limit(0, how.step ? 0.4 : 1, 1);
-    sliders.alpha.enable(operator === "soft");
+    time.sliders.slip.limit(0, how.step ? 0.4 : 1, 1);
     tell(mapPanel.title, MAP_TITLES[operator]);
-    equation.replaceChildren(...explain(now, swept, V, at));
+    time.equation.replaceChildren(...explain(now, swept, V, at));
     const said = how.step ? shortly(now, swept, curves, way, how.open) : words;
     const path = (way ?? []).map((cell) => cell.join()).join(" ");
     return { words: said, nodes: raised(said), data: { ...data, v: V.join(), path } };
   }
 
-  const fit = (width) => {
-    const [columns, column] = common.columnsIn(width);
-    return { map: [column, columns === 1 ? 290 : 340], errors: [column, columns === 1 ? 260 : 300] };
-  };
   const { request, say, begin } = lesson(place, {
     view: "value-iteration",
     kind: "rl-two",
     settings: [...PROBLEM, "k"],
     panels: { map: mapPanel, errors: time.errors },
-    controls: {
-      k: time.slider.node,
-      play: time.transport,
-      tools: chooseTool.node,
-      goal,
-      hint,
-      equation,
-      ...Object.fromEntries(Object.entries(sliders).map(([name, { node }]) => [name, node])),
-      ...rows,
-    },
-    parts: [mapPanel.node, equation, time.errors.node, controls],
+    controls: { ...time.named, tools: chooseTool.node, goal, hint, policy, other },
+    parts: [mapPanel.node, time.equation, time.errors.node, time.controls],
     linked: () => linked(model),
     draw,
-    fit,
+    fit: common.fitting({ map: [290, 340], errors: [260, 300] }),
     stop: time.player.stop,
     timers: [time.player, resting],
   });
