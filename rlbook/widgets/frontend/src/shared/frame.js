@@ -1,6 +1,6 @@
 // A picture's frame, axes and grid, alike in every widget.
 import { svgElement } from "./controls.js";
-import { plot } from "./plot.js";
+import { axisX, axisY, gridX, gridY, plot } from "./plot.js";
 
 export const path = (points) => points.map(([x, y], i) => `${i ? "L" : "M"}${x.toFixed(2)},${y.toFixed(2)}`).join("");
 
@@ -44,6 +44,13 @@ export const quiet = { stroke: "var(--rl-grid)", strokeOpacity: 1 };
 const axes = /** @type {const} */ ({ fontSize: 11, tickSize: 3, labelAnchor: "center", labelArrow: "none" });
 export const axesX = { ...axes, labelOffset: 34 };
 export const axesY = { ...axes, labelOffset: 54 };
+// The usual marks of a picture with both axes, from what each has besides: ticks, label and the like.
+export const ruled = (x, y) => [
+  gridX({ ...quiet, ticks: x.ticks }),
+  gridY({ ...quiet, ticks: y.ticks }),
+  axisX({ ...axesX, ...x }),
+  axisY({ ...axesY, ...y }),
+];
 export const ticksIn = (height) => (height < 250 ? 3 : 5); // about so many
 export const LEFT = 60; // room for the labels of y axes, alike in all panels
 

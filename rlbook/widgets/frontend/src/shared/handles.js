@@ -10,6 +10,12 @@ export const node = (parent, tag, attributes) => {
 export const put = (made, attributes) => {
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
 };
+// Paths over each other: kinds maps the name of each to its class; drawPaths sets some of them anew.
+export const makePaths = (parent, kinds) =>
+  Object.fromEntries(Object.entries(kinds).map(([name, kind]) => [name, node(parent, "path", { class: kind })]));
+export const drawPaths = (paths, drawn) => {
+  for (const [name, d] of Object.entries(drawn)) paths[name].setAttribute("d", d);
+};
 
 // A stroke through the points with a head at its end; without a head where it is too short for one.
 export function arrow(points) {

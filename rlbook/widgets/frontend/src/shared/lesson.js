@@ -24,12 +24,13 @@ import {
  *   settings: common.Settings, own: common.Settings, guess: Guess | null,
  * }} Step
  * @typedef {{ node: HTMLElement, holder: HTMLElement, title: HTMLElement }} Panel
+ * @typedef {HTMLElement | { node: HTMLElement }} Part
  * @typedef {Record<string, number[]>} Sizes width and height of each picture that is shown
  * @typedef {{ words: string, nodes?: any[], aloud?: string, data?: Record<string, any> }} Said
  * @typedef {{ step: boolean, open: boolean, offers: (control: string) => boolean }} How
  * @typedef {{
- *   view: string, kind?: string, settings: string[], panels: Record<string, Panel>,
- *   controls: Record<string, HTMLElement>, parts: HTMLElement[], linked: () => common.Settings,
+ *   view: string, kind?: string, settings?: string[], panels: Record<string, Panel>,
+ *   controls: Record<string, Part>, parts: Part[], linked: () => common.Settings,
  *   draw: (sizes: Sizes, how: How) => Said, fit: (width: number) => Sizes,
  *   choose?: (model: common.Model, preset: string) => void, stop?: () => void, timers?: common.Timer[],
  * }} View
@@ -56,8 +57,8 @@ const stepOf = (model) => stepsOf(model)[model.get("step") - 1];
 
 /** @param {common.Place} place @param {View} given */
 export function lesson({ model, el, link }, given) {
-  const { view, kind = "", settings, panels, controls, parts, linked, draw, fit, timers = [] } = given;
-  const { choose = common.load, stop = () => {} } = given;
+  const { view, kind = "", panels, controls, parts, linked, draw, fit, timers = [] } = given;
+  const { settings = Object.keys(common.read(model)), choose = common.load, stop = () => {} } = given;
   const steps = stepsOf(model);
   const announce = announcer();
   let more = false; // whether the reader has asked for more than the step shows
@@ -150,9 +151,10 @@ export function lesson({ model, el, link }, given) {
   keepKeys(root);
   el.append(root);
 
+  /** @type {Record<string, any>} */
+  const everything = { presets: top, ...panels, ...controls };
   /** @type {Record<string, HTMLElement>} */
-  const named = { presets: top, ...Object.fromEntries(Object.entries(panels).map(([name, { node }]) => [name, node])) };
-  Object.assign(named, controls);
+  const named = Object.fromEntries(Object.entries(everything).map(([name, one]) => [name, one.node ?? one]));
   let arranged = "";
   function arrange() {
     const [at, step] = [model.get("step"), stepOf(model)];
