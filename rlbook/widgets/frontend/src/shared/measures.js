@@ -37,14 +37,17 @@ export function eliminate(M, columns) {
 // I − γP.
 export const shifted = (P, gamma, n) => P.map((p, i) => (i % (n + 1) ? 0 : 1) - gamma * p);
 export const solve = (P, gamma, b) => eliminate(shifted(P, gamma, b.length), [Float64Array.from(b)])[0];
-// The same with the transpose, for (1−α)P + αP_1.
+// The same with the transpose, for (1−α)P + αP_1: a loop, as all shares of a curve are solved while a slider moves.
 export function solveAdjoint(P, gamma, b, P1 = P, alpha = 0) {
   const n = b.length;
-  const mixed = P.map((_, i) => {
-    const back = n * (i % n) + Math.floor(i / n);
-    return (1 - alpha) * P[back] + alpha * P1[back];
-  });
-  return solve(mixed, gamma, b);
+  const M = new Float64Array(n * n);
+  for (let s = 0; s < n; s++) {
+    for (let to = 0; to < n; to++) {
+      const i = s * n + to;
+      M[to * n + s] = (s === to ? 1 : 0) - gamma * ((1 - alpha) * P[i] + alpha * P1[i]);
+    }
+  }
+  return eliminate(M, [Float64Array.from(b)])[0];
 }
 
 // Σ_a π(a|s) x(s,a), by state.
