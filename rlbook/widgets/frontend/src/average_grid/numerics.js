@@ -2,19 +2,10 @@
 // by tests/widgets/test_average_grid_parity.py.
 import { scramble, toss } from "../shared/dice.js";
 import { lookahead } from "../shared/grid_numerics.js";
-import {
-  averaged,
-  dot,
-  eliminate,
-  shifted,
-  solve,
-  solveAdjoint,
-  startDistribution,
-  startsOf,
-  stateMatrix,
-  total,
-} from "../shared/measures.js";
+import * as measures from "../shared/measures.js";
 
+const { dot, total } = measures;
+const QUANTITIES = ["reward", "visits"];
 const CUT = 1e-6; // an episode that is not absorbed ends when γᵗ is below this
 
 // 1, γ, γ², … down to the first that is below the cut; as many steps as come before it is the horizon.
@@ -67,61 +58,43 @@ export const returnOf = ({ process, powers }, { states, actions }) =>
 // What a visit counts for.
 export const unitOf = ({ process }, quantity) => (quantity === "reward" ? process.r : process.r.map(() => 1));
 export const byState = (pairs) =>
-  Array.from(
-    { length: pairs.length / 4 },
-    (_, s) => pairs[4 * s] + pairs[4 * s + 1] + pairs[4 * s + 2] + pairs[4 * s + 3],
-  );
+  Array.from({ length: pairs.length / 4 }, (_, s) => total(pairs.slice(4 * s, 4 * s + 4)));
 
 // The map, its policy and its dice, with what the average tends to: { rho, pairs, states, total } of each quantity,
 // and the exact standard deviations of one episode's cells and of their sum.
 export function makeEpisodes(now, process, pi) {
   /** @type {any} */
   const setup = { process, pi, slip: now.slip, seed: now.seed, powers: powersOf(process.gamma) };
-  setup.starts = startsOf(process, now.rows);
+  setup.starts = measures.startsOf(process, now.rows);
   const { size, gamma } = process;
-  const rho0 = startDistribution(process, setup.starts);
-  const P = stateMatrix(process, pi);
-  const columns = Array.from({ length: size }, (_, s) => {
-    const column = new Float64Array(size);
-    column[s] = 1;
-    return column;
-  });
-  const N = eliminate(shifted(P, gamma, size), columns); // N[to][from]: the columns of (I − γP_π)⁻¹
+  const rho0 = measures.startDistribution(process, setup.starts);
+  const P = measures.stateMatrix(process, pi);
+  const columns = Array.from({ length: size }, (_, s) => new Float64Array(size).fill(1, s, s + 1));
+  const N = measures.eliminate(measures.shifted(P, gamma, size), columns); // N[to][from]: the columns of (I − γP_π)⁻¹
   const rho_s = N.map((column) => dot(column, rho0));
   const rho = pi.map((p, i) => p * rho_s[i >> 2]);
-  const twice = solveAdjoint(P, gamma ** 2, rho0); // the occupancy for γ²
+  const twice = measures.solveAdjoint(P, gamma ** 2, rho0); // the occupancy for γ²
   // Σ_s' P(s'|s,a) N(s',s), by pair: how much of s lies ahead of it.
   const { next, chance } = process;
-  const later = pi.map((_, i) => {
-    let ahead = 0;
-    for (let m = 0; m < 4; m++) ahead += chance[i % 4][m] * N[i >> 2][next[4 * (i >> 2) + m]];
-    return ahead;
-  });
+  const later = pi.map((_, i) => total(chance[i % 4].map((p, m) => p * N[i >> 2][next[4 * (i >> 2) + m]])));
   setup.exact = {};
-  for (const quantity of ["reward", "visits"]) {
+  for (const quantity of QUANTITIES) {
     const unit = unitOf(setup, quantity);
-    const mean = averaged(process, pi, unit);
-    const second = averaged(
-      process,
-      pi,
-      unit.map((r, i) => r * (r + 2 * gamma * later[i] * mean[i >> 2])),
-    );
+    const averaged = (of) => measures.averaged(process, pi, unit.map(of));
+    const mean = averaged((r) => r);
+    const second = averaged((r, i) => r * (r + 2 * gamma * later[i] * mean[i >> 2]));
     const pairs = rho.map((x, i) => x * unit[i]);
     const states = byState(pairs);
-    const V = solve(P, gamma, mean);
+    const V = measures.solve(P, gamma, mean);
     const ahead = lookahead({ ...process, r: unit }, V);
-    const squares = averaged(
-      process,
-      pi,
-      unit.map((r, i) => r * (2 * ahead[i] - r)),
-    ); // r(r + 2γ E V)
+    const squares = averaged((r, i) => r * (2 * ahead[i] - r)); // r(r + 2γ E V)
     const eta = dot(rho0, V);
     setup.exact[quantity] = {
       pairs,
       states,
       total: total(states),
       deviations: second.map((x, s) => Math.sqrt(Math.max(0, twice[s] * x - states[s] ** 2))),
-      deviation: Math.sqrt(Math.max(0, dot(rho0, solve(P, gamma ** 2, squares)) - eta ** 2)),
+      deviation: Math.sqrt(Math.max(0, dot(rho0, measures.solve(P, gamma ** 2, squares)) - eta ** 2)),
     };
   }
   setup.rho = rho;
@@ -154,9 +127,10 @@ class Sums {
 }
 
 // At which numbers of episodes the errors are kept: all up to 16, then 6 % apart.
+const markAfter = (n) => (n < 16 ? n + 1 : Math.ceil(1.06 * n));
 export function marks(most) {
   const kept = [];
-  for (let n = 1; n <= most; n = n < 16 ? n + 1 : Math.ceil(1.06 * n)) kept.push(n);
+  for (let n = 1; n <= most; n = markAfter(n)) kept.push(n);
   return kept;
 }
 
@@ -192,10 +166,10 @@ export function extend(tally, setup, most, go = () => true) {
     }
     tally.n += 1;
     tally.earned += returnOf(setup, episode);
-    for (const quantity of ["reward", "visits"]) tally[quantity].total.add(0, sums[quantity]);
+    for (const quantity of QUANTITIES) tally[quantity].total.add(0, sums[quantity]);
     if (tally.n < tally.mark) continue;
-    tally.mark = tally.n < 16 ? tally.n + 1 : Math.ceil(1.06 * tally.n);
-    for (const quantity of ["reward", "visits"]) tally[quantity].gaps.push([tally.n, ...gapOf(tally, setup, quantity)]);
+    tally.mark = markAfter(tally.n);
+    for (const quantity of QUANTITIES) tally[quantity].gaps.push([tally.n, ...gapOf(tally, setup, quantity)]);
   }
   return tally;
 }

@@ -1,8 +1,23 @@
 // The picture of AverageGrid beside its maps: the errors against the number of episodes.
 
-import { superscript, svgElement } from "../shared/controls.js";
-import { axesX, axesY, changes, frame, path, quiet } from "../shared/frame.js";
-import { axisX, axisY, gridX, gridY } from "../shared/plot.js";
+import { superscript } from "../shared/controls.js";
+import { changes, frame, path } from "../shared/frame.js";
+import { drawPaths, makePaths, node, put } from "../shared/handles.js";
+
+const PATHS = {
+  bound: "rl-bound",
+  sumBound: "rl-bound rl-dotted",
+  sum: "rl-spread",
+  gap: "rl-spread rl-heavy",
+};
+
+// The powers of ten from `low` to `high`.
+function powers(low, high) {
+  const first = Math.ceil(Math.log10(low) - 1e-9);
+  const last = Math.floor(Math.log10(high) + 1e-9);
+  return Array.from({ length: last - first + 1 }, (_, i) => 10 ** (first + i));
+}
+
 export function makeGaps(holder) {
   const changed = changes();
   let parts;
@@ -13,13 +28,7 @@ export function makeGaps(holder) {
     const top = 10 ** Math.ceil(Math.log10(1.5 * Math.max(bounds[0], 1e-6)));
     const floor = top / 10 ** (2 + Math.log10(range) / 2);
     if (changed([width, height, range, top, unit])) {
-      const powers = (low, high) => {
-        const ticks = [];
-        for (let p = Math.ceil(Math.log10(low) - 1e-9); p <= Math.log10(high) + 1e-9; p++) ticks.push(10 ** p);
-        return ticks;
-      };
-      const ticksX = powers(1, range);
-      const ticksY = powers(floor, top);
+      const [ticksX, ticksY] = [powers(1, range), powers(floor, top)];
       const tickFormat = (x) => {
         const power = Math.round(Math.log10(x));
         if (height < 250 && power % 2 && (ticksX.length > 4 || ticksY.length > 4)) return ""; // a step has room for few
@@ -29,43 +38,30 @@ export function makeGaps(holder) {
         width,
         height,
         marginRight: 20,
-        x: { type: "log", domain: [1, range] },
-        y: { type: "log", domain: [floor, top] },
-        marks: [
-          gridX({ ...quiet, ticks: ticksX }),
-          gridY({ ...quiet, ticks: ticksY }),
-          axisX({ ...axesX, ticks: ticksX, tickFormat, label: "n, episodes" }),
-          axisY({ ...axesY, ticks: ticksY, tickFormat, label: unit }),
-        ],
+        x: { type: "log", domain: [1, range], ticks: ticksX, tickFormat, label: "n, episodes", grid: true },
+        y: { type: "log", domain: [floor, top], ticks: ticksY, tickFormat, label: unit, grid: true },
       });
-      const make = (kind) => svgElement("path", { class: kind });
-      const shapes = {
-        bound: make("rl-bound"),
-        sumBound: make("rl-bound rl-dotted"),
-        sum: make("rl-spread"),
-        gap: make("rl-spread rl-heavy"),
-      };
-      const point = svgElement("circle", { class: "rl-dot", r: 5 });
-      base.layer.append(...Object.values(shapes));
-      base.svg.append(point); // whole at the frame's edge
-      parts = { ...base, ...shapes, point, floor };
+      const paths = makePaths(base.layer, PATHS);
+      const point = node(base.svg, "circle", { class: "rl-dot", r: 5 }); // whole at the frame's edge
+      parts = { ...base, paths, point };
     }
-    const { x, y } = parts;
-    const at = (count, value) => [x(count), y(Math.max(value, parts.floor / 10))];
-    const fall = (bound, hidden) => (hidden ? "" : path([at(1, bound), at(range, bound / Math.sqrt(range))]));
+    const { x, y, svg, paths, point } = parts;
+    const at = (count, value) => [x(count), y(Math.max(value, floor / 10))];
+    const fall = (bound) => path([at(1, bound), at(range, bound / Math.sqrt(range))]);
     const lone = !step && bounds[1] !== null;
-    parts.bound.setAttribute("d", fall(bounds[0], open));
-    parts.sumBound.setAttribute("d", fall(bounds[1], !lone));
-    parts.gap.setAttribute("d", path(gaps.map(([count, gap]) => at(count, gap))));
-    parts.sum.setAttribute("d", lone ? path(gaps.map(([count, , gap]) => at(count, gap))) : "");
+    drawPaths(paths, {
+      bound: open ? "" : fall(bounds[0]),
+      sumBound: lone ? fall(bounds[1]) : "",
+      sum: lone ? path(gaps.map(([count, , gap]) => at(count, gap))) : "",
+      gap: path(gaps.map(([count, gap]) => at(count, gap))),
+    });
     const last = gaps.at(-1);
-    const seen = last && last[1] >= parts.floor; // an error of 0 lies below every logarithmic axis
-    parts.point.toggleAttribute("hidden", !seen);
+    const seen = last && last[1] >= floor; // an error of 0 lies below every logarithmic axis
+    point.toggleAttribute("hidden", !seen);
     if (seen) {
       const [cx, cy] = at(last[0], last[1]);
-      parts.point.setAttribute("cx", cx);
-      parts.point.setAttribute("cy", cy);
+      put(point, { cx, cy });
     }
-    return parts.svg;
+    return svg;
   };
 }

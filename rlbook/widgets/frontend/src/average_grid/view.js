@@ -1,10 +1,11 @@
 // AverageGrid: episodes leave γᵗ r in the cells of a map, and their average tends to ρ·r.
-import { ARROWS, brushes, byScale, KINDS, makeCells, numbersOf, painted, pointing } from "../shared/cells.js";
+import * as cells from "../shared/cells.js";
 import * as common from "../shared/common.js";
-import { chips, element, format, key, label, panel, row, scientific, tell } from "../shared/controls.js";
-import { askedMap, linkedMap, MAP, remember } from "../shared/grid_links.js";
+import { chips, element, format, key, label, row, scientific, tell } from "../shared/controls.js";
+import { linkedMap, MAP, PROBLEM_LABELS, remember, restoreMap } from "../shared/grid_links.js";
 import * as numerics from "../shared/grid_numerics.js";
 import { lesson } from "../shared/lesson.js";
+import { total } from "../shared/measures.js";
 import * as play from "./numerics.js";
 import { makeGaps } from "./pictures.js";
 
@@ -18,12 +19,7 @@ const PLAY_MS = 90; // between two frames of playing
 
 const POLICIES = { policy: "pi" };
 
-// Settings from a link, as strings; what makes no sense is passed over.
-/** @param {common.Model} model @param {common.Asked} asked */
-export function restore(model, asked) {
-  common.loadAsked(model, asked);
-  common.write(model, askedMap(model, asked, POLICIES));
-}
+export const restore = (model, asked) => restoreMap(model, asked, POLICIES);
 
 // Words ------------------------------------------------------------------------------------------------------------
 
@@ -92,18 +88,15 @@ export function render(place) {
   // The episode that is shown: the one being played, up to step t, or the last whole one.
   function shownEpisode({ episodes, t }, { setup, known }) {
     const number = t ? episodes : episodes - 1;
-    if (number < 0) return null;
+    if (number < 0) return { number, steps: 0, whole: false, visits: setup.rho.map(() => 0), way: [] };
     if (known.number !== number) Object.assign(known, { number, episode: play.play(setup, number) });
     const { episode } = known;
     const length = episode.states.length;
     const steps = t && t < length ? t : length;
-    return {
-      episode,
-      number,
-      steps,
-      whole: steps === length,
-      visits: play.visitsOf(setup, episode, t && t < length ? t : Infinity),
-    };
+    const whole = steps === length;
+    const way = episode.states.slice(0, steps + 1); // to where it is now
+    if (whole && episode.ended !== null) way.push(episode.ended);
+    return { number, steps, whole, visits: play.visitsOf(setup, episode, steps), way };
   }
 
   // Time -----------------------------------------------------------------------------------------------------------
@@ -150,25 +143,16 @@ export function render(place) {
     ),
     transportButton("restart", "Restart", () => set({ episodes: 0, t: 0 })),
   );
-  const transport = element(
-    "div",
-    { class: "rl-controls rl-leading" },
-    element(
-      "div",
-      { class: "rl-chips rl-transport", role: "group", "aria-label": "Episodes" },
-      player.node,
-      pour,
-      whole,
-    ),
-  );
+  const group = { class: "rl-chips rl-transport", role: "group", "aria-label": "Episodes" };
+  const transport = element("div", { class: "rl-controls rl-leading" }, element("div", group, player, pour, whole));
 
   // Controls -------------------------------------------------------------------------------------------------------
 
-  const chooseShade = chips("Colour", { value: "value", error: "error" }, (shade) => set({ shade }));
-  chooseShade.node.classList.add("rl-tools");
-  const chooseQuantity = chips("What piles up", { reward: "reward γᵗ r", visits: "visits γᵗ" }, (quantity) =>
-    set({ quantity }),
-  );
+  const ofQuantity = { reward: "reward γᵗ r", visits: "visits γᵗ" };
+  const choose = {
+    shade: common.settingChips("shade", "Colour", { value: "value", error: "error" }, set),
+    quantity: common.settingChips("quantity", "What piles up", ofQuantity, set),
+  };
   const choosePolicy = chips("Policy π", { uniform: "uniform", optimal: "optimal" }, (name) =>
     edit({ policy: name === "uniform" ? [] : best(read()) }),
   );
@@ -177,20 +161,8 @@ export function render(place) {
     const { Q } = numerics.fixedPoint(setup.process, { kind: "optimal" });
     return numerics.writeGreedy(setup.process, Q, numerics.tieTolerance(Q));
   }
-  const chooseBrush = chips("Draw the policy", brushes, (brush) => {
-    episodeMap.choose(brush);
-    chooseBrush.show(brush);
-  });
-  const sliders = common.settingSliders(
-    model,
-    {
-      gamma: "γ, discount",
-      slip: "slip, chance of going aside",
-      step_reward: "reward of every step",
-    },
-    edit,
-  );
-  const played = common.settingSlider(model, "episodes", "n, episodes in the average", {
+  const chooseBrush = cells.brushChips("Draw the policy", (brush) => maps.episode.choose(brush));
+  const episodes = common.settingSlider(model, "episodes", "n, episodes in the average", {
     step: 0.001,
     toSlider: (n) => Math.log10(1 + n),
     fromSlider: (x) => Math.round(10 ** x - 1),
@@ -199,68 +171,54 @@ export function render(place) {
       set({ episodes, t: 0 });
     },
   });
+  const sliders = { episodes, ...common.settingSliders(model, PROBLEM_LABELS, edit) };
   const beside = {
-    quantity: row("What piles up", chooseQuantity.node),
-    policy: row("Policy π", choosePolicy.node),
+    quantity: row("What piles up", choose.quantity),
+    policy: row("Policy π", choosePolicy),
     dice: row("Dice", common.dice(model, "Other dice", "dice", edit)),
   };
-  const numbered = Object.fromEntries(
-    Object.entries({ episodes: played, ...sliders }).map(([name, { node }]) => [name, node]),
-  );
-  const controls = element("div", { class: "rl-controls" }, ...Object.values(numbered), ...Object.values(beside));
+  const controls = element("div", { class: "rl-controls" }, ...Object.values(sliders), ...Object.values(beside));
 
   // Panels ---------------------------------------------------------------------------------------------------------
 
-  const panels = Object.fromEntries(
-    ["episode", "average", "exact", "gaps"].map((name) => {
-      const notes = element("div", { class: "rl-keys" });
-      const made = panel("", notes);
-      made.node.dataset.panel = name;
-      if (name !== "gaps") made.holder.classList.add("rl-map-holder");
-      return [name, { ...made, notes }];
-    }),
-  );
   const sumKey = key("rl-key-thin", "their sum, |η̂ − η|");
   const boundKey = key("rl-key-bound", "");
-  panels.gaps.notes.append(key("rl-key-spread", "all cells, Σ|average − exact|"), sumKey, boundKey);
-  panels.episode.notes.append(chooseBrush.node);
-  chooseBrush.node.classList.add("rl-tools");
-  const shading = element("div", { class: "rl-switch" }, element("span", {}, "colour"), chooseShade.node);
-  panels.average.notes.append(shading);
+  const shading = cells.noteSwitch("colour", choose.shade);
   const exactKey = key("", "");
-  panels.exact.notes.append(exactKey);
-  const detail = element("div", { class: "rl-equation" });
-  const { point, at: placeOf } = pointing(() => request());
-  const episodeMap = makeCells(panels.episode.holder, {
-    label: "The episode and the policy: arrow keys move; u, r, d, l and . draw the policy",
-    point,
-    paint(brush, at) {
-      const { rows, policy } = read();
-      if (rows[at[0]][at[1]] === "#") return brush;
-      const next = painted(rows, policy, brush, at);
-      if (next.join() !== painted(rows, policy, policy[at[0]]?.[at[1]] ?? ".", at).join()) edit({ policy: next });
-      return brush;
-    },
+  const panels = cells.notedPanels({
+    episode: { map: true, notes: [chooseBrush] },
+    average: { map: true, notes: [shading] },
+    exact: { map: true, notes: [exactKey] },
+    gaps: { notes: [key("rl-key-spread", "all cells, Σ|average − exact|"), sumKey, boundKey] },
   });
-  const averageMap = makeCells(panels.average.holder, { label: "The average grid", point });
-  const exactMap = makeCells(panels.exact.holder, { label: "The exact grid", point });
+  const detail = element("div", { class: "rl-equation" });
+  const { point, at: placeOf } = cells.pointing(() => request());
+  const maps = {
+    episode: cells.makeCells(panels.episode.holder, {
+      label: "The episode and the policy: arrow keys move; u, r, d, l and . draw the policy",
+      point,
+      paint(brush, at) {
+        const { rows, policy } = read();
+        const next = cells.painted(rows, policy, brush, at);
+        if (next) edit({ policy: next });
+        return brush;
+      },
+    }),
+    average: cells.makeCells(panels.average.holder, { label: "The average grid", point }),
+    exact: cells.makeCells(panels.exact.holder, { label: "The exact grid", point }),
+  };
   const drawGaps = makeGaps(panels.gaps.holder);
-  chooseBrush.show("look");
 
   // The pointed cell, action by action, with its numbers.
   function explain({ rows, quantity }, { setup, tally }, averages, at) {
     const { process, rho, exact } = setup;
     const line = (text, strong) => element("p", strong ? { class: "rl-strong" } : {}, text);
     const s = process.stateAt[at[0]][at[1]];
-    const place = `Row ${at[0] + 1}, column ${at[1] + 1} (${KINDS[rows[at[0]][at[1]]]})`;
+    const place = cells.placeOf(rows, at);
     if (s < 0) return [line(`${place}: no state. A step into a wall stays where it is.`)];
-    const { n } = tally;
+    const { n, pairs } = tally;
     const reward = quantity === "reward";
     const signed = (x) => (x < 0 ? `(${scientific(x)})` : scientific(x));
-    const [visits, visitErrors] = [0, 1].map((k) => (i) => {
-      const sums = tally.pairs;
-      return k ? sums.error(i, n) : sums.mean(i, n);
-    });
     const first = n
       ? `${place}, seen in ${tally.visits.states.seen[s]} of ${count(n, "episode")}:`
       : `${place}${process.absorbing[s] ? ":" : ", by actions:"}`;
@@ -268,21 +226,21 @@ export function render(place) {
     const lines = (process.absorbing[s] ? [] : [0, 1, 2, 3]).map((a) => {
       const i = 4 * s + a;
       const r = process.r[i];
-      const found = n ? `average γᵗ ${plusMinus(visits(i), visitErrors(i))}` : "average –";
-      const times = reward ? `, times r = ${scientific(r)} is ${n ? scientific(visits(i) * r) : "–"}` : "";
-      const truth = reward
+      const found = n ? `average γᵗ ${plusMinus(pairs.mean(i, n), pairs.error(i, n))}` : "average –";
+      const times = reward ? `, times r = ${scientific(r)} is ${n ? scientific(pairs.mean(i, n) * r) : "–"}` : "";
+      const earned = reward
         ? `ρ·r = ${scientific(rho[i])}·${signed(r)} = ${scientific(rho[i] * r)}`
         : `ρ = ${scientific(rho[i])}`;
-      return line(`${ARROWS[a]}: ${found}${times}; exact ${truth}`);
+      return line(`${cells.ARROWS[a]}: ${found}${times}; exact ${earned}`);
     });
     const [means, errors] = averages.states;
+    const truth = exact[quantity].states[s];
     const whole = n
-      ? `The cell: ${plusMinus(means[s], errors[s])}, exact ${scientific(exact[quantity].states[s])}${n > 1 ? `, ${apart(means[s], errors[s], exact[quantity].states[s])}` : ""}.`
-      : `The cell, exact: ${scientific(exact[quantity].states[s])}.`;
+      ? `The cell: ${plusMinus(means[s], errors[s])}, exact ${scientific(truth)}${n > 1 ? `, ${apart(means[s], errors[s], truth)}` : ""}.`
+      : `The cell, exact: ${scientific(truth)}.`;
     return [line(first), ...lines, line(whole, true)];
   }
 
-  const resting = common.later(400, (rows, say) => episodeMap.describe(rows, say));
   // Policy iteration waits until the problem is at rest.
   const matching = common.later(120, (known) => {
     known.best = best(read()).join();
@@ -305,107 +263,74 @@ export function render(place) {
     const averages = play.averagesOf(tally, setup, quantity);
     const unit = play.unitOf(setup, quantity);
     const shown = shownEpisode(now, known);
-    const left = shown ? play.byState(shown.visits.map((x, i) => x * unit[i])) : exact.states.map(() => 0);
-    const times = shown && play.byState(shown.visits);
-    const come = left.map((x, s) => (times?.[s] ? x : NaN)); // nothing stands where it did not come
-    const state = { sum: left.reduce((sum, x) => sum + x, 0), steps: shown?.steps ?? 0, whole: shown?.whole ?? false };
+    const left = play.byState(shown.visits.map((x, i) => x * unit[i]));
+    const begun = shown.number >= 0;
+    const times = play.byState(shown.visits);
+    const come = left.map((x, s) => (times[s] ? x : NaN)); // nothing stands where it did not come
+    const sum = total(left);
     const at = placeOf(rows, now.preset);
     const top = numerics.largest(exact.states);
-    const tinted = (values, kind, tint = byScale(values, top, reward ? undefined : [kind, kind])) =>
-      numbersOf(rows, how.step ? values.map((x, s) => (process.absorbing[s] && !x ? NaN : x)) : values, tint);
+    const tinted = (values, kind, tint = cells.byScale(values, top, reward ? undefined : [kind, kind])) =>
+      cells.numbersOf(rows, how.step ? values.map((x, s) => (process.absorbing[s] && !x ? NaN : x)) : values, tint);
     const base = { rows, stateAt: process.stateAt, absorbing: process.absorbing, at };
     if (how.step) Object.assign(base, { largest: 140, still: true, at: null });
-    const cells = shown ? shown.episode.states.slice(0, shown.steps) : [];
-    if (shown?.whole && shown.episode.ended !== null) cells.push(shown.episode.ended);
-    else if (shown && !shown.whole) cells.push(shown.episode.states[shown.steps]);
-    const trail = cells.slice(-TRAIL).map((s) => process.cells[s]);
-    if (sizes.episode)
-      episodeMap.draw(
-        {
-          ...base,
-          look: tinted(come, "rl-piled"),
-          policies: [["", setup.pi]],
-          trail,
-          token: trail.at(-1) ?? null,
-          says: how.step
-            ? `The way of ${shown ? `episode ${shown.number + 1}` : "no episode yet"}, and what it left in each cell, sum ${scientific(state.sum)}`
-            : "",
-        },
-        sizes.episode,
-      );
+    const trail = shown.way.slice(-TRAIL).map((s) => process.cells[s]);
     const [means, errors] = averages.states;
     const [[value], [error]] = averages.total;
     const name = reward ? "γᵗ r" : "γᵗ";
     const seen = means.map((x, s) => (tally.visits.states.seen[s] ? x : NaN));
     const off = means.map((x, s) => (n ? x - exact.states[s] : 0));
-    const wrong = byScale(off, top / FULL);
-    if (sizes.average)
-      averageMap.draw(
-        {
-          ...base,
-          look: tinted(seen, "rl-piled", shade === "error" ? wrong : undefined),
-          says: n
-            ? `The average grid of ${count(n, "episode")}: ${name} in each cell, sum ${plusMinus(value, error)}`
-            : "The average grid, still empty",
-        },
-        sizes.average,
-      );
-    if (sizes.exact)
-      exactMap.draw(
-        {
-          ...base,
-          look: tinted(exact.states, "rl-true"),
-          says: `The exact grid: ${reward ? "ρ·r" : "ρ"} in each cell, sum ${scientific(exact.total)}`,
-        },
-        sizes.exact,
-      );
-    if (how.step) resting.end();
-    else
-      resting.ask(rows, ([i, j]) => {
-        const s = process.stateAt[i][j];
-        if (s < 0) return "";
-        const arrow = ARROWS.filter((_, a) => setup.pi[4 * s + a] > 0.5).join("") || "all four";
-        return `${process.absorbing[s] ? "" : `${arrow}, `}episode ${scientific(left[s])}, average ${n ? scientific(means[s]) : "–"}, exact ${scientific(exact.states[s])}`;
-      });
-    const bounds = [exact.deviations.reduce((sum, x) => sum + x, 0), reward ? exact.deviation : null];
+    const wrong = cells.byScale(off, top / FULL);
+    const truth = reward ? "ρ·r" : "ρ";
+    const pictures = {
+      episode: {
+        look: tinted(come, "rl-piled"),
+        policies: [["", setup.pi]],
+        trail,
+        token: trail.at(-1),
+        tells: (s) =>
+          `${process.absorbing[s] ? "" : `${cells.wayOf(setup.pi, s)}, `}episode ${scientific(left[s])}, average ${n ? scientific(means[s]) : "–"}, exact ${scientific(exact.states[s])}`,
+        says: how.step
+          ? `The way of ${begun ? `episode ${shown.number + 1}` : "no episode yet"}, and what it left in each cell, sum ${scientific(sum)}`
+          : "",
+      },
+      average: {
+        look: tinted(seen, "rl-piled", shade === "error" ? wrong : undefined),
+        says: n
+          ? `The average grid of ${count(n, "episode")}: ${name} in each cell, sum ${plusMinus(value, error)}`
+          : "The average grid, still empty",
+      },
+      exact: {
+        look: tinted(exact.states, "rl-true"),
+        says: `The exact grid: ${truth} in each cell, sum ${scientific(exact.total)}`,
+      },
+    };
+    for (const [name, picture] of Object.entries(pictures))
+      if (sizes[name]) maps[name].draw({ ...base, ...picture }, sizes[name]);
+    const bounds = [total(exact.deviations), reward ? exact.deviation : null];
     const { gaps } = tally[quantity];
     const gap = n ? play.gapOf(tally, setup, quantity) : [NaN, NaN];
     const points = n && gaps.at(-1)?.[0] !== n ? [...gaps, [n, ...gap]] : gaps;
-    chooseQuantity.show(quantity);
-    chooseShade.show(shade);
-    const arrows = now.policy.join("").replace(/\./g, "");
     if (known.best === undefined) matching.ask(known);
-    choosePolicy.show(!arrows ? "uniform" : now.policy.join() === known.best ? "optimal" : null);
+    choosePolicy.show(cells.isUniform(now.policy) ? "uniform" : now.policy.join() === known.best ? "optimal" : null);
     player.show();
-    played.show(now.episodes);
-    for (const [name, control] of Object.entries(sliders)) control.show(now[name]);
-    const steps = shown && !shown.whole ? `, step ${shown.steps}` : "";
-    tell(
-      panels.episode.title,
-      how.step
-        ? "The last episode, and what it leaves"
-        : shown
-          ? `Episode ${shown.number + 1}${steps}: sum ${scientific(state.sum)}`
-          : "No episode yet: step, or add some",
-    );
-    tell(
-      panels.average.title,
-      !n
-        ? "Average: still empty"
-        : how.step
-          ? `Average of ${n}${shade === "error" ? ": blue too high, vermilion too low" : ""}`
-          : `Average of ${n}: sum ${plusMinus(value, error)}`,
-    );
-    tell(
-      panels.exact.title,
-      how.step
-        ? `Exact, ${reward ? "ρ·r" : "ρ"}`
-        : reward
-          ? `Exact, ρ·r: sum η(π) = ${scientific(exact.total)}`
-          : `Exact, ρ: sum 1/(1−γ) = ${scientific(exact.total)}`,
-    );
-    tell(exactKey, reward ? "Each cell: Σₐ ρ(s,a) r(s,a)." : "Each cell: Σₐ ρ(s,a), how often π comes by, discounted.");
+    common.showAll({ ...choose, ...sliders }, now);
+    const empty = "Average: still empty";
+    const stepTitles = {
+      episode: "The last episode, and what it leaves",
+      average: n ? `Average of ${n}${shade === "error" ? ": blue too high, vermilion too low" : ""}` : empty,
+      exact: `Exact, ${truth}`,
+    };
+    const titles = {
+      episode: begun
+        ? `Episode ${shown.number + 1}${shown.whole ? "" : `, step ${shown.steps}`}: sum ${scientific(sum)}`
+        : "No episode yet: step, or add some",
+      average: n ? `Average of ${n}: sum ${plusMinus(value, error)}` : empty,
+      exact: `Exact, ${truth}: sum ${reward ? "η(π)" : "1/(1−γ)"} = ${scientific(exact.total)}`,
+    };
+    for (const [name, title] of Object.entries(how.step ? stepTitles : titles)) tell(panels[name].title, title);
     tell(panels.gaps.title, n ? `Error after ${count(n, "episode")}: ${scientific(gap[0])}` : "Error against episodes");
+    tell(exactKey, reward ? "Each cell: Σₐ ρ(s,a) r(s,a)." : "Each cell: Σₐ ρ(s,a), how often π comes by, discounted.");
     sumKey.classList.toggle("rl-away", !reward);
     sumKey.hidden = how.step;
     boundKey.hidden = how.open;
@@ -414,7 +339,7 @@ export function render(place) {
     if (!how.step) detail.replaceChildren(...explain(now, known, averages, at));
 
     const mean = tally.earned / n;
-    const words = sentence(now, n, state, averages, exact, gap, bounds, mean, how);
+    const words = sentence(now, n, { ...shown, sum }, averages, exact, gap, bounds, mean, how);
     if (sizes.gaps) {
       const picture = drawGaps(points, bounds, n, reward ? "in units of reward" : "in visits", sizes.gaps, how);
       label(picture, `Error against the number of episodes, on logarithmic axes. ${words}`);
@@ -430,7 +355,7 @@ export function render(place) {
         busy: busy ? "yes" : "",
         playing: player.running(),
         episode: left.join(),
-        sum: state.sum,
+        sum,
         average: means.join(),
         errors: errors.join(),
         value,
@@ -447,30 +372,29 @@ export function render(place) {
   const fit = (width) => {
     const [columns, column] = common.columnsIn(width);
     const size = [column, columns === 1 ? 220 : 250];
-    for (const { holder } of [panels.episode, panels.average, panels.exact]) holder.style.height = `${size[1]}px`;
+    for (const name of Object.keys(maps)) panels[name].holder.style.height = `${size[1]}px`;
     return { episode: size, average: size, exact: size, gaps: size };
   };
   const { request, begin } = lesson(place, {
     view: "average-grid",
     kind: "rl-two rl-average",
-    settings: Object.keys(common.read(model)),
     panels,
     controls: {
-      play: player.node,
+      play: player,
       pour,
       transport: whole,
-      brush: chooseBrush.node,
+      brush: chooseBrush,
       shade: shading,
-      ...numbered,
+      ...sliders,
       ...beside,
       detail,
     },
-    parts: [panels.episode.node, panels.average.node, transport, panels.exact.node, panels.gaps.node, detail, controls],
+    parts: [panels.episode, panels.average, transport, panels.exact, panels.gaps, detail, controls],
     linked: () => linkedMap(model, POLICIES, { always: ["episodes"] }),
     draw,
     fit,
     stop: player.stop,
-    timers: [player, resting, matching],
+    timers: [player, maps.episode, matching],
   });
   return begin();
 }

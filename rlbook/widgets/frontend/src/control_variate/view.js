@@ -92,7 +92,7 @@ export function render(place) {
   const chooseControl = chips("Control", { centred: "c(g − E g)", raw: "c·g as it is" }, (control) => set({ control }));
   const controlRow = row("What is added to f", chooseControl.node);
   const [bottomRow, diceRow] = [row("The bottom of the bowl", toBest), row("The dice", again)];
-  const { c, corr, bend, n, mean_g } = common.nodesOf(sliders);
+  const { c, corr, bend, n, mean_g } = sliders;
   const leading = box("rl-controls rl-leading", c, corr);
   const controls = box("rl-controls", n, bend, controlRow, mean_g, bottomRow, diceRow);
 

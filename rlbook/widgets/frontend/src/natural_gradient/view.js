@@ -2,10 +2,10 @@
 // of a softmax policy in the triangle of all policies.
 import * as common from "../shared/common.js";
 import {
+  box,
   chips,
   element,
   format,
-  group,
   keys,
   mapped,
   nodeOf,
@@ -332,8 +332,8 @@ export function render(place) {
   const bandit = actions.flatMap((i) => [probabilities[i], rewards[i]]);
   const { mu, sigma, c, delta, bend, alpha, scale } = sliders;
   const own = { gaussian: [bend, mu, sigma, c, delta, steps, region], softmax: [n, ...bandit] };
-  const leading = group([bend, n, alpha, scale, equal], "rl-leading");
-  const others = group([mu, sigma, c, delta, steps, region, ...bandit]);
+  const leading = box("rl-controls rl-leading", bend, n, alpha, scale, equal);
+  const others = box("rl-controls", mu, sigma, c, delta, steps, region, ...bandit);
 
   // Panels ---------------------------------------------------------------------------------------------------------
 
@@ -434,7 +434,7 @@ export function render(place) {
     view: "natural-gradient",
     settings: [...Object.keys(sliders), "view", "steps", "start", "rewards"],
     panels: { plane, beside, policy },
-    controls: { ...sliders, steps, n, equal, region, ...bandit },
+    controls: { ...sliders, steps, n, equal, region, ...Object.fromEntries(bandit.entries()) },
     parts: [top, legend, plane, beside, leading, policy, numbers, others],
     linked: () => common.linked(model, CALLED),
     stop: () => player.running() && player.stop(),

@@ -13,16 +13,22 @@ export const CORNERS = [
 export const NAMES = CORNERS.map(([a, b]) => `${a}${b}`);
 export const TIE = 1e-9; // corners whose returns differ by less than this, for their size, are equally good
 
+export const between = (low, high, x) => Math.min(high, Math.max(low, x));
 export const mass = ({ gamma }) => 1 / (1 - gamma);
 export const plane = (rho) => [rho[0][1], rho[1][1]];
-const along = (a, b, share) => a.map((x, i) => (1 - share) * x + share * b[i]);
+export const along = (a, b, share) => a.map((x, i) => (1 - share) * x + share * b[i]);
+
+// P(1|s) under π, by state; and V(1) − V(0) where the states have these rewards.
+const onward = ({ ahead }, pi) => pi.map((p, s) => (1 - p) * ahead[s][0] + p * ahead[s][1]);
+const rise = ({ gamma }, [m0, m1], reward) => (reward[1] - reward[0]) / (1 - gamma * (m1 - m0));
 
 // ν(s) = Σ_a ρ_π(s,a): the solution of (I − γP_πᵀ)ν = ρ₀, in sums of what is not negative.
-export function stateOccupancy({ ahead, gamma, start }, pi) {
-  const [m0, m1] = pi.map((p, s) => (1 - p) * ahead[s][0] + p * ahead[s][1]);
+export function stateOccupancy(mdp, pi) {
+  const { ahead, gamma, start } = mdp;
+  const [m0, m1] = onward(mdp, pi);
   const back = (1 - pi[1]) * (1 - ahead[1][0]) + pi[1] * (1 - ahead[1][1]);
   const whole = 1 - gamma * (m1 - m0);
-  const total = 1 / (1 - gamma);
+  const total = mass(mdp);
   return [(1 - start + gamma * back * total) / whole, (start + gamma * m0 * total) / whole];
 }
 
@@ -30,13 +36,10 @@ export const occupancy = (mdp, pi) => stateOccupancy(mdp, pi).map((nu, s) => [(1
 
 // Σ_a ρ(s,a) − ρ₀(s) − γ Σ P(s|s',a') ρ(s',a') in both states.
 export function flowResidual({ ahead, gamma, start }, rho) {
-  const into = [0, 0];
-  for (const s of [0, 1])
-    for (const a of [0, 1]) {
-      into[0] += (1 - ahead[s][a]) * rho[s][a];
-      into[1] += ahead[s][a] * rho[s][a];
-    }
-  return [rho[0][0] + rho[0][1] - (1 - start) - gamma * into[0], rho[1][0] + rho[1][1] - start - gamma * into[1]];
+  const to = ahead.flat();
+  const into0 = rho.flat().reduce((sum, x, i) => sum + (1 - to[i]) * x, 0);
+  const into1 = rho.flat().reduce((sum, x, i) => sum + to[i] * x, 0);
+  return [rho[0][0] + rho[0][1] - (1 - start) - gamma * into0, rho[1][0] + rho[1][1] - start - gamma * into1];
 }
 
 // The occupancies of the deterministic policies 00, 10, 11, 01, in this order round D.
@@ -63,10 +66,11 @@ export const expectedReturn = ({ r }, rho) =>
   rho[0][0] * r[0][0] + rho[0][1] * r[0][1] + rho[1][0] * r[1][0] + rho[1][1] * r[1][1];
 
 // V of a policy under given rewards of its states: (I − γP_π)⁻¹ r_π.
-function solve({ ahead, gamma }, pi, reward) {
-  const [m0, m1] = pi.map((p, s) => (1 - p) * ahead[s][0] + p * ahead[s][1]);
+function solve(mdp, pi, reward) {
+  const { gamma } = mdp;
+  const [m0, m1] = onward(mdp, pi);
   // V(1) − V(0) first, then each V from its own equation.
-  const difference = (reward[1] - reward[0]) / (1 - gamma * (m1 - m0));
+  const difference = rise(mdp, [m0, m1], reward);
   return [
     (reward[0] + gamma * m0 * difference) / (1 - gamma),
     (reward[1] - gamma * (1 - m1) * difference) / (1 - gamma),
@@ -74,18 +78,21 @@ function solve({ ahead, gamma }, pi, reward) {
 }
 
 // ∂η/∂(ρ(0,1), ρ(1,1)) on D: the advantage of action 1 over the policy of action 0.
-export function rewardDirection({ ahead, r, gamma }) {
-  const reward = [r[0][0], r[1][0]];
-  const [m0, m1] = [ahead[0][0], ahead[1][0]];
-  const difference = (reward[1] - reward[0]) / (1 - gamma * (m1 - m0));
+export function rewardDirection(mdp) {
+  const { ahead, r, gamma } = mdp;
+  const ofNone = (pairs) => pairs.map(([none]) => none);
+  const difference = rise(mdp, ofNone(ahead), ofNone(r));
   return [0, 1].map((s) => r[s][1] - r[s][0] + gamma * (ahead[s][1] - ahead[s][0]) * difference);
 }
 
+// How large returns are, for what is rounding.
+export const sizeOf = (mdp, returns) =>
+  Math.max(...returns.map(Math.abs)) + Math.max(...rewardDirection(mdp).map(Math.abs)) * mass(mdp);
+
 // Where the corners that are best stand in CORNERS; more than one where they are equally good.
 export function bestCorners(mdp, returns) {
-  const size = Math.max(...returns.map(Math.abs)) + Math.max(...rewardDirection(mdp).map(Math.abs)) * mass(mdp);
-  const most = Math.max(...returns);
-  return [0, 1, 2, 3].filter((k) => returns[k] >= most - TIE * size);
+  const least = Math.max(...returns) - TIE * sizeOf(mdp, returns);
+  return [0, 1, 2, 3].filter((k) => returns[k] >= least);
 }
 
 // The directions of the reward, in degrees, at which corners that differ are equally good: [degrees, from, to].
@@ -147,22 +154,19 @@ export const entropy = (rho) =>
 
 // The point of a convex polygon, corners given anticlockwise, that is next to the given one.
 export function nearest(corners, [x, y]) {
-  let inside = true;
+  let [inside, area] = [true, 0];
   let [best, least] = [corners[0], Infinity];
   corners.forEach(([ax, ay], k) => {
     const [bx, by] = corners[(k + 1) % corners.length];
     const [dx, dy] = [bx - ax, by - ay];
     const length = dx * dx + dy * dy;
+    area = area + ax * by - ay * bx;
     if (length > 0 && dx * (y - ay) - dy * (x - ax) < 0) inside = false;
     const share = length > 0 ? Math.min(1, Math.max(0, ((x - ax) * dx + (y - ay) * dy) / length)) : 0;
     const point = [ax + share * dx, ay + share * dy];
     const apart = Math.hypot(point[0] - x, point[1] - y);
     if (apart < least) [best, least] = [point, apart];
   });
-  const area = corners.reduce((sum, [ax, ay], k) => {
-    const [bx, by] = corners[(k + 1) % corners.length];
-    return sum + ax * by - ay * bx;
-  }, 0);
   return inside && area > 0 ? [x, y] : best;
 }
 

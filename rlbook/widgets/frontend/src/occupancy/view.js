@@ -1,7 +1,7 @@
 // Occupancy: the policies of two states and two actions as a square, their occupancies as a polygon, linked both ways,
 // and over them a reward that turns, two ways to mix, or a temperature that falls.
 import * as common from "../shared/common.js";
-import { chips, element, format, keys, panel, scientific, slider, stack, table, tell } from "../shared/controls.js";
+import { element, format, keys, panel, scientific, slider, stack, table, tell } from "../shared/controls.js";
 import { lesson } from "../shared/lesson.js";
 import * as numerics from "./numerics.js";
 import { makeGraph, makePolygon, makeSquare } from "./pictures.js";
@@ -9,8 +9,8 @@ import { makeGraph, makePolygon, makeSquare } from "./pictures.js";
 const CALLED = { pi_new: "new", ahead: "to" }; // in a link
 const LEVELS = 9;
 const BESIDE = [0.5, 1 / 3, 0.2, 0.1, 0.04, 0.01, 1e-3, 1e-5]; // along a level line, from its ends
-
-const between = (low, high, x) => Math.min(high, Math.max(low, x));
+const SHARES = [...BESIDE.toReversed(), ...BESIDE.slice(1).map((x) => 1 - x)];
+const FINE = SHARES.flatMap((x, j) => (j + 1 < SHARES.length ? [x, (x + SHARES[j + 1]) / 2] : [x]));
 
 // What the numbers are ---------------------------------------------------------------------------------------------
 
@@ -18,16 +18,16 @@ function compute(now) {
   const { pi, pi_new: other, share, view, gamma, r, alpha } = now;
   const rho = numerics.occupancy(now, pi);
   const rhos = numerics.polygon(now);
-  const returns = rhos.map((one) => numerics.expectedReturn(now, one));
+  const etaOf = (one) => numerics.expectedReturn(now, one);
+  const returns = rhos.map(etaOf);
   const direction = numerics.rewardDirection(now);
-  const size = Math.max(...returns.map(Math.abs)) + Math.max(...direction.map(Math.abs)) * numerics.mass(now);
   const flat = Math.max(...direction.map(Math.abs)) <= 1e-12 * Math.max(1, ...r.flat().map(Math.abs));
   /** @type {any} */
   const state = {
     now,
     rho,
     residual: numerics.flowResidual(now, rho),
-    eta: numerics.expectedReturn(now, rho),
+    eta: etaOf(rho),
     rhos,
     corners: rhos.map(numerics.plane),
     returns,
@@ -44,39 +44,35 @@ function compute(now) {
       (_, j) => Math.hypot(state.corners[j][0] - x, state.corners[j][1] - y) * (1 - gamma) < 1e-6,
     ).join(" = "),
   );
+  state.places = [...new Set(state.best.map((k) => state.names[k]))];
   state.origin = returns[0] - direction[0] * state.corners[0][0] - direction[1] * state.corners[0][1];
   const [low, high] = [Math.min(...returns), Math.max(...returns)];
-  if (high - low > 1e-9 * size)
+  if (high - low > 1e-9 * numerics.sizeOf(now, returns))
     for (let i = 1; i <= LEVELS; i++) {
       const ends = numerics.levelLine(state.corners, returns, low + ((high - low) * i) / (LEVELS + 1));
       if (!ends) continue;
       state.levels.push(ends.map((point) => point.map((x) => x * (1 - gamma))));
-      const shares = [...BESIDE.toReversed(), ...BESIDE.slice(1).map((x) => 1 - x)];
-      const fine = shares.flatMap((x, j) => (j + 1 < shares.length ? [x, (x + shares[j + 1]) / 2] : [x]));
-      state.curves.push(
-        fine.map((x) => {
-          const point = ends[0].map((u, k) => (1 - x) * u + x * ends[1][k]);
-          const inside = numerics.fromPlane(now, point).map((row) => row.map((u) => Math.max(0, u)));
-          return numerics.policyFromOccupancy(inside, pi);
-        }),
-      );
+      const policyAt = (share) => {
+        const rho = numerics.fromPlane(now, numerics.along(ends[0], ends[1], share));
+        const inside = rho.map((row) => row.map((u) => Math.max(0, u)));
+        return numerics.policyFromOccupancy(inside, pi);
+      };
+      state.curves.push(FINE.map(policyAt));
     }
   const reach = Math.hypot(...direction) * Math.max(...state.corners.map(([x, y]) => Math.hypot(x, y))) || 1;
   state.heights = view === "reward" ? { low: state.origin - reach, high: state.origin + reach } : { low, high };
   if (view === "mixing") {
     state.rhoNew = numerics.occupancy(now, other);
-    state.etaNew = numerics.expectedReturn(now, state.rhoNew);
+    state.etaNew = etaOf(state.rhoNew);
     state.mixture = numerics.mix(now, pi, other, share);
+    state.mixtureEtas = [state.mixture.policies, state.mixture.occupancies].map(etaOf);
     state.mixed = Array.from({ length: 61 }, (_, i) => numerics.mix(now, pi, other, i / 60));
   }
   if (view === "temperature") {
-    const at = (temperature) => {
-      const best = numerics.softPolicy(now, temperature);
-      return { alpha: temperature, pi: best };
-    };
-    state.cooled = Array.from({ length: 61 }, (_, i) => at(20 * 10 ** (-i / 20)));
-    state.soft = at(alpha);
-    state.soft.rho = numerics.occupancy(now, state.soft.pi);
+    const temperatures = Array.from({ length: 61 }, (_, i) => 20 * 10 ** (-i / 20));
+    state.cooled = temperatures.map((at) => ({ alpha: at, pi: numerics.softPolicy(now, at) }));
+    const best = numerics.softPolicy(now, alpha);
+    state.soft = { pi: best, rho: numerics.occupancy(now, best) };
   }
   return state;
 }
@@ -88,7 +84,7 @@ function turned({ r }, direction, degrees, [least, most]) {
   const to = [length * Math.cos(angle), length * Math.sin(angle)];
   return r.map(([none, one], s) => {
     const next = Number((one + to[s] - direction[s]).toFixed(6));
-    return [none, between(least, most, next)];
+    return [none, numerics.between(least, most, next)];
   });
 }
 
@@ -98,6 +94,8 @@ export const restore = (model, asked) => common.restore(model, asked, CALLED);
 
 // Words ------------------------------------------------------------------------------------------------------------
 
+const sum = (rho) => rho.flat().reduce((total, x) => total + x, 0);
+const emptyIn = (rho) => [0, 1].find((s) => rho[s][0] + rho[s][1] === 0); // a state that is never visited
 const pair = ([p, q]) => `(${format(p)}, ${format(q)})`;
 const nameOf = (k) => numerics.NAMES[k];
 const and = (items) =>
@@ -107,10 +105,9 @@ const residualOf = (now, residual) => {
   return most <= 1e-13 * numerics.mass(now) ? "0" : scientific(most);
 };
 
-function rewardWords(_, { angle, best, returns, jumps, names }) {
+function rewardWords(_, { angle, returns, jumps, names, places }) {
   const top = format(Math.max(...returns));
   if (Number.isNaN(angle)) return `The reward has no direction: every policy has η = ${top}.`;
-  const places = [...new Set(best.map((k) => names[k]))];
   if (places.length > 1)
     return `The corners ${and(places)} are equally good with η = ${top}, and so is every point between them: the reward is at right angles to that side.`;
   if (!jumps.length) return `The corner ${places[0]} is best with η = ${top}: all policies have the same occupancy.`;
@@ -121,9 +118,7 @@ function rewardWords(_, { angle, best, returns, jumps, names }) {
   return `The corner ${places[0]} is best with η = ${top}. The best jumps to ${called(next.to)} when the reward turns ${format(next.turn)}° anticlockwise, and to ${called(last.from)} when it turns ${format(360 - last.turn)}° clockwise.`;
 }
 
-function mixingWords(now, { eta, etaNew, mixture }) {
-  const { share, pi, pi_new: other } = now;
-  const [one, two] = ["policies", "occupancies"].map((kind) => numerics.expectedReturn(now, mixture[kind]));
+function mixingWords({ share, pi, pi_new: other }, { eta, etaNew, mixture, mixtureEtas: [one, two] }) {
   const same = Math.abs(one - two) <= 1e-9 * Math.max(1, Math.abs(one), Math.abs(two));
   if (pi.join() === other.join()) return "π and π′ are the same, and so are all their mixtures.";
   const times = (weight, value) => `${format(weight)}·${value < 0 ? `(${format(value)})` : format(value)}`;
@@ -131,9 +126,8 @@ function mixingWords(now, { eta, etaNew, mixture }) {
   return `At λ = ${format(share)} the mixed policies have η = ${format(one)}, the mixed occupancies ${same ? "the same, " : ""}${format(two)} = ${average}. These belong to the policy ${pair(mixture.policy)}; the mixed policies are ${pair(mixture.mixed)}.`;
 }
 
-function coolingWords(now, { soft, best, returns, names }) {
+function coolingWords(now, { soft, returns, places }) {
   const eta = numerics.expectedReturn(now, soft.rho);
-  const places = [...new Set(best.map((k) => names[k]))];
   const where = places.length > 1 ? `what lies between ${and(places)}` : `the corner ${places[0]}`;
   return `At temperature α = ${format(now.alpha)} the best of Σρr + αH(ρ) is inside: it takes action 1 with probabilities ${pair(soft.pi)} and has η = ${format(eta)}. As α falls it goes to ${where}, where η = ${format(Math.max(...returns))}.`;
 }
@@ -141,15 +135,13 @@ function coolingWords(now, { soft, best, returns, names }) {
 // What a step says of it: which corner, which mixtures, or what π is and earns.
 function shortly(now, state, { open, offers }) {
   if (offers("angle")) return rewardWords(now, state);
-  const empty = [0, 1].find((s) => state.rho[s][0] + state.rho[s][1] === 0);
+  const empty = emptyIn(state.rho);
   if (!offers("share")) {
     const same =
       empty === undefined ? "" : ` π never comes to state ${empty}: whatever it would do there, ρ is the same.`;
     return `The return η is ${format(state.eta)}.${same}`;
   }
-  const [one, two] = ["policies", "occupancies"].map((kind) =>
-    format(numerics.expectedReturn(now, state.mixture[kind])),
-  );
+  const [one, two] = state.mixtureEtas.map(format);
   const alone = `π alone earns ${format(state.eta)}, π′ ${format(state.etaNew)}`;
   return open ? `${alone}.` : `${alone}; at λ = ${format(now.share)}, mixed occupancies ${two}, mixed policies ${one}.`;
 }
@@ -157,8 +149,8 @@ function shortly(now, state, { open, offers }) {
 function sentence(now, state) {
   const { rho, eta, residual } = state;
   const four = rho.map((row) => row.map(format).join(", ")).join("; ");
-  const first = `π takes action 1 with probability ${format(now.pi[0])} in state 0 and ${format(now.pi[1])} in state 1. Its ρ = (${four}) sums to 1/(1−γ) = ${format(rho.flat().reduce((sum, x) => sum + x, 0))}, flow residual ${residualOf(now, residual)}, and its return is Σρr = ${format(eta)}.`;
-  const empty = [0, 1].find((s) => rho[s][0] + rho[s][1] === 0);
+  const first = `π takes action 1 with probability ${format(now.pi[0])} in state 0 and ${format(now.pi[1])} in state 1. Its ρ = (${four}) sums to 1/(1−γ) = ${format(sum(rho))}, flow residual ${residualOf(now, residual)}, and its return is Σρr = ${format(eta)}.`;
+  const empty = emptyIn(rho);
   const second =
     empty === undefined ? "" : ` State ${empty} is never visited: ρ is the same whatever π(1|${empty}) is.`;
   const third = { reward: rewardWords, mixing: mixingWords, temperature: coolingWords }[now.view](now, state);
@@ -167,18 +159,8 @@ function sentence(now, state) {
 
 // The view ---------------------------------------------------------------------------------------------------------
 
-const ROWS = {
-  p0: "π(1|0)",
-  p1: "π(1|1)",
-  r00: "ρ(0,0)",
-  r01: "ρ(0,1)",
-  r10: "ρ(1,0)",
-  r11: "ρ(1,1)",
-  sum: "sum",
-  flow: "flow residual",
-  eta: "η = Σρr",
-  entropy: "H(ρ), nats",
-};
+const PROBABILITIES = ["π(1|0)", "π(1|1)", "ρ(0,0)", "ρ(0,1)", "ρ(1,0)", "ρ(1,1)"];
+const ROWS = [...PROBABILITIES, "sum", "flow residual", "η = Σρr", "H(ρ), nats"];
 const CORNER = ["", "Corner ab: action a in state 0, b in state 1."];
 const LEGENDS = {
   reward: [
@@ -209,6 +191,19 @@ const TITLES = {
   temperature: "The optimum as it cools",
 };
 
+const LABELS = {
+  share: "λ, share of π′",
+  alpha: "α, temperature",
+  gamma: "γ, discount",
+  start: "ρ₀(1), share that starts in state 1",
+};
+const LIST_LABELS = {
+  pi: ["π(1|0), action 1 in state 0", "π(1|1), action 1 in state 1"],
+  pi_new: ["π′(1|0), the other policy", "π′(1|1), the other policy"],
+  r: [0, 1].map((s) => [0, 1].map((a) => `r(${s},${a}), reward of action ${a}`)),
+  ahead: [0, 1].map((s) => [0, 1].map((a) => `P(1|${s},${a}), from ${s} by action ${a} to 1`)),
+};
+
 // The table of numbers: show(now, columns), up to four columns [name, class, policy, ρ].
 function makeNumbers() {
   const { node, heads, cells } = table(["", "", "", ""], ROWS);
@@ -216,18 +211,18 @@ function makeNumbers() {
   function show(now, columns) {
     heads.forEach((head, i) => {
       const column = columns[i];
-      for (const one of [head, ...Object.values(cells).map((line) => line[i])]) {
+      const below = Object.values(cells).map((line) => line[i]);
+      for (const one of [head, ...below]) {
         one.hidden = !column;
         one.className = column ? column[1] : "";
       }
       if (!column) return;
       const [name, , pi, rho] = column;
       tell(head, name);
-      const flat = rho.flat();
-      const texts = [...pi, ...flat, flat.reduce((sum, x) => sum + x, 0)].map(format);
+      const texts = [...pi, ...rho.flat(), sum(rho)].map(format);
       texts.push(residualOf(now, numerics.flowResidual(now, rho)));
       texts.push(format(numerics.expectedReturn(now, rho)), format(numerics.entropy(rho)));
-      for (const [k, line] of Object.values(cells).entries()) tell(line[i], texts[k]);
+      for (const [k, cell] of below.entries()) tell(cell, texts[k]);
     });
   }
   return { node, show };
@@ -240,64 +235,33 @@ export function render(place) {
 
   // Controls -------------------------------------------------------------------------------------------------------
 
-  const chooseView = chips("View", { reward: "Reward", mixing: "Mixing", temperature: "Temperature" }, (view) =>
-    set({ view }),
-  );
+  const views = { reward: "Reward", mixing: "Mixing", temperature: "Temperature" };
+  const chooseView = common.settingChips("view", "View", views, set);
   const turn = (degrees) => {
     const now = common.read(model);
     const wrapped = degrees > 180 || degrees < -180 ? (((degrees % 360) + 540) % 360) - 180 : degrees;
     set({ r: turned(now, numerics.rewardDirection(now), wrapped, common.limits(model, "r")) });
   };
-  const one = (name, text) => common.settingSlider(model, name, text);
-  const list = (name, labels) => common.listSliders(model, name, labels);
-  const sliders = {
-    angle: slider({ label: "φ, direction of the reward (degrees)", min: -180, max: 180, step: 1, change: turn }),
-    share: one("share", "λ, share of π′"),
-    alpha: one("alpha", "α, temperature"),
-    gamma: one("gamma", "γ, discount"),
-    start: one("start", "ρ₀(1), share that starts in state 1"),
-  };
-  const policy = list("pi", ["π(1|0), action 1 in state 0", "π(1|1), action 1 in state 1"]);
-  const other = list("pi_new", ["π′(1|0), the other policy", "π′(1|1), the other policy"]);
-  const rewards = list(
-    "r",
-    [0, 1].map((s) => [0, 1].map((a) => `r(${s},${a}), reward of action ${a}`)),
-  );
-  const reward = rewards.map(([, ofOne]) => ofOne); // that of action 0 is not offered
-  const ahead = list(
-    "ahead",
-    [0, 1].map((s) => [0, 1].map((a) => `P(1|${s},${a}), from ${s} by action ${a} to 1`)),
-  );
-  const own = {
-    reward: [sliders.angle.node],
-    mixing: [sliders.share.node],
-    temperature: [sliders.alpha.node],
-  };
-  const leading = element("div", { class: "rl-controls rl-leading" }, sliders.gamma.node, ...Object.values(own).flat());
+  const sliders = common.settingSliders(model, LABELS);
+  sliders.angle = slider({ label: "φ, direction of the reward (degrees)", min: -180, max: 180, step: 1, change: turn });
+  const lists = common.settingSliders(model, LIST_LABELS);
+  const own = { reward: sliders.angle, mixing: sliders.share, temperature: sliders.alpha };
+  const leading = element("div", { class: "rl-controls rl-leading" }, sliders.gamma, ...Object.values(own));
   // Several sliders of one name, which come and go together.
-  const together = (some) => element("div", { class: "rl-together" }, ...some.map(({ node }) => node));
-  const [rewardNodes, otherNodes, aheadNodes] = [reward, other, ahead.flat()].map(together);
-  const controls = element(
-    "div",
-    { class: "rl-controls" },
-    ...policy.map(({ node }) => node),
-    rewardNodes,
-    otherNodes,
-    sliders.start.node,
-    aheadNodes,
-  );
+  const together = (some) => element("div", { class: "rl-together" }, ...some);
+  const reward = together(lists.r.map(([, ofOne]) => ofOne)); // that of action 0 is not offered
+  const [other, ahead] = [lists.pi_new, lists.ahead.flat()].map(together);
+  const controls = element("div", { class: "rl-controls" }, ...lists.pi, reward, other, sliders.start, ahead);
 
   // Panels ---------------------------------------------------------------------------------------------------------
 
-  const legend = stack(
-    "rl-legend",
-    Object.fromEntries(Object.entries(LEGENDS).map(([view, entries]) => [view, keys(...entries)])),
-  );
+  const legends = Object.entries(LEGENDS).map(([view, entries]) => [view, keys(...entries)]);
+  const legend = stack("rl-legend", Object.fromEntries(legends));
   const [square, polygon, graph] = ["All policies", "Their occupancies", ""].map((title) => panel(title));
   const numbers = makeNumbers();
   const numbersPanel = panel("The numbers");
   numbersPanel.holder.replaceWith(numbers.node);
-  const top = element("div", { class: "rl-views" }, chooseView.node);
+  const top = element("div", { class: "rl-views" }, chooseView);
 
   const move = (name, pi) => set({ [name]: pi });
   const drawSquare = makeSquare(square.holder, move);
@@ -317,16 +281,11 @@ export function render(place) {
     if (sizes.graph) drawGraph(now, state, sizes.graph, how);
 
     chooseView.show(view);
-    for (const name of ["share", "alpha", "gamma", "start"]) sliders[name].show(now[name]);
-    sliders.angle.show(Number(state.angle.toFixed(2)));
-    for (const [s, control] of policy.entries()) control.show(now.pi[s]);
-    for (const [s, control] of other.entries()) control.show(now.pi_new[s]);
-    for (const [s, control] of reward.entries()) control.show(now.r[s][1]);
-    for (const [s, row] of ahead.entries()) for (const [a, control] of row.entries()) control.show(now.ahead[s][a]);
+    common.showAll({ ...sliders, ...lists }, { ...now, angle: Number(state.angle.toFixed(2)) });
     legend.show(view);
-    for (const [name, controls] of Object.entries(own)) for (const node of controls) node.hidden = name !== view;
-    rewardNodes.hidden = view === "mixing";
-    otherNodes.hidden = view !== "mixing";
+    for (const [name, { node }] of Object.entries(own)) node.hidden = name !== view;
+    reward.hidden = view === "mixing";
+    other.hidden = view !== "mixing";
     tell(graph.title, TITLES[view]);
 
     const best = state.best[0];
@@ -357,10 +316,10 @@ export function render(place) {
         best: state.best.map(nameOf).join(),
         direction: state.direction.join(),
         jumps: state.jumps.map(([degrees]) => degrees).join(),
-        policies: state.mixture ? state.mixture.policies.flat().join() : "",
-        occupancies: state.mixture ? state.mixture.occupancies.flat().join() : "",
-        mixed: state.mixture ? state.mixture.policy.join() : "",
-        soft: state.soft ? state.soft.rho.flat().join() : "",
+        policies: state.mixture?.policies.flat().join() ?? "",
+        occupancies: state.mixture?.occupancies.flat().join() ?? "",
+        mixed: state.mixture?.policy.join() ?? "",
+        soft: state.soft?.rho.flat().join() ?? "",
       },
     };
   }
@@ -371,24 +330,22 @@ export function render(place) {
     const plane = [side, side - 16]; // whose frame is a square
     return { square: plane, polygon: plane, graph: [column, columns === 1 ? 230 : 250] };
   };
-  const named = Object.fromEntries(Object.entries(sliders).map(([name, { node }]) => [name, node]));
   return lesson(place, {
     view: "occupancy",
     kind: "rl-two rl-occupancy",
-    settings: Object.keys(common.read(model)),
     panels: { square, polygon, graph },
     controls: {
       view: top,
-      legend: legend.node,
-      ...named,
-      first: policy[0].node,
-      second: policy[1].node,
-      numbers: numbersPanel.node,
-      other: otherNodes,
-      reward: rewardNodes,
-      ahead: aheadNodes,
+      legend,
+      ...sliders,
+      first: lists.pi[0],
+      second: lists.pi[1],
+      numbers: numbersPanel,
+      other,
+      reward,
+      ahead,
     },
-    parts: [top, legend.node, square.node, polygon.node, leading, graph.node, numbersPanel.node, controls],
+    parts: [top, legend, square, polygon, leading, graph, numbersPanel, controls],
     linked: () => common.linked(model, CALLED),
     draw,
     fit,

@@ -5,17 +5,14 @@ import { averaged, dot, solve, solveAdjoint, stateMatrix, total } from "../share
 
 // What is known of π and π' before α is chosen.
 export function makeDifference(process, rho0, pi, piNew) {
-  const { size, actions, gamma, r } = process;
+  const { actions, gamma, r } = process;
   const [P, PNew] = [stateMatrix(process, pi), stateMatrix(process, piNew)];
   const V = solve(P, gamma, averaged(process, pi, r));
   const advantage = lookahead(process, V).map((q, i) => q - V[Math.floor(i / actions)]);
   const gain = averaged(process, piNew, advantage); // Σ_a π'(a|s) A_π(s,a)
   const rho = solveAdjoint(P, gamma, rho0);
-  const tv = Array.from({ length: size }, (_, s) => {
-    let apart = 0;
-    for (let i = actions * s; i < actions * (s + 1); i++) apart += Math.abs(pi[i] - piNew[i]);
-    return apart / 2;
-  });
+  const apart = pi.map((p, i) => Math.abs(p - piNew[i]) / 2);
+  const tv = averaged(process, apart, new Array(apart.length).fill(1));
   const epsilon = Math.max(...gain.map(Math.abs));
   return {
     process,

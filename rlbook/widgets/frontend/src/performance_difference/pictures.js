@@ -1,11 +1,23 @@
 // The picture of PerformanceDifference beside its maps: return, surrogate and bounds against α.
 
-import { svgElement } from "../shared/controls.js";
-import { axesX, axesY, changes, frame, onDrag, path, pointIn, quiet, ticksIn } from "../shared/frame.js";
-import { axisX, axisY, gridX, gridY } from "../shared/plot.js";
+import { changes, chart, onDrag, path, pointIn } from "../shared/frame.js";
+import { drawPaths, makePaths, node, put } from "../shared/handles.js";
 import { boundsAt } from "./numerics.js";
 
-const BOUNDS = { trust_region: "rl-bound rl-long", mixture: "rl-bound", average: "rl-bound rl-dotted" };
+// One over the other.
+const PATHS = {
+  band: "rl-band",
+  gap: "rl-gap",
+  start: "rl-pole",
+  cursor: "rl-pole",
+  trust_region: "rl-bound rl-long",
+  mixture: "rl-bound",
+  average: "rl-bound rl-dotted",
+  surrogate: "rl-sharp",
+  eta: "rl-exact rl-heavy",
+  off: "rl-bound rl-off",
+};
+const BOUNDS = { all: ["trust_region", "mixture", "average"], mixture: ["mixture"], none: [] };
 const SEEN = 0.1; // as far as η is drawn while it is to be guessed
 // Limits of an axis for low … high, which stay while these fit and fill it: drawing the frame anew is slow.
 function steady([bottom, top] = [0, 0], low, high, room = 0.35) {
@@ -27,90 +39,69 @@ export function makeCurves(holder, seek) {
     const [low, high] = [Math.min(...values), Math.max(...values)];
     const kind = [now.preset, now.band, step, open].join(); // which are always drawn alike
     limits = steady(preset === kind ? limits : undefined, low, high, now.band === "mixture" ? 0.01 : 0.35);
-    const [bottom, top] = limits;
     preset = kind;
-    if (changed([width, height, reach, bottom, top])) {
-      const ticks = ticksIn(height);
-      const base = frame(holder, {
-        width,
-        height,
+    if (changed([width, height, reach, ...limits])) {
+      const base = chart(holder, [width, height], {
         marginRight: 14,
-        x: { domain: [0, reach] },
-        y: { domain: [bottom, top] },
-        marks: [
-          gridX({ ...quiet, ticks }),
-          gridY({ ...quiet, ticks }),
-          axisX({ ...axesX, ticks, label: "α, from π to π′" }),
-          axisY({ ...axesY, ticks, label: "return" }),
-        ],
+        x: { domain: [0, reach], label: "α, from π to π′", grid: true },
+        y: { domain: limits, label: "return" },
       });
-      const make = (kind) => svgElement("path", { class: kind });
-      const bounds = Object.fromEntries(Object.entries(BOUNDS).map(([name, kind]) => [name, make(kind)]));
-      const [band, gap] = [make("rl-band"), make("rl-gap")];
-      const [start, cursor, off] = [make("rl-pole"), make("rl-pole"), make("rl-bound rl-off")];
-      const [surrogate, eta] = [make("rl-sharp"), make("rl-exact rl-heavy")];
-      const spots = ["rl-spot rl-spot-natural", "rl-handle"].map((kind) => svgElement("circle", { class: kind, r: 6 }));
-      const names = ["rl-label rl-improved", "rl-label"].map((kind) =>
-        svgElement("text", { class: kind, "text-anchor": "end" }),
-      );
-      [names[0].textContent, names[1].textContent] = ["L", "η"];
-      base.layer.append(band, gap, start, cursor, ...Object.values(bounds), surrogate, eta, off, ...names);
-      base.svg.append(...spots); // which are not clipped
-      base.svg.classList.add("rl-drag");
-      const { svg, invert } = base;
+      const { svg, layer, invert } = base;
+      const paths = makePaths(layer, PATHS);
+      const names = ["L", "η"].map((text, i) => {
+        const name = node(layer, "text", { class: i ? "rl-label" : "rl-label rl-improved", "text-anchor": "end" });
+        name.textContent = text;
+        return name;
+      });
+      const spot = (kind) => node(svg, "circle", { class: kind, r: 6 }); // which is not clipped
+      const spots = ["rl-spot rl-spot-natural", "rl-handle"].map(spot);
+      svg.classList.add("rl-drag");
       onDrag(svg, (event) => {
         const share = invert(pointIn(svg, event)[0]);
         seek(Number(Math.min(reach, Math.max(0, share)).toFixed(3)));
       });
-      parts = { ...base, bounds, band, gap, start, cursor, off, surrogate, eta, spots, names };
+      parts = { ...base, paths, spots, names };
     }
-    const { x, y, left, right, top: head, foot } = parts;
+    const { x, y, left, right, top: head, foot, paths } = parts;
     const line = (some, of) => path(some.map((at) => [x(at.alpha), y(of(at))]));
     const closed = (some, above, below) => `${line(some, above)}${line(some.toReversed(), below).replace("M", "L")}Z`;
     const [eta, surrogate] = [({ eta }) => eta, ({ surrogate }) => surrogate];
-    // A bound is drawn as far as it is seen: long dashed lines are slow to paint.
-    const bound = (name, sign) => {
-      const points = [];
-      for (const at of parts.near) {
-        points.push([x(at.alpha), y(at.surrogate + sign * at[name])]);
-        if (points.at(-1)[1] < head - 2 || points.at(-1)[1] > foot + 2) break;
-      }
-      return path(points);
-    };
     if (parts.of !== curves || parts.kind !== kind) {
-      parts.near = Array.from({ length: 121 }, (_, i) => boundsAt(known, reach * (i / 120) ** 2));
-      const drawn = { all: Object.keys(parts.bounds), mixture: ["mixture"], none: [] }[now.band];
-      for (const [name, node] of Object.entries(parts.bounds))
-        node.setAttribute("d", drawn.includes(name) ? bound(name, 1) + bound(name, -1) : "");
+      const near = Array.from({ length: 121 }, (_, i) => boundsAt(known, reach * (i / 120) ** 2));
+      // A bound is drawn as far as it is seen: long dashed lines are slow to paint.
+      const bound = (name, sign) => {
+        const beside = (at) => y(at.surrogate + sign * at[name]);
+        const out = near.findIndex((at) => beside(at) < head - 2 || beside(at) > foot + 2);
+        return path(near.slice(0, out < 0 ? near.length : out + 1).map((at) => [x(at.alpha), beside(at)]));
+      };
+      for (const name of BOUNDS.all)
+        paths[name].setAttribute("d", BOUNDS[now.band].includes(name) ? bound(name, 1) + bound(name, -1) : "");
       const [over, under] = [1, -1].map((sign) => (at) => at.surrogate + sign * at.mixture);
-      parts.band.setAttribute("d", now.band === "mixture" ? closed(parts.near, over, under) : "");
-      parts.surrogate.setAttribute("d", line(curves, surrogate));
-      parts.eta.setAttribute("d", line(seen, eta));
+      drawPaths(paths, {
+        band: now.band === "mixture" ? closed(near, over, under) : "",
+        surrogate: line(curves, surrogate),
+        eta: line(seen, eta),
+      });
     }
     [parts.of, parts.kind] = [curves, kind];
     const told = !open || now.alpha <= SEEN;
     const passed = [...seen.filter(({ alpha }) => alpha < now.alpha), ...(told ? [now] : [])];
-    parts.gap.setAttribute("d", closed(passed, eta, surrogate));
-    parts.start.setAttribute("d", `M${left},${y(known.start)}H${right}`);
-    parts.cursor.setAttribute("d", `M${x(now.alpha)},${head}V${foot}`);
-    parts.off.setAttribute("d", told ? `M${x(now.alpha)},${y(now.eta)}V${y(now.surrogate)}` : "");
-    parts.spots.forEach((spot, i) => {
-      spot.toggleAttribute("hidden", i === 1 && !told);
-      spot.setAttribute("cx", x(now.alpha));
-      spot.setAttribute("cy", y(i ? now.eta : now.surrogate));
+    drawPaths(paths, {
+      gap: closed(passed, eta, surrogate),
+      start: `M${left},${y(known.start)}H${right}`,
+      cursor: `M${x(now.alpha)},${head}V${foot}`,
+      off: told ? `M${x(now.alpha)},${y(now.eta)}V${y(now.surrogate)}` : "",
     });
-    // The names, at the curves' ends, above the one that is higher and below the other.
+    // The names stand at the curves' ends, above the one that is higher and below the other.
     const last = curves.at(-1);
-    const over = last.surrogate > last.eta;
-    parts.names.forEach((name, i) => {
-      name.toggleAttribute("hidden", i === 1 && open);
-      name.setAttribute("x", right - 6);
-      const above = i === 0 ? over : !over;
-      name.setAttribute(
-        "y",
-        Math.min(foot - 5, Math.max(head + 12, y(i ? last.eta : last.surrogate) + (above ? -9 : 18))),
-      );
-    });
+    for (const [i, of] of [surrogate, eta].entries()) {
+      parts.spots[i].toggleAttribute("hidden", i === 1 && !told);
+      put(parts.spots[i], { cx: x(now.alpha), cy: y(of(now)) });
+      parts.names[i].toggleAttribute("hidden", i === 1 && open);
+      const above = (i === 0) === last.surrogate > last.eta;
+      const beside = y(of(last)) + (above ? -9 : 18);
+      put(parts.names[i], { x: right - 6, y: Math.min(foot - 5, Math.max(head + 12, beside)) });
+    }
     return parts.svg;
   };
 }

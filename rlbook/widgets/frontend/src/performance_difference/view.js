@@ -1,23 +1,11 @@
 // PerformanceDifference: from π to π′, the truth, the surrogate and the bounds, and the terms of the difference by state.
-import { ARROWS, brushes, byScale, KINDS, makeCells, numbersOf, painted, pointing } from "../shared/cells.js";
+import * as cells from "../shared/cells.js";
 import * as common from "../shared/common.js";
-import {
-  chips,
-  element,
-  format,
-  key,
-  label,
-  panel,
-  readout,
-  row,
-  scientific,
-  subscript,
-  tell,
-} from "../shared/controls.js";
-import { askedMap, linkedMap, MAP, remember } from "../shared/grid_links.js";
+import { chips, element, format, key, label, readout, row, scientific, subscript, tell } from "../shared/controls.js";
+import { linkedMap, MAP, PROBLEM_LABELS, remember, restoreMap } from "../shared/grid_links.js";
 import * as numerics from "../shared/grid_numerics.js";
 import { lesson } from "../shared/lesson.js";
-import { startDistribution, startsOf } from "../shared/measures.js";
+import { startDistribution, startsOf, total } from "../shared/measures.js";
 import * as difference from "./numerics.js";
 import { makeCurves } from "./pictures.js";
 
@@ -28,12 +16,7 @@ const STROKE = "M1,5h24"; // of the mark beside a number
 
 // Links ------------------------------------------------------------------------------------------------------------
 
-// Settings from a link, as strings; what makes no sense is passed over.
-/** @param {common.Model} model @param {common.Asked} asked */
-export function restore(model, asked) {
-  common.loadAsked(model, asked);
-  common.write(model, askedMap(model, asked, POLICIES));
-}
+export const restore = (model, asked) => restoreMap(model, asked, POLICIES);
 
 // The numbers of an example of two states.
 const inNumbers = ({ P, r, rho0 }) => {
@@ -91,20 +74,9 @@ export function render(place) {
   const knownOf = remember(PROBLEM, (now) => {
     if (now.view === "two") {
       const { rho0, ...problem } = examples[now.example];
-      const process = numerics.makePlane(problem, now.gamma);
-      Object.assign(process, {
-        stateAt: [[0, 1]],
-        cells: [
-          [0, 0],
-          [0, 1],
-        ],
-      });
-      const policy = (taken) => taken.flatMap((p) => [1 - p, p]);
-      return {
-        ...difference.makeDifference(process, rho0, policy(now.first), policy(now.second)),
-        rows: [".."],
-        curves: {},
-      };
+      const process = { ...numerics.makePlane(problem, now.gamma), stateAt: [[0, 1]] };
+      const [pi, piNew] = [now.first, now.second].map((taken) => taken.flatMap((p) => [1 - p, p]));
+      return { ...difference.makeDifference(process, rho0, pi, piNew), rows: [".."], curves: {} };
     }
     const process = numerics.makeGrid(now);
     const rho0 = startDistribution(process, startsOf(process, now.rows));
@@ -136,116 +108,79 @@ export function render(place) {
 
   // Controls -------------------------------------------------------------------------------------------------------
 
-  const chooseView = chips("View", { grid: "Map", two: "Two states" }, (view) => change({ view }));
   const reaches = common.choices(model, "reach");
-  const chooseReach = chips(
-    "How far the curves are drawn",
-    reaches.map((reach) => [reach, `to ${reach}`]),
-    (reach) => change(reach < model.get("alpha") ? { reach, alpha: reach } : { reach }),
-  );
-  const chooseBand = chips("Bounds", { none: "no bounds", mixture: "a band", all: "all three" }, (band) =>
-    set({ band }),
-  );
-  const raised = (...parts) => element("span", {}, ...parts.flatMap((part) => lowered(part)));
-  const chooseWeights = chips("Weights", { new: raised("ρ of π_α"), old: "ρ of π" }, (weights) => change({ weights }));
-  const chooseActions = chips("Actions", { new: raised("those of π_α"), old: "those of π" }, (actions) =>
-    change({ actions }),
-  );
+  const ofReach = reaches.map((reach) => [reach, `to ${reach}`]);
+  const takeReach = (reach) => change(reach < model.get("alpha") ? { reach, alpha: reach } : { reach });
+  const inSpan = (text) => element("span", {}, ...lowered(text));
+  const ofWeights = { new: inSpan("ρ of π_α"), old: "ρ of π" };
+  const ofActions = { new: inSpan("those of π_α"), old: "those of π" };
+  const ofExample = Object.keys(examples).map((name) => [name, name]);
+  const ofBand = { none: "no bounds", mixture: "a band", all: "all three" };
+  const choose = {
+    view: common.settingChips("view", "View", { grid: "Map", two: "Two states" }, change),
+    reach: chips("How far the curves are drawn", ofReach, takeReach),
+    band: common.settingChips("band", "Bounds", ofBand, set),
+    weights: common.settingChips("weights", "Weights", ofWeights, change),
+    actions: common.settingChips("actions", "Actions", ofActions, change),
+    example: common.settingChips("example", "Example", ofExample, change),
+  };
   let drawing = "other"; // which policy is painted
   const choosePainted = chips("Which policy is drawn", { policy: "π", other: "π′" }, (name) => {
     drawing = name;
     choosePainted.show(name);
   });
-  const chooseBrush = chips("Draw it", brushes, (brush) => {
-    policyMap.choose(brush);
-    chooseBrush.show(brush);
-  });
-  const choosePolicy = Object.keys(POLICIES).map((name) =>
-    chips(
-      name === "policy" ? "Policy π" : "Policy π′",
-      {
-        uniform: "uniform",
-        optimal: "optimal",
-        ...(name === "other" ? { greedy: "greedy for Q of π" } : {}),
-      },
-      (choice) => {
-        const known = knownOf(read());
-        change({ [name]: choice === "uniform" ? [] : choice === "optimal" ? optimal(known) : improved(known) });
-      },
-    ),
-  );
-  const alpha = common.settingSlider(model, "alpha", "α, how far from π to π′", {
-    change: (x) => change({ alpha: x }),
-  });
-  const sliders = common.settingSliders(
-    model,
-    {
-      gamma: "γ, discount",
-      slip: "slip, chance of going aside",
-      step_reward: "reward of every step",
-    },
-    change,
-  );
-  /** @type {Record<string, any>} */
-  const probabilities = { first: "π", second: "π′" };
-  for (const [name, pi] of Object.entries(probabilities)) {
-    const labels = [0, 1].map((s) => `${pi}(a₂|s${subscript(s + 1)})`);
-    probabilities[name] = common.listSliders(model, name, labels, (list) => change({ [name]: list }));
-  }
-  const chooseExample = chips(
-    "Example",
-    Object.keys(examples).map((name) => [name, name]),
-    (example) => change({ example }),
-  );
+  choosePainted.show(drawing);
+  const chooseBrush = cells.brushChips("Draw it", (brush) => policyMap.choose(brush));
+  const policyChips = (text, name, more = {}) =>
+    chips(text, { uniform: "uniform", optimal: "optimal", ...more }, (choice) => {
+      const known = knownOf(read());
+      change({ [name]: choice === "uniform" ? [] : choice === "optimal" ? optimal(known) : improved(known) });
+    });
+  const choosePolicy = {
+    policy: policyChips("Policy π", "policy"),
+    other: policyChips("Policy π′", "other", { greedy: "greedy for Q of π" }),
+  };
+  const labels = {
+    alpha: "α, how far from π to π′",
+    ...PROBLEM_LABELS,
+    first: ["π(a₂|s₁)", "π(a₂|s₂)"],
+    second: ["π′(a₂|s₁)", "π′(a₂|s₂)"],
+  };
+  const sliders = common.settingSliders(model, labels, change);
   const exampleNote = element("span", { class: "rl-name" });
-  const curvesRow = row("Curves", element("div", { class: "rl-chips" }, chooseReach.node, player.node));
-  const bandRow = row("Bounds", chooseBand.node);
-  const leading = element("div", { class: "rl-controls rl-leading" }, alpha.node, curvesRow, bandRow);
+  const curvesRow = row("Curves", element("div", { class: "rl-chips" }, choose.reach, player));
+  const bandRow = row("Bounds", choose.band);
+  const leading = element("div", { class: "rl-controls rl-leading" }, sliders.alpha, curvesRow, bandRow);
   const group = (...nodes) => element("div", { class: "rl-controls" }, ...nodes);
+  const policies = [row("Policy π", choosePolicy.policy), row("Policy π′", choosePolicy.other)];
   const own = {
-    grid: group(
-      sliders.slip.node,
-      sliders.step_reward.node,
-      row("Policy π", choosePolicy[0].node),
-      row("Policy π′", choosePolicy[1].node),
-    ),
-    two: group(...Object.values(probabilities).flatMap((pair) => pair.map(({ node }) => node))),
+    grid: group(sliders.slip, sliders.step_reward, ...policies),
+    two: group(...sliders.first, ...sliders.second),
   };
   const controls = element(
     "div",
     { class: "rl-settings" },
-    group(sliders.gamma.node, row("Two states: example", chooseExample.node, exampleNote)),
+    group(sliders.gamma, row("Two states: example", choose.example, exampleNote)),
     element("div", { class: "rl-stack" }, own.grid, own.two),
   );
 
   // Panels ---------------------------------------------------------------------------------------------------------
 
-  const panels = Object.fromEntries(
-    ["curves", "terms", "policies", "numbers"].map((name) => {
-      const notes = element("div", { class: "rl-keys" });
-      const made = panel("", notes);
-      made.node.dataset.panel = name;
-      if (name === "terms" || name === "policies") made.holder.classList.add("rl-map-holder");
-      return [name, { ...made, notes }];
-    }),
-  );
-  tell(panels.curves.title, "Return on the way from π to π′");
   const boundKey = key("rl-key-bound", "");
-  panels.curves.notes.append(
-    key("rl-key-exact", ...lowered("η(π_α), exact")),
-    key("rl-key-improved", "surrogate L"),
-    boundKey,
-  );
-  const tool = (name, ...choices) => {
-    for (const { node } of choices) node.classList.add("rl-tools");
-    return element("div", { class: "rl-switch" }, element("span", {}, name), ...choices.map(({ node }) => node));
-  };
-  const [weightsTool, actionsTool] = [tool("weights", chooseWeights), tool("actions", chooseActions)];
-  panels.terms.notes.append(weightsTool, actionsTool);
-  const tools = tool("draw", choosePainted, chooseBrush);
+  const weightsTool = cells.noteSwitch("weights", choose.weights);
+  const actionsTool = cells.noteSwitch("actions", choose.actions);
+  const tools = cells.noteSwitch("draw", choosePainted, chooseBrush);
   const policyKeys = [key("rl-key-exact", "π"), key("rl-key-other", "π′")];
   const weightsKey = key("", "");
-  panels.policies.notes.append(...policyKeys, weightsKey, tools);
+  const panels = cells.notedPanels({
+    curves: {
+      title: "Return on the way from π to π′",
+      notes: [key("rl-key-exact", ...lowered("η(π_α), exact")), key("rl-key-improved", "surrogate L"), boundKey],
+    },
+    terms: { map: true, notes: [weightsTool, actionsTool] },
+    policies: { map: true, notes: [...policyKeys, weightsKey, tools] },
+    numbers: { title: "In numbers" },
+  });
   const numbers = readout({
     start: [{ class: "rl-exact", d: STROKE }, "η(π)"],
     eta: [{ class: "rl-exact rl-heavy", d: STROKE }, ...lowered("η(π_α)")],
@@ -258,59 +193,46 @@ export function render(place) {
     trust_region: [{ class: "rl-bound rl-long", d: STROKE }, "largest change, max TV²"],
   });
   panels.numbers.holder.replaceWith(numbers.node);
-  panels.numbers.notes.remove();
-  tell(panels.numbers.title, "In numbers");
   const detail = element("div", { class: "rl-equation" });
-  const top = element("div", { class: "rl-views" }, chooseView.node);
-  const { point, at: placeOf } = pointing(() => request());
+  const top = element("div", { class: "rl-views" }, choose.view);
+  const { point, at: placeOf } = cells.pointing(() => request());
   const drawCurves = makeCurves(panels.curves.holder, (share) => change({ alpha: share }));
-  const termsMap = makeCells(panels.terms.holder, { label: "The terms", point });
-  const policyMap = makeCells(panels.policies.holder, {
+  const termsMap = cells.makeCells(panels.terms.holder, { label: "The terms", point });
+  const policyMap = cells.makeCells(panels.policies.holder, {
     label: "Both policies: arrow keys move; u, r, d, l and . draw the chosen one",
     point,
     paint(brush, at) {
       const now = read();
-      if (now.view === "two" || now.rows[at[0]][at[1]] === "#") return brush;
-      const before = now[drawing];
-      const next = painted(now.rows, before, brush, at);
-      if ((before[at[0]]?.[at[1]] ?? ".") !== brush) change({ [drawing]: next });
+      const next = now.view === "grid" && cells.painted(now.rows, now[drawing], brush, at);
+      if (next) change({ [drawing]: next });
       return brush;
     },
   });
-  choosePainted.show(drawing);
-  chooseBrush.show("look");
 
   // The pointed cell's term with its numbers.
   function explain({ view, rows, alpha: share, weights, actions }, known, now, terms, at) {
     const line = (text, strong) => element("p", strong ? { class: "rl-strong" } : {}, ...lowered(text));
     const { process, advantage, pi, piNew } = known;
     const s = process.stateAt[at[0]][at[1]];
-    const place =
-      view === "two"
-        ? `State s${subscript(s + 1)}`
-        : `Row ${at[0] + 1}, column ${at[1] + 1} (${KINDS[rows[at[0]][at[1]]]})`;
+    const place = view === "two" ? `State s${subscript(s + 1)}` : cells.placeOf(rows, at);
     if (s < 0) return [line(`${place}: no state.`)];
-    const n = process.actions;
-    const taken = (i) => (actions === "new" ? (1 - share) * pi[i] + share * piNew[i] : pi[i]);
-    const who = actions === "new" ? "π_α" : "π";
-    const names = view === "two" ? ["a₁", "a₂"] : ARROWS;
-    const lines = Array.from({ length: n }, (_, a) => {
-      const i = n * s + a;
-      return line(
-        `${names[a]}: A_π = ${scientific(advantage[i])}, taken by π with ${format(pi[i])}, by π′ with ${format(piNew[i])}, by π_α with ${format((1 - share) * pi[i] + share * piNew[i])}`,
-      );
-    });
+    const mixed = (i) => (1 - share) * pi[i] + share * piNew[i];
+    const [who, taken] = actions === "new" ? ["π_α", mixed] : ["π", (i) => pi[i]];
+    const names = view === "two" ? ["a₁", "a₂"] : cells.ARROWS;
+    const pairs = names.map((_, a) => names.length * s + a);
+    const lines = pairs.map((i, a) =>
+      line(
+        `${names[a]}: A_π = ${scientific(advantage[i])}, taken by π with ${format(pi[i])}, by π′ with ${format(piNew[i])}, by π_α with ${format(mixed(i))}`,
+      ),
+    );
     const mean = difference.meanAdvantage(known, share, actions)[s];
     const weight = (weights === "new" ? now.rho : known.rho)[s];
-    const products = Array.from({ length: n }, (_, a) => [taken(n * s + a), advantage[n * s + a]]).filter(
-      ([p]) => p > 0,
-    );
     const bracket = (x) => (x < 0 ? `(${scientific(x)})` : scientific(x));
-    const written = products.map(([p, x]) => `${format(p)}·${bracket(x)}`).join(" + ");
+    const products = pairs.filter((i) => taken(i) > 0).map((i) => `${format(taken(i))}·${bracket(advantage[i])}`);
     return [
       line(`${place}:`),
       ...lines,
-      line(`Mean advantage under ${who}: ${written || "0"} = ${scientific(mean)}`),
+      line(`Mean advantage under ${who}: ${products.join(" + ") || "0"} = ${scientific(mean)}`),
       line(
         `Term: ρ(s) · mean advantage = ${scientific(weight)} · ${bracket(mean)} = ${scientific(terms[s])}${weight < 1e-12 ? "; with these weights nobody comes here" : ""}`,
         true,
@@ -318,7 +240,6 @@ export function render(place) {
     ];
   }
 
-  const resting = common.later(400, (rows, say) => policyMap.describe(rows, say));
   // Which buttons fit the policies takes policy iteration: that waits until the problem is at rest.
   const matching = common.later(120, (known) => {
     known.best = optimal(known).join();
@@ -331,15 +252,17 @@ export function render(place) {
     const { preset, view, weights, actions, band } = now;
     const isTwo = view === "two";
     const known = knownOf(now);
-    const { process, rows } = known;
+    const { process, rows, start } = known;
     const reach = reaches.find((most) => most >= Math.max(now.alpha, now.reach));
     known.curves[reach] ??= difference.differenceCurves(known, reach, SHARES);
     const curves = known.curves[reach];
     const at = difference.atShare(known, now.alpha);
+    const { eta, surrogate, average, mixture, trust_region } = at;
     const terms = difference.termsOf(known, at, weights, actions).map((x) => (Math.abs(x) < 1e-12 ? 0 : x));
-    const sum = terms.reduce((total, x) => total + x, 0);
+    const sum = total(terms);
+    const truth = eta - start;
     const weigh = weights === "new" ? at.rho : known.rho;
-    const place = placeOf(rows, preset, isTwo ? [0, 0] : undefined);
+    const place = placeOf(rows, preset);
     const names = isTwo ? [["s₁", "s₂"]] : null;
     const base = { rows, largest: isTwo ? 110 : 64, stateAt: process.stateAt, absorbing: process.absorbing, at: place };
     if (how.step) Object.assign(base, { largest: 140, still: true, at: null });
@@ -349,18 +272,22 @@ export function render(place) {
       termsMap.draw(
         {
           ...base,
-          look: numbersOf(rows, written(terms), byScale(terms, numerics.largest(terms)), names),
+          look: cells.numbersOf(rows, written(terms), cells.byScale(terms, numerics.largest(terms)), names),
           says: `The terms by state; they sum to ${signed(sum)}: ${plain(called)}`,
         },
         sizes.terms,
       );
+    const tells = (s) => {
+      const ways = () => `π ${cells.wayOf(known.pi, s)}, π′ ${cells.wayOf(known.piNew, s)}, `;
+      return `${isTwo || process.absorbing[s] ? "" : ways()}weight ${scientific(weigh[s])}, term ${scientific(terms[s])}`;
+    };
     const live = weigh.filter((_, s) => !process.absorbing[s]);
     const visits = how.step && !sizes.terms ? weigh.map(() => NaN) : written(weigh);
     if (sizes.policies)
       policyMap.draw(
         {
           ...base,
-          look: numbersOf(rows, visits, byScale(visits, Math.max(...live), ["rl-true", "rl-true"]), names),
+          look: cells.numbersOf(rows, visits, cells.byScale(visits, Math.max(...live), ["rl-true", "rl-true"]), names),
           says: how.step
             ? `Both policies on the map${sizes.terms ? `, and the visits of ${weights === "new" ? "πα" : "π"}` : ""}`
             : "",
@@ -370,51 +297,33 @@ export function render(place) {
                 ["", known.pi],
                 ["rl-of-other", known.piNew],
               ],
+          tells,
         },
         sizes.policies,
       );
-    if (how.step) resting.end();
-    else
-      resting.ask(rows, ([i, j]) => {
-        const s = process.stateAt[i][j];
-        if (s < 0) return "";
-        const way = (pi) => ARROWS.filter((_, a) => pi[4 * s + a] > 0.5).join("") || "all four";
-        const arrows = isTwo || process.absorbing[s] ? "" : `π ${way(known.pi)}, π′ ${way(known.piNew)}, `;
-        return `${arrows}weight ${scientific(weigh[s])}, term ${scientific(terms[s])}`;
-      });
 
-    chooseBand.show(band);
-    chooseView.show(view);
-    chooseReach.show(reach);
-    chooseWeights.show(weights);
-    chooseActions.show(actions);
-    chooseExample.show(isTwo ? now.example : null);
+    common.showAll({ ...choose, ...sliders }, { ...now, reach, example: isTwo ? now.example : null });
     exampleNote.classList.toggle("rl-away", !isTwo);
     tell(exampleNote, inNumbers(examples[now.example]));
     player.show();
-    alpha.show(now.alpha);
-    for (const [name, control] of Object.entries(sliders)) control.show(now[name]);
-    for (const [name, pair] of Object.entries(probabilities))
-      for (const [s, control] of pair.entries()) control.show(now[name][s]);
     own.grid.classList.toggle("rl-away", isTwo);
     own.two.classList.toggle("rl-away", !isTwo);
     for (const node of policyKeys) node.hidden = isTwo;
     tools.classList.toggle("rl-away", isTwo);
-    for (const control of chooseExample.node.children) control.disabled = !isTwo;
+    for (const control of choose.example.node.children) control.disabled = !isTwo;
     if (!isTwo && known.best === undefined) matching.ask(known);
     else matching.end();
     if (!isTwo) {
-      [now.policy, now.other].forEach((policy, n) => {
-        const uniform = !policy.join("").replace(/\./g, "");
-        const which = [
-          uniform && "uniform",
-          policy.join() === known.best && "optimal",
-          policy.join() === known.greedy && "greedy",
-        ];
-        choosePolicy[n].show(...which.filter(Boolean));
-      });
+      for (const [name, choices] of Object.entries(choosePolicy)) {
+        const policy = now[name].join();
+        choices.show(
+          cells.isUniform(now[name]) && "uniform",
+          policy === known.best && "optimal",
+          policy === known.greedy && "greedy",
+        );
+      }
     }
-    const title = `Terms: sum ${signed(sum)}${right ? " = η(π_α) − η(π)" : `, not ${signed(at.eta - known.start)}`}`;
+    const title = `Terms: sum ${signed(sum)}${right ? " = η(π_α) − η(π)" : `, not ${signed(truth)}`}`;
     if (shownTitle !== title) panels.terms.title.replaceChildren(...lowered(title));
     shownTitle = title;
     panels.terms.node.classList.toggle("rl-astray", !right);
@@ -427,17 +336,7 @@ export function render(place) {
     boundKey.hidden = band === "none";
     weightsKey.hidden = bare;
     weightsKey.replaceChildren(...lowered(weights === "new" ? "numbers: ρ(s) of π_α" : "numbers: ρ(s) of π"));
-    const shown = {
-      start: known.start,
-      eta: at.eta,
-      surrogate: at.surrogate,
-      truth: at.eta - known.start,
-      sum,
-      off: Math.abs(at.eta - at.surrogate),
-      average: at.average,
-      mixture: at.mixture,
-      trust_region: at.trust_region,
-    };
+    const shown = { start, eta, surrogate, truth, sum, off: Math.abs(eta - surrogate), average, mixture, trust_region };
     for (const [name, { value }] of Object.entries(numbers.parts))
       tell(value, name === "truth" || name === "sum" ? signed(shown[name]) : scientific(shown[name]));
     if (!how.step) detail.replaceChildren(...explain(now, known, at, terms, place));
@@ -458,7 +357,7 @@ export function render(place) {
         actions,
         band,
         ...shown,
-        whole: difference.atShare(known, 1).eta - known.start,
+        whole: difference.atShare(known, 1).eta - start,
         terms: terms.join(),
         rho: at.rho.join(),
         playing: player.running(),
@@ -472,30 +371,29 @@ export function render(place) {
     for (const { holder } of [panels.terms, panels.policies]) holder.style.height = `${size[1]}px`;
     return { terms: size, policies: size, curves: [column, columns === 1 ? 240 : 270] };
   };
-  const { curves, terms, policies } = panels;
+  const { numbers: numbersPanel, ...pictures } = panels;
   const { request, begin } = lesson(place, {
     view: "performance-difference",
     kind: "rl-two rl-difference",
-    settings: Object.keys(read()),
-    panels: { curves, terms, policies },
+    panels: pictures,
     controls: {
       view: top,
-      alpha: alpha.node,
+      alpha: sliders.alpha,
       reach: curvesRow,
       band: bandRow,
       weights: weightsTool,
       actions: actionsTool,
       draw: tools,
-      numbers: panels.numbers.node,
+      numbers: numbersPanel,
       detail,
       settings: controls,
     },
-    parts: [top, leading, ...Object.values(panels).map(({ node }) => node), detail, controls],
+    parts: [top, leading, ...Object.values(panels), detail, controls],
     linked: () => linkedMap(model, POLICIES, { always: ["alpha"] }),
     draw,
     fit,
     stop: player.stop,
-    timers: [player, resting, matching],
+    timers: [player, policyMap, matching],
   });
   return begin();
 }

@@ -133,8 +133,7 @@ export function render(place) {
   const ruleRow = row("κ by the state: a rule of K and W", chooseRule.node);
   const singleRow = row("κ by each sample itself", chooseSingle.node);
   const diceRow = row("The dice", again);
-  const named = common.nodesOf(sliders);
-  const { weight, q, ...others } = named;
+  const { weight, q, ...others } = sliders;
   const leading = box("rl-controls rl-leading", weight, q, ruleRow, singleRow);
   const controls = box("rl-controls", ...Object.values(others), diceRow);
 
@@ -295,7 +294,7 @@ export function render(place) {
     view: "q-prop",
     settings: [...Object.keys(sliders), "rule", "seed"],
     panels: { advantages, bowl, estimates: estimatesPanel },
-    controls: { ...named, rules: ruleRow, single: singleRow, again: diceRow },
+    controls: { ...sliders, rules: ruleRow, single: singleRow, again: diceRow },
     parts: [legend, advantages.node, bowl.node, leading, estimatesPanel.node, rulesPanel.node, controls],
     linked: () => common.linked(model),
     draw,

@@ -1,17 +1,45 @@
 // A map with a number in each cell, and over it arrows of policies and the trail of an episode. One that is painted is a
 // grid to screen readers and keys; the others are pictures.
 
-import { hasFocus, label as name, svgElement } from "./controls.js";
+import { later } from "./common.js";
+import { chips, element, hasFocus, label as name, panel, svgElement } from "./controls.js";
 import { changes, pointIn } from "./frame.js";
 import { MOVES } from "./grid_numerics.js";
+import { node, put } from "./handles.js";
 
 export const ARROWS = ["↑", "→", "↓", "←"];
 export const KINDS = { ".": "free", "#": "wall", G: "goal", P: "pit", S: "start" };
 
 // What a policy is painted with, by buttons and by keys.
-const BRUSHES = ["^", ">", "v", "<", "."];
-export const brushes = [["look", "Look"], ...BRUSHES.map((brush, a) => [brush, ARROWS[a] ?? "all four"])];
-export const BRUSH_KEYS = { u: "^", r: ">", d: "v", l: "<", ".": ".", Delete: "." };
+const BRUSHES = [["look", "Look"], ...[..."^>v<."].map((brush, a) => [brush, ARROWS[a] ?? "all four"])];
+const BRUSH_KEYS = { u: "^", r: ">", d: "v", l: "<", ".": ".", Delete: "." };
+
+export function brushChips(label, choose) {
+  const made = chips(label, BRUSHES, (brush) => {
+    choose(brush);
+    made.show(brush);
+  });
+  made.show("look");
+  made.node.classList.add("rl-tools");
+  return made;
+}
+
+// Panels by their names, which their nodes have too: each with a title, notes, and a picture or a map.
+export const notedPanels = (given) =>
+  Object.fromEntries(
+    Object.entries(given).map(([name, { title = "", notes = [], map = false }]) => {
+      const made = panel(title, ...(notes.length ? [element("div", { class: "rl-keys" }, ...notes)] : []));
+      made.node.dataset.panel = name;
+      if (map) made.holder.classList.add("rl-map-holder");
+      return [name, made];
+    }),
+  );
+
+// Among a panel's notes: choices beside their name.
+export function noteSwitch(name, ...choices) {
+  for (const { node } of choices) node.classList.add("rl-tools");
+  return element("div", { class: "rl-switch" }, element("span", {}, name), ...choices);
+}
 
 // A number in a cell: two digits, or as many decimals as there is room for.
 function inCell(x, size = 60) {
@@ -23,82 +51,6 @@ function inCell(x, size = 60) {
   if (most < least) return "≈0";
   const digits = most < 0.0995 ? (narrow ? 2 : 3) : most < 9.995 ? 2 : most < 99.95 ? 1 : 0;
   return x.toFixed(digits).replace("-", "−");
-}
-
-// Pointer and keys on the cells of a map. use(null, at) uses the chosen tool, use(key, at) what a key stands for, and
-// gives what a stroke goes on painting, once a cell; a finger has to go sideways or tap, else it scrolls. While the
-// pointer was last here, and no key since, the widget is "rl-pointed": the cell with the focus needs no outline then.
-function onCells(svg, { cellAt, shape, focused, focusOn, attend, use, paint, knows, point }) {
-  /** @type {any} */
-  let stroke = null;
-  /** @type {any} */
-  let touched = null;
-  const pointed = (yes) => svg.closest(".rl")?.classList.toggle("rl-pointed", yes);
-  const begin = (at) => {
-    pointed(true);
-    focusOn(at);
-    point(at);
-    stroke = { last: at.join(), paint: use(null, at) };
-  };
-  const go = (event) => {
-    const at = cellAt(event);
-    if (!at || at.join() === stroke.last) return;
-    stroke.last = at.join();
-    point(at);
-    if (stroke.paint) paint(stroke.paint, at);
-  };
-  svg.addEventListener("pointerdown", (event) => {
-    if (event.button) return;
-    const at = cellAt(event);
-    if (!at) return;
-    event.preventDefault(); // the cell takes the focus itself, without a scroll
-    touched = event.pointerType === "touch" ? [event.clientX, at] : null;
-    svg.setPointerCapture(event.pointerId);
-    if (!touched) begin(at);
-  });
-  svg.addEventListener("pointermove", (event) => {
-    if (touched) {
-      if (Math.abs(event.clientX - touched[0]) < 8) return;
-      begin(touched[1]);
-      touched = null;
-    }
-    if (stroke) return go(event);
-    const at = cellAt(event);
-    if (at && event.pointerType !== "touch") point(at, true);
-  });
-  svg.addEventListener("pointerup", () => {
-    if (touched) begin(touched[1]);
-    touched = stroke = null;
-  });
-  svg.addEventListener("pointercancel", () => (touched = stroke = null));
-  svg.addEventListener("pointerleave", () => point(null, true));
-  svg.addEventListener("keydown", (event) => {
-    pointed(false);
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const [H, W] = shape();
-    const [i, j] = focused();
-    const to = {
-      ArrowUp: [i - 1, j],
-      ArrowDown: [i + 1, j],
-      ArrowLeft: [i, j - 1],
-      ArrowRight: [i, j + 1],
-      Home: [i, 0],
-      End: [i, W - 1],
-    }[event.key];
-    const enter = event.key === "Enter" || event.key === " ";
-    if (!to && !enter && !knows(event.key)) return;
-    event.preventDefault();
-    event.stopPropagation();
-    if (to) focusOn([Math.min(H - 1, Math.max(0, to[0])), Math.min(W - 1, Math.max(0, to[1]))]);
-    else use(enter ? null : event.key, focused());
-  });
-  svg.addEventListener("focusout", (event) => svg.isConnected && !svg.contains(event.relatedTarget) && pointed(false));
-  svg.addEventListener("focusin", (event) => {
-    const at = event.target.closest(".rl-cell")?.dataset.at?.split(",").map(Number);
-    if (!at) return;
-    attend(at);
-    point(at);
-  });
 }
 
 // Arrows from the middle of a cell, as long as their weights; a single one is centred.
@@ -124,20 +76,15 @@ function arrows(x, y, size, weights, at) {
 function makeCell(line, texts, [x, y], size, { at, low, here }) {
   const small = Math.max(10, Math.min(11, size / 4));
   const role = here === null ? {} : { role: "gridcell", tabindex: here ? 0 : -1 };
-  const group = svgElement("g", { class: "rl-cell", ...role, "data-at": at });
-  const tint = svgElement("rect", { x, y, width: size, height: size, class: "rl-tint" });
-  group.append(svgElement("rect", { x, y, width: size, height: size, class: "rl-ground" }), tint);
-  line.append(group);
-  const corner = (share, kind) =>
-    svgElement("text", { x: x + size * share, y: y + small + 1, class: kind, "font-size": small });
-  const [title, extra] = [corner(0.07, "rl-kind"), corner(0.94, "rl-extra")];
-  const value = svgElement("text", {
-    x: x + size / 2,
-    y: low ? y + size * 0.9 : y + size * 0.5 + 4,
-    class: "rl-value",
-    "font-size": Math.max(10, Math.min(13, size / 3.6)),
-  });
-  texts.append(title, extra, value);
+  const group = node(line, "g", { class: "rl-cell", ...role, "data-at": at });
+  const square = (kind) => node(group, "rect", { x, y, width: size, height: size, class: kind });
+  square("rl-ground");
+  const tint = square("rl-tint");
+  const text = (across, down, kind, font) =>
+    node(texts, "text", { x: x + size * across, y: y + down, class: kind, "font-size": font });
+  const title = text(0.07, small + 1, "rl-kind", small);
+  const extra = text(0.94, small + 1, "rl-extra", small);
+  const value = text(0.5, low ? size * 0.9 : size * 0.5 + 4, "rl-value", Math.max(10, Math.min(13, size / 3.6)));
   return { group, tint, title, extra, value, x, y, shown: {} };
 }
 
@@ -169,33 +116,88 @@ export function makeCells(holder, { label, keys = BRUSH_KEYS, paint = null, poin
     group.focus({ preventScroll: true });
   }
 
+  // Pointer and keys on the cells; a finger has to go sideways or tap, else it scrolls. While the pointer was last here,
+  // and no key since, the widget is "rl-pointed": the cell with the focus needs no outline then.
   function listen(svg, alive) {
-    if (alive) {
-      onCells(svg, {
-        cellAt,
-        shape: () => [parts.cells.length, parts.cells[0].length],
-        focused: () => focus,
-        focusOn,
-        attend: (at) => {
-          focus = at;
-        },
-        use(letter, at) {
-          const used = letter === null ? tool : keys[letter];
-          return used && alive(used, at);
-        },
-        paint: alive,
-        knows: (letter) => Object.hasOwn(keys, letter),
-        point,
+    /** @type {{ last: string, paint: any } | null} */
+    let stroke = null; // which goes on painting, once a cell
+    /** @type {{ x: number, at: number[] } | null} */
+    let touched = null;
+    const pointed = (yes) => svg.closest(".rl")?.classList.toggle("rl-pointed", yes);
+    const use = (used, at) => used && alive(used, at);
+    const begin = (at) => {
+      pointed(true);
+      focusOn(at);
+      point(at);
+      stroke = { last: at.join(), paint: use(tool, at) };
+      touched = null;
+    };
+    svg.addEventListener("pointermove", (event) => {
+      if (touched && Math.abs(event.clientX - touched.x) < 8) return;
+      if (touched) begin(touched.at);
+      const at = cellAt(event);
+      if (!at) return;
+      if (!stroke) {
+        if (event.pointerType !== "touch") point(at, true);
+      } else if (at.join() !== stroke.last) {
+        stroke.last = at.join();
+        point(at);
+        use(stroke.paint, at);
+      }
+    });
+    svg.addEventListener("pointerleave", () => point(null, true));
+    if (!alive) {
+      svg.addEventListener("click", (event) => {
+        const at = cellAt(event);
+        if (at) point(at);
       });
       return;
     }
-    const look = (passing) => (event) => {
+    svg.addEventListener("pointerdown", (event) => {
       const at = cellAt(event);
-      if (at) point(at, passing);
-    };
-    svg.addEventListener("click", look(false));
-    svg.addEventListener("pointermove", (event) => event.pointerType !== "touch" && look(true)(event));
-    svg.addEventListener("pointerleave", () => point(null, true));
+      if (event.button || !at) return;
+      event.preventDefault(); // the cell takes the focus itself, without a scroll
+      svg.setPointerCapture(event.pointerId);
+      if (event.pointerType === "touch") touched = { x: event.clientX, at };
+      else begin(at);
+    });
+    svg.addEventListener("pointerup", () => {
+      if (touched) begin(touched.at);
+      stroke = null;
+    });
+    svg.addEventListener("pointercancel", () => {
+      touched = stroke = null;
+    });
+    svg.addEventListener("keydown", (event) => {
+      pointed(false);
+      if (event.ctrlKey || event.metaKey || event.altKey) return;
+      const [H, W] = [parts.cells.length, parts.cells[0].length];
+      const [i, j] = focus;
+      const to = {
+        ArrowUp: [i - 1, j],
+        ArrowDown: [i + 1, j],
+        ArrowLeft: [i, j - 1],
+        ArrowRight: [i, j + 1],
+        Home: [i, 0],
+        End: [i, W - 1],
+      }[event.key];
+      const enter = event.key === "Enter" || event.key === " ";
+      if (!to && !enter && !Object.hasOwn(keys, event.key)) return;
+      event.preventDefault();
+      event.stopPropagation();
+      if (to) focusOn([Math.min(H - 1, Math.max(0, to[0])), Math.min(W - 1, Math.max(0, to[1]))]);
+      else use(enter ? tool : keys[event.key], focus);
+    });
+    svg.addEventListener(
+      "focusout",
+      (event) => svg.isConnected && !svg.contains(event.relatedTarget) && pointed(false),
+    );
+    svg.addEventListener("focusin", (event) => {
+      const at = event.target.closest(".rl-cell")?.dataset.at?.split(",").map(Number);
+      if (!at) return;
+      focus = at;
+      point(at);
+    });
   }
 
   function build([H, W], size, alive) {
@@ -212,19 +214,18 @@ export function makeCells(holder, { label, keys = BRUSH_KEYS, paint = null, poin
     focus = [Math.min(focus[0], H - 1), Math.min(focus[1], W - 1)];
     const texts = svgElement("g", { "aria-hidden": "true" }); // a cell's name says it all
     const cells = Array.from({ length: H }, (_, i) => {
-      const line = svgElement("g", alive ? { role: "row" } : {});
-      svg.append(line);
+      const line = node(svg, "g", alive ? { role: "row" } : {});
       return Array.from({ length: W }, (_, j) => {
         const here = alive ? i === focus[0] && j === focus[1] : null;
         return makeCell(line, texts, [j * size, i * size], size, { at: [i, j], low: Boolean(paint), here });
       });
     });
-    const ring = svgElement("rect", { width: size, height: size, class: "rl-ring" });
-    const trail = svgElement("path", { class: "rl-trace" });
-    const token = svgElement("circle", { class: "rl-handle", r: Math.max(4, size / 9) });
+    const trail = node(svg, "path", { class: "rl-trace" });
     // One path for all arrows of a kind: hundreds of small ones would be slow.
-    const lines = [0, 1].map(() => svgElement("path", { class: "rl-arrow" }));
-    svg.append(trail, ...lines, texts, ring, token);
+    const lines = [0, 1].map(() => node(svg, "path", { class: "rl-arrow" }));
+    svg.append(texts);
+    const ring = node(svg, "rect", { width: size, height: size, class: "rl-ring" });
+    const token = node(svg, "circle", { class: "rl-handle", r: Math.max(4, size / 9) });
     listen(svg, alive);
     holder.replaceChildren(svg);
     return { svg, cells, size, ring, trail, token, lines };
@@ -239,10 +240,11 @@ export function makeCells(holder, { label, keys = BRUSH_KEYS, paint = null, poin
 
   // look(i, j, s, size): what stands in a cell, { title, extra, value, tint: [class, depth], news }. policies: up to two of
   // [class, π], side by side, or of [class, π, there(s)], each where it is. trail: cells; says: the picture in
-  // words; largest: the size of a cell at most; still: nothing is painted, and it is a picture like any other.
+  // words; tells(s): a state in words, for when the map has come to rest; largest: the size of a cell at most; still:
+  // nothing is painted, and it is a picture like any other.
   /** @param {any} picture @param {number[]} size */
   function draw(
-    { rows, stateAt, absorbing, look, policies = [], trail = [], token = null, at, says, largest = 64, still = false },
+    { rows, stateAt, absorbing, look, policies = [], trail = [], token, at, says, tells, largest = 64, still = false },
     [width, height],
   ) {
     const [H, W] = [rows.length, rows[0].length];
@@ -272,24 +274,21 @@ export function makeCells(holder, { label, keys = BRUSH_KEYS, paint = null, poin
       });
     });
     parts.lines.forEach((line, n) => {
-      line.setAttribute("class", `rl-arrow ${policies[n]?.[0] ?? ""}`);
-      line.setAttribute("d", paths[n] ?? "");
+      put(line, { class: `rl-arrow ${policies[n]?.[0] ?? ""}`, d: paths[n] ?? "" });
     });
     const middle = (/** @type {number[]} */ [i, j]) => [(j + 0.5) * size, (i + 0.42) * size];
     const way = trail.map((cell, n) => `${n ? "L" : "M"}${middle(cell).map((x) => x.toFixed(1))}`);
     parts.trail.setAttribute("d", way.join(""));
     parts.token.toggleAttribute("hidden", !token);
     if (token) {
-      const [x, y] = middle(token);
-      parts.token.setAttribute("cx", x);
-      parts.token.setAttribute("cy", y);
+      const [cx, cy] = middle(token);
+      put(parts.token, { cx, cy });
     }
     parts.ring.toggleAttribute("hidden", !at);
-    if (at) {
-      parts.ring.setAttribute("x", at[1] * size);
-      parts.ring.setAttribute("y", at[0] * size);
-    }
+    if (at) put(parts.ring, { x: at[1] * size, y: at[0] * size });
     if (says) name(parts.svg, says);
+    if (still || !tells) return resting.end();
+    resting.ask(rows, ([i, j]) => (stateAt[i][j] < 0 ? "" : tells(stateAt[i][j])));
   }
 
   // What a screen reader says of each cell; written when the map has come to rest.
@@ -302,9 +301,11 @@ export function makeCells(holder, { label, keys = BRUSH_KEYS, paint = null, poin
       });
     });
   }
+  const resting = later(400, describe);
   return {
     draw,
     describe,
+    end: resting.end,
     choose(chosen) {
       tool = chosen === "look" ? null : chosen;
     },
@@ -318,6 +319,12 @@ export const numbersOf = (rows, values, tint, names) => (i, j, s, size) => ({
   tint: s < 0 ? ["", 0] : tint(s),
 });
 
+// What a cell is called, and what stands there.
+export const placeOf = (rows, [i, j]) => `Row ${i + 1}, column ${j + 1} (${KINDS[rows[i][j]]})`;
+
+// Where a policy goes from a state, as arrows.
+export const wayOf = (pi, s) => ARROWS.filter((_, a) => pi[4 * s + a] > 0.5).join("") || "all four";
+
 // A cell to begin with: the first start, or the first free cell.
 /** @param {string[]} rows */
 export function firstCell(rows) {
@@ -328,9 +335,13 @@ export function firstCell(rows) {
   return [0, 0];
 }
 
-// A policy with one cell painted.
+/** @param {string[]} policy */
+export const isUniform = (policy) => policy.every((row) => /^\.*$/.test(row));
+
+// A policy with one cell painted; null where that changes nothing.
 /** @param {string[]} rows @param {string[]} policy @param {string} brush @param {number[]} at */
 export function painted(rows, policy, brush, [i, j]) {
+  if (rows[i][j] === "#" || brush === (policy[i]?.[j] ?? ".")) return null;
   const full = policy.length ? policy : rows.map((row) => ".".repeat(row.length));
   return full.map((row, a) => (a === i ? row.slice(0, j) + brush + row.slice(j + 1) : row));
 }
@@ -353,9 +364,9 @@ export function pointing(changed) {
       known[passing ? "pointed" : "chosen"] = at;
       changed();
     },
-    at(rows, world, first = firstCell(rows)) {
+    at(rows, world) {
       if (world !== known.world) Object.assign(known, { pointed: null, chosen: null, world });
-      return [known.pointed, known.chosen].find(inside(rows)) ?? first;
+      return [known.pointed, known.chosen].find(inside(rows)) ?? firstCell(rows);
     },
   };
 }

@@ -1,6 +1,6 @@
 // What every view does alike: settings and their limits, presets, links, the sentence at its foot, playing, and
 // following the model.
-import { button, mapped, slider, tell } from "./controls.js";
+import { button, chips, mapped, slider, tell } from "./controls.js";
 
 export { button, later } from "./controls.js";
 
@@ -68,12 +68,17 @@ export function settingSlider(model, name, text, options = {}) {
   });
 }
 
-// Sliders for settings that are numbers, by name: labels maps them to their labels; change(settings) makes the change.
-export const settingSliders = (model, labels, change = (settings) => write(model, settings)) =>
-  mapped(labels, (text, name) => settingSlider(model, name, text, { change: (x) => change({ [name]: x }) }));
-
-// The nodes of sliders, or of whatever has one, by name.
-export const nodesOf = (things) => Object.fromEntries(Object.entries(things).map(([name, { node }]) => [name, node]));
+// Sliders for settings by name: labels maps each to its label, or where it holds a list to as many as that;
+// change(settings) makes the change.
+/** @param {Model} model @param {Record<string, any>} labels @returns {Record<string, any>} */
+export function settingSliders(model, labels, change = (/** @type {Settings} */ settings) => write(model, settings)) {
+  return mapped(labels, (text, name) => {
+    const put = (value) => change({ [name]: value });
+    return Array.isArray(text)
+      ? listSliders(model, name, text, put)
+      : settingSlider(model, name, text, { change: put });
+  });
+}
 
 // Sliders for the numbers of a list: labels are as nested as the list.
 export function listSliders(model, name, labels, change = (list) => write(model, { [name]: list })) {
@@ -84,6 +89,17 @@ export function listSliders(model, name, labels, change = (list) => write(model,
       ? text.map((one, i) => make(one, [...at, i]))
       : settingSlider(model, name, text, { change: (x) => change(put(model.get(name), at, x)) });
   return make(labels, []);
+}
+
+// Buttons for a setting that is one of a few values.
+export const settingChips = (name, text, choices, change) => chips(text, choices, (value) => change({ [name]: value }));
+
+// Shows their values in controls, by name or as in a list.
+export function showAll(controls, values) {
+  for (const [name, one] of Object.entries(controls)) {
+    if (one.show) one.show(values[name]);
+    else showAll(one, values[name]);
+  }
 }
 
 // Links ------------------------------------------------------------------------------------------------------------

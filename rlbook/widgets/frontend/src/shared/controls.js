@@ -1,6 +1,7 @@
 // Native inputs, built alike for every widget, and the small things every view needs.
 
-// element("p", { class: "x" }, "text", child): attributes that start with "on" are listeners.
+// element("p", { class: "x" }, "text", child): attributes that start with "on" are listeners; a control or a panel, like
+// a slider, may stand for its node.
 export function element(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -8,7 +9,7 @@ export function element(tag, attributes = {}, ...children) {
     else if (value === true) node.setAttribute(name, "");
     else if (value !== false && value != null) node.setAttribute(name, value);
   }
-  node.append(...children);
+  node.append(...children.map((child) => child.node ?? child));
   return node;
 }
 
@@ -160,8 +161,6 @@ export function keepKeys(root) {
 
 // What of a control or a panel stands in the document: its `node`, or it is one itself.
 export const nodeOf = (part) => part.node ?? part;
-export const group = (controls, kind = "") =>
-  element("div", { class: `rl-controls ${kind}`.trim() }, ...controls.map(nodeOf));
 
 // A box of that class.
 export const box = (kind, ...nodes) => element("div", { class: kind }, ...nodes);

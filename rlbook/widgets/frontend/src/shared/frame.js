@@ -30,7 +30,7 @@ export function changes() {
  */
 export function frame(holder, given) {
   const options = { marginLeft: LEFT, marginTop: 8, marginRight: 12, marginBottom: 40, ...given };
-  const { x: across, y: up, marks = [] } = options;
+  const { x: across, y: up } = options;
   const scale = ({ type, domain, constant }) => ({ type, domain, constant, axis: null }); // the marks draw the axes
   /** @type {any} */
   const svg = plot({
@@ -42,7 +42,6 @@ export function frame(holder, given) {
       up.grid ? gridY({ ...quiet, ticks: up.ticks }) : null,
       across.label ? axisX({ ...axesX, ...across }) : null,
       up.label ? axisY({ ...axesY, ...up }) : null,
-      ...marks,
     ],
   });
   const { width, height, marginLeft: left, marginTop: top, marginRight: right, marginBottom: foot } = options;

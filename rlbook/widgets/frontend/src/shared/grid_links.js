@@ -1,7 +1,16 @@
 // What the widgets on a map share: settings remembered, and how maps and policies are spelt in an address.
-import { askedSettings, differs, linked, read } from "./common.js";
+import { askedSettings, differs, linked, loadAsked, read, write } from "./common.js";
+
+/** @typedef {import("./common.js").Model} Model */
+/** @typedef {import("./common.js").Asked} Asked */
 
 export const MAP = ["rows", "cell_rewards", "slip", "gamma", "step_reward", "goal_reward", "pit_reward"];
+
+export const PROBLEM_LABELS = {
+  gamma: "γ, discount",
+  slip: "slip, chance of going aside",
+  step_reward: "reward of every step",
+};
 
 // A function of some of the settings, remembered until one of them changes.
 export function remember(names, compute) {
@@ -31,14 +40,9 @@ export function isMap(model, rows) {
 
 // The map that a link asks for and its numbers, as settings; `policies` maps each policy's setting to its name in
 // links, `emptied` names what else belongs to a map. What makes no sense is passed over.
-/**
- * @param {import("./common.js").Model} model
- * @param {Record<string, string>} asked
- * @param {Record<string, string>} policies
- * @param {{ called?: Record<string, string>, emptied?: string[] }} more
- */
-export function askedMap(model, asked, policies, { called = {}, emptied = [] } = {}) {
-  const settings = askedSettings(model, asked, called);
+/** @param {Model} model @param {Asked} asked @param {Asked} policies @param {{ emptied?: string[] }} more */
+export function askedMap(model, asked, policies, { emptied = [] } = {}) {
+  const settings = askedSettings(model, asked);
   const rows = asked.map ? unspell(asked.map, MAP_LETTERS) : [];
   if (isMap(model, rows)) {
     Object.assign(settings, { rows, cell_rewards: [] });
@@ -61,16 +65,18 @@ export function askedMap(model, asked, policies, { called = {}, emptied = [] } =
   return settings;
 }
 
+/** @param {Model} model @param {Asked} asked @param {Asked} policies */
+export function restoreMap(model, asked, policies) {
+  loadAsked(model, asked);
+  write(model, askedMap(model, asked, policies));
+}
+
 // askedMap's inverse: only what is not the preset's own is named, and what a reader looks for in any case.
-/**
- * @param {import("./common.js").Model} model
- * @param {Record<string, string>} policies
- * @param {{ called?: Record<string, string>, always?: string[] }} more
- */
-export function linkedMap(model, policies, { called = {}, always = [] } = {}) {
+/** @param {Model} model @param {Asked} policies @param {{ always?: string[] }} more */
+export function linkedMap(model, policies, { always = [] } = {}) {
   const now = read(model);
   const own = model.get("_presets")[now.preset].settings;
-  const link = linked(model, called);
+  const link = linked(model);
   for (const name of always) link[name] = now[name];
   const map = differs(now, own, "rows");
   if (map) link.map = spell(now.rows, MAP_LETTERS);

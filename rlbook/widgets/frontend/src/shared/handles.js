@@ -11,8 +11,11 @@ export const put = (made, attributes) => {
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
 };
 
-// Paths that are to be drawn, by name: kinds maps a name to a class.
+// Paths over each other: kinds maps the name of each to its class; drawPaths sets some of them anew.
 export const makePaths = (parent, kinds) => mapped(kinds, (kind) => node(parent, "path", { class: kind }));
+export const drawPaths = (paths, drawn) => {
+  for (const [name, d] of Object.entries(drawn)) paths[name].setAttribute("d", d);
+};
 
 // A stroke through the points with a head at its end; without a head where it is too short for one.
 export function arrow(points) {

@@ -30,7 +30,7 @@ import {
  * @typedef {{ words: string, nodes?: any[], aloud?: string, data?: Record<string, any> }} Said
  * @typedef {{ step: boolean, open: boolean, offers: (control: string) => boolean }} How
  * @typedef {{
- *   view: string, kind?: string, settings: string[], panels: Record<string, Part>,
+ *   view: string, kind?: string, settings?: string[], panels: Record<string, Part>,
  *   controls: Record<string, Part>, parts: Part[], linked: () => common.Settings,
  *   draw: (sizes: Sizes, how: How) => Said, fit: (width: number) => Sizes,
  *   choose?: (model: common.Model, preset: string) => void, stop?: () => void, timers?: common.Timer[],
@@ -58,8 +58,8 @@ const stepOf = (model) => stepsOf(model)[model.get("step") - 1];
 
 /** @param {common.Place} place @param {View} given */
 export function lesson({ model, el, link }, given) {
-  const { view, kind = "", settings, panels, controls, parts, linked, draw, fit, timers = [] } = given;
-  const { choose = common.load, stop = () => {} } = given;
+  const { view, kind = "", panels, controls, parts, linked, draw, fit, timers = [] } = given;
+  const { settings = Object.keys(common.read(model)), choose = common.load, stop = () => {} } = given;
   const steps = stepsOf(model);
   const announce = announcer();
   let more = false; // whether the reader has asked for more than the step shows

@@ -34,22 +34,21 @@ export function eliminate(M, columns) {
   return columns;
 }
 
-const identity = (i, n) => (i % (n + 1) ? 0 : 1);
-// I − γP, and its transpose for P = (1−α)P_0 + αP_1.
-export const shifted = (P, gamma, n) => P.map((p, i) => identity(i, n) - gamma * p);
-function adjoint(P0, P1, alpha, gamma, n) {
+// I − γP.
+export const shifted = (P, gamma, n) => P.map((p, i) => (i % (n + 1) ? 0 : 1) - gamma * p);
+export const solve = (P, gamma, b) => eliminate(shifted(P, gamma, b.length), [Float64Array.from(b)])[0];
+// The same with the transpose, for (1−α)P + αP_1: a loop, as all shares of a curve are solved while a slider moves.
+export function solveAdjoint(P, gamma, b, P1 = P, alpha = 0) {
+  const n = b.length;
   const M = new Float64Array(n * n);
   for (let s = 0; s < n; s++) {
     for (let to = 0; to < n; to++) {
       const i = s * n + to;
-      M[to * n + s] = (s === to ? 1 : 0) - gamma * ((1 - alpha) * P0[i] + alpha * P1[i]);
+      M[to * n + s] = (s === to ? 1 : 0) - gamma * ((1 - alpha) * P[i] + alpha * P1[i]);
     }
   }
-  return M;
+  return eliminate(M, [Float64Array.from(b)])[0];
 }
-export const solve = (P, gamma, b) => eliminate(shifted(P, gamma, b.length), [Float64Array.from(b)])[0];
-export const solveAdjoint = (P, gamma, b, P1 = P, alpha = 0) =>
-  eliminate(adjoint(P, P1, alpha, gamma, b.length), [Float64Array.from(b)])[0];
 
 // Σ_a π(a|s) x(s,a), by state.
 export const averaged = ({ size, actions }, pi, x) =>
@@ -69,11 +68,8 @@ export function startsOf({ cells }, rows) {
 }
 
 // ρ₀, spread over these.
-export function startDistribution({ size }, starts) {
-  const rho0 = new Array(size).fill(0);
-  for (const s of starts) rho0[s] = 1 / starts.length;
-  return rho0;
-}
+export const startDistribution = ({ size }, starts) =>
+  Array.from({ length: size }, (_, s) => (starts.includes(s) ? 1 / starts.length : 0));
 
 // ρ_π(s) = Σ_t γᵗ P(s_t = s).
 export function stateOccupancy(process, pi, rho0) {

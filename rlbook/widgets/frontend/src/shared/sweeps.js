@@ -124,7 +124,7 @@ export function sweeping(model, { letter, sweep, restarted = {}, labels = {}, ch
   const operators = row("Operator", chooseOperator.node);
   const numbersOf = { gamma: "γ, discount", ...labels, alpha: "α, temperature of the soft operator" };
   const sliders = common.settingSliders(model, numbersOf, change);
-  const { alpha, ...others } = common.nodesOf(sliders);
+  const { alpha, ...others } = sliders;
   const controls = box("rl-controls", slider.node, ...Object.values(others), operators, alpha);
   const equation = box("rl-equation");
   const named = { k: slider.node, play: transport, operator: operators, alpha, ...others, equation };

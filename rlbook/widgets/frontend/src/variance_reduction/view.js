@@ -1,6 +1,6 @@
 // VarianceReduction: the cloud of ĝ(κ, βb), the bowl of its variance, its growth with the horizon.
 import * as common from "../shared/common.js";
-import { chips, element, format, group, keys, label, panel, row, slider, tell } from "../shared/controls.js";
+import { box, chips, element, format, keys, label, panel, row, slider, tell } from "../shared/controls.js";
 import { lesson } from "../shared/lesson.js";
 import * as numerics from "./numerics.js";
 import * as pictures from "./pictures.js";
@@ -210,7 +210,7 @@ export function render(place) {
     settings: SETTINGS,
     panels: { cloud, bowl, horizon },
     controls,
-    parts: [cloud, bowl, horizon, group(Object.values(controls))],
+    parts: [cloud, bowl, horizon, box("rl-controls", ...Object.values(controls))],
     linked: () => linked(read(model)),
     choose: load,
     draw,
