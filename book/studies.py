@@ -75,13 +75,16 @@ def said(end):
         for b in names[i + 1 :]:
             low, high = sorted((a, b), key=lambda name: np.median(end[name]))
             share = f"{100 * (end[high][:, None] > end[low]).mean():.0f}\N{NO-BREAK SPACE}%"
-            pairs = f"in {share} of the {end[high].size * end[low].size} pairs of runs {high} ends higher"
+            below, above = f"*{low}*", f"*{high}*"
+            pairs = f"in {share} of the {end[high].size * end[low].size} pairs of runs {above} ends higher"
             if end[high].min() > end[low].max():
-                sentences.append(f"Every run of {high} ends above every run of {low}.")
+                sentences.append(f"Every run of {above} ends above every run of {below}.")
             elif np.quantile(end[high], 0.25) > np.quantile(end[low], 0.75):
-                sentences.append(f"The middle halves of {low} and {high} are apart and single runs overlap: {pairs}.")
+                sentences.append(
+                    f"The middle halves of {below} and {above} are apart and single runs overlap: {pairs}."
+                )
             else:
-                sentences.append(f"Even the middle halves of {low} and {high} overlap: {pairs}.")
+                sentences.append(f"Even the middle halves of {below} and {above} overlap: {pairs}.")
     return " ".join(sentences)
 
 

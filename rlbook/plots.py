@@ -16,8 +16,9 @@ import numpy as np
 from IPython import get_ipython
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Circle, Rectangle
 from matplotlib.ticker import LogLocator, NullFormatter
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 
@@ -98,7 +99,7 @@ def lines(x, curves, *, colors, xlabel, ylabel, log="") -> Axes:
     for axis in (getattr(ax, f"{name}axis") for name in log):
         low, high = axis.get_view_interval()
         if high < 100 * low:  # too few powers of ten to read a value between them
-            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.set_major_locator(LogLocator(subs=(1, 3) if axis is ax.xaxis else (1, 2, 5)))  # numbers side by side
             axis.set_major_formatter("{x:,g}")
         axis.set_minor_formatter(NullFormatter())
     # Names go beside the ends, from the lowest up, each moved up as far as the one below it needs.
@@ -106,8 +107,17 @@ def lines(x, curves, *, colors, xlabel, ylabel, log="") -> Axes:
     below = -np.inf
     for name, (y, color) in sorted(ends.items(), key=lambda item: item[1][0]):
         below = max(place.transform((x[-1], y))[1], below + 0.08)
-        ax.text(1.01, below, name, color=color, va="center", transform=ax.transAxes)
+        ax.text(1.01, below, name, color=_legible(color), va="center", transform=ax.transAxes)
     return ax
+
+
+def _legible(color):
+    """The colour, darkened until letters in it have a contrast of 4.5 on white (WCAG 2.2)."""
+    rgb = np.array(to_rgb(color))
+    for share in np.linspace(1, 0, 101):
+        linear = np.where(share * rgb <= 0.04045, share * rgb / 12.92, ((share * rgb + 0.055) / 1.055) ** 2.4)
+        if 1.05 / (linear @ (0.2126, 0.7152, 0.0722) + 0.05) >= 4.5:
+            return tuple(share * rgb)
 
 
 def learning_curves(runs, *, against="steps", colors=(IMPROVED, PLAIN, BASELINE, OTHER, SAMPLES, INK)) -> Axes:
@@ -220,19 +230,25 @@ def draw_horizon(ax, horizons, curves, point) -> None:
 # Pictures of ValueIteration and BellmanPlane ----------------------------------------------------------------
 
 
-def draw_map(ax, rows, cells, V, pi, path=()) -> None:
-    """A map with the values (S,) of its states, tinted by sign, a policy (S, 4) as arrows, and a path of cells."""
+def draw_map(ax, rows, cells, V, pi, path=(), wrong=None) -> None:
+    """A map with the values (S,) of its states, tinted by sign, a policy (S, 4) as arrows, and a path of cells.
+
+    Where all four have the weight 1, there is a ring in their place. The arrows of the states that `wrong` (S,) names
+    are of another colour.
+    """
     H, W = len(rows), len(rows[0])
     top = abs(V).max() or 1.0
     size = min(7.5, 42 / max(H, W))
     tails = []
+    wrong = np.zeros(len(V), dtype=bool) if wrong is None else wrong
     for i, row in enumerate(rows):
         for j, kind in enumerate(row):
             if kind == "#":
                 ax.add_patch(Rectangle((j, i), 1, 1, color=BOUND, lw=0))
             elif kind in "GPS":
                 ax.text(j + 0.07, i + 0.08, kind, va="top", size=size, weight="bold")
-    for (i, j), value, arrows in zip(cells, V, pi, strict=True):
+    for (i, j), value, arrows, is_wrong in zip(cells, V, pi, wrong, strict=True):
+        color = PLAIN if is_wrong else INK
         if rows[i][j] in "GP":
             ax.add_patch(Rectangle((j, i), 1, 1, color=IMPROVED if rows[i][j] == "G" else PLAIN, alpha=0.5, lw=0))
             continue
@@ -240,17 +256,21 @@ def draw_map(ax, rows, cells, V, pi, path=()) -> None:
         ax.add_patch(Rectangle((j, i), 1, 1, color=tint, alpha=0.5 * abs(value) / top, lw=0))
         if max(H, W) <= 10:
             ax.text(j + 0.5, i + 0.82, f"{value:.2f}".replace("-", "−"), ha="center", va="center", size=size)
+        if min(arrows) == 1:
+            ax.add_patch(Circle((j + 0.5, i + 0.42), 0.09, fill=False, color=color, lw=1.2))
+            continue
         for (di, dj), weight in zip(((-1, 0), (0, 1), (1, 0), (0, -1)), arrows, strict=True):
             if weight > 0.02:
                 length = 0.1 + 0.24 * weight
-                back = 0.5 * length if weight > 0.97 else 0  # a single arrow is centred
-                tails.append((j + 0.5 - back * dj, i + 0.42 - back * di, length * dj, length * di))
+                back = 0.5 * length if weight > 0.97 and sum(arrows) < 1.5 else 0  # a single arrow is centred
+                tails.append((j + 0.5 - back * dj, i + 0.42 - back * di, length * dj, length * di, color))
     if len(path):
         down, right = np.transpose(path)
         ax.plot(right + 0.5, down + 0.42, color=INK, lw=5, alpha=0.25, solid_capstyle="round")
     if tails:
         scale = {"angles": "xy", "scale_units": "xy", "scale": 1, "units": "xy", "width": 0.03}
-        ax.quiver(*np.transpose(tails), color=INK, headwidth=4.5, headlength=4.5, headaxislength=4, **scale)
+        *places, colors = zip(*tails, strict=True)
+        ax.quiver(*places, color=colors, headwidth=4.5, headlength=4.5, headaxislength=4, **scale)
     ax.set(title="The map", xlim=(0, W), ylim=(H, 0), xticks=range(W + 1), yticks=range(H + 1), aspect="equal")
     ax.tick_params(length=0, labelbottom=False, labelleft=False)
 

@@ -132,13 +132,15 @@
     later();
   }
 
-  // The theme scrolls the list of pages to the present one where it stands in the window's lower half. Where it is in
-  // sight anyway, what stands above it (the title, the search) stays.
+  // The theme scrolls the list of pages to where it was, else to the present one where that stands in the window's lower
+  // half. Where the present one is in sight anyway, the list stays as it was; where it is not, it is not to stay.
   const present = [...document.querySelectorAll("#pst-primary-sidebar .bd-docs-nav .active")].at(-1);
   const kept = "sidebar-scroll-top"; // where the theme looks first
   try {
-    const inSight = present?.getBoundingClientRect().bottom < innerHeight;
-    if (inSight && sessionStorage.getItem(kept) === null) sessionStorage.setItem(kept, "0");
+    const was = Number(sessionStorage.getItem(kept));
+    const { top, bottom } = present?.getBoundingClientRect() ?? { top: 0, bottom: 0 };
+    if (was <= top && bottom - was < innerHeight) sessionStorage.setItem(kept, String(was));
+    else sessionStorage.removeItem(kept);
   } catch {} // where nothing may be kept
 
   // A telephone may have no full screen.

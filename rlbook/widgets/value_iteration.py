@@ -11,7 +11,7 @@ import numpy as np
 import traitlets as tr
 
 from rlbook import plots
-from rlbook.bellman import greedy_policy, soft_policy
+from rlbook.bellman import soft_policy
 from rlbook.widgets import maps
 from rlbook.widgets.base import Number, Whole
 from rlbook.widgets.lesson import EXPLORE, Guess, Step
@@ -143,8 +143,11 @@ class ValueIteration(Swept, MapWidget):
     def _draw_map(self, ax):
         sweeps = self.sweeps
         weights = {"policy": sweeps.pi, "soft": soft_policy(self.Q, self.alpha)}.get(self.operator)
-        weights = greedy_policy(self.Q) if weights is None else weights
-        plots.draw_map(ax, self.rows, sweeps.mdp.cells, self.V, weights, self.path if self._is_settled else ())
+        greedy = weights is None
+        weights = np.where(sweeps.greedy(self.Q), 1.0, 0.0) if greedy else weights
+        wrong = ~sweeps.right(self.Q) if greedy else None
+        path = self.path if self._is_settled else ()
+        plots.draw_map(ax, self.rows, sweeps.mdp.cells, self.V, weights, path, wrong)
 
     def _words(self):
         opening, errors = self._sweeping()

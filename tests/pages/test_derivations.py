@@ -9,7 +9,7 @@ from rlbook import derive
 from rlbook.derivations import NAMES
 from rlbook.derivations.display import WORLDS, shown, shown_line, values, world_of
 from tests.live import WIDTHS, Visit, settled
-from tests.sources import CHAPTERS, ERRATA
+from tests.sources import CHAPTERS, ERRATA, ROOT
 from tests.sources import NAMES as PAGES
 
 LINES = "book/lines.html"
@@ -35,6 +35,16 @@ def test_every_derivation_is_there_with_pythons_values_in_all_its_worlds(soup):
         assert not box.select(".katex-error")
         worlds = json.loads(box.script.string)
         assert worlds == [[world_of(other), values(other)] for other in made.worlds(WORLDS)]
+
+
+def test_their_styles_reach_nothing_else_on_a_page():
+    """Widgets have classes of the same names: bars, rows."""
+    sheet = re.sub(
+        r"/\*.*?\*/", "", (ROOT / "book" / "_static" / "derivations.css").read_text(encoding="utf-8"), flags=re.S
+    )
+    selectors = [one.strip() for rule in re.findall(r"([^{}]+)\{", sheet) for one in rule.split(",")]
+    assert len(selectors) > 40
+    assert [one for one in selectors if not one.startswith("@media") and ".rl-derivation" not in one] == []
 
 
 def test_the_chapters_prove_by_them_with_the_same_values(soup):

@@ -50,16 +50,16 @@ def test_the_tables_count_as_by_hand(soup):
 @pytest.mark.parametrize(
     ("a", "b", "sentence"),
     [
-        ([1, 2, 3, 4], [5, 6, 7, 8], "Every run of b ends above every run of a."),
+        ([1, 2, 3, 4], [5, 6, 7, 8], "Every run of *b* ends above every run of *a*."),
         (
             [5, 6, 7, 8],
             [1, 2, 3, 5],
-            "The middle halves of b and a are apart and single runs overlap: in 94\N{NO-BREAK SPACE}% of the 16",
+            "The middle halves of *b* and *a* are apart and single runs overlap: in 94\N{NO-BREAK SPACE}% of the 16",
         ),
         (
             [1, 2, 3, 9],
             [2, 3, 4, 5],
-            "Even the middle halves of a and b overlap: in 56\N{NO-BREAK SPACE}% of the 16 pairs of runs b ends",
+            "Even the middle halves of *a* and *b* overlap: in 56\N{NO-BREAK SPACE}% of the 16 pairs of runs *b* ends",
         ),
     ],
 )

@@ -51,6 +51,23 @@ def test_a_step_is_small_and_its_gesture_and_picture_are_in_sight_together(visit
     assert found["together"] <= height - 48, "48 px of the page's own head may be in the way"
 
 
+@pytest.mark.parametrize(("kind", "step"), STEPS)
+def test_in_a_wide_place_pictures_are_as_wide_as_they_were_made(visit, kind, step):
+    page = visit(kind(step=step), (1600, 900))
+    data(page)
+    page.add_style_tag(content="body { max-width: none !important }")
+    settled(page)
+    page.wait_for_function("() => document.querySelector('.rl').clientWidth > 1000")
+    settled(page)
+    made, seen = page.evaluate(
+        """() => {
+          const all = [...document.querySelectorAll(".rl-picture > svg")].filter((svg) => svg.checkVisibility());
+          return [all.map((svg) => svg.width.baseVal.value), all.map((svg) => svg.getBoundingClientRect().width)];
+        }"""
+    )
+    assert seen == pytest.approx(made, abs=1)
+
+
 @pytest.mark.parametrize("screen", ROOM)
 @pytest.mark.parametrize(("kind", "step"), STEPS)
 def test_the_place_keeps_the_room_that_the_step_takes(visit, kind, step, screen):

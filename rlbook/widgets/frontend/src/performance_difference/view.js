@@ -187,7 +187,7 @@ export function render(place) {
     surrogate: [{ class: "rl-sharp", d: STROKE }, ...lowered("L(π_α)")],
     truth: [null, ...lowered("η(π_α) − η(π)")],
     sum: [null, "sum of the terms shown"],
-    off: [{ class: "rl-bound rl-off", d: STROKE }, "|η − L|"],
+    off: [{ class: "rl-bound rl-apart", d: STROKE }, "|η − L|"],
     average: [{ class: "rl-bound rl-dotted", d: STROKE }, "mean change, E TV"],
     mixture: [{ class: "rl-bound", d: STROKE }, "mixture bound"],
     trust_region: [{ class: "rl-bound rl-long", d: STROKE }, "largest change, max TV²"],
