@@ -303,7 +303,7 @@ PRESETS = {
         {**RELAY, "rows": ["PP#", "S.G"], "policy": ["...", "^^."], "other": ["...", ">>."]},
     ),
     "two-states": (
-        "two states",
+        "stay or move",
         "Staying pays .2 in s₁ and 1 in s₂, and the way between them nothing; it begins in s₁.",
         "π stays in s₁, and would come back from s₂; π′ goes to s₂ and stays. In small steps that costs.",
         {"view": "two", "alpha": 0.3},

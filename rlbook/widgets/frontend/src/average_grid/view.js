@@ -182,14 +182,15 @@ export function render(place) {
   // Panels ---------------------------------------------------------------------------------------------------------
 
   const sumKey = key("rl-key-thin", "their sum, |η̂ − η|");
-  const boundKey = key("rl-key-bound", "");
+  const boundKey = key("rl-key-bound", "Σσ/√n, a bound of its mean");
+  const sumBoundKey = key("rl-key-bound rl-key-dots", "σ/√n, of theirs");
   const shading = cells.noteSwitch("colour", choose.shade);
   const exactKey = key("", "");
   const panels = cells.notedPanels({
     episode: { map: true, notes: [chooseBrush] },
     average: { map: true, notes: [shading] },
     exact: { map: true, notes: [exactKey] },
-    gaps: { notes: [key("rl-key-spread", "all cells, Σ|average − exact|"), sumKey, boundKey] },
+    gaps: { notes: [key("rl-key-spread", "all cells, Σ|average − exact|"), sumKey, boundKey, sumBoundKey] },
   });
   const detail = element("div", { class: "rl-equation" });
   const { point, at: placeOf } = cells.pointing(() => request());
@@ -278,7 +279,8 @@ export function render(place) {
     const [means, errors] = averages.states;
     const [[value], [error]] = averages.total;
     const name = reward ? "γᵗ r" : "γᵗ";
-    const seen = means.map((x, s) => (tally.visits.states.seen[s] ? x : NaN));
+    const errs = shade === "error"; // where it never came, the average is wrong too
+    const seen = means.map((x, s) => (tally.visits.states.seen[s] || (n && errs) ? x : NaN));
     const off = means.map((x, s) => (n ? x - exact.states[s] : 0));
     const wrong = cells.byScale(off, top / FULL);
     const truth = reward ? "ρ·r" : "ρ";
@@ -295,7 +297,7 @@ export function render(place) {
           : "",
       },
       average: {
-        look: tinted(seen, "rl-piled", shade === "error" ? wrong : undefined),
+        look: tinted(seen, "rl-piled", errs ? wrong : undefined),
         says: n
           ? `The average grid of ${count(n, "episode")}: ${name} in each cell, sum ${plusMinus(value, error)}`
           : "The average grid, still empty",
@@ -318,7 +320,7 @@ export function render(place) {
     const empty = "Average: still empty";
     const stepTitles = {
       episode: "The last episode, and what it leaves",
-      average: n ? `Average of ${n}${shade === "error" ? ": blue too high, vermilion too low" : ""}` : empty,
+      average: n ? `Average of ${n}${errs ? ": blue too high, vermilion too low" : ""}` : empty,
       exact: `Exact, ${truth}`,
     };
     const titles = {
@@ -331,10 +333,9 @@ export function render(place) {
     for (const [name, title] of Object.entries(how.step ? stepTitles : titles)) tell(panels[name].title, title);
     tell(panels.gaps.title, n ? `Error after ${count(n, "episode")}: ${scientific(gap[0])}` : "Error against episodes");
     tell(exactKey, reward ? "Each cell: Σₐ ρ(s,a) r(s,a)." : "Each cell: Σₐ ρ(s,a), how often π comes by, discounted.");
-    sumKey.classList.toggle("rl-away", !reward);
-    sumKey.hidden = how.step;
+    for (const one of [sumKey, sumBoundKey]) one.classList.toggle("rl-away", !reward);
+    sumKey.hidden = sumBoundKey.hidden = how.step;
     boundKey.hidden = how.open;
-    tell(boundKey, how.step ? "Σσ/√n" : "Σσ/√n and σ/√n, bounds of their means");
     exactKey.hidden = how.step;
     if (!how.step) detail.replaceChildren(...explain(now, known, averages, at));
 

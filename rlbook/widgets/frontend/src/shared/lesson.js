@@ -357,7 +357,9 @@ function makeScale([low, high], id, set) {
   const step = Number(((high - low) / 100).toPrecision(1));
   const mark = element("input", { type: "range", min: low, max: high, step, "aria-labelledby": id });
   const read = element("output", {});
-  const see = common.button("guess", "See", set);
+  const see = common.button("guess", "", set);
+  const says = stack("", { unset: element("span", {}, "Set the mark"), set: element("span", {}, "See") });
+  see.append(says.node);
   const guess = () => put(mark.valueAsNumber, false);
   mark.addEventListener("input", guess);
   mark.addEventListener("pointerup", guess); // where it stands may be what one thinks
@@ -365,7 +367,7 @@ function makeScale([low, high], id, set) {
   const put = (/** @type {number} */ at, /** @type {boolean} */ unset) => {
     mark.value = String(at);
     see.disabled = unset;
-    see.title = unset ? "Set the mark first" : "";
+    says.show(unset ? "unset" : "set");
     tell(read, unset ? "?" : format(mark.valueAsNumber));
   };
   const forget = () => put((low + high) / 2, true);
