@@ -2,8 +2,8 @@
 // of a softmax policy.
 
 import { format, label, mapped, subscript, svgElement, tell } from "../shared/controls.js";
-import { changes, frame, onDrag, path, pointIn, ticksIn } from "../shared/frame.js";
-import { arrow, dragging, makeHandle, makePaths, moveHandle, node, put } from "../shared/handles.js";
+import { changes, chart, dots, onDrag, path, pointIn } from "../shared/frame.js";
+import { arrow, dragging, makeHandle, makePaths, moveHandle, node, put, withHandles } from "../shared/handles.js";
 import { banditReturn, gaussianDensity } from "./numerics.js";
 
 // What is seen of μ, σ and log σ: as in rlbook/widgets/natural_pictures.py.
@@ -55,8 +55,6 @@ function closed(points, mu, edge, bend, at) {
   return path([[mu + aside, end], ...turned, [mu - aside, end]].map(at));
 }
 
-const dotted = (points) => points.map(([x, y]) => `M${x.toFixed(1)},${y.toFixed(1)}h0`).join("");
-
 // Points along a line, some pixels from each other.
 function spaced(points) {
   const placed = [];
@@ -107,6 +105,7 @@ export function makePlane(holder, { log, move, reach }) {
   const changed = changes();
   let parts, now;
   const lift = log ? Math.log : (sigma) => sigma;
+  const vertical = log ? "log σ" : "σ";
   // One scale for both axes: as high as the width asks for, or, in a step, as wide as the height does.
   function build([given, most, tall]) {
     const domain = log ? LOG : most ? [0, tall ? HIGHER : LOW] : SIGMA;
@@ -115,16 +114,13 @@ export function makePlane(holder, { log, move, reach }) {
     const unit = most ? Math.min(across, (most - 46) / rise) : across;
     const [width, height] = [Math.round(unit * (MU[1] - MU[0])) + 58, Math.round(unit * rise) + 46];
     const ticks = log ? [-2, -1, 0, 1] : [0, 1, 2, 3];
-    const base = frame(holder, {
-      width,
-      height,
+    const plane = chart(holder, [width, height], {
       marginLeft: 46,
       marginBottom: 38,
       x: { domain: MU, ticks: [-2, -1, 0, 1, 2], label: "μ", grid: true },
-      y: { domain, ticks, label: log ? "log σ" : "σ", labelOffset: 36, grid: true },
+      y: { domain, ticks, label: vertical, labelOffset: 36 },
     });
-    base.svg.setAttribute("role", "group"); // it holds handles
-    base.svg.classList.add("rl-drag", "rl-free-drag");
+    const base = withHandles(plane);
     const { layer } = base;
     const shapes = makePaths(layer, {
       levels: "rl-level",
@@ -154,9 +150,8 @@ export function makePlane(holder, { log, move, reach }) {
     ]);
     const times = node(loupe, "text", { class: "rl-label", x: at.x - 5, y: at.y + 12, "text-anchor": "end" });
     const dot = svgElement("circle", { class: "rl-handle", r: 7.5 });
-    const policy = makeHandle(base.svg, `Policy: arrow keys move μ and ${log ? "log σ" : "σ"}`, dot, reach("mu"));
-    const invertY = base.svg.scale("y").invert;
-    parts = { ...base, shapes, spots, names, target, loupe, glass, seen, times, policy, dot, invertY };
+    const policy = makeHandle(base.svg, `Policy: arrow keys move μ and ${vertical}`, dot, reach("mu"));
+    parts = { ...base, shapes, spots, names, target, loupe, glass, seen, times, policy, dot };
   }
   // The c handle first; the empty plane drags the policy.
   dragging(
@@ -183,8 +178,8 @@ export function makePlane(holder, { log, move, reach }) {
 
   return function draw(given, state, size, { paths = true, outlines = true, still = false } = {}) {
     now = given;
-    const [width, height] = size;
-    const frameOf = height ? [width, height, now.sigma > 0.95 * LOW] : size;
+    const inStep = size.length > 1; // with a height of its own
+    const frameOf = inStep ? [...size, now.sigma > 0.95 * LOW] : size;
     if (changed(frameOf)) build(frameOf);
     const { mu, sigma, c } = now;
     for (const handle of [parts.policy, parts.target]) put(handle, { tabindex: still ? -1 : 0 });
@@ -195,7 +190,7 @@ export function makePlane(holder, { log, move, reach }) {
       const px = x(Math.min(1e9, Math.max(-1e9, m))); // of a larger number the scale would make none at all
       return [Math.min(9e3, Math.max(-9e3, px)), y(Math.min(high, v))];
     };
-    const set = (name, d) => shapes[name].setAttribute("d", d);
+    const set = (name, d) => put(shapes[name], { d });
     // Circles around (c, 0) in (μ, σ).
     const ring = (r) => path(ANGLES.map((angle) => at([c + r * Math.cos(angle), r * Math.sin(angle)])));
     set("levels", RADII.map(ring).join(""));
@@ -224,7 +219,7 @@ export function makePlane(holder, { log, move, reach }) {
       const points = own[i];
       set(`rivals-${kind}`, rivals[i].map(path).join(""));
       set(`path-${kind}`, path(points));
-      set(`dots-${kind}`, points.length <= now.steps / 2 ? "" : dotted(points.slice(1)));
+      set(`dots-${kind}`, points.length <= now.steps / 2 ? "" : dots(points.slice(1)));
       set(`outline-${kind}`, outlines ? closed(state.outlines[kind], mu, state.edges[kind], now.bend, at) : "");
       const spot = state.steepest[kind];
       const { points: taken, leaves } = paths ? state.strokes[kind] : { points: [[mu, sigma], spot], leaves: false };
@@ -239,7 +234,7 @@ export function makePlane(holder, { log, move, reach }) {
     const [px, py] = at([mu, sigma]);
     put(parts.dot, { r: still ? 4.5 : 7.5 }); // nothing to hold
     const zoom = (0.25 * LOUPE) / Math.abs(x(Math.sqrt(2 * now.delta) * sigma) - x(0));
-    const near = Boolean(height) && outlines && zoom > 2;
+    const near = inStep && outlines && zoom > 2;
     parts.loupe.style.display = near ? "" : "none";
     if (near) {
       const wide = LOUPE / zoom;
@@ -253,7 +248,7 @@ export function makePlane(holder, { log, move, reach }) {
       const [m, s] = state.paths[kind].at(-1);
       return Number.isFinite(s) ? `at μ = ${format(m)}, σ = ${format(s)}` : "nowhere, for it has left σ > 0";
     };
-    const words = `The plane of μ and ${log ? "log σ" : "σ"}: the policy at μ = ${format(mu)}, σ = ${format(sigma)}, the target c = ${format(c)}; the Euclidean path ends ${end("euclidean")}, the natural one ${end("natural")}.`;
+    const words = `The plane of μ and ${vertical}: the policy at μ = ${format(mu)}, σ = ${format(sigma)}, the target c = ${format(c)}; the Euclidean path ends ${end("euclidean")}, the natural one ${end("natural")}.`;
     label(parts.svg, words);
   };
 }
@@ -263,17 +258,15 @@ export function makePlane(holder, { log, move, reach }) {
 export function makeDensities(holder) {
   const changed = changes();
   let parts;
-  return function draw({ mu, sigma, c }, { step }, [width, height]) {
+  return function draw({ mu, sigma, c }, { step }, size) {
     const peak = (s) => (Number.isFinite(s) ? 0.4 / s : 0);
     const needed = Math.max(peak(sigma), peak(step.natural[1]), Math.min(peak(step.euclidean[1]), 2.5 * peak(sigma)));
     const top = [0.5, 1, 2, 5, 10, 20, 50, 100].find((level) => level >= 1.05 * needed) ?? 200;
-    if (changed([width, height, top])) {
-      const base = frame(holder, {
-        width,
-        height,
+    if (changed([...size, top])) {
+      const base = chart(holder, size, {
         marginBottom: 38,
         x: { domain: ACTIONS, ticks: [-4, -2, 0, 2, 4], label: "action a" },
-        y: { domain: [0, top], ticks: 4, label: "density", grid: true },
+        y: { domain: [0, top], ticks: 4, label: "density" },
       });
       const curves = makePaths(base.layer, {
         target: "rl-pole",
@@ -401,11 +394,10 @@ export function makeTriangle(holder, move) {
     }
     parts.levels.setAttribute("d", levels);
     for (const kind of KINDS) {
-      const draw = (some) => path(thinned(some).map((p) => place(mix(p))));
-      curves[`ahead-${kind}`].setAttribute("d", draw(paths[kind]));
-      curves[`path-${kind}`].setAttribute("d", draw(paths[kind].slice(0, steps + 1)));
-      const first = paths[kind].slice(1, Math.min(steps + 1, DOTS));
-      curves[`dots-${kind}`].setAttribute("d", dotted(first.map((p) => place(mix(p)))));
+      const at = (some) => some.map((p) => place(mix(p)));
+      put(curves[`ahead-${kind}`], { d: path(at(thinned(paths[kind]))) });
+      put(curves[`path-${kind}`], { d: path(at(thinned(paths[kind].slice(0, steps + 1)))) });
+      put(curves[`dots-${kind}`], { d: dots(at(paths[kind].slice(1, Math.min(steps + 1, DOTS)))) });
       const [cx, cy] = place(mix(ends[kind]));
       put(spots[kind], { cx, cy });
     }
@@ -424,14 +416,12 @@ export function makeTriangle(holder, move) {
 export function makeReturns(holder, seek) {
   const changed = changes();
   let parts;
-  return function draw({ rewards, steps, range }, { paths, etaEnd, half }, [width, height]) {
-    if (changed([width, height, range])) {
-      const base = frame(holder, {
-        width,
-        height,
+  return function draw({ rewards, steps, range }, { paths, etaEnd, half }, size) {
+    if (changed([...size, range])) {
+      const base = chart(holder, size, {
         marginBottom: 38,
-        x: { domain: [0, range], ticks: ticksIn(height), label: "n, steps" },
-        y: { domain: [0, 1], ticks: ticksIn(height), label: "η", grid: true },
+        x: { domain: [0, range], label: "n, steps" },
+        y: { domain: [0, 1], label: "η" },
       });
       const curves = makePaths(base.layer, {
         best: "rl-exact rl-hair",
@@ -448,12 +438,12 @@ export function makeReturns(holder, seek) {
       parts = { ...base, curves, spots, names };
     }
     const { x, y, curves, spots, names, top, foot, left, right } = parts;
-    curves.best.setAttribute("d", `M${left},${y(Math.max(...rewards))}H${right}`);
-    curves.cursor.setAttribute("d", `M${x(steps)},${top}V${foot}`);
+    put(curves.best, { d: `M${left},${y(Math.max(...rewards))}H${right}` });
+    put(curves.cursor, { d: `M${x(steps)},${top}V${foot}` });
     for (const kind of KINDS) {
       const points = paths[kind].slice(0, range + 1).map((p, n) => [x(n), y(banditReturn(p, rewards))]);
-      curves[`ahead-${kind}`].setAttribute("d", path(thinned(points)));
-      curves[`path-${kind}`].setAttribute("d", path(thinned(points.slice(0, steps + 1))));
+      put(curves[`ahead-${kind}`], { d: path(thinned(points)) });
+      put(curves[`path-${kind}`], { d: path(thinned(points.slice(0, steps + 1))) });
       put(spots[kind], { cx: x(steps), cy: y(etaEnd[kind]) });
     }
     // The curves rise: before the end there is room over them, after it below.
@@ -481,14 +471,12 @@ export function makeReturns(holder, seek) {
 export function makeBars(holder) {
   const changed = changes();
   let parts;
-  return function draw({ steps }, { pi, ends }, [width, height]) {
-    if (changed([width, height])) {
-      const base = frame(holder, {
-        width,
-        height,
+  return function draw({ steps }, { pi, ends }, size) {
+    if (changed(size)) {
+      const base = chart(holder, size, {
         marginBottom: 38,
         x: { domain: [-0.5, 2.5], ticks: [0, 1, 2], tickFormat: (a) => `a${subscript(a + 1)}`, label: "action" },
-        y: { domain: [0, 1], ticks: 4, label: "π(a)", grid: true },
+        y: { domain: [0, 1], ticks: 4, label: "π(a)" },
       });
       const bars = ["before", ...KINDS].map((kind) =>
         [0, 1, 2].map(() => node(base.layer, "rect", { class: `rl-bar rl-bar-${kind}` })),

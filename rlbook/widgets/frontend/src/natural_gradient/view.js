@@ -4,7 +4,6 @@ import * as common from "../shared/common.js";
 import {
   box,
   chips,
-  element,
   format,
   keys,
   mapped,
@@ -286,8 +285,9 @@ export function render(place) {
     set(settings);
   };
   const names = mapped(VIEWS, ({ name }) => name);
-  const chooseView = chips("View", names, (view) => change({ view }));
-  const sliders = common.settingSliders(model, {
+  const chooseView = common.settingChips("view", "View", names, change);
+  const actions = [0, 1, 2];
+  const { rewards, ...sliders } = common.settingSliders(model, {
     mu: "μ, mean of the policy",
     sigma: "σ, standard deviation of the policy",
     c: "c, the target",
@@ -295,6 +295,7 @@ export function render(place) {
     bend: "k, bends u = (σᵏ−1)/k; 0: log σ, 1: σ",
     alpha: "α, step",
     scale: "Euclidean step, times α",
+    rewards: actions.map((i) => `r(a${subscript(i + 1)}), reward`),
   });
   // The number of steps leads in one view and comes late in the other.
   const [steps, n] = [0, 1].map(() =>
@@ -305,16 +306,10 @@ export function render(place) {
       change: (x) => change({ steps: x }),
     }),
   );
-  const actions = [0, 1, 2];
   const probabilities = actions.map((i) =>
     common.settingSlider(model, "start", `π₀(a${subscript(i + 1)}), probability at the start`, {
       change: (x) => set({ start: withProbability(model.get("start"), i, x) }),
     }),
-  );
-  const rewards = common.listSliders(
-    model,
-    "rewards",
-    actions.map((i) => `r(a${subscript(i + 1)}), reward`),
   );
   const toRegion = common.button("region", "", () => {
     const { regionAlpha } = gaussianState(common.read(model));
@@ -328,7 +323,7 @@ export function render(place) {
     set({ alpha, scale: clamp("scale", euclidean / alpha) });
   });
   const region = row("Natural step that has the size of the ellipse", toRegion);
-  const equal = row("First steps", chooseSteps.node);
+  const equal = row("First steps", chooseSteps);
   const bandit = actions.flatMap((i) => [probabilities[i], rewards[i]]);
   const { mu, sigma, c, delta, bend, alpha, scale } = sliders;
   const own = { gaussian: [bend, mu, sigma, c, delta, steps, region], softmax: [n, ...bandit] };
@@ -340,13 +335,13 @@ export function render(place) {
   const legends = mapped(VIEWS, ({ legend }) => keys(...legend));
   const legend = stack("rl-legend", legends);
   const panels = [0, 1, 2].map(() => {
-    const made = panel();
-    const softmax = element("div", { class: "rl-picture" });
-    made.node.append(softmax);
-    return { ...made, gaussian: made.holder, softmax };
+    const { title, node, holder: gaussian } = panel("");
+    const softmax = box("rl-picture");
+    node.append(softmax);
+    return { title, node, gaussian, softmax };
   });
   const [plane, beside, policy] = panels;
-  const top = element("div", { class: "rl-top" }, chooseView.node, player.node);
+  const top = box("rl-top", chooseView, player);
   const tables = mapped(VIEWS, ({ rows }) => pairTable(rows));
   const tablePair = stack("", mapped(tables, nodeOf));
   const numbers = panel("The numbers");
@@ -388,10 +383,8 @@ export function render(place) {
 
     chooseView.show(view);
     player.show();
-    for (const [name, control] of Object.entries(sliders)) control.show(now[name]);
-    for (const control of [steps, n]) control.show(now.steps);
-    for (const [i, control] of probabilities.entries()) control.show(now.start[i]);
-    for (const [i, control] of rewards.entries()) control.show(now.rewards[i]);
+    common.showAll({ ...sliders, steps, start: probabilities, rewards }, now);
+    n.show(now.steps);
     for (const [name, controls] of Object.entries(own))
       for (const control of controls) nodeOf(control).hidden = name !== view;
     legend.show(view);
@@ -432,7 +425,6 @@ export function render(place) {
   const { request, begin } = lesson(place, {
     kind: "rl-two rl-natural",
     view: "natural-gradient",
-    settings: [...Object.keys(sliders), "view", "steps", "start", "rewards"],
     panels: { plane, beside, policy },
     controls: { ...sliders, steps, n, equal, region, ...Object.fromEntries(bandit.entries()) },
     parts: [top, legend, plane, beside, leading, policy, numbers, others],

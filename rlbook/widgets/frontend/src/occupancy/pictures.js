@@ -1,9 +1,18 @@
 // The pictures of Occupancy: the square of policies, the polygon of their occupancies, and what η or the optimum does
 // as the view's one number changes.
 import { format, label, svgElement, tell } from "../shared/controls.js";
-import { axesX, axesY, changes, frame, onDrag, path, pointIn, quiet } from "../shared/frame.js";
-import { arrow, dragging, drawPaths, makeHandle, makePaths, node, put } from "../shared/handles.js";
-import { axisX, axisY, gridY } from "../shared/plot.js";
+import { changes, chart, onDrag, path, pointIn } from "../shared/frame.js";
+import {
+  arrow,
+  dragging,
+  drawPaths,
+  makeHandle,
+  makePaths,
+  moveHandle,
+  node,
+  put,
+  withHandles,
+} from "../shared/handles.js";
 import * as numerics from "./numerics.js";
 
 const PAD = 0.07; // around the square and the polygon, of their size
@@ -12,7 +21,7 @@ const WIDE = 2; // a step's polygon with its dial is so many times as wide as hi
 const QUARTERS = [0.25, 0.5, 0.75];
 const { between, CORNERS, NAMES } = numerics;
 const probability = (x) => Number(between(0, 1, x).toFixed(6));
-const say = ([p, q]) => `(${format(p)}, ${format(q)})`;
+export const say = ([p, q]) => `(${format(p)}, ${format(q)})`;
 
 // One over the other.
 const SHAPES = {
@@ -31,7 +40,7 @@ const SHAPES = {
 // The square of policies and the polygon of occupancies are drawn alike. `of` maps a policy to its point in the unit
 // square of the panel, and `back` a point of it to a policy.
 /** @param {HTMLElement} holder @param {any} options */
-function makePanel(holder, { names, labels, of, back, step, move, turn }) {
+function makePanel(holder, { names, labels, of, back, move, turn }) {
   const changed = changes();
   let parts, now, state;
   /** @type {{ step: boolean, open: boolean, offers: (control: string) => boolean }} */
@@ -43,24 +52,16 @@ function makePanel(holder, { names, labels, of, back, step, move, turn }) {
     const inner = height - margins.marginTop - margins.marginBottom;
     const sides = margins.marginLeft + margins.marginRight;
     const across = Math.min(wide ? WIDE * inner : inner, most - sides);
-    const domain = [-PAD, 1 + PAD];
     const bare = { ticks: HALVES, tickFormat: () => "", grid: true };
     const label = labels.slice(how.step ? 2 : 0);
-    const base = frame(holder, {
-      width: across + sides,
-      height,
+    const ends = [-PAD, -PAD + ((1 + 2 * PAD) * across) / inner];
+    const plane = chart(holder, [across + sides, height], {
       ...margins,
-      x: {
-        ...bare,
-        domain: [-PAD, -PAD + ((1 + 2 * PAD) * across) / inner],
-        label: label[0],
-        labelOffset: how.step ? 28 : 34,
-      },
-      y: { ...bare, domain, label: label[1], labelOffset: 44 },
+      x: { ...bare, domain: ends, label: label[0], labelOffset: how.step ? 28 : 34 },
+      y: { ...bare, domain: [-PAD, 1 + PAD], label: label[1], labelOffset: 44 },
     });
+    const base = withHandles(plane);
     const { svg, layer, x, y } = base;
-    svg.setAttribute("role", "group"); // it holds handles
-    svg.classList.add("rl-drag", "rl-free-drag");
     const ticks = HALVES.map((at) => [
       node(svg, "text", { class: "rl-side", x: x(at), y: base.foot + 15, "text-anchor": "middle" }),
       node(svg, "text", { class: "rl-side", x: base.left - 6, y: y(at) + 4, "text-anchor": "end" }),
@@ -75,15 +76,14 @@ function makePanel(holder, { names, labels, of, back, step, move, turn }) {
     };
     const handle = (name, text, sign, kind) => {
       const circle = svgElement("circle", { class: `rl-handle ${kind}`, r: 7.5 });
-      const made = makeHandle(svg, `${text} ${sign}, in ${names}: arrow keys move it`, circle);
+      const made = makeHandle(svg, `${text} ${sign}, in ${names}: arrow keys move it`, circle, [0, 1]);
       free(made, moves(name));
-      put(made, { "aria-valuemin": 0, "aria-valuemax": 1 });
-      node(made, "text", { class: "rl-label", "text-anchor": "middle" }).textContent = sign;
+      node(made, "text", { class: "rl-label", "text-anchor": "middle" }, sign);
       return made;
     };
     const other = handle("other", "Other policy", "π′", "rl-handle-other");
     const policy = handle("policy", "Policy", "π", "");
-    parts = { ...base, ticks, shapes, best, corners, marks, other, policy, invertY: svg.scale("y").invert };
+    parts = { ...base, ticks, shapes, best, corners, marks, other, policy };
     if (turn) parts.dial = makeDial(base, wide ? 0.27 * inner : 0.13 * inner);
   }
   // A handle that a step does not offer is a mark.
@@ -99,10 +99,9 @@ function makePanel(holder, { names, labels, of, back, step, move, turn }) {
     const face = node(svg, "g", { transform: `translate(${centre})` });
     node(face, "circle", { class: "rl-pole", r: radius });
     const stroke = node(face, "path", { class: "rl-arrow" });
-    node(face, "text", { class: "rl-label", "text-anchor": "middle", y: radius + 26 }).textContent = "reward";
+    node(face, "text", { class: "rl-label", "text-anchor": "middle", y: radius + 26 }, "reward");
     const circle = svgElement("circle", { class: "rl-handle", r: 6.5 });
-    const tip = makeHandle(face, "Direction of the reward: arrow keys turn it", circle);
-    put(tip, { "aria-valuemin": -180, "aria-valuemax": 180 });
+    const tip = makeHandle(face, "Direction of the reward: arrow keys turn it", circle, [-180, 180]);
     face.style.display = aims() ? "" : "none";
     free(tip, aims());
     return { radius, centre, stroke, tip };
@@ -113,7 +112,10 @@ function makePanel(holder, { names, labels, of, back, step, move, turn }) {
     node: () => parts[name],
     at: () => placeOf(of(now[trait], state)),
     drag: ([px, py]) => moves(name) && to(trait, back([parts.invert(px), parts.invertY(py)], now[trait], state)),
-    key: ([dx, dy]) => to(trait, step([dx, dy], now[trait], state)),
+    key: ([dx, dy]) => {
+      const [u, v] = of(now[trait], state);
+      to(trait, back([u + 0.02 * dx, v + 0.02 * dy], now[trait], state));
+    },
   });
   // A step may offer one of the two probabilities alone.
   const offeredOf = (pi, before) => pi.map((p, s) => (how.offers(["first", "second"][s]) ? probability(p) : before[s]));
@@ -177,11 +179,7 @@ function makePanel(holder, { names, labels, of, back, step, move, turn }) {
       const { radius, stroke, tip } = parts.dial;
       const [ex, ey] = aimed ? [radius * dx, radius * dy] : [0, 0];
       stroke.setAttribute("d", arrow([-0.75, 0.35, 0.8].map((share) => [share * ex, share * ey])));
-      put(tip, {
-        transform: `translate(${ex},${ey})`,
-        "aria-valuenow": state.angle || 0,
-        "aria-valuetext": aimed ? `${format(state.angle)} degrees` : "no direction",
-      });
+      moveHandle(tip, [ex, ey], state.angle || 0, aimed ? `${format(state.angle)} degrees` : "no direction");
     }
     const middle = [0, 1].map((i) => corners.reduce((sum, corner) => sum + corner[i] / 4, 0));
     const texts = turn ? state.names.map((name, k) => (state.names.indexOf(name) === k ? name : "")) : NAMES;
@@ -240,7 +238,6 @@ export const makeSquare = (holder, move) =>
     labels: ["π(1|0), action 1 in state 0", "π(1|1), in state 1", "π(1|0)", "π(1|1)"],
     of: (pi) => pi,
     back: (point) => point,
-    step: ([dx, dy], pi) => [pi[0] + 0.02 * dx, pi[1] + 0.02 * dy],
     move,
   });
 
@@ -258,10 +255,6 @@ export function makePolygon(holder, move, turn) {
     labels: ["ρ(0,1), discounted visits", "ρ(1,1), discounted visits", "ρ(0,1)", "ρ(1,1)"],
     of,
     back,
-    step: ([dx, dy], pi, state) => {
-      const [u, v] = of(pi, state);
-      return back([u + 0.02 * dx, v + 0.02 * dy], pi, state);
-    },
     move,
     turn,
   });
@@ -323,10 +316,7 @@ function drawReward({ x, y, paths, name, left, right, top, foot }, _, state) {
   const degrees = Array.from({ length: 121 }, (_, i) => -180 + 3 * i);
   const curve = (of) => path(degrees.map((angle) => [x(angle), y(of(angle))]));
   corners.forEach((corner, k) => {
-    paths[`corner${NAMES[k]}`].setAttribute(
-      "d",
-      curve((angle) => eta(corner, angle)),
-    );
+    drawPaths(paths, { [`corner${NAMES[k]}`]: curve((angle) => eta(corner, angle)) });
     name(k, "", 0, 0);
   });
   drawPaths(paths, {
@@ -396,21 +386,14 @@ function drawTemperature({ x, y, paths, name, left, right, top, foot }, { alpha:
 export function makeGraph(holder, change) {
   const changed = changes();
   let parts;
-  function build(view, ticks, [width, height], step) {
-    const { type = "linear", domain, across, labels, paths, dots } = GRAPHS[view];
+  function build(view, ticks, size, step) {
+    const { type, domain, across, labels, paths, dots } = GRAPHS[view];
     const some = across.filter((_, i) => !step || i % 2 === 0);
-    const base = frame(holder, {
-      width,
-      height,
+    const base = chart(holder, size, {
       marginTop: 14,
       marginRight: 16,
-      x: { type, domain },
-      y: { domain: [ticks[0], ticks.at(-1)] },
-      marks: [
-        gridY({ ...quiet, ticks }),
-        axisX({ ...axesX, ticks: some, tickFormat: format, label: labels[0] }),
-        axisY({ ...axesY, ticks, tickFormat: format, label: labels[1] }),
-      ],
+      x: { type, domain, ticks: some, tickFormat: format, label: labels[0] },
+      y: { domain: [ticks[0], ticks.at(-1)], ticks, tickFormat: format, label: labels[1] },
     });
     const { svg, layer, left, right, invert } = base;
     svg.classList.add("rl-drag");

@@ -1,10 +1,10 @@
 // Occupancy: the policies of two states and two actions as a square, their occupancies as a polygon, linked both ways,
 // and over them a reward that turns, two ways to mix, or a temperature that falls.
 import * as common from "../shared/common.js";
-import { element, format, keys, panel, scientific, slider, stack, table, tell } from "../shared/controls.js";
+import { box, format, keys, mapped, panel, scientific, slider, stack, table, tell } from "../shared/controls.js";
 import { lesson } from "../shared/lesson.js";
 import * as numerics from "./numerics.js";
-import { makeGraph, makePolygon, makeSquare } from "./pictures.js";
+import { makeGraph, makePolygon, makeSquare, say } from "./pictures.js";
 
 const CALLED = { pi_new: "new", ahead: "to" }; // in a link
 const LEVELS = 9;
@@ -96,7 +96,6 @@ export const restore = (model, asked) => common.restore(model, asked, CALLED);
 
 const sum = (rho) => rho.flat().reduce((total, x) => total + x, 0);
 const emptyIn = (rho) => [0, 1].find((s) => rho[s][0] + rho[s][1] === 0); // a state that is never visited
-const pair = ([p, q]) => `(${format(p)}, ${format(q)})`;
 const nameOf = (k) => numerics.NAMES[k];
 const and = (items) =>
   items.length < 3 ? items.join(" and ") : `${items.slice(0, -1).join(", ")} and ${items.at(-1)}`;
@@ -123,13 +122,13 @@ function mixingWords({ share, pi, pi_new: other }, { eta, etaNew, mixture, mixtu
   if (pi.join() === other.join()) return "π and π′ are the same, and so are all their mixtures.";
   const times = (weight, value) => `${format(weight)}·${value < 0 ? `(${format(value)})` : format(value)}`;
   const average = `${times(1 - share, eta)} + ${times(share, etaNew)}`;
-  return `At λ = ${format(share)} the mixed policies have η = ${format(one)}, the mixed occupancies ${same ? "the same, " : ""}${format(two)} = ${average}. These belong to the policy ${pair(mixture.policy)}; the mixed policies are ${pair(mixture.mixed)}.`;
+  return `At λ = ${format(share)} the mixed policies have η = ${format(one)}, the mixed occupancies ${same ? "the same, " : ""}${format(two)} = ${average}. These belong to the policy ${say(mixture.policy)}; the mixed policies are ${say(mixture.mixed)}.`;
 }
 
 function coolingWords(now, { soft, returns, places }) {
   const eta = numerics.expectedReturn(now, soft.rho);
   const where = places.length > 1 ? `what lies between ${and(places)}` : `the corner ${places[0]}`;
-  return `At temperature α = ${format(now.alpha)} the best of Σρr + αH(ρ) is inside: it takes action 1 with probabilities ${pair(soft.pi)} and has η = ${format(eta)}. As α falls it goes to ${where}, where η = ${format(Math.max(...returns))}.`;
+  return `At temperature α = ${format(now.alpha)} the best of Σρr + αH(ρ) is inside: it takes action 1 with probabilities ${say(soft.pi)} and has η = ${format(eta)}. As α falls it goes to ${where}, where η = ${format(Math.max(...returns))}.`;
 }
 
 // What a step says of it: which corner, which mixtures, or what π is and earns.
@@ -196,8 +195,6 @@ const LABELS = {
   alpha: "α, temperature",
   gamma: "γ, discount",
   start: "ρ₀(1), share that starts in state 1",
-};
-const LIST_LABELS = {
   pi: ["π(1|0), action 1 in state 0", "π(1|1), action 1 in state 1"],
   pi_new: ["π′(1|0), the other policy", "π′(1|1), the other policy"],
   r: [0, 1].map((s) => [0, 1].map((a) => `r(${s},${a}), reward of action ${a}`)),
@@ -242,26 +239,26 @@ export function render(place) {
     const wrapped = degrees > 180 || degrees < -180 ? (((degrees % 360) + 540) % 360) - 180 : degrees;
     set({ r: turned(now, numerics.rewardDirection(now), wrapped, common.limits(model, "r")) });
   };
-  const sliders = common.settingSliders(model, LABELS);
+  const { pi, pi_new, r, ahead, ...sliders } = common.settingSliders(model, LABELS);
   sliders.angle = slider({ label: "φ, direction of the reward (degrees)", min: -180, max: 180, step: 1, change: turn });
-  const lists = common.settingSliders(model, LIST_LABELS);
   const own = { reward: sliders.angle, mixing: sliders.share, temperature: sliders.alpha };
-  const leading = element("div", { class: "rl-controls rl-leading" }, sliders.gamma, ...Object.values(own));
+  const leading = box("rl-controls rl-leading", sliders.gamma, ...Object.values(own));
   // Several sliders of one name, which come and go together.
-  const together = (some) => element("div", { class: "rl-together" }, ...some);
-  const reward = together(lists.r.map(([, ofOne]) => ofOne)); // that of action 0 is not offered
-  const [other, ahead] = [lists.pi_new, lists.ahead.flat()].map(together);
-  const controls = element("div", { class: "rl-controls" }, ...lists.pi, reward, other, sliders.start, ahead);
+  const reward = box("rl-together", ...r.map(([, ofOne]) => ofOne)); // that of action 0 is not offered
+  const other = box("rl-together", ...pi_new);
+  const chances = box("rl-together", ...ahead.flat());
+  const controls = box("rl-controls", ...pi, reward, other, sliders.start, chances);
 
   // Panels ---------------------------------------------------------------------------------------------------------
 
-  const legends = Object.entries(LEGENDS).map(([view, entries]) => [view, keys(...entries)]);
-  const legend = stack("rl-legend", Object.fromEntries(legends));
+  const legends = mapped(LEGENDS, (entries) => keys(...entries));
+  const legend = stack("rl-legend", legends);
   const [square, polygon, graph] = ["All policies", "Their occupancies", ""].map((title) => panel(title));
   const numbers = makeNumbers();
   const numbersPanel = panel("The numbers");
   numbersPanel.holder.replaceWith(numbers.node);
-  const top = element("div", { class: "rl-views" }, chooseView);
+  const top = box("rl-views", chooseView);
+  const named = { view: top, legend, numbers: numbersPanel };
 
   const move = (name, pi) => set({ [name]: pi });
   const drawSquare = makeSquare(square.holder, move);
@@ -281,7 +278,7 @@ export function render(place) {
     if (sizes.graph) drawGraph(now, state, sizes.graph, how);
 
     chooseView.show(view);
-    common.showAll({ ...sliders, ...lists }, { ...now, angle: Number(state.angle.toFixed(2)) });
+    common.showAll({ ...sliders, pi, pi_new, r, ahead }, { ...now, angle: Number(state.angle.toFixed(2)) });
     legend.show(view);
     for (const [name, { node }] of Object.entries(own)) node.hidden = name !== view;
     reward.hidden = view === "mixing";
@@ -334,17 +331,7 @@ export function render(place) {
     view: "occupancy",
     kind: "rl-two rl-occupancy",
     panels: { square, polygon, graph },
-    controls: {
-      view: top,
-      legend,
-      ...sliders,
-      first: lists.pi[0],
-      second: lists.pi[1],
-      numbers: numbersPanel,
-      other,
-      reward,
-      ahead,
-    },
+    controls: { ...sliders, ...named, first: pi[0], second: pi[1], other, reward, ahead: chances },
     parts: [top, legend, square, polygon, leading, graph, numbersPanel, controls],
     linked: () => common.linked(model, CALLED),
     draw,

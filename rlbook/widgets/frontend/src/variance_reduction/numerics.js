@@ -5,9 +5,7 @@
 // [xx, xy, yy, total]: the 2×2 block of the two displayed coordinates, and the trace over all of them.
 
 // The bytes of a base64 string.
-export function decodeBase64(text) {
-  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
-}
+export const decodeBase64 = (text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
 
 // Packed covariance of ĝ(κ, βb) = κ·past + future − Σ_{t,s} c_ts h_ts, c = βb, for one trajectory. The h_ts are
 // uncorrelated, so it is a separable quadratic in c:
@@ -28,9 +26,8 @@ export function packedCovariance(problem, kappa, beta, baseline) {
 }
 
 // Total variance tr Cov ĝ. Rounding can leave −1e-17 where the truth is 0.
-export function totalVariance(problem, kappa, beta, baseline) {
-  return Math.max(0, packedCovariance(problem, kappa, beta, baseline)[3]);
-}
+export const totalVariance = (problem, kappa, beta, baseline) =>
+  Math.max(0, packedCovariance(problem, kappa, beta, baseline)[3]);
 
 // [constant, linear, quadratic]: the total variance as a polynomial in β.
 export function parabolaInBeta(problem, kappa, baseline) {
@@ -57,15 +54,11 @@ export function parabolaInValue(problem, kappa, beta, baseline, t, s) {
 
 // Value of a polynomial [constant, linear, quadratic].
 /** @param {number[]} parabola @param {number} x */
-export function evaluateParabola([constant, linear, quadratic], x) {
-  return constant + x * (linear + x * quadratic);
-}
+export const evaluateParabola = ([constant, linear, quadratic], x) => constant + x * (linear + x * quadratic);
 
 // Where a parabola is lowest; NaN where it is flat.
 /** @param {number[]} parabola */
-export function bottom([, linear, quadratic]) {
-  return quadratic > 0 ? -linear / (2 * quadratic) : NaN;
-}
+export const bottom = ([, linear, quadratic]) => (quadratic > 0 ? -linear / (2 * quadratic) : NaN);
 
 // The baseline b_t(s) that minimises the total variance of ĝ(κ, b): with κ = 0 the theorem's b*, with κ = 1 the
 // best baseline of the full return. 0 where the score is 0 or the state cannot be reached.
@@ -128,6 +121,4 @@ export function horizonVariance([pp, pf, ff, pb, fb, bb], kappa, beta) {
 }
 
 // The power of two nearest to x on a logarithmic scale, from 1 to `most`.
-export function nearestPowerOfTwo(x, most) {
-  return Math.min(most, Math.max(1, 2 ** Math.round(Math.log2(Math.max(1, x)))));
-}
+export const nearestPowerOfTwo = (x, most) => Math.min(most, 2 ** Math.round(Math.log2(Math.max(1, x))));

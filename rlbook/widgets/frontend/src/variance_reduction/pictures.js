@@ -1,8 +1,7 @@
 // The pictures of VarianceReduction: the cloud of estimates, the bowl of their variance, its growth with the horizon.
 import { format, subscript, svgElement } from "../shared/controls.js";
-import { changes, frame, LEFT, onDrag, path, pointIn, ticksIn } from "../shared/frame.js";
-import { makePaths, node, put } from "../shared/handles.js";
-import { line, ruleX } from "../shared/plot.js";
+import { changes, chart, LEFT, onDrag, path, pointIn, ticksIn } from "../shared/frame.js";
+import { drawPaths, makePaths, node, put } from "../shared/handles.js";
 import * as numerics from "./numerics.js";
 
 export const valueName = (problem, t, s) => `b${subscript(t)}(${problem.states[s]})`;
@@ -62,29 +61,26 @@ export function valueRange(problem, t, s) {
 export function makeCloud(holder) {
   const changed = changes();
   let parts;
-  return function draw({ preset, problem, kappa, beta, baseline, batch }, packed, [width, height]) {
+  return function draw({ preset, problem, kappa, beta, baseline, batch }, packed, size) {
     const { atoms, draws, plane, fullReturn } = prepare(problem);
     const [meanX, meanY] = problem.mean;
-    if (changed([preset, width, height])) {
+    if (changed([preset, ...size])) {
       const [halfX, halfY] = plane ? problem.halfWidths : [problem.halfWidths[0], 1];
       const across = `ĝ, ${problem.axes[0]}${plane ? "" : "; heights only spread the dots"}`;
-      const up = plane ? { ticks: ticksIn(height), label: `ĝ, ${problem.axes[1]}`, grid: true } : {};
-      const base = frame(holder, {
-        width,
-        height,
+      const base = chart(holder, size, {
         marginLeft: plane ? LEFT : 16,
         marginTop: 10,
-        x: { domain: [meanX - halfX, meanX + halfX], ticks: ticksIn(width / 2), label: across, grid: true },
-        y: { domain: [meanY - halfY, meanY + halfY], ...up },
+        x: { domain: [meanX - halfX, meanX + halfX], ticks: ticksIn(size[0] / 2), label: across, grid: true },
+        y: { domain: [meanY - halfY, meanY + halfY], label: plane && `ĝ, ${problem.axes[1]}` },
       });
       const circles = Array.from({ length: draws.length / problem.width }, () =>
         node(base.layer, "circle", { r: 3, class: "rl-sample" }),
       );
       const lines = makePaths(base.layer, { ghost: "rl-plain", spread: "rl-exact", cross: "rl-exact rl-heavy" });
       lines.cross.setAttribute("d", `M${base.x(meanX) - 7},${base.y(meanY)}h14m-7,-7v14`);
-      parts = { ...base, ...lines, circles };
+      parts = { ...base, lines, circles };
     }
-    const { x, y, circles, ghost, spread, svg } = parts;
+    const { x, y, circles, lines, svg } = parts;
     const gradients = atoms.map(([s, a]) => numerics.trajectoryGradient(problem, s, a, kappa, beta, baseline));
     const dots = numerics.batchMeans(gradients, draws, problem.width, batch);
     dots.forEach(([u, v], m) => {
@@ -100,8 +96,7 @@ export function makeCloud(holder) {
       const reach = 2 * Math.sqrt(Math.max(0, covariance[0]) / batch);
       return `M${x(meanX - reach)},${y(height) - 6}v12m0,-6H${x(meanX + reach)}m0,-6v12`;
     };
-    ghost.setAttribute("d", outline(fullReturn, -0.8));
-    spread.setAttribute("d", outline(packed, 0.8));
+    drawPaths(lines, { ghost: outline(fullReturn, -0.8), spread: outline(packed, 0.8) });
     return svg;
   };
 }
@@ -169,13 +164,11 @@ export function makeBowl(holder, drag) {
     }
 
     if (changed([preset, width, height, label, ...domain])) {
-      const base = frame(holder, {
-        width,
-        height,
+      const base = chart(holder, [width, height], {
         marginTop: marks.length * ROW + 8,
         marginRight: 14,
         x: { domain: range, ticks: ticksIn(width / 2), label },
-        y: { domain, ticks: ticksIn(height), label: `${height < 250 ? "" : "total variance, "}tr Cov ĝ`, grid: true },
+        y: { domain, label: `${height < 250 ? "" : "total variance, "}tr Cov ĝ` },
       });
       const { layer, svg } = base;
       const lines = makePaths(layer, { curve: "rl-exact rl-heavy", floor: "rl-bound" });
@@ -237,10 +230,11 @@ export function makeBowl(holder, drag) {
 export function makeHorizon(holder) {
   const changed = changes();
   let parts;
-  return function draw({ preset, problem, kappa, beta }, variance, [width, height]) {
+  return function draw({ preset, problem, kappa, beta }, variance, size) {
     const { horizons, horizonTotals } = problem;
     const along = (k, b) => horizonTotals.map((total) => numerics.horizonVariance(total, k, b));
-    if (changed([preset, width, height])) {
+    const curveOf = (values, { x, y }) => path(values.map((v, i) => [x(horizons[i]), y(v)]));
+    if (changed([preset, ...size])) {
       const kinds = [
         ["full return", "plain", along(1, 0)],
         ["reward-to-go", "improved", along(0, 0)],
@@ -252,20 +246,17 @@ export function makeHorizon(holder) {
       const ticks = [0, ...(round([1]).length > 2 ? round([1]) : round([1, 2, 5]))];
       // Logarithmic but for a short linear piece at the bottom, since some of these variances are exactly 0.
       const scale = { type: "symlog", constant: low, domain: [0, high * 1.1] };
-      const base = frame(holder, {
-        width,
-        height,
+      const base = chart(holder, size, {
         marginTop: 10,
         marginRight: 84,
         x: { type: "log", domain: [1, horizons.at(-1)], ticks: LENGTHS, tickFormat: String, label: "horizon T, steps" },
-        y: { ...scale, ticks, tickFormat: format, label: "total variance", grid: true },
-        marks: [
-          ruleX([problem.V.length], { stroke: "var(--rl-bound)", strokeDasharray: "2,3" }),
-          ...kinds.map(([, kind, values]) =>
-            line(values, { x: (_, i) => horizons[i], y: (v) => v, stroke: `var(--rl-${kind})`, strokeWidth: 1.75 }),
-          ),
-        ],
+        y: { ...scale, ticks, tickFormat: format, label: "total variance" },
       });
+      const look = { fill: "none", "stroke-width": 1.75, "stroke-linecap": "round", "stroke-linejoin": "round" };
+      const here = `M${base.x(problem.V.length)},${base.top}V${base.foot}`;
+      node(base.layer, "path", { d: here, stroke: "var(--rl-bound)", "stroke-dasharray": "2,3" });
+      for (const [, kind, values] of kinds)
+        node(base.layer, "path", { ...look, d: curveOf(values, base), stroke: `var(--rl-${kind})` });
       // Names at the ends of the curves, pushed apart where curves end together: down, then up from the axis.
       const ends = kinds
         .map(([name, kind, values]) => [name, kind, base.y(values.at(-1)) + 4])
@@ -283,7 +274,7 @@ export function makeHorizon(holder) {
       parts = { ...base, curve, point };
     }
     const { x, y, curve, point, svg } = parts;
-    curve.setAttribute("d", path(along(kappa, beta).map((v, i) => [x(horizons[i]), y(v)])));
+    curve.setAttribute("d", curveOf(along(kappa, beta), parts));
     put(point, { cx: x(problem.V.length), cy: y(variance) });
     return svg;
   };

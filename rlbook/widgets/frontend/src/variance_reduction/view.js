@@ -50,14 +50,9 @@ export function restore(model, asked) {
 // The settings of a link: restore's inverse.
 function linked({ preset, kappa, beta, baseline, selected, batch, problem }) {
   const name = pictures.baselineName(problem, kappa, baseline);
-  return {
-    preset,
-    kappa,
-    beta,
-    batch,
-    ...(selected ? { time: selected[0], state: selected[1] } : { time: "all" }),
-    ...(name === "V" ? {} : { b: name === "your b" ? baseline.flat().join(",") : name }),
-  };
+  const value = selected ? { time: selected[0], state: selected[1] } : { time: "all" };
+  const b = name === "your b" ? baseline.flat().join(",") : name;
+  return { preset, kappa, beta, batch, ...value, ...(name === "V" ? {} : { b }) };
 }
 
 // The sentence -----------------------------------------------------------------------------------------------------
@@ -136,7 +131,6 @@ export function render(place) {
       else set({ beta: 1, baseline: pictures.namedBaselines(problem, kappa)[name] });
     },
   );
-  const baselineRow = row("Baseline b", chooseBaseline.node);
   const chooseValue = element("select", {
     "aria-label": "The bowl shows",
     onchange: () => {
@@ -146,8 +140,8 @@ export function render(place) {
       set({ time, state, ...(model.get("beta") === 0 ? { beta: 1 } : {}) });
     },
   });
-  const valueRow = row("The bowl shows", chooseValue);
-  const controls = { kappa, beta, baseline: baselineRow, batch, chosen: valueRow, value };
+  const baseline = row("Baseline b", chooseBaseline);
+  const controls = { kappa, beta, baseline, batch, chosen: row("The bowl shows", chooseValue), value };
 
   const drawCloud = pictures.makeCloud(cloud.holder);
   const drawBowl = pictures.makeBowl(bowl.holder, drag);
@@ -162,9 +156,7 @@ export function render(place) {
 
     const pressed = { 0: ["none"], 1: pictures.baselineNames(problem, now.kappa, baseline) };
     chooseBaseline.show(...(pressed[now.beta] ?? []));
-    kappa.show(now.kappa);
-    beta.show(now.beta);
-    batch.show(now.batch);
+    common.showAll({ kappa, beta, batch }, now);
     if (optionsOf !== problem) {
       optionsOf = problem;
       // Values that change nothing (a state that cannot be reached then, or a score of 0) are left out.
