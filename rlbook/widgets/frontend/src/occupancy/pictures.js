@@ -131,7 +131,7 @@ function makePanel(holder, { names, labels, of, back, move, turn }) {
       const [cx, cy] = parts.dial.centre;
       turn((Math.atan2(cy - py, px - cx) * 180) / Math.PI);
     },
-    key: ([dx, dy]) => turn(Math.abs(dx) > 360 ? 180 * Math.sign(dx) : state.angle + dx + dy),
+    key: ([dx, dy]) => turn(Math.abs(dx) > 360 ? 180 * Math.sign(dx) : (state.angle || 0) + dx + dy),
   };
   dragging(holder, [...(turn ? [dial] : []), handleOf("other", "pi_new"), handleOf("policy", "pi")], (point) => point);
 
