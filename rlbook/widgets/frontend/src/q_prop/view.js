@@ -128,11 +128,10 @@ export function render(place) {
     set({ weight: numerics.ruleWeights(now, now.q)[name], rule: "fixed" });
   });
   const wholly = { fixed: "one κ for all", ...SINGLE };
-  const chooseSingle = chips("Weight by the sample", wholly, (rule) => set({ rule }));
-  const again = common.dice(model, "Other samples", "again");
-  const ruleRow = row("κ by the state: a rule of K and W", chooseRule.node);
-  const singleRow = row("κ by each sample itself", chooseSingle.node);
-  const diceRow = row("The dice", again);
+  const chooseSingle = common.settingChips("rule", "Weight by the sample", wholly, set);
+  const ruleRow = row("κ by the state: a rule of K and W", chooseRule);
+  const singleRow = row("κ by each sample itself", chooseSingle);
+  const diceRow = row("The dice", common.dice(model, "Other samples", "again"));
   const { weight, q, ...others } = sliders;
   const leading = box("rl-controls rl-leading", weight, q, ruleRow, singleRow);
   const controls = box("rl-controls", ...Object.values(others), diceRow);
@@ -254,11 +253,10 @@ export function render(place) {
     });
 
     tell(estimatesPanel.title, n === 1 ? "Single ĝ and their exact mean" : `Means of ${n} ĝ and their exact mean`);
-    for (const [setting, slide] of Object.entries(sliders)) slide.show(now[setting]);
+    common.showAll({ rule: chooseSingle, ...sliders }, now);
     const same = Object.keys(RULES).filter((one) => Math.abs(weights[one] - weight) < 1e-9);
     if (!same.includes(chosen)) chosen = same[0] ?? "";
     chooseRule.show(fixed ? chosen : "");
-    chooseSingle.show(rule);
     for (const chip of chooseRule.node.children) {
       const kappa = weights[chip.dataset.value];
       chip.disabled = kappa < reach[0] || kappa > reach[1];
@@ -292,10 +290,9 @@ export function render(place) {
   const { request, begin } = lesson(place, {
     kind: "rl-two rl-qprop",
     view: "q-prop",
-    settings: [...Object.keys(sliders), "rule", "seed"],
     panels: { advantages, bowl, estimates: estimatesPanel },
     controls: { ...sliders, rules: ruleRow, single: singleRow, again: diceRow },
-    parts: [legend, advantages.node, bowl.node, leading, estimatesPanel.node, rulesPanel.node, controls],
+    parts: [legend, advantages, bowl, leading, estimatesPanel, rulesPanel, controls],
     linked: () => common.linked(model),
     draw,
     fit: common.fitting({ advantages: [280, 310], bowl: [280, 310], estimates: [220, 250] }),

@@ -43,14 +43,14 @@ const STARTS = { Q0: "q", other_Q0: "p" };
 /** @param {common.Model} model @param {common.Asked} asked */
 export function restore(model, asked) {
   common.loadAsked(model, asked);
-  const settings = askedMap(model, asked, POLICIES, { emptied: Object.keys(STARTS) });
+  const settings = askedMap(model, asked, POLICIES);
   const rows = settings.rows ?? model.get("rows");
   const W = rows[0].length;
+  const actionsOf = (flat, cell) => flat.slice(4 * cell, 4 * cell + 4);
   for (const [name, letter] of Object.entries(STARTS)) {
     const flat = asked[letter] && numerics.decodeFloats(asked[letter], rows.length * W * 4);
-    if (!flat) continue;
-    const cell = (i, j) => flat.slice(4 * (i * W + j), 4 * (i * W + j) + 4);
-    settings[name] = rows.map((row, i) => Array.from(row, (_, j) => cell(i, j)));
+    if (flat) settings[name] = rows.map((row, i) => Array.from(row, (_, j) => actionsOf(flat, i * W + j)));
+    else if (settings.rows) settings[name] = []; // what was known belongs to another map
   }
   common.write(model, settings);
 }
@@ -111,7 +111,6 @@ const CELL = 42; // so wide at least, where there is room, is a cell in which a 
 const TOOLS = { look: "Look", "#": "Wall", G: "Goal", P: "Pit", S: "Start", ".": "Free", plus: "+½", minus: "−½" };
 
 // The backup of the pointed cell, with its numbers.
-/** @param {any} now @param {any} swept @param {number[]} V @param {any} at */
 function explain({ rows, operator, k, gamma, alpha }, { process, operator: T }, V, at) {
   const s = process.stateAt[at[0]][at[1]];
   const place = placeOf(rows, at);
