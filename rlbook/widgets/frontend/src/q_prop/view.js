@@ -30,18 +30,18 @@ function compute(now, single, samples, most) {
   const { q, weight, rule, n } = now;
   const estimates = (...how) => numerics.batchGradients(now, q, ...how, samples, most, n);
   const fixed = rule === "fixed";
+  const { variance, bias } = fixed ? { variance: numerics.gradientVariance(now, q, weight), bias: 0 } : single[rule];
   return {
     fixed,
     truth: numerics.gradientMean(now),
-    variance: fixed ? numerics.gradientVariance(now, q, weight) : single[rule].variance,
+    variance,
+    bias,
     plain: numerics.gradientVariance(now, q, 0),
     full: numerics.gradientVariance(now, q, 1),
     floor: numerics.gradientFloor(now),
     noise: numerics.noiseFloor(now),
     moments: numerics.controlMoments(now, q),
     weights: numerics.ruleWeights(now, q),
-    single,
-    bias: fixed ? 0 : single[rule].bias,
     estimates: { plain: estimates(0, "fixed"), now: estimates(weight, rule) },
   };
 }

@@ -57,17 +57,13 @@ export function makeScatter(holder, { x: across, y: up, centre, lines, pieces })
     const share = Math.min(1, room / Math.abs(rise || 1e-9));
     return [x(centre[0] + share * side * reach), y(centre[1] + share * rise)];
   }
-  dragging(
-    holder,
-    lines.map((line, k) => ({
-      node: () => parts.handles[k],
-      at: () => grip(line.side, state.slopes[k]),
-      drag: ([u, v]) =>
-        line.move((v - centre[1]) / (line.side * Math.max(0.15 * state.reach, line.side * (u - centre[0])))),
-      key: ([dx, dy]) => line.nudge(dx, dy),
-    })),
-    ([px, py]) => [parts.invert(px), parts.invertY(py)],
-  );
+  const turning = lines.map(({ side, move, nudge }, k) => ({
+    node: () => parts.handles[k],
+    at: () => grip(side, state.slopes[k]),
+    drag: ([u, v]) => move((v - centre[1]) / (side * Math.max(0.15 * state.reach, side * (u - centre[0])))),
+    key: ([dx, dy]) => nudge(dx, dy),
+  }));
+  dragging(holder, turning, ([px, py]) => [parts.invert(px), parts.invertY(py)]);
   // slopes: one a line, NaN for none, or several; reach: how far from the centre the handles are; where it `rests`, a
   // thread goes from each point to the first line.
   return function draw(size, given) {
@@ -140,18 +136,13 @@ export function makeBowl(holder, { x: across, y: up, flags: count, rows = count,
     parts = { ...base, paths, band, bandName, floorName, marks, handle, beyond };
   }
   const height = (value) => Math.max(parts.top, parts.y(value));
-  dragging(
-    holder,
-    [
-      {
-        node: () => parts.handle,
-        at: () => [parts.x(state.at), height(state.value)],
-        drag: ([px]) => point.move(parts.invert(px)),
-        key: ([dx, dy]) => point.nudge(dx || dy),
-      },
-    ],
-    (at) => at,
-  );
+  const grip = {
+    node: () => parts.handle,
+    at: () => [parts.x(state.at), height(state.value)],
+    drag: ([px]) => point.move(parts.invert(px)),
+    key: ([dx, dy]) => point.nudge(dx || dy),
+  };
+  dragging(holder, [grip]);
   // marks: [name, where, class]; where NaN is left out; `valued` says whether the variance stands beside the names. at
   // NaN: no point; `still`: one that is not to be moved. band: { name, at } from 0 up.
   return function draw(size, given) {

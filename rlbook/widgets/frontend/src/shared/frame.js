@@ -79,12 +79,8 @@ export function pointIn(svg, { clientX, clientY }) {
 // Calls move(event) while a pointer drags over the node. A finger that comes down may want to scroll the page: it
 // moves nothing until it has gone sideways, or has tapped; when it scrolls, the browser takes the pointer away.
 // Where free(event) holds, a finger moves at once. The node's touch-action has to be pan-y.
-/**
- * @param {Element} node
- * @param {(event: any) => void} move
- * @param {{ free?: (event: any) => boolean, end?: () => void }} more
- */
-export function onDrag(node, move, { free = () => false, end = () => {} } = {}) {
+/** @param {Element} node @param {(event: any) => void} move @param {(event: any) => boolean} free */
+export function onDrag(node, move, free = () => false) {
   /** @type {number | null} */
   let touched = null;
   node.addEventListener("pointerdown", (/** @type {any} */ event) => {
@@ -101,10 +97,8 @@ export function onDrag(node, move, { free = () => false, end = () => {} } = {}) 
   });
   node.addEventListener("pointerup", (event) => {
     if (touched !== null) move(event);
-    end();
   });
   node.addEventListener("pointercancel", () => {
     touched = null;
-    end();
   });
 }

@@ -8,7 +8,7 @@ import { lesson } from "../shared/lesson.js";
 import { backupOf, extend, howOf, line, raised, sweeping } from "../shared/sweeps.js";
 
 const PROBLEM = [...MAP, "operator", "alpha", "policy", "other", "Q0", "other_Q0"]; // what the sweeps depend on
-const STEP = 0.5; // what + and − change a cell's reward by
+const STEPS = { plus: 0.5, minus: -0.5 }; // what + and − change a cell's reward by
 const FEW = 16; // states of which a step can show every number
 
 // The sweeps: the process, its operator, both runs (as far as they were asked for) and what they tend to.
@@ -176,9 +176,9 @@ export function render(place) {
     const now = read();
     const here = now.rows[i][j];
     const rewards = now.rows.map((row, a) => Array.from(row, (_, b) => now.cell_rewards[a]?.[b] ?? 0));
-    if (tool === "plus" || tool === "minus") {
+    if (STEPS[tool]) {
       if (here === "#") return tool;
-      rewards[i][j] = common.fit(model, "cell_rewards", rewards[i][j] + (tool === "plus" ? STEP : -STEP), 6);
+      rewards[i][j] = common.fit(model, "cell_rewards", rewards[i][j] + STEPS[tool], 6);
       edit({ cell_rewards: rewards });
       return tool;
     }
@@ -190,12 +190,9 @@ export function render(place) {
       say("The map needs a free cell to start from.");
       return null;
     }
-    const settings = { rows };
-    if ((paint === "#" || paint === ".") && rewards[i][j]) {
-      rewards[i][j] = 0;
-      settings.cell_rewards = rewards;
-    }
-    edit(settings);
+    const emptied = (paint === "#" || paint === ".") && rewards[i][j] !== 0;
+    if (emptied) rewards[i][j] = 0;
+    edit(emptied ? { rows, cell_rewards: rewards } : { rows });
     return `=${paint}`;
   }
 
