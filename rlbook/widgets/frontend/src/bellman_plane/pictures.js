@@ -29,14 +29,12 @@ export function makePlane(holder, move, rest) {
     key: ([dx, dy]) => move(kept([start[0] + 0.1 * dx, start[1] + 0.1 * dy])),
   };
   dragging(holder, [handle], ([px, py]) => [parts.invert(px), parts.invertY(py)]);
-  holder.addEventListener("pointerdown", () => {
-    held = true;
-  });
-  for (const event of ["pointerup", "pointercancel"])
-    holder.addEventListener(event, () => {
-      held = false;
-      setTimeout(rest);
-    });
+  const letGo = () => {
+    held = false;
+    setTimeout(rest);
+  };
+  holder.addEventListener("pointerdown", () => (held = true));
+  for (const event of ["pointerup", "pointercancel"]) holder.addEventListener(event, letGo);
 
   return function draw({ gamma, V0, k, operator }, { process, operator: T, runs, limit }, size) {
     start = V0;

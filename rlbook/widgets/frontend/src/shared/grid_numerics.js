@@ -204,8 +204,7 @@ export function greedyActions({ actions }, Q, tolerance) {
   return Q.map((_, i) => (isGreedy(Q, i - (i % actions), actions, i % actions, tolerance) ? 1 : 0));
 }
 
-// In how many states that are not absorbing every greedy action of Q is optimal, however ties are broken; and
-// which those are.
+// By state, whether every greedy action of Q is optimal, however ties are broken; absorbing states count as right.
 export function greedyRight({ size, actions, absorbing }, Q, best, tolerance) {
   const right = new Array(size).fill(true);
   for (let s = 0; s < size; s++) {
