@@ -5,7 +5,7 @@ import * as common from "../shared/common.js";
 import { holding, makeBowl, makeHeaps, makeScatter, mean, rounded } from "../shared/control_pictures.js";
 import { box, chips, format, keys, panel, row, table, tell } from "../shared/controls.js";
 import { makeNormals } from "../shared/dice.js";
-import { changes } from "../shared/frame.js";
+import { remember } from "../shared/grid_links.js";
 import { lesson } from "../shared/lesson.js";
 import * as numerics from "./numerics.js";
 
@@ -106,20 +106,17 @@ export function render(place) {
 
   // Controls -------------------------------------------------------------------------------------------------------
 
-  const sliders = common.settingSliders(
-    model,
-    {
-      weight: "κ, weight of the control",
-      q: "q, slope of the critic",
-      c1: "c₁, linear part of Â",
-      c2: "c₂, quadratic part",
-      c3: "c₃, cubic part",
-      tau: "τ, noise after the action",
-      sigma: "σ of the policy",
-      n: "n, samples that an estimate averages",
-    },
-    edit,
-  );
+  const labels = {
+    weight: "κ, weight of the control",
+    q: "q, slope of the critic",
+    c1: "c₁, linear part of Â",
+    c2: "c₂, quadratic part",
+    c3: "c₃, cubic part",
+    tau: "τ, noise after the action",
+    sigma: "σ of the policy",
+    n: "n, samples that an estimate averages",
+  };
+  const sliders = common.settingSliders(model, labels, edit);
   let chosen = ""; // the rule that the reader took last: others may give the same κ
   const chooseRule = chips("Weight by the state", RULES, (name) => {
     const now = common.read(model);
@@ -192,14 +189,13 @@ export function render(place) {
   const [, most] = common.limits(model, "n");
   const samples = makeNormals(BATCHES * most);
   // The rules of single samples take a quadrature, which κ and the dice leave as it is.
-  const modelChanged = changes();
-  let single;
+  const singleOf = remember(["c1", "c2", "c3", "tau", "sigma", "q"], (now) => numerics.singleSamples(now, now.q));
   function draw(sizes, how) {
     const now = { ...common.read(model), ...how };
     ({ offers } = how);
     const drawn = samples(now.seed);
     const { weight, q, rule, sigma, tau, c1, c2, c3, n } = now;
-    if (modelChanged([c1, c2, c3, tau, sigma, q])) single = numerics.singleSamples(now, q);
+    const single = singleOf(now);
     const state = compute(now, single, drawn, most);
     const { fixed, truth, variance, plain, full, floor, noise, weights, bias, estimates } = state;
     const [z, eps] = drawn;

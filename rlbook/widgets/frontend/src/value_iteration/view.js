@@ -12,27 +12,26 @@ const STEPS = { plus: 0.5, minus: -0.5 }; // what + and − change a cell's rewa
 const FEW = 16; // states of which a step can show every number
 
 // The sweeps: the process, its operator, both runs (as far as they were asked for) and what they tend to.
-const makeSweeps = () =>
-  remember(PROBLEM, (now, before) => {
-    const process = numerics.makeGrid(now);
-    const operator = { kind: now.operator, alpha: now.alpha, pi: numerics.readPolicy(process, now.policy) };
-    const guess = (known) => (known?.length === process.r.length ? known : undefined);
-    const best = numerics.fixedPoint(process, { kind: "optimal" }, guess(before?.best.Q));
-    const limit = now.operator === "optimal" ? best : numerics.fixedPoint(process, operator, guess(before?.limit));
-    const { other, other_Q0 } = now;
-    const rival = other_Q0.length ? numerics.fromCells(process, other_Q0) : numerics.namedStart(process, other);
-    return {
-      process,
-      operator,
-      best,
-      limit: limit.Q,
-      values: limit.V,
-      runs: [[numerics.fromCells(process, now.Q0)], [rival]],
-      ahead: (Q) => Q,
-      next: (Q) => numerics.applyOperator(process, operator, Q),
-      curves: {},
-    };
-  });
+function sweepsOf(now, before) {
+  const process = numerics.makeGrid(now);
+  const operator = { kind: now.operator, alpha: now.alpha, pi: numerics.readPolicy(process, now.policy) };
+  const guess = (known) => (known?.length === process.r.length ? known : undefined);
+  const best = numerics.fixedPoint(process, { kind: "optimal" }, guess(before?.best.Q));
+  const limit = now.operator === "optimal" ? best : numerics.fixedPoint(process, operator, guess(before?.limit));
+  const { other, other_Q0 } = now;
+  const rival = other_Q0.length ? numerics.fromCells(process, other_Q0) : numerics.namedStart(process, other);
+  return {
+    process,
+    operator,
+    best,
+    limit: limit.Q,
+    values: limit.V,
+    runs: [[numerics.fromCells(process, now.Q0)], [rival]],
+    ahead: (Q) => Q,
+    next: (Q) => numerics.applyOperator(process, operator, Q),
+    curves: {},
+  };
+}
 
 // Links ------------------------------------------------------------------------------------------------------------
 
@@ -154,7 +153,7 @@ function shortly({ k, slip, rows }, { process }, { error, wrong, live, from, nea
 /** @param {common.Place} place */
 export function render(place) {
   const { model } = place;
-  const sweep = makeSweeps();
+  const sweep = remember(PROBLEM, sweepsOf);
   const read = () => common.read(model);
   // What a step offers: in one without k whatever changes is swept anew, and the way from the start is drawn.
   const offers = (name) => {
@@ -296,6 +295,7 @@ export function render(place) {
       },
       [sizes.map[0], room],
     );
+
     chooseTool.show(tool);
     chooseOther.show(now.other_Q0.length ? null : now.other);
     choosePolicy.show(now.policy.length ? "greedy" : "uniform");
