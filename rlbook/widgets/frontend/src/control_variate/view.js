@@ -109,10 +109,13 @@ export function render(place) {
     ["", "Drag both lines, the point, and n."],
   );
   legend.classList.add("rl-legend");
-  const titles = { samples: "Samples and the line 1 − cg", bowl: "The variance of f + cg", growth: "As n grows" };
-  const panels = mapped({ estimates: "", ...titles }, (title) => panel(title));
+  const samplesPanel = panel("Samples and the line 1 − cg");
+  const bowl = panel("The variance of f + cg");
+  const estimatesPanel = panel("");
+  const growth = panel("As n grows");
+  const panels = { samples: samplesPanel, bowl, estimates: estimatesPanel, growth };
 
-  const drawScatter = makeScatter(panels.samples.holder, {
+  const drawScatter = makeScatter(samplesPanel.holder, {
     pieces: 40,
     x: { domain: [-3, 3], label: "g − E g, the control" },
     y: { label: "f" },
@@ -129,14 +132,14 @@ export function render(place) {
       { name: "The best line, of slope ρ", kind: "rl-exact rl-dashed", look: "", side: -1, ...held("corr") },
     ],
   });
-  const drawBowl = makeBowl(panels.bowl.holder, {
+  const drawBowl = makeBowl(bowl.holder, {
     x: { domain: reach("c"), label: "c, coefficient of the control" },
     y: { label: "Var(f + cg)" },
     flags: 2,
     point: { name: "c", ...held("c") },
   });
-  const drawHeaps = makeHeaps(panels.estimates.holder, { label: "estimate of E f" });
-  const drawGrowth = makeGrowth(panels.growth.holder, {
+  const drawHeaps = makeHeaps(estimatesPanel.holder, { label: "estimate of E f" });
+  const drawGrowth = makeGrowth(growth.holder, {
     x: { domain: reach("n"), ticks: [8, 16, 32, 64], label: "n, samples in a batch" },
     y: { domain: [0.008, 1.2], ticks: [0.01, 0.03, 0.1, 0.3, 1], label: "standard deviation, bias" },
     names: [
@@ -216,7 +219,7 @@ export function render(place) {
       label: `Standard deviations against n, falling as one over its root, and the bias of fitting on the same samples, falling as 1/n: ${rounded(bias.same)} at n = ${n}.`,
     });
 
-    tell(panels.estimates.title, `Estimates of E f from ${n} samples`);
+    tell(estimatesPanel.title, `Estimates of E f from ${n} samples`);
     common.showAll({ control: chooseControl, ...sliders }, now);
     mean_g.enable(now.control === "raw"); // what is subtracted moves nothing
     toBest.disabled = c === best;
@@ -238,7 +241,7 @@ export function render(place) {
     view: "control-variate",
     panels,
     controls: { c, corr, n, bend, mean: mean_g, centred: controlRow, best: bottomRow, again: diceRow },
-    parts: [legend, panels.samples, panels.bowl, leading, panels.estimates, panels.growth, controls],
+    parts: [legend, samplesPanel, bowl, leading, estimatesPanel, growth, controls],
     linked: () => common.linked(model),
     draw,
     fit: common.fitting({ samples: [270, 300], bowl: [270, 300], estimates: [300, 300], growth: [240, 300] }),

@@ -42,8 +42,8 @@ const KEYS = {
 };
 
 // What can be dragged in a picture: things is a list of { node, at(), drag([x, y]), key(direction) }, the last of
-// which also moves when the empty plane is dragged; toPlane takes pixels to what drag is told, if that is something else.
-// Handles keep the distance to the pointer that took them.
+// which also moves when the empty plane is dragged. drag is told pixels, or what toPlane makes of them. Handles keep
+// the distance to the pointer that took them.
 export function dragging(holder, things, toPlane = (pixels) => pixels) {
   /** @type {any} */
   let taken = null;

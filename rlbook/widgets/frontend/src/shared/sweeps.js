@@ -55,8 +55,8 @@ function endOf(swept, most) {
 
 // Words --------------------------------------------------------------------------------------------------------------
 
-// Text in which ^π and _α become a superscript and a subscript, as nodes.
 const TAGS = { "^": "sup", _: "sub" };
+// Text in which ^π and _α become a superscript and a subscript, as nodes.
 export const raised = (text) =>
   text.split(/([\^_][πα])/).map((part) => (TAGS[part[0]] ? element(TAGS[part[0]], {}, part[1]) : part));
 export const howOf = (operator) => ({ policy: "Σ π Q", optimal: "max Q", soft: "α log Σ exp(Q/α)" })[operator];
