@@ -1,7 +1,7 @@
 // AverageGrid: episodes leave γᵗ r in the cells of a map, and their average tends to ρ·r.
 import * as cells from "../shared/cells.js";
 import * as common from "../shared/common.js";
-import { chips, element, format, key, label, row, scientific, tell } from "../shared/controls.js";
+import { chips, element, format, key, label, line, row, scientific, tell } from "../shared/controls.js";
 import { linkedMap, MAP, PROBLEM_LABELS, remember, restoreMap } from "../shared/grid_links.js";
 import * as numerics from "../shared/grid_numerics.js";
 import { lesson } from "../shared/lesson.js";
@@ -213,7 +213,6 @@ export function render(place) {
   // The pointed cell, action by action, with its numbers.
   function explain({ rows, quantity }, { setup, tally }, averages, at) {
     const { process, rho, exact } = setup;
-    const line = (text, strong) => element("p", strong ? { class: "rl-strong" } : {}, text);
     const s = process.stateAt[at[0]][at[1]];
     const place = cells.placeOf(rows, at);
     if (s < 0) return [line(`${place}: no state. A step into a wall stays where it is.`)];

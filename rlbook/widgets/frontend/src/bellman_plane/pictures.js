@@ -1,7 +1,7 @@
 import { format, hasFocus, label, subscript, svgElement } from "../shared/controls.js";
 import { changes, chart, dots, LEFT, path } from "../shared/frame.js";
 import * as numerics from "../shared/grid_numerics.js";
-import { dragging, makeHandle, node, put, withHandles } from "../shared/handles.js";
+import { dragging, drawPaths, makeHandle, makePaths, node, put, withHandles } from "../shared/handles.js";
 import { LIMIT } from "../shared/sweeps.js";
 
 const SHAPES = {
@@ -29,14 +29,12 @@ export function makePlane(holder, move, rest) {
     key: ([dx, dy]) => move(kept([start[0] + 0.1 * dx, start[1] + 0.1 * dy])),
   };
   dragging(holder, [handle], ([px, py]) => [parts.invert(px), parts.invertY(py)]);
-  holder.addEventListener("pointerdown", () => {
-    held = true;
-  });
-  for (const event of ["pointerup", "pointercancel"])
-    holder.addEventListener(event, () => {
-      held = false;
-      setTimeout(rest);
-    });
+  const letGo = () => {
+    held = false;
+    setTimeout(rest);
+  };
+  holder.addEventListener("pointerdown", () => (held = true));
+  for (const event of ["pointerup", "pointercancel"]) holder.addEventListener(event, letGo);
 
   return function draw({ gamma, V0, k, operator }, { process, operator: T, runs, limit }, size) {
     start = V0;
@@ -57,31 +55,32 @@ export function makePlane(holder, move, rest) {
         chart(holder, size, { marginTop: 10, x: across, y: { domain: domain.y, label: "V(s₂)" } }),
       );
       const { layer } = base;
-      const shapes = Object.fromEntries(
-        Object.entries(SHAPES).map(([name, kind]) => [name, node(layer, "path", { class: kind })]),
-      );
+      const shapes = makePaths(layer, SHAPES);
       const spot = node(layer, "circle", { class: "rl-spot rl-spot-natural", r: 4.5 });
       const current = node(layer, "circle", { class: "rl-handle", r: 5 });
       const start = makeHandle(layer, "V₀, where it starts", svgElement("circle", { class: "rl-handle", r: 9 }));
-      const name = node(layer, "text", { class: "rl-label" });
+      const name = node(layer, "text", { class: "rl-label" }, "V₀");
       const nextName = node(layer, "text", { class: "rl-label rl-improved" });
       if (again) start.focus({ preventScroll: true });
-      parts = { ...base, ...shapes, spot, current, start, name, nextName };
+      parts = { ...base, shapes, spot, current, start, name, nextName };
     }
     const at = ([u, v]) => [parts.x(u), parts.y(v)];
     const outline = (points) => `${path(points.map(at))}Z`;
     const radius = numerics.distance(V, limit);
     const squareOf = (r) => outline(numerics.square(limit, r, 1));
     const before = run.slice(0, Math.min(k, 30)).map((from) => squareOf(numerics.distance(from, limit)));
-    put(parts.earlier, { d: before.join("") });
-    put(parts.square, { d: squareOf(radius) });
-    put(parts.inner, { d: squareOf(gamma * radius) });
-    put(parts.image, { d: outline(numerics.planeImage(process, T, numerics.square(limit, radius, 48))) });
-    put(parts.trail, { d: path(run.map(at)) });
-    put(parts.dots, { d: dots(run.map(at)) });
     const [x, y] = at(limit);
-    put(parts.cross, { d: `M${x - 7},${y}h14m-7,-7v14` });
     const [first, now, next] = [V0, V, numerics.planeImage(process, T, [V])[0]].map(at);
+    drawPaths(parts.shapes, {
+      earlier: before.join(""),
+      image: outline(numerics.planeImage(process, T, numerics.square(limit, radius, 48))),
+      square: squareOf(radius),
+      inner: squareOf(gamma * radius),
+      trail: path(run.map(at)),
+      dots: dots(run.map(at)),
+      next: path([now, next]),
+      cross: `M${x - 7},${y}h14m-7,-7v14`,
+    });
     const centred = (/** @type {number[]} */ [cx, cy]) => ({ cx, cy });
     put(parts.current, centred(now));
     for (const circle of parts.start.children) put(circle, centred(first));
@@ -89,8 +88,6 @@ export function makePlane(holder, move, rest) {
     const right = first[0] > parts.right - 40;
     const side = right ? { x: first[0] - 14, "text-anchor": "end" } : { x: first[0] + 13, "text-anchor": "start" };
     put(parts.name, { ...side, y: first[1] + 4 });
-    parts.name.textContent = "V₀";
-    put(parts.next, { d: path([now, next]) });
     put(parts.spot, centred(next));
     put(parts.nextName, { x: next[0] + 8, y: next[1] + (next[1] > now[1] ? 14 : -6) });
     parts.nextName.textContent = Math.hypot(next[0] - now[0], next[1] - now[1]) > 24 ? `V${subscript(k + 1)}` : "";

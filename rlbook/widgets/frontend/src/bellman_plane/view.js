@@ -1,10 +1,10 @@
 // BellmanPlane: a Bellman operator on the plane of all functions of two states.
 import * as common from "../shared/common.js";
-import { format, keys, panel, subscript } from "../shared/controls.js";
+import { format, keys, line, nodeOf, panel, raised, subscript } from "../shared/controls.js";
 import { remember } from "../shared/grid_links.js";
 import * as numerics from "../shared/grid_numerics.js";
 import { lesson } from "../shared/lesson.js";
-import { backupOf, extend, howOf, line, OPERATOR, raised, sweeping } from "../shared/sweeps.js";
+import { backupOf, extend, howOf, OPERATOR, sweeping } from "../shared/sweeps.js";
 import { makePlane } from "./pictures.js";
 
 const PROBLEM = ["gamma", "operator", "alpha", "V0"];
@@ -57,13 +57,9 @@ export function render(place) {
   const set = (settings) => common.write(model, settings);
   const sweep = makeSweeps(model.get("_problem"));
   const time = sweeping(model, { letter: "V", sweep, change: set, request: () => request() });
-  const starts = common.listSliders(
-    model,
-    "V0",
-    [0, 1].map((i) => `V₀(s${subscript(i + 1)}), where it starts`),
-    (V0) => set({ V0, k: 0 }),
-  );
-  time.controls.append(...starts.map(({ node }) => node));
+  const labels = ["V₀(s₁), where it starts", "V₀(s₂), where it starts"];
+  const starts = common.listSliders(model, "V0", labels, (V0) => set({ V0, k: 0 }));
+  time.controls.append(...starts.map(nodeOf));
   const shapeKeys = keys(["rl-key-improved", "what T makes of the square"], ["rl-key-bound", "γ times as wide"]);
   const plane = panel("The square around the fixed point", shapeKeys);
   plane.node.append(time.transport);
@@ -81,7 +77,7 @@ export function render(place) {
     const swept = extend(sweep(now), k + 1);
     const V = swept.runs[0][k];
     const { curves, words, data } = time.show(now, swept, sizes.errors, how);
-    for (const [i, control] of starts.entries()) control.show(now.V0[i]);
+    common.showAll(starts, now.V0);
     const [width, height] = sizes.plane;
     const size = how.step ? [Math.min(width, 2 * height), height - shapeKeys.offsetHeight] : sizes.plane;
     drawPlane(now, swept, size);
@@ -94,10 +90,9 @@ export function render(place) {
   const { request, begin } = lesson(place, {
     view: "bellman-plane",
     kind: "rl-two",
-    settings: [...PROBLEM, "k"],
     panels: { plane, errors: time.errors },
-    controls: { ...time.named, start1: starts[0].node, start2: starts[1].node },
-    parts: [plane.node, time.equation, time.errors.node, time.controls],
+    controls: { ...time.named, start1: starts[0], start2: starts[1] },
+    parts: [plane, time.equation, time.errors, time.controls],
     linked: () => common.linked(model, CALLED),
     draw,
     fit: common.fitting({ plane: [330, 380], errors: [260, 300] }),

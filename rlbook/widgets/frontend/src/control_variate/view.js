@@ -3,7 +3,7 @@
 
 import * as common from "../shared/common.js";
 import { holding, makeBowl, makeGrowth, makeHeaps, makeScatter, mean, rounded } from "../shared/control_pictures.js";
-import { box, chips, format, keys, panel, row, tell } from "../shared/controls.js";
+import { box, format, keys, mapped, panel, row, tell } from "../shared/controls.js";
 import { makeNormals } from "../shared/dice.js";
 import { lesson } from "../shared/lesson.js";
 import * as numerics from "./numerics.js";
@@ -28,7 +28,7 @@ function compute(now, [g, u], most) {
     floor: numerics.varianceFloor(corr),
     estimates: numerics.batchEstimates(f, g, most, n, c, left),
     bias: numerics.estimateBias(now, n, c, left),
-    sd: Object.fromEntries(KINDS.map((kind) => [kind, Math.sqrt(variances[kind])])),
+    sd: mapped(variances, Math.sqrt),
   };
 }
 
@@ -87,11 +87,12 @@ export function render(place) {
     mean_g: "E g, mean of the control",
     n: "n, samples in a batch",
   });
-  const again = common.dice(model, "Other samples", "again");
   const toBest = common.button("best", "Set c to c*", () => set({ c: numerics.bestCoefficient(model.get("corr")) }));
-  const chooseControl = chips("Control", { centred: "c(g − E g)", raw: "c·g as it is" }, (control) => set({ control }));
-  const controlRow = row("What is added to f", chooseControl.node);
-  const [bottomRow, diceRow] = [row("The bottom of the bowl", toBest), row("The dice", again)];
+  const added = { centred: "c(g − E g)", raw: "c·g as it is" };
+  const chooseControl = common.settingChips("control", "Control", added, set);
+  const controlRow = row("What is added to f", chooseControl);
+  const bottomRow = row("The bottom of the bowl", toBest);
+  const diceRow = row("The dice", common.dice(model, "Other samples", "again"));
   const { c, corr, bend, n, mean_g } = sliders;
   const leading = box("rl-controls rl-leading", c, corr);
   const controls = box("rl-controls", n, bend, controlRow, mean_g, bottomRow, diceRow);
@@ -219,9 +220,8 @@ export function render(place) {
     });
 
     tell(estimatesPanel.title, `Estimates of E f from ${n} samples`);
-    chooseControl.show(now.control);
-    for (const [name, control] of Object.entries(sliders)) control.show(now[name]);
-    sliders.mean_g.enable(now.control === "raw"); // what is subtracted moves nothing
+    common.showAll({ control: chooseControl, ...sliders }, now);
+    mean_g.enable(now.control === "raw"); // what is subtracted moves nothing
     toBest.disabled = c === best;
 
     const four = (values) => KINDS.map((kind) => values[kind]).join();
@@ -239,10 +239,9 @@ export function render(place) {
   return lesson(place, {
     kind: "rl-two rl-variate",
     view: "control-variate",
-    settings: [...Object.keys(sliders), "control", "seed"],
     panels,
     controls: { c, corr, n, bend, mean: mean_g, centred: controlRow, best: bottomRow, again: diceRow },
-    parts: [legend, samplesPanel.node, bowl.node, leading, estimatesPanel.node, growth.node, controls],
+    parts: [legend, samplesPanel, bowl, leading, estimatesPanel, growth, controls],
     linked: () => common.linked(model),
     draw,
     fit: common.fitting({ samples: [270, 300], bowl: [270, 300], estimates: [300, 300], growth: [240, 300] }),

@@ -2,7 +2,7 @@
 // of a softmax policy.
 
 import { format, label, mapped, subscript, svgElement, tell } from "../shared/controls.js";
-import { changes, chart, dots, onDrag, path, pointIn } from "../shared/frame.js";
+import { changes, chart, dots, dragAlong, path } from "../shared/frame.js";
 import { arrow, dragging, makeHandle, makePaths, moveHandle, node, put, withHandles } from "../shared/handles.js";
 import { banditReturn, gaussianDensity } from "./numerics.js";
 
@@ -430,11 +430,7 @@ export function makeReturns(holder, seek) {
       });
       const spots = makeSpots(base.svg, 6);
       const names = both((_, kind) => node(base.svg, "text", { class: `rl-label rl-${COLOUR[kind]}` }, NAMES[kind]));
-      const { svg, invert } = base;
-      svg.classList.add("rl-drag");
-      onDrag(svg, (event) => {
-        seek(Math.round(Math.min(range, Math.max(0, invert(pointIn(svg, event)[0])))));
-      });
+      dragAlong(base, (n) => seek(Math.round(n)));
       parts = { ...base, curves, spots, names };
     }
     const { x, y, curves, spots, names, top, foot, left, right } = parts;

@@ -1,7 +1,7 @@
 // The pictures of Occupancy: the square of policies, the polygon of their occupancies, and what η or the optimum does
 // as the view's one number changes.
 import { format, label, svgElement, tell } from "../shared/controls.js";
-import { changes, chart, onDrag, path, pointIn } from "../shared/frame.js";
+import { changes, chart, dragAlong, path } from "../shared/frame.js";
 import {
   arrow,
   dragging,
@@ -395,8 +395,7 @@ export function makeGraph(holder, change) {
       x: { type, domain, ticks: some, tickFormat: format, label: labels[0] },
       y: { domain: [ticks[0], ticks.at(-1)], ticks, tickFormat: format, label: labels[1] },
     });
-    const { svg, layer, left, right, invert } = base;
-    svg.classList.add("rl-drag");
+    const { svg, layer } = base;
     const names = Array.from({ length: 4 }, () => node(svg, "text", { class: "rl-label" }));
     parts = {
       ...base,
@@ -407,7 +406,7 @@ export function makeGraph(holder, change) {
         put(names[i], { class: `rl-label ${kind}`, x: px, y: py, "text-anchor": anchor });
       },
     };
-    onDrag(svg, (event) => change(view, invert(between(left, right, pointIn(svg, event)[0]))));
+    dragAlong(base, (x) => change(view, x));
   }
   return function draw(now, state, size, { step, open }) {
     const { view } = now;

@@ -1,6 +1,6 @@
 // The picture of PerformanceDifference beside its maps: return, surrogate and bounds against α.
 
-import { changes, chart, onDrag, path, pointIn } from "../shared/frame.js";
+import { changes, chart, dragAlong, path } from "../shared/frame.js";
 import { drawPaths, makePaths, node, put } from "../shared/handles.js";
 import { boundsAt } from "./numerics.js";
 
@@ -55,11 +55,7 @@ export function makeCurves(holder, seek) {
       });
       const spot = (kind) => node(svg, "circle", { class: kind, r: 6 }); // which is not clipped
       const spots = ["rl-spot rl-spot-natural", "rl-handle"].map(spot);
-      svg.classList.add("rl-drag");
-      onDrag(svg, (event) => {
-        const share = invert(pointIn(svg, event)[0]);
-        seek(Number(Math.min(reach, Math.max(0, share)).toFixed(3)));
-      });
+      dragAlong(base, (alpha) => seek(Number(alpha.toFixed(3))));
       parts = { ...base, paths, spots, names };
     }
     const { x, y, left, right, top: head, foot, paths } = parts;

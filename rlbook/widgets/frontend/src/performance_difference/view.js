@@ -1,7 +1,20 @@
 // PerformanceDifference: from π to π′, the truth, the surrogate and the bounds, and the terms of the difference by state.
 import * as cells from "../shared/cells.js";
 import * as common from "../shared/common.js";
-import { chips, element, format, key, label, readout, row, scientific, subscript, tell } from "../shared/controls.js";
+import {
+  chips,
+  element,
+  format,
+  key,
+  label,
+  line,
+  raised,
+  readout,
+  row,
+  scientific,
+  subscript,
+  tell,
+} from "../shared/controls.js";
 import { linkedMap, MAP, PROBLEM_LABELS, remember, restoreMap } from "../shared/grid_links.js";
 import * as numerics from "../shared/grid_numerics.js";
 import { lesson } from "../shared/lesson.js";
@@ -57,9 +70,7 @@ function sentence(now, known, at, sum, { step, open, offers }) {
   return `${first} ${second} ${third}`;
 }
 
-// Text in which _α becomes a subscript, as nodes.
-const lowered = (text) => text.split(/(_[πα])/).map((part) => (part[0] === "_" ? element("sub", {}, part[1]) : part));
-// The same in a place for plain text only.
+// What controls.js raises, in a place for plain text only.
 const plain = (text) => text.replaceAll("π_α", "πα");
 
 // The view ---------------------------------------------------------------------------------------------------------
@@ -111,7 +122,7 @@ export function render(place) {
   const reaches = common.choices(model, "reach");
   const ofReach = reaches.map((reach) => [reach, `to ${reach}`]);
   const takeReach = (reach) => change(reach < model.get("alpha") ? { reach, alpha: reach } : { reach });
-  const inSpan = (text) => element("span", {}, ...lowered(text));
+  const inSpan = (text) => element("span", {}, ...raised(text));
   const ofWeights = { new: inSpan("ρ of π_α"), old: "ρ of π" };
   const ofActions = { new: inSpan("those of π_α"), old: "those of π" };
   const ofExample = Object.keys(examples).map((name) => [name, name]);
@@ -175,7 +186,7 @@ export function render(place) {
   const panels = cells.notedPanels({
     curves: {
       title: "Return on the way from π to π′",
-      notes: [key("rl-key-exact", ...lowered("η(π_α), exact")), key("rl-key-improved", "surrogate L"), boundKey],
+      notes: [key("rl-key-exact", ...raised("η(π_α), exact")), key("rl-key-improved", "surrogate L"), boundKey],
     },
     terms: { map: true, notes: [weightsTool, actionsTool] },
     policies: { map: true, notes: [...policyKeys, weightsKey, tools] },
@@ -183,9 +194,9 @@ export function render(place) {
   });
   const numbers = readout({
     start: [{ class: "rl-exact", d: STROKE }, "η(π)"],
-    eta: [{ class: "rl-exact rl-heavy", d: STROKE }, ...lowered("η(π_α)")],
-    surrogate: [{ class: "rl-sharp", d: STROKE }, ...lowered("L(π_α)")],
-    truth: [null, ...lowered("η(π_α) − η(π)")],
+    eta: [{ class: "rl-exact rl-heavy", d: STROKE }, ...raised("η(π_α)")],
+    surrogate: [{ class: "rl-sharp", d: STROKE }, ...raised("L(π_α)")],
+    truth: [null, ...raised("η(π_α) − η(π)")],
     sum: [null, "sum of the terms shown"],
     off: [{ class: "rl-bound rl-apart", d: STROKE }, "|η − L|"],
     average: [{ class: "rl-bound rl-dotted", d: STROKE }, "mean change, E TV"],
@@ -211,7 +222,6 @@ export function render(place) {
 
   // The pointed cell's term with its numbers.
   function explain({ view, rows, alpha: share, weights, actions }, known, now, terms, at) {
-    const line = (text, strong) => element("p", strong ? { class: "rl-strong" } : {}, ...lowered(text));
     const { process, advantage, pi, piNew } = known;
     const s = process.stateAt[at[0]][at[1]];
     const place = view === "two" ? `State s${subscript(s + 1)}` : cells.placeOf(rows, at);
@@ -324,7 +334,7 @@ export function render(place) {
       }
     }
     const title = `Terms: sum ${signed(sum)}${right ? " = η(π_α) − η(π)" : `, not ${signed(truth)}`}`;
-    if (shownTitle !== title) panels.terms.title.replaceChildren(...lowered(title));
+    if (shownTitle !== title) panels.terms.title.replaceChildren(...raised(title));
     shownTitle = title;
     panels.terms.node.classList.toggle("rl-astray", !right);
     const bare = how.step && !sizes.terms;
@@ -335,7 +345,7 @@ export function render(place) {
     );
     boundKey.hidden = band === "none";
     weightsKey.hidden = bare;
-    weightsKey.replaceChildren(...lowered(weights === "new" ? "numbers: ρ(s) of π_α" : "numbers: ρ(s) of π"));
+    weightsKey.replaceChildren(...raised(weights === "new" ? "numbers: ρ(s) of π_α" : "numbers: ρ(s) of π"));
     const shown = { start, eta, surrogate, truth, sum, off: Math.abs(eta - surrogate), average, mixture, trust_region };
     for (const [name, { value }] of Object.entries(numbers.parts))
       tell(value, name === "truth" || name === "sum" ? signed(shown[name]) : scientific(shown[name]));
@@ -348,7 +358,7 @@ export function render(place) {
     }
     return {
       words,
-      nodes: lowered(words),
+      nodes: raised(words),
       aloud: plain(words),
       data: {
         shows: view,

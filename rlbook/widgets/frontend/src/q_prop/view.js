@@ -5,7 +5,7 @@ import * as common from "../shared/common.js";
 import { holding, makeBowl, makeHeaps, makeScatter, mean, rounded } from "../shared/control_pictures.js";
 import { box, chips, format, keys, panel, row, table, tell } from "../shared/controls.js";
 import { makeNormals } from "../shared/dice.js";
-import { changes } from "../shared/frame.js";
+import { remember } from "../shared/grid_links.js";
 import { lesson } from "../shared/lesson.js";
 import * as numerics from "./numerics.js";
 
@@ -30,18 +30,18 @@ function compute(now, single, samples, most) {
   const { q, weight, rule, n } = now;
   const estimates = (...how) => numerics.batchGradients(now, q, ...how, samples, most, n);
   const fixed = rule === "fixed";
+  const { variance, bias } = fixed ? { variance: numerics.gradientVariance(now, q, weight), bias: 0 } : single[rule];
   return {
     fixed,
     truth: numerics.gradientMean(now),
-    variance: fixed ? numerics.gradientVariance(now, q, weight) : single[rule].variance,
+    variance,
+    bias,
     plain: numerics.gradientVariance(now, q, 0),
     full: numerics.gradientVariance(now, q, 1),
     floor: numerics.gradientFloor(now),
     noise: numerics.noiseFloor(now),
     moments: numerics.controlMoments(now, q),
     weights: numerics.ruleWeights(now, q),
-    single,
-    bias: fixed ? 0 : single[rule].bias,
     estimates: { plain: estimates(0, "fixed"), now: estimates(weight, rule) },
   };
 }
@@ -106,20 +106,17 @@ export function render(place) {
 
   // Controls -------------------------------------------------------------------------------------------------------
 
-  const sliders = common.settingSliders(
-    model,
-    {
-      weight: "κ, weight of the control",
-      q: "q, slope of the critic",
-      c1: "c₁, linear part of Â",
-      c2: "c₂, quadratic part",
-      c3: "c₃, cubic part",
-      tau: "τ, noise after the action",
-      sigma: "σ of the policy",
-      n: "n, samples that an estimate averages",
-    },
-    edit,
-  );
+  const labels = {
+    weight: "κ, weight of the control",
+    q: "q, slope of the critic",
+    c1: "c₁, linear part of Â",
+    c2: "c₂, quadratic part",
+    c3: "c₃, cubic part",
+    tau: "τ, noise after the action",
+    sigma: "σ of the policy",
+    n: "n, samples that an estimate averages",
+  };
+  const sliders = common.settingSliders(model, labels, edit);
   let chosen = ""; // the rule that the reader took last: others may give the same κ
   const chooseRule = chips("Weight by the state", RULES, (name) => {
     const now = common.read(model);
@@ -128,11 +125,10 @@ export function render(place) {
     set({ weight: numerics.ruleWeights(now, now.q)[name], rule: "fixed" });
   });
   const wholly = { fixed: "one κ for all", ...SINGLE };
-  const chooseSingle = chips("Weight by the sample", wholly, (rule) => set({ rule }));
-  const again = common.dice(model, "Other samples", "again");
-  const ruleRow = row("κ by the state: a rule of K and W", chooseRule.node);
-  const singleRow = row("κ by each sample itself", chooseSingle.node);
-  const diceRow = row("The dice", again);
+  const chooseSingle = common.settingChips("rule", "Weight by the sample", wholly, set);
+  const ruleRow = row("κ by the state: a rule of K and W", chooseRule);
+  const singleRow = row("κ by each sample itself", chooseSingle);
+  const diceRow = row("The dice", common.dice(model, "Other samples", "again"));
   const { weight, q, ...others } = sliders;
   const leading = box("rl-controls rl-leading", weight, q, ruleRow, singleRow);
   const controls = box("rl-controls", ...Object.values(others), diceRow);
@@ -193,14 +189,13 @@ export function render(place) {
   const [, most] = common.limits(model, "n");
   const samples = makeNormals(BATCHES * most);
   // The rules of single samples take a quadrature, which κ and the dice leave as it is.
-  const modelChanged = changes();
-  let single;
+  const singleOf = remember(["c1", "c2", "c3", "tau", "sigma", "q"], (now) => numerics.singleSamples(now, now.q));
   function draw(sizes, how) {
     const now = { ...common.read(model), ...how };
     ({ offers } = how);
     const drawn = samples(now.seed);
     const { weight, q, rule, sigma, tau, c1, c2, c3, n } = now;
-    if (modelChanged([c1, c2, c3, tau, sigma, q])) single = numerics.singleSamples(now, q);
+    const single = singleOf(now);
     const state = compute(now, single, drawn, most);
     const { fixed, truth, variance, plain, full, floor, noise, weights, bias, estimates } = state;
     const [z, eps] = drawn;
@@ -254,11 +249,10 @@ export function render(place) {
     });
 
     tell(estimatesPanel.title, n === 1 ? "Single ĝ and their exact mean" : `Means of ${n} ĝ and their exact mean`);
-    for (const [setting, slide] of Object.entries(sliders)) slide.show(now[setting]);
+    common.showAll({ rule: chooseSingle, ...sliders }, now);
     const same = Object.keys(RULES).filter((one) => Math.abs(weights[one] - weight) < 1e-9);
     if (!same.includes(chosen)) chosen = same[0] ?? "";
     chooseRule.show(fixed ? chosen : "");
-    chooseSingle.show(rule);
     for (const chip of chooseRule.node.children) {
       const kappa = weights[chip.dataset.value];
       chip.disabled = kappa < reach[0] || kappa > reach[1];
@@ -292,10 +286,9 @@ export function render(place) {
   const { request, begin } = lesson(place, {
     kind: "rl-two rl-qprop",
     view: "q-prop",
-    settings: [...Object.keys(sliders), "rule", "seed"],
     panels: { advantages, bowl, estimates: estimatesPanel },
     controls: { ...sliders, rules: ruleRow, single: singleRow, again: diceRow },
-    parts: [legend, advantages.node, bowl.node, leading, estimatesPanel.node, rulesPanel.node, controls],
+    parts: [legend, advantages, bowl, leading, estimatesPanel, rulesPanel, controls],
     linked: () => common.linked(model),
     draw,
     fit: common.fitting({ advantages: [280, 310], bowl: [280, 310], estimates: [220, 250] }),

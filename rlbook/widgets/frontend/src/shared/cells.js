@@ -304,7 +304,6 @@ export function makeCells(holder, { label, keys = BRUSH_KEYS, paint = null, poin
   const resting = later(400, describe);
   return {
     draw,
-    describe,
     end: resting.end,
     choose(chosen) {
       tool = chosen === "look" ? null : chosen;

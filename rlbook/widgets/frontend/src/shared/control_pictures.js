@@ -3,8 +3,8 @@
 // is not drawn.
 import { fit, limits } from "./common.js";
 import { label as describe, format, svgElement, tell } from "./controls.js";
-import { changes, chart, dots, onDrag, path, pointIn } from "./frame.js";
-import { arrow, dragging, makeHandle, node, put, withHandles } from "./handles.js";
+import { changes, chart, dots, dragAlong, path } from "./frame.js";
+import { arrow, dragging, drawPaths, makeHandle, makePaths, moveHandle, node, put, withHandles } from "./handles.js";
 
 const ROW = 14; // height of one row of flags above a bowl, in pixels
 const LOW = 13; // height of a band that has room for its name, in pixels
@@ -39,14 +39,13 @@ export function makeScatter(holder, { x: across, y: up, centre, lines, pieces })
   let parts, state;
   function build(domain, size) {
     const base = withHandles(chart(holder, size, { x: { ...across, grid: true }, y: { ...up, domain } }));
-    const [rest, points, curve, ...strokes] = ["rl-rest", "rl-heap", "rl-exact", ...lines.map(({ kind }) => kind)].map(
-      (kind) => node(base.layer, "path", { class: kind }),
-    );
+    const paths = makePaths(base.layer, { rest: "rl-rest", points: "rl-heap", curve: "rl-exact" });
+    const strokes = lines.map(({ kind }) => node(base.layer, "path", { class: kind }));
     const handles = lines.map(({ name, limits, look }) =>
       makeHandle(base.svg, `${name}: up and down arrow keys turn it`, round(look), limits),
     );
     const names = lines.map(() => node(base.svg, "text", { class: "rl-label" }));
-    parts = { ...base, names, rest, points, curve, strokes, handles };
+    parts = { ...base, paths, names, strokes, handles };
   }
   const along = (slope, u) => centre[1] + slope * (u - centre[0]);
   // Where a line's handle is: at the reach of its side, or where the line leaves the frame.
@@ -58,17 +57,13 @@ export function makeScatter(holder, { x: across, y: up, centre, lines, pieces })
     const share = Math.min(1, room / Math.abs(rise || 1e-9));
     return [x(centre[0] + share * side * reach), y(centre[1] + share * rise)];
   }
-  dragging(
-    holder,
-    lines.map((line, k) => ({
-      node: () => parts.handles[k],
-      at: () => grip(line.side, state.slopes[k]),
-      drag: ([u, v]) =>
-        line.move((v - centre[1]) / (line.side * Math.max(0.15 * state.reach, line.side * (u - centre[0])))),
-      key: ([dx, dy]) => line.nudge(dx, dy),
-    })),
-    ([px, py]) => [parts.invert(px), parts.invertY(py)],
-  );
+  const turning = lines.map(({ side, move, nudge }, k) => ({
+    node: () => parts.handles[k],
+    at: () => grip(side, state.slopes[k]),
+    drag: ([u, v]) => move((v - centre[1]) / (side * Math.max(0.15 * state.reach, side * (u - centre[0])))),
+    key: ([dx, dy]) => nudge(dx, dy),
+  }));
+  dragging(holder, turning, ([px, py]) => [parts.invert(px), parts.invertY(py)]);
   // slopes: one a line, NaN for none, or several; reach: how far from the centre the handles are; where it `rests`, a
   // thread goes from each point to the first line.
   return function draw(size, given) {
@@ -77,12 +72,14 @@ export function makeScatter(holder, { x: across, y: up, centre, lines, pieces })
     const { points, curve, domain, slopes, texts, label } = state;
     if (changed([...size, ...domain])) build(domain, size);
     const { x, y } = parts;
-    put(parts.points, { d: dots(points.map(([u, v]) => [x(u), y(v)])) });
     const thread = ([u, v]) => `M${x(u).toFixed(1)},${y(v).toFixed(1)}V${y(along(slopes[0], u)).toFixed(1)}`;
-    put(parts.rest, { d: state.rests ? points.map(thread).join("") : "" });
     const [low, high] = across.domain;
     const us = Array.from({ length: curve ? pieces + 1 : 0 }, (_, i) => low + ((high - low) * i) / pieces);
-    put(parts.curve, { d: path(us.map((u) => [x(u), between(-2e3, 2e3, y(curve(u)))])) });
+    drawPaths(parts.paths, {
+      rest: state.rests ? points.map(thread).join("") : "",
+      points: dots(points.map(([u, v]) => [x(u), y(v)])),
+      curve: path(us.map((u) => [x(u), between(-2e3, 2e3, y(curve(u)))])),
+    });
     lines.forEach(({ side }, k) => {
       const [handle, name, slope] = [parts.handles[k], parts.names[k], slopes[k]];
       const drawn = [slope].flat().filter(Number.isFinite);
@@ -95,7 +92,7 @@ export function makeScatter(holder, { x: across, y: up, centre, lines, pieces })
       if (!there) return;
       const [px, py] = grip(side, slope);
       const [value, text] = texts[k];
-      put(handle, { transform: `translate(${px},${py})`, "aria-valuenow": value, "aria-valuetext": text });
+      moveHandle(handle, [px, py], value, text);
       // The name keeps off its line: on the side where that falls or rises away, or, at the frame's edge, beside it.
       const above = side * slope > 0;
       const edge = above ? py - 24 < parts.top : py + 26 > parts.foot;
@@ -120,9 +117,7 @@ export function makeBowl(holder, { x: across, y: up, flags: count, rows = count,
     const { layer, svg, right, left } = base;
     const band = node(layer, "rect", { class: "rl-band", x: left, width: right - left });
     const bandName = node(layer, "text", { class: "rl-label rl-side" });
-    const plain = node(layer, "path", { class: "rl-plain rl-hair" });
-    const floor = node(layer, "path", { class: "rl-bound" });
-    const curve = node(layer, "path", { class: "rl-control rl-heavy" });
+    const paths = makePaths(layer, { plain: "rl-plain rl-hair", floor: "rl-bound", curve: "rl-control rl-heavy" });
     const floorName = node(svg, "text", { class: "rl-label" });
     const marks = Array.from({ length: count }, (_, i) => {
       const group = svgElement("g");
@@ -138,21 +133,16 @@ export function makeBowl(holder, { x: across, y: up, flags: count, rows = count,
     });
     const handle = makeHandle(svg, `${point.name}: left and right arrow keys move it`, round(), across.domain);
     const beyond = node(handle, "text", { class: "rl-label", y: 4 });
-    parts = { ...base, band, bandName, plain, floor, floorName, curve, marks, handle, beyond };
+    parts = { ...base, paths, band, bandName, floorName, marks, handle, beyond };
   }
   const height = (value) => Math.max(parts.top, parts.y(value));
-  dragging(
-    holder,
-    [
-      {
-        node: () => parts.handle,
-        at: () => [parts.x(state.at), height(state.value)],
-        drag: ([px]) => point.move(parts.invert(px)),
-        key: ([dx, dy]) => point.nudge(dx || dy),
-      },
-    ],
-    (at) => at,
-  );
+  const grip = {
+    node: () => parts.handle,
+    at: () => [parts.x(state.at), height(state.value)],
+    drag: ([px]) => point.move(parts.invert(px)),
+    key: ([dx, dy]) => point.nudge(dx || dy),
+  };
+  dragging(holder, [grip]);
   // marks: [name, where, class]; where NaN is left out; `valued` says whether the variance stands beside the names. at
   // NaN: no point; `still`: one that is not to be moved. band: { name, at } from 0 up.
   return function draw(size, given) {
@@ -162,9 +152,9 @@ export function makeBowl(holder, { x: across, y: up, flags: count, rows = count,
     if (changed([...size, top])) build(top, size);
     const { x, y, left, right, foot } = parts;
     const xs = Array.from({ length: 81 }, (_, i) => left + ((right - left) * i) / 80);
-    put(parts.curve, { d: path(xs.map((px) => [px, Math.max(-2e3, y(variance(parts.invert(px))))])) });
-    put(parts.plain, { d: `M${left},${y(plain)}H${right}` });
-    put(parts.floor, { d: `M${left},${y(floor)}H${right}` });
+    const level = (height) => `M${left},${y(height)}H${right}`;
+    const curve = path(xs.map((px) => [px, Math.max(-2e3, y(variance(parts.invert(px))))]));
+    drawPaths(parts.paths, { plain: level(plain), floor: level(floor), curve });
     // The names of the floor and of the band under it stand to either side, the floor's away from the bottom; a band
     // that is too low for its name gives it to the floor's.
     const aside = x(lowest[0]) > (left + right) / 2;
@@ -207,8 +197,8 @@ export function makeBowl(holder, { x: across, y: up, flags: count, rows = count,
     const there = Number.isFinite(at);
     parts.handle.style.display = there ? "" : "none";
     if (there) {
-      put(parts.handle, { transform: `translate(${x(at)},${height(value)})`, tabindex: still ? -1 : 0 });
-      put(parts.handle, { "aria-valuenow": at, "aria-valuetext": text });
+      moveHandle(parts.handle, [x(at), height(value)], at, text);
+      put(parts.handle, { tabindex: still ? -1 : 0 });
       // Where the curve has left the frame the point waits at its upper edge, hollow, and says how high it would be.
       const high = y(value) < parts.top - 0.5;
       parts.handle.classList.toggle("rl-beyond", high);
@@ -293,14 +283,11 @@ export function makeGrowth(holder, { x: across, y: up, names, seek }) {
     const { svg, layer, invert, right, left } = base;
     const cursor = node(layer, "path", { class: "rl-pole" });
     const curves = names.map(([, kind]) => node(layer, "path", { class: kind }));
-    const labels = names.map(([name, , colour]) => {
-      const label = node(svg, "text", { class: `rl-label ${colour}`, x: right + 5, "text-anchor": "start" });
-      label.textContent = name;
-      return label;
-    });
+    const labels = names.map(([name, , colour]) =>
+      node(svg, "text", { class: `rl-label ${colour}`, x: right + 5, "text-anchor": "start" }, name),
+    );
     const spots = names.map(([, , , spot]) => node(layer, "circle", { class: `rl-spot ${spot}`, r: 5 }));
-    svg.classList.add("rl-drag");
-    onDrag(svg, (event) => seek(invert(between(left, right, pointIn(svg, event)[0]))));
+    dragAlong(base, seek);
     parts = { ...base, cursor, curves, labels, spots };
   }
   // curves: one (n) => value a name; a value of 0 is not drawn.

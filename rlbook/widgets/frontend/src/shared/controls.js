@@ -214,6 +214,13 @@ export function readout(rows) {
   return { node, parts };
 }
 
+const TAGS = { "^": "sup", _: "sub" };
+// Text in which ^π and _α become a superscript and a subscript, as nodes.
+export const raised = (text) =>
+  text.split(/([\^_][πα])/).map((part) => (TAGS[part[0]] ? element(TAGS[part[0]], {}, part[1]) : part));
+// A line of a computation in numbers.
+export const line = (text, strong) => element("p", strong ? { class: "rl-strong" } : {}, ...raised(text));
+
 // Writes a text, or the label of a picture, where it is another.
 export function tell(node, text) {
   if (node.textContent !== text) node.textContent = text;

@@ -56,10 +56,10 @@ export function frame(holder, given) {
   return { svg, layer, x: x.apply, y: y.apply, invert: x.invert, invertY: y.invert, ...edges };
 }
 
-export const quiet = { stroke: "var(--rl-grid)", strokeOpacity: 1 };
+const quiet = { stroke: "var(--rl-grid)", strokeOpacity: 1 };
 const axes = /** @type {const} */ ({ fontSize: 11, tickSize: 3, labelAnchor: "center", labelArrow: "none" });
-export const axesX = { ...axes, labelOffset: 34 };
-export const axesY = { ...axes, labelOffset: 54 };
+const axesX = { ...axes, labelOffset: 34 };
+const axesY = { ...axes, labelOffset: 54 };
 export const ticksIn = (height) => (height < 250 ? 3 : 5); // about so many
 export const LEFT = 60; // room for the labels of y axes, alike in all panels
 
@@ -79,12 +79,8 @@ export function pointIn(svg, { clientX, clientY }) {
 // Calls move(event) while a pointer drags over the node. A finger that comes down may want to scroll the page: it
 // moves nothing until it has gone sideways, or has tapped; when it scrolls, the browser takes the pointer away.
 // Where free(event) holds, a finger moves at once. The node's touch-action has to be pan-y.
-/**
- * @param {Element} node
- * @param {(event: any) => void} move
- * @param {{ free?: (event: any) => boolean, end?: () => void }} more
- */
-export function onDrag(node, move, { free = () => false, end = () => {} } = {}) {
+/** @param {Element} node @param {(event: any) => void} move @param {(event: any) => boolean} free */
+export function onDrag(node, move, free = () => false) {
   /** @type {number | null} */
   let touched = null;
   node.addEventListener("pointerdown", (/** @type {any} */ event) => {
@@ -101,10 +97,14 @@ export function onDrag(node, move, { free = () => false, end = () => {} } = {}) 
   });
   node.addEventListener("pointerup", (event) => {
     if (touched !== null) move(event);
-    end();
   });
   node.addEventListener("pointercancel", () => {
     touched = null;
-    end();
   });
+}
+
+// Along a picture's x axis, from end to end, a pointer drags a value.
+export function dragAlong({ svg, invert, left, right }, seek) {
+  svg.classList.add("rl-drag");
+  onDrag(svg, (event) => seek(invert(Math.min(right, Math.max(left, pointIn(svg, event)[0])))));
 }

@@ -1,8 +1,7 @@
 // What the widgets on a map share: settings remembered, and how maps and policies are spelt in an address.
 import { askedSettings, differs, linked, loadAsked, read, write } from "./common.js";
 
-/** @typedef {import("./common.js").Model} Model */
-/** @typedef {import("./common.js").Asked} Asked */
+/** @import { Asked, Model } from "./common.js" */
 
 export const MAP = ["rows", "cell_rewards", "slip", "gamma", "step_reward", "goal_reward", "pit_reward"];
 
@@ -39,14 +38,14 @@ export function isMap(model, rows) {
 }
 
 // The map that a link asks for and its numbers, as settings; `policies` maps each policy's setting to its name in
-// links, `emptied` names what else belongs to a map. What makes no sense is passed over.
-/** @param {Model} model @param {Asked} asked @param {Asked} policies @param {{ emptied?: string[] }} more */
-export function askedMap(model, asked, policies, { emptied = [] } = {}) {
+// links. What makes no sense is passed over.
+/** @param {Model} model @param {Asked} asked @param {Asked} policies */
+export function askedMap(model, asked, policies) {
   const settings = askedSettings(model, asked);
   const rows = asked.map ? unspell(asked.map, MAP_LETTERS) : [];
   if (isMap(model, rows)) {
     Object.assign(settings, { rows, cell_rewards: [] });
-    for (const name of [...Object.keys(policies), ...emptied]) settings[name] = [];
+    for (const name of Object.keys(policies)) settings[name] = [];
   }
   const map = settings.rows ?? model.get("rows");
   const [H, W] = [map.length, map[0].length];

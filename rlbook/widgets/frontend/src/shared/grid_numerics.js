@@ -4,6 +4,8 @@
 // Q is flat: Q[4s + a], states in reading order, actions up, right, down, left. A `process` is what `makeGrid` and
 // `makePlane` return; an `operator` is { kind: "policy" | "optimal" | "soft", pi, alpha }, pi flat like Q.
 
+import { averaged } from "./measures.js";
+
 export const MOVES = [
   [-1, 0],
   [0, 1],
@@ -141,19 +143,13 @@ function solve({ size, actions, gamma, next, chance, P }, pi, reward) {
 // The operator's one fixed point, by policy iteration (for T_α, its soft form, which is Newton's method), from a
 // guess: V^π, V* or V_α, and the Q that looks ahead to it.
 export function fixedPoint(process, operator, guess = process.r) {
-  const { size, actions, r } = process;
   let Q = guess;
   for (let round = 0; round < 200; round++) {
     const p = attaining(process, operator, Q);
     const V_Q = stateValues(process, operator, Q);
-    const reward = Array.from({ length: size }, (_, s) => {
-      let [average, value] = [0, 0];
-      for (let a = s * actions; a < (s + 1) * actions; a++) {
-        average += p[a] * r[a];
-        value += p[a] * Q[a];
-      }
-      return operator.kind === "soft" ? average + V_Q[s] - value : average; // V_Q − p·Q = αH(p)
-    });
+    const [average, value] = [process.r, Q].map((x) => averaged(process, p, x));
+    const withEntropy = (x, s) => x + V_Q[s] - value[s]; // V_Q − p·Q = αH(p)
+    const reward = operator.kind === "soft" ? average.map(withEntropy) : average;
     const V = solve(process, p, reward);
     const better = lookahead(process, V);
     const change = distance(better, Q);
@@ -208,8 +204,7 @@ export function greedyActions({ actions }, Q, tolerance) {
   return Q.map((_, i) => (isGreedy(Q, i - (i % actions), actions, i % actions, tolerance) ? 1 : 0));
 }
 
-// In how many states that are not absorbing every greedy action of Q is optimal, however ties are broken; and
-// which those are.
+// By state, whether every greedy action of Q is optimal, however ties are broken; absorbing states count as right.
 export function greedyRight({ size, actions, absorbing }, Q, best, tolerance) {
   const right = new Array(size).fill(true);
   for (let s = 0; s < size; s++) {

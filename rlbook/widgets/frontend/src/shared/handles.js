@@ -42,8 +42,9 @@ const KEYS = {
 };
 
 // What can be dragged in a picture: things is a list of { node, at(), drag([x, y]), key(direction) }, the last of
-// which also moves when the empty plane is dragged. Handles keep the distance to the pointer that took them.
-export function dragging(holder, things, toPlane) {
+// which also moves when the empty plane is dragged. drag is told pixels, or what toPlane makes of them. Handles keep
+// the distance to the pointer that took them.
+export function dragging(holder, things, toPlane = (pixels) => pixels) {
   /** @type {any} */
   let taken = null;
   const where = (event) => pointIn(holder.firstElementChild, event);
@@ -54,14 +55,11 @@ export function dragging(holder, things, toPlane) {
     const at = thing?.at();
     taken = { thing: thing ?? things.at(-1), off: at ? [at[0] - x, at[1] - y] : [0, 0] };
   });
-  onDrag(
-    holder,
-    (event) => {
-      const [x, y] = where(event);
-      taken?.thing.drag(toPlane([x + taken.off[0], y + taken.off[1]]));
-    },
-    { free: (event) => Boolean(under(event)) },
-  );
+  const move = (event) => {
+    const [x, y] = where(event);
+    taken?.thing.drag(toPlane([x + taken.off[0], y + taken.off[1]]));
+  };
+  onDrag(holder, move, (event) => Boolean(under(event)));
   // On a handle a finger drags in every direction.
   holder.addEventListener("touchstart", (event) => under(event) && event.preventDefault(), { passive: false });
   holder.addEventListener("keydown", (event) => {

@@ -2,6 +2,4 @@
 // it; a new widget that needs another mark adds it here.
 
 export { axisX, axisY, gridX, gridY } from "../../node_modules/@observablehq/plot/src/marks/axis.js";
-export { line } from "../../node_modules/@observablehq/plot/src/marks/line.js";
-export { ruleX, ruleY } from "../../node_modules/@observablehq/plot/src/marks/rule.js";
 export { plot } from "../../node_modules/@observablehq/plot/src/plot.js";

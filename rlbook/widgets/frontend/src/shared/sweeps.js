@@ -1,7 +1,7 @@
 // What the widgets of sweeps share: runs of an operator, what bounds their error, the picture of it, time, and words.
 import * as common from "./common.js";
-import { box, chips, element, format, label, panel, readout, row, scientific, superscript, tell } from "./controls.js";
-import { changes, chart, onDrag, path, pointIn } from "./frame.js";
+import { box, element, format, label, panel, raised, readout, row, scientific, superscript, tell } from "./controls.js";
+import { changes, chart, dragAlong, path } from "./frame.js";
 import * as numerics from "./grid_numerics.js";
 import { node, put } from "./handles.js";
 
@@ -55,17 +55,8 @@ function endOf(swept, most) {
 
 // Words --------------------------------------------------------------------------------------------------------------
 
-// Text in which ^π and _α become a superscript and a subscript, as nodes.
-export const raised = (text) =>
-  text
-    .split(/([\^_][πα])/)
-    .map((part) =>
-      part[0] === "^" ? element("sup", {}, part[1]) : part[0] === "_" ? element("sub", {}, part[1]) : part,
-    );
 export const howOf = (operator) => ({ policy: "Σ π Q", optimal: "max Q", soft: "α log Σ exp(Q/α)" })[operator];
 
-// A line of the backup in numbers.
-export const line = (text, strong) => element("p", strong ? { class: "rl-strong" } : {}, text);
 const brackets = (v) => (v < 0 ? `(${format(v)})` : format(v));
 export const backupOf = (lhs, gamma, { reward, terms, value }) =>
   `${lhs} = ${format(reward)} + ${format(gamma)}·(${terms.map(([p, , v]) => `${format(p)}·${brackets(v)}`).join(" + ")}) = ${format(value)}`;
@@ -113,21 +104,21 @@ export function sweeping(model, { letter, sweep, restarted = {}, labels = {}, ch
     "div",
     { class: "rl-chips rl-transport", role: "group", "aria-label": "Sweeps" },
     common.button("step", "Step", () => halt({ k: Math.min(most, model.get("k") + 1) })),
-    playing.node,
+    playing,
     common.button("run", "To the end", () => playing.start("run")),
     common.button("restart", "Restart", () => halt({ k: 0, ...restarted })),
   );
   const seek = (k) => halt({ k });
   const slider = common.settingSlider(model, "k", "k, sweeps done", { change: seek });
   const kinds = common.choices(model, "operator").map((kind) => [kind, element("span", {}, ...raised(OPERATOR[kind]))]);
-  const chooseOperator = chips("Operator", kinds, (operator) => change({ operator }));
-  const operators = row("Operator", chooseOperator.node);
+  const chooseOperator = common.settingChips("operator", "Operator", kinds, change);
+  const operators = row("Operator", chooseOperator);
   const numbersOf = { gamma: "γ, discount", ...labels, alpha: "α, temperature of the soft operator" };
   const sliders = common.settingSliders(model, numbersOf, change);
   const { alpha, ...others } = sliders;
-  const controls = box("rl-controls", slider.node, ...Object.values(others), operators, alpha);
+  const controls = box("rl-controls", slider, ...Object.values(others), operators, alpha);
   const equation = box("rl-equation");
-  const named = { k: slider.node, play: transport, operator: operators, alpha, ...others, equation };
+  const named = { k: slider, play: transport, operator: operators, ...sliders, equation };
 
   const errors = panel("");
   const numbers = readout({
@@ -146,10 +137,8 @@ export function sweeping(model, { letter, sweep, restarted = {}, labels = {}, ch
     const curves = swept.curves[range];
     playing.show();
     slider.limit(0, range, most);
-    slider.show(k);
-    chooseOperator.show(operator);
-    for (const [name, control] of Object.entries(sliders)) control.show(now[name]);
-    sliders.alpha.enable(operator === "soft");
+    common.showAll({ k: slider, operator: chooseOperator, ...sliders }, now);
+    alpha.enable(operator === "soft");
     const words = sentence(now, swept, curves, range);
     const right = curves.live - curves.wrong[k];
     if (size) {
@@ -209,10 +198,8 @@ function makeErrors(holder, seek) {
       const done = node(svg, "path", { class: "rl-strip rl-strip-done" });
       const flag = node(svg, "path", { class: "rl-pole" });
       const name = node(svg, "text", { class: "rl-label", y: 12 });
-      const side = node(svg, "text", { class: "rl-side", x: base.left - 6, y: 30, "text-anchor": "end" });
-      side.textContent = "greedy";
-      svg.classList.add("rl-drag");
-      onDrag(svg, (event) => seek(Math.round(Math.min(range, Math.max(0, invert(pointIn(svg, event)[0]))))));
+      node(svg, "text", { class: "rl-side", x: base.left - 6, y: 30, "text-anchor": "end" }, "greedy");
+      dragAlong(base, (k) => seek(Math.round(k)));
       parts = { ...base, future, past, cursor, point, strip, done, flag, name, of: null };
     }
     const { x, y, foot, left, right } = parts;

@@ -1,38 +1,37 @@
 // ValueIteration: a Bellman operator sweeps a map that the reader edits.
-import { ARROWS, firstCell, KINDS, makeCells, pointing } from "../shared/cells.js";
+import { ARROWS, firstCell, makeCells, placeOf, pointing } from "../shared/cells.js";
 import * as common from "../shared/common.js";
-import { chips, element, format, keys, panel, row, subscript, tell } from "../shared/controls.js";
-import { askedMap, isMap, linkedMap, MAP, remember } from "../shared/grid_links.js";
+import { chips, element, format, keys, line, panel, raised, row, subscript, tell } from "../shared/controls.js";
+import { askedMap, isMap, linkedMap, MAP, PROBLEM_LABELS, remember } from "../shared/grid_links.js";
 import * as numerics from "../shared/grid_numerics.js";
 import { lesson } from "../shared/lesson.js";
-import { backupOf, extend, howOf, line, raised, sweeping } from "../shared/sweeps.js";
+import { backupOf, extend, howOf, sweeping } from "../shared/sweeps.js";
 
 const PROBLEM = [...MAP, "operator", "alpha", "policy", "other", "Q0", "other_Q0"]; // what the sweeps depend on
-const STEP = 0.5; // what + and − change a cell's reward by
+const STEPS = { plus: 0.5, minus: -0.5 }; // what + and − change a cell's reward by
 const FEW = 16; // states of which a step can show every number
 
 // The sweeps: the process, its operator, both runs (as far as they were asked for) and what they tend to.
-const makeSweeps = () =>
-  remember(PROBLEM, (now, before) => {
-    const process = numerics.makeGrid(now);
-    const operator = { kind: now.operator, alpha: now.alpha, pi: numerics.readPolicy(process, now.policy) };
-    const guess = (known) => (known?.length === process.r.length ? known : undefined);
-    const best = numerics.fixedPoint(process, { kind: "optimal" }, guess(before?.best.Q));
-    const limit = now.operator === "optimal" ? best : numerics.fixedPoint(process, operator, guess(before?.limit));
-    const { other, other_Q0 } = now;
-    const rival = other_Q0.length ? numerics.fromCells(process, other_Q0) : numerics.namedStart(process, other);
-    return {
-      process,
-      operator,
-      best,
-      limit: limit.Q,
-      values: limit.V,
-      runs: [[numerics.fromCells(process, now.Q0)], [rival]],
-      ahead: (Q) => Q,
-      next: (Q) => numerics.applyOperator(process, operator, Q),
-      curves: {},
-    };
-  });
+function sweepsOf(now, before) {
+  const process = numerics.makeGrid(now);
+  const operator = { kind: now.operator, alpha: now.alpha, pi: numerics.readPolicy(process, now.policy) };
+  const guess = (known) => (known?.length === process.r.length ? known : undefined);
+  const best = numerics.fixedPoint(process, { kind: "optimal" }, guess(before?.best.Q));
+  const limit = now.operator === "optimal" ? best : numerics.fixedPoint(process, operator, guess(before?.limit));
+  const { other, other_Q0 } = now;
+  const rival = other_Q0.length ? numerics.fromCells(process, other_Q0) : numerics.namedStart(process, other);
+  return {
+    process,
+    operator,
+    best,
+    limit: limit.Q,
+    values: limit.V,
+    runs: [[numerics.fromCells(process, now.Q0)], [rival]],
+    ahead: (Q) => Q,
+    next: (Q) => numerics.applyOperator(process, operator, Q),
+    curves: {},
+  };
+}
 
 // Links ------------------------------------------------------------------------------------------------------------
 
@@ -43,14 +42,14 @@ const STARTS = { Q0: "q", other_Q0: "p" };
 /** @param {common.Model} model @param {common.Asked} asked */
 export function restore(model, asked) {
   common.loadAsked(model, asked);
-  const settings = askedMap(model, asked, POLICIES, { emptied: Object.keys(STARTS) });
+  const settings = askedMap(model, asked, POLICIES);
   const rows = settings.rows ?? model.get("rows");
   const W = rows[0].length;
+  const actionsOf = (flat, cell) => flat.slice(4 * cell, 4 * cell + 4);
   for (const [name, letter] of Object.entries(STARTS)) {
     const flat = asked[letter] && numerics.decodeFloats(asked[letter], rows.length * W * 4);
-    if (!flat) continue;
-    const cell = (i, j) => flat.slice(4 * (i * W + j), 4 * (i * W + j) + 4);
-    settings[name] = rows.map((row, i) => Array.from(row, (_, j) => cell(i, j)));
+    if (flat) settings[name] = rows.map((row, i) => Array.from(row, (_, j) => actionsOf(flat, i * W + j)));
+    else if (settings.rows) settings[name] = []; // what was known belongs to another map
   }
   common.write(model, settings);
 }
@@ -111,10 +110,9 @@ const CELL = 42; // so wide at least, where there is room, is a cell in which a 
 const TOOLS = { look: "Look", "#": "Wall", G: "Goal", P: "Pit", S: "Start", ".": "Free", plus: "+½", minus: "−½" };
 
 // The backup of the pointed cell, with its numbers.
-/** @param {any} now @param {any} swept @param {number[]} V @param {any} at */
-function explain({ rows, operator, k, gamma, alpha }, { process, operator: T }, V, [i, j]) {
-  const s = process.stateAt[i][j];
-  const place = `Row ${i + 1}, column ${j + 1} (${KINDS[rows[i][j]]})`;
+function explain({ rows, operator, k, gamma, alpha }, { process, operator: T }, V, at) {
+  const s = process.stateAt[at[0]][at[1]];
+  const place = placeOf(rows, at);
   if (s < 0) return [line(`${place}: no state. A step into a wall stays where it is.`)];
   if (process.absorbing[s]) {
     const earns = `entering it earns ${format(process.entering[s])} besides the step’s own reward`;
@@ -123,16 +121,15 @@ function explain({ rows, operator, k, gamma, alpha }, { process, operator: T }, 
   const backups = numerics.backup(process, V, s);
   const best = Math.max(...backups.map(({ value }) => value));
   const next = numerics.stateValues(process, T, numerics.lookahead(process, V));
-  const name = `Q${subscript(k + 1)}`;
+  const after = subscript(k + 1);
+  const soft = operator === "soft" ? `, α = ${format(alpha)},` : "";
+  const now = `now V${subscript(k)}(s) = ${format(V[s])}`;
   return [
     line(`${place}, the next sweep:`),
     ...backups.map((backup, a) =>
-      line(backupOf(`${name}(s, ${ARROWS[a]})`, gamma, backup), backup.value >= best - 1e-12),
+      line(backupOf(`Q${after}(s, ${ARROWS[a]})`, gamma, backup), backup.value >= best - 1e-12),
     ),
-    line(
-      `V${subscript(k + 1)}(s) = ${howOf(operator)}${operator === "soft" ? `, α = ${format(alpha)},` : ""} = ${format(next[s])}; now V${subscript(k)}(s) = ${format(V[s])}`,
-      true,
-    ),
+    line(`V${after}(s) = ${howOf(operator)}${soft} = ${format(next[s])}; ${now}`, true),
   ];
 }
 
@@ -156,8 +153,7 @@ function shortly({ k, slip, rows }, { process }, { error, wrong, live, from, nea
 /** @param {common.Place} place */
 export function render(place) {
   const { model } = place;
-  const sweep = makeSweeps();
-  const set = (settings) => common.write(model, settings);
+  const sweep = remember(PROBLEM, sweepsOf);
   const read = () => common.read(model);
   // What a step offers: in one without k whatever changes is swept anew, and the way from the start is drawn.
   const offers = (name) => {
@@ -172,16 +168,16 @@ export function render(place) {
     const [Q0, other_Q0] = runs.map((run) => numerics.toCells(process, run[now.k]));
     return { k: 0, Q0, other_Q0 };
   }
-  const edit = (settings) => set({ ...carried(read()), ...settings });
+  const edit = (settings) => common.write(model, { ...carried(read()), ...settings });
 
   // Use a tool on a cell. What it painted is given back, for the cells that the stroke goes on to.
   function apply(tool, [i, j]) {
     const now = read();
     const here = now.rows[i][j];
     const rewards = now.rows.map((row, a) => Array.from(row, (_, b) => now.cell_rewards[a]?.[b] ?? 0));
-    if (tool === "plus" || tool === "minus") {
+    if (STEPS[tool]) {
       if (here === "#") return tool;
-      rewards[i][j] = common.fit(model, "cell_rewards", rewards[i][j] + (tool === "plus" ? STEP : -STEP), 6);
+      rewards[i][j] = common.fit(model, "cell_rewards", rewards[i][j] + STEPS[tool], 6);
       edit({ cell_rewards: rewards });
       return tool;
     }
@@ -193,12 +189,9 @@ export function render(place) {
       say("The map needs a free cell to start from.");
       return null;
     }
-    const settings = { rows };
-    if ((paint === "#" || paint === ".") && rewards[i][j]) {
-      rewards[i][j] = 0;
-      settings.cell_rewards = rewards;
-    }
-    edit(settings);
+    const emptied = (paint === "#" || paint === ".") && rewards[i][j] !== 0;
+    if (emptied) rewards[i][j] = 0;
+    edit(emptied ? { rows, cell_rewards: rewards } : { rows });
     return `=${paint}`;
   }
 
@@ -206,7 +199,7 @@ export function render(place) {
     letter: "Q",
     sweep,
     restarted: { Q0: [], other_Q0: [] },
-    labels: { slip: "slip, chance of going aside", step_reward: "reward of every step" },
+    labels: PROBLEM_LABELS,
     change: edit,
     request: () => request(),
   });
@@ -227,8 +220,8 @@ export function render(place) {
   });
   const starts = common.choices(model, "other").map((name) => [name, name]);
   const chooseOther = chips("Second start", starts, (other) => time.halt({ other, other_Q0: [], k: 0 }));
-  const policy = row(raised("Policy π of T^π"), choosePolicy.node);
-  const other = row("Second start, Q′₀", chooseOther.node);
+  const policy = row(raised("Policy π of T^π"), choosePolicy);
+  const other = row("Second start, Q′₀", chooseOther);
   time.controls.append(policy, other);
 
   // Panels ---------------------------------------------------------------------------------------------------------
@@ -241,10 +234,10 @@ export function render(place) {
     ["", element("b", {}, "bold"), ": changed by the last sweep"],
     ["", "○ all steps alike"],
   );
-  const mapPanel = panel("", chooseTool.node, arrowKeys);
+  const mapPanel = panel("", chooseTool, arrowKeys);
   mapPanel.holder.classList.add("rl-map-holder");
   mapPanel.node.append(goal, hint, time.transport);
-  const { point, at: placeOf } = pointing(() => request());
+  const { point, at: pointedIn } = pointing(() => request());
   const map = makeCells(mapPanel.holder, {
     label: "The map: arrow keys move, Enter uses the chosen tool",
     keys: { ...LETTERS, ...SIGNS },
@@ -259,7 +252,6 @@ export function render(place) {
   });
   chooseTool.node.classList.add("rl-tools");
 
-  const resting = common.later(400, (rows, say) => map.describe(rows, say));
   function draw(sizes, how) {
     const now = read();
     const { k, operator, rows } = now;
@@ -267,7 +259,7 @@ export function render(place) {
     const { process, runs } = swept;
     const Q = runs[0][k];
     const V = numerics.stateValues(process, swept.operator, Q);
-    const at = placeOf(rows, now.preset);
+    const at = pointedIn(rows, now.preset);
     const { curves, words, data } = time.show(now, swept, sizes.errors, how);
 
     const tolerance = numerics.tieTolerance(swept.best.Q);
@@ -282,6 +274,10 @@ export function render(place) {
     const room = how.step ? Math.max(free, rows.length * Math.min(CELL, sizes.map[0] / rows[0].length)) : free;
     mapPanel.holder.style.height = `${room}px`;
     map.choose(offers("goal") ? "G" : tool);
+    const tells = (s) => {
+      const best = ARROWS.filter((_, a) => weights[4 * s + a] > 0.3).join(" ") || "all directions";
+      return `value ${brief(V[s])}${process.absorbing[s] ? "" : `, ${best}`}`;
+    };
     map.draw(
       {
         rows,
@@ -294,16 +290,11 @@ export function render(place) {
         ],
         trail: way ?? [],
         at,
+        tells,
         largest: how.step ? Number.POSITIVE_INFINITY : 72,
       },
       [sizes.map[0], room],
     );
-    resting.ask(rows, ([i, j]) => {
-      const s = process.stateAt[i]?.[j] ?? -1;
-      if (s < 0) return "";
-      const best = ARROWS.filter((_, a) => weights[4 * s + a] > 0.3).join(" ") || "all directions";
-      return `value ${brief(V[s])}${process.absorbing[s] ? "" : `, ${best}`}`;
-    });
 
     chooseTool.show(tool);
     chooseOther.show(now.other_Q0.length ? null : now.other);
@@ -319,15 +310,14 @@ export function render(place) {
   const { request, say, begin } = lesson(place, {
     view: "value-iteration",
     kind: "rl-two",
-    settings: [...PROBLEM, "k"],
     panels: { map: mapPanel, errors: time.errors },
-    controls: { ...time.named, tools: chooseTool.node, goal, hint, policy, other },
-    parts: [mapPanel.node, time.equation, time.errors.node, time.controls],
+    controls: { ...time.named, tools: chooseTool, goal, hint, policy, other },
+    parts: [mapPanel, time.equation, time.errors, time.controls],
     linked: () => linked(model),
     draw,
     fit: common.fitting({ map: [290, 340], errors: [260, 300] }),
     stop: time.player.stop,
-    timers: [time.player, resting],
+    timers: [time.player, map],
   });
   return begin();
 }

@@ -1,6 +1,6 @@
 // The pictures of VarianceReduction: the cloud of estimates, the bowl of their variance, its growth with the horizon.
 import { format, subscript, svgElement } from "../shared/controls.js";
-import { changes, chart, LEFT, onDrag, path, pointIn, ticksIn } from "../shared/frame.js";
+import { changes, chart, dragAlong, LEFT, path, ticksIn } from "../shared/frame.js";
 import { drawPaths, makePaths, node, put } from "../shared/handles.js";
 import * as numerics from "./numerics.js";
 
@@ -182,11 +182,7 @@ export function makeBowl(holder, drag) {
         return { group, pole, name, spot };
       });
       const point = node(svg, "circle", { class: "rl-handle", r: 8 });
-      svg.classList.add("rl-drag");
-      onDrag(svg, (event) => {
-        const x = base.invert(pointIn(svg, event)[0]);
-        drag(Number(Math.min(range[1], Math.max(range[0], x)).toFixed(3)));
-      });
+      dragAlong(base, (x) => drag(Number(x.toFixed(3))));
       parts = { ...base, ...lines, floorName, point, flags };
     }
 
