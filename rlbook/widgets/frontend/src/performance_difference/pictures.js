@@ -46,7 +46,7 @@ export function makeCurves(holder, seek) {
         x: { domain: [0, reach], label: "α, from π to π′", grid: true },
         y: { domain: limits, label: "return" },
       });
-      const { svg, layer, invert } = base;
+      const { svg, layer } = base;
       const paths = makePaths(layer, PATHS);
       const names = ["L", "η"].map((text, i) => {
         const name = node(layer, "text", { class: i ? "rl-label" : "rl-label rl-improved", "text-anchor": "end" });

@@ -120,17 +120,18 @@ export function makeBowl(holder, { x: across, y: up, flags: count, rows = count,
     const paths = makePaths(layer, { plain: "rl-plain rl-hair", floor: "rl-bound", curve: "rl-control rl-heavy" });
     const floorName = node(svg, "text", { class: "rl-label" });
     const marks = Array.from({ length: count }, (_, i) => {
-      const group = svgElement("g");
+      const [group, over] = [svgElement("g"), svgElement("g")]; // no pole crosses a name
       const pole = node(group, "path", { class: "rl-pole" });
-      const name = node(group, "text", { class: "rl-label rl-flag" });
+      const name = node(over, "text", { class: "rl-label rl-flag" });
       const spot = node(group, "circle", { class: "rl-mark", r: 3.5 });
       name.addEventListener("pointerdown", (event) => {
         event.stopPropagation();
         point.move(state.marks[i][1]);
       });
       layer.before(group);
-      return { group, pole, name, spot };
+      return { groups: [group, over], pole, name, spot };
     });
+    layer.before(...marks.map(({ groups }) => groups[1]));
     const handle = makeHandle(svg, `${point.name}: left and right arrow keys move it`, round(), across.domain);
     const beyond = node(handle, "text", { class: "rl-label", y: 4 });
     parts = { ...base, paths, band, bandName, floorName, marks, handle, beyond };
@@ -177,7 +178,7 @@ export function makeBowl(holder, { x: across, y: up, flags: count, rows = count,
       const [name, where, kind] = marks[i] ?? ["", NaN, ""];
       const px = x(where);
       const seen = Number.isFinite(px) && px >= left - 1 && px <= right + 1;
-      mark.group.style.display = seen ? "" : "none";
+      for (const group of mark.groups) group.style.display = seen ? "" : "none";
       if (!seen) return;
       const py = y(variance(where));
       const after = px < (left + right) / 2;
@@ -187,7 +188,7 @@ export function makeBowl(holder, { x: across, y: up, flags: count, rows = count,
       const free = taken.findIndex((row) => row.every(([start, end]) => to < start || from > end));
       const row = Math.max(free, 0);
       if (free >= 0) taken[row].push([from, to]);
-      put(mark.group, { class: kind });
+      for (const group of mark.groups) put(group, { class: kind });
       put(mark.pole, { d: `M${px},${ROW * row + 4}V${Math.max(parts.top, py)}` });
       put(mark.name, { x: px + (after ? 4 : -4), y: ROW * row + ROW - 2, "text-anchor": after ? "start" : "end" });
       mark.name.textContent = free < 0 ? "" : text; // no name is put over another
@@ -280,7 +281,7 @@ export function makeGrowth(holder, { x: across, y: up, names, seek }) {
       x: { type: "log", tickFormat: String, ...across },
       y: { type: "log", tickFormat: format, ...up },
     });
-    const { svg, layer, invert, right, left } = base;
+    const { svg, layer, right } = base;
     const cursor = node(layer, "path", { class: "rl-pole" });
     const curves = names.map(([, kind]) => node(layer, "path", { class: kind }));
     const labels = names.map(([name, , colour]) =>

@@ -188,7 +188,7 @@ function makeErrors(holder, seek) {
         x: { domain: [0, range], ticks: 6, label: "k, sweeps" },
         y: { type: "log", domain: [FLOOR, top], ticks, tickFormat, label: "in units of reward" },
       });
-      const { svg, layer, invert } = base;
+      const { svg, layer } = base;
       const make = (parent) => CURVES.map(([, kind]) => node(parent, "path", { class: kind }));
       const future = make(node(layer, "g", { class: "rl-ahead" }));
       const cursor = node(layer, "path", { class: "rl-pole" });

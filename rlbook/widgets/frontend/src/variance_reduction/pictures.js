@@ -174,13 +174,14 @@ export function makeBowl(holder, drag) {
       const lines = makePaths(layer, { curve: "rl-exact rl-heavy", floor: "rl-bound" });
       const floorName = node(layer, "text", { class: "rl-label", "text-anchor": "end", x: base.right - 2 });
       const flags = marks.map(([, , kind], row) => {
-        const group = svgElement("g", { class: kind });
+        const [group, over] = [svgElement("g", { class: kind }), svgElement("g", { class: kind })];
         layer.before(group);
         const pole = node(group, "path", { class: "rl-pole" });
-        const name = node(group, "text", { class: "rl-label", y: ROW * row + ROW - 2 });
+        const name = node(over, "text", { class: "rl-label", y: ROW * row + ROW - 2 });
         const spot = node(group, "circle", { class: "rl-mark", r: 3.5 });
-        return { group, pole, name, spot };
+        return { groups: [group, over], pole, name, spot };
       });
+      layer.before(...flags.map(({ groups }) => groups[1])); // no pole crosses a name
       const point = node(svg, "circle", { class: "rl-handle", r: 8 });
       dragAlong(base, (x) => drag(Number(x.toFixed(3))));
       parts = { ...base, ...lines, floorName, point, flags };
@@ -190,11 +191,11 @@ export function makeBowl(holder, drag) {
     const xs = Array.from({ length: 61 }, (_, i) => range[0] + ((range[1] - range[0]) * i) / 60);
     curve.setAttribute("d", open ? "" : path(values(xs).map((v, i) => [x(xs[i]), y(v)])));
     marks.forEach(([name, where], row) => {
-      const { group, pole, name: label, spot } = flags[row];
+      const { groups, pole, name: label, spot } = flags[row];
       const [px, value] = [x(where), values([where])[0]];
       const told = open && row === marks.length - 1; // where it is lowest is being asked
       const seen = Number.isFinite(where) && px >= left - 1 && px <= right + 1 && !told;
-      group.style.display = seen ? "" : "none";
+      for (const group of groups) group.style.display = seen ? "" : "none";
       if (!seen) return;
       const py = Math.max(top, y(value));
       const after = px < (left + right) / 2;
