@@ -45,6 +45,7 @@ th, td { border: 1px solid #bbb; padding: 0.2em 0.4em; text-align: left; vertica
 .test-name { display: block; }
 div.math { margin: 0.6em 0; overflow-x: auto; }
 .eqno { float: right; }
+.citation > p { display: inline; }
 del { color: #d55e00; }
 """
 PAGE = """<?xml version="1.0" encoding="utf-8"?>

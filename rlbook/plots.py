@@ -148,7 +148,9 @@ def learning_curves(runs, *, against="steps", colors=(IMPROVED, PLAIN, BASELINE,
         measured = zip(at[name], of_seeds, strict=True)
         curves[name] = [np.interp(x, steps, run.mean_returns, np.nan, np.nan) for steps, run in measured]
     xlabel = "environment steps" if against == "steps" else "batch"
-    return lines(x, curves, colors=colors[: len(curves)], xlabel=xlabel, ylabel="mean return")
+    ax = lines(x, curves, colors=colors[: len(curves)], xlabel=xlabel, ylabel="mean return")
+    ax.xaxis.get_major_locator().set_params(integer=True)  # there is no batch 2.5
+    return ax
 
 
 def maps(numbers, shape, *, colors):
@@ -234,7 +236,7 @@ def draw_map(ax, rows, cells, V, pi, path=(), wrong=None) -> None:
     """A map with the values (S,) of its states, tinted by sign, a policy (S, 4) as arrows, and a path of cells.
 
     Where all four have the weight 1, there is a ring in their place. The arrows of the states that `wrong` (S,) names
-    are of another colour.
+    are hollow, and the title says that these are not optimal.
     """
     H, W = len(rows), len(rows[0])
     top = abs(V).max() or 1.0
@@ -263,15 +265,18 @@ def draw_map(ax, rows, cells, V, pi, path=(), wrong=None) -> None:
             if weight > 0.02:
                 length = 0.1 + 0.24 * weight
                 back = 0.5 * length if weight > 0.97 and sum(arrows) < 1.5 else 0  # a single arrow is centred
-                tails.append((j + 0.5 - back * dj, i + 0.42 - back * di, length * dj, length * di, color))
+                tails.append((j + 0.5 - back * dj, i + 0.42 - back * di, length * dj, length * di, is_wrong))
     if len(path):
         down, right = np.transpose(path)
         ax.plot(right + 0.5, down + 0.42, color=INK, lw=5, alpha=0.25, solid_capstyle="round")
     if tails:
         scale = {"angles": "xy", "scale_units": "xy", "scale": 1, "units": "xy", "width": 0.03}
-        *places, colors = zip(*tails, strict=True)
-        ax.quiver(*places, color=colors, headwidth=4.5, headlength=4.5, headaxislength=4, **scale)
-    ax.set(title="The map", xlim=(0, W), ylim=(H, 0), xticks=range(W + 1), yticks=range(H + 1), aspect="equal")
+        *places, hollow = zip(*tails, strict=True)
+        faces, edges = [["none" if x else INK for x in hollow], [PLAIN if x else INK for x in hollow]]
+        heads = {"headwidth": 4.5, "headlength": 4.5, "headaxislength": 4}
+        ax.quiver(*places, facecolor=faces, edgecolor=edges, linewidth=[0.9 * x for x in hollow], **heads, **scale)
+    title = "The map; hollow: not optimal yet" if wrong.any() else "The map"
+    ax.set(title=title, xlim=(0, W), ylim=(H, 0), xticks=range(W + 1), yticks=range(H + 1), aspect="equal")
     ax.tick_params(length=0, labelbottom=False, labelleft=False)
 
 

@@ -1,9 +1,23 @@
-"""The bibliography's labels: the names and the year by which the text refers to a work."""
+"""How the text refers to works, by names and year, and the labels by which it finds them in the bibliography."""
+
+from dataclasses import dataclass, field
 
 from pybtex.plugin import register_plugin
-from pybtex.richtext import Text
+from pybtex.richtext import Tag, Text
 from pybtex.style.formatting.plain import Style as Plain
 from pybtex.style.labels import BaseLabelStyle
+from sphinxcontrib.bibtex.plugin import register_plugin as register_reference_style
+from sphinxcontrib.bibtex.style.referencing import BracketStyle, PersonStyle
+from sphinxcontrib.bibtex.style.referencing.author_year import AuthorYearReferenceStyle
+
+NBSP = "\N{NO-BREAK SPACE}"  # no line ends between a name and its year
+
+
+@dataclass
+class References(AuthorYearReferenceStyle):
+    bracket_parenthetical: BracketStyle = field(default_factory=lambda: BracketStyle(sep="; "))
+    person: PersonStyle = field(default_factory=lambda: PersonStyle(other=Text(NBSP, Tag("em", f"et{NBSP}al."))))
+    text_reference_sep: str = NBSP
 
 
 def name_of(person):
@@ -11,7 +25,7 @@ def name_of(person):
 
 
 class NamesAndYear(BaseLabelStyle):
-    """Works whose labels would be the same tell themselves apart by the letter that their year has in the list."""
+    """Works whose labels would be the same tell themselves apart by a letter in their year's field."""
 
     def format_labels(self, entries):
         for entry in entries:
@@ -26,4 +40,5 @@ class Style(Plain):
 
 def setup(app):
     register_plugin("pybtex.style.formatting", "names_and_year", Style)
+    register_reference_style("sphinxcontrib.bibtex.style.referencing", "names_and_year", References)
     return {"version": "1", "parallel_read_safe": True}

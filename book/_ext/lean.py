@@ -84,6 +84,7 @@ REPLACED = (
         r"\1",
     ),
     ("", r'(<button class="btn search-button-field\b[^>]*aria-label="Search)"', r'\1 Ctrl+K"'),
+    (r'class="component-author"', r"(?<=\n)By The ", "By the "),
     (r'class="citation"', r' role="doc-biblioentry"', ' role="listitem"'),
     # KaTeX counts a function's name and the sign that it is applied as two, where one has to be, as in r_max.
     ("\u2061", r"(<mi(?: [^>]*)?>[^<]+</mi><mo>\u2061</mo>)", r"<mrow>\1</mrow>"),

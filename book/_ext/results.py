@@ -201,7 +201,7 @@ def listing(bands, own, uri, reasons):
     for title, rows in bands:
         results = nodes.bullet_list()
         placed = [label for row in rows for cell in row if cell for label in cell[:1]]
-        for label in sorted(placed, key=lambda label: number_of(own[label].name)):
+        for label in sorted(placed, key=lambda label: place_of(own[label].name)):
             line = nodes.paragraph("", "", link(own[label].name, uri[label]), nodes.Text(f" {own[label].title}"))
             for i, reason in enumerate(reasons[label]):
                 line += nodes.Text(", " if i else ", from ")
@@ -211,8 +211,8 @@ def listing(bands, own, uri, reasons):
     return chapters
 
 
-def number_of(name):
-    """Of a statement, else of an equation, which have numbers of their own."""
+def place_of(name):
+    """To sort by: statements before equations, each by its number."""
     return name.startswith("("), [int(part) for part in re.findall(r"\d+", name)]
 
 

@@ -2,7 +2,7 @@
 
 * A comma after a formula becomes part of it, or browsers may begin the next line with it; a parenthesis before it and
   a ’s after it stay on its line. A short formula, or a short parenthesis in one, is not broken.
-* A short reference ("Theorem 1.3") is not broken, nor is a citation from its last name ("et al. [2015]").
+* A short reference ("Theorem 1.3") is not broken.
 * The word that opens a proof is set in italics, and its box has a class, "argument", that a statement's has not.
 * A numbered formula has the class "numbered".
 * sphinx-proof gives every statement's body the id "proof-content" and every proof the id "proof"; an id must be
@@ -25,7 +25,6 @@ SHORT = 20  # characters of the source of a formula that no narrow screen has to
 AFTER = re.compile(r"’s\b|-\w+")
 OPENING = "Proof. "
 REFERENCE = re.compile(r"[A-Za-z.]+ \(?[\dA-Z][\d.]*\)?")  # by its kind and number
-NBSP = "\N{NO-BREAK SPACE}"
 
 
 def unbroken(latex):
@@ -73,11 +72,6 @@ def keep_references(doctree):
     for reference in doctree.findall(nodes.reference):
         if REFERENCE.fullmatch(reference.astext()):
             reference["classes"].append("whole")
-    for name in doctree.findall(nodes.emphasis):
-        follower = name.next_node(descend=False, siblings=True)
-        if name.astext() == "et al." and isinstance(follower, nodes.Text) and follower.startswith(" ["):
-            name.children = [nodes.Text(f"et{NBSP}al.")]
-            follower.parent.replace(follower, nodes.Text(NBSP + follower[1:]))
 
 
 def open_proofs(doctree):

@@ -138,9 +138,9 @@
   const kept = "sidebar-scroll-top"; // where the theme looks first
   try {
     const was = Number(sessionStorage.getItem(kept));
-    const { top, bottom } = present?.getBoundingClientRect() ?? { top: 0, bottom: 0 };
-    if (was <= top && bottom - was < innerHeight) sessionStorage.setItem(kept, String(was));
-    else sessionStorage.removeItem(kept);
+    const at = present?.getBoundingClientRect(); // of the list as it is before the theme scrolls it
+    if (at && was <= at.top && at.bottom - was < innerHeight) sessionStorage.setItem(kept, String(was));
+    else if (at) sessionStorage.removeItem(kept);
   } catch {} // where nothing may be kept
 
   // A telephone may have no full screen.

@@ -31,7 +31,7 @@ class Flow:
     def __str__(self):
         S, A = self.mdp.r.shape
         of = f"{counted(S, 'state')} and {counted(A, 'action')}"
-        return f"World: {of}, γ = {self.gamma:.3g}; sums over t stop where γᵗ is below 10⁻¹⁸."
+        return f"World: {of}, γ = {self.gamma:.3g}; sums over t stop where the discount is below 1e-18."
 
     @property
     def gamma(self):

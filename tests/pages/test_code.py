@@ -47,6 +47,17 @@ def test_a_line_that_a_telephone_has_no_room_for_hangs(line, kind):
     assert code.hung(f"{line}\n") == (f'<span class="{kind}">{line}\n</span>' if kind else f"{line}\n")
 
 
+def test_it_is_rather_broken_at_a_joint_than_in_a_name():
+    line = 'error = np.linalg.norm(exact_gradient(<b>mdp</b>, n=1.5), "a.b" &lt; [x.y])\n'
+    joints = [
+        "np<wbr/>.linalg<wbr/>.norm(<wbr/>exact_gradient(<b>mdp</b>, n=<wbr/>1.5)",
+        '"a<wbr/>.b"',
+        "[<wbr/>x<wbr/>.y]",
+    ]
+    assert all(joint in code.hung(line) for joint in joints)
+    assert code.hung(line).replace("<wbr/>", "") == f'<span class="in-0">{line}</span>'
+
+
 @pytest.mark.parametrize(
     ("code_", "is_whole"),
     [("make test", True), ("x", False), ("from rlbook import TabularMDP, PI", False), ("&lt; " * 9, True)],

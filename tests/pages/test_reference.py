@@ -201,6 +201,23 @@ def test_the_arrows_are_what_the_proofs_cite(soup):
     assert drawn(soup) == expected
 
 
+def test_the_list_goes_by_number(soup):
+    for chapter in soup("book/map.html").select("ul.results-list > li > ul"):
+        names = [item.a.get_text() for item in chapter.select(":scope > li")]
+        numbers = [int(name.rstrip(")").rpartition(".")[2]) for name in names if not name.startswith("(")]
+        assert numbers == sorted(numbers)
+        assert len(numbers) > 5
+
+
+def test_a_citation_and_its_label_in_the_bibliography_say_the_same(soup):
+    labels = [label.get_text() for label in soup("book/bibliography.html").select(".citation > .label")]
+    assert len(labels) == len(set(labels)) > 80
+    cited = [link.get_text().replace("\N{NO-BREAK SPACE}", " ") for link in soup("book/01-reinforce.html").select("a")]
+    in_full = {f"[{text}]" for text in cited if re.fullmatch(r"[^\d,]+, (19|20)\d\d[a-z]?", text)}
+    assert len(in_full) > 3
+    assert in_full <= set(labels)
+
+
 def test_the_list_says_what_the_drawing_says(soup):
     items = soup("book/map.html").select("ul.results-list > li > ul > li")
     said = set()

@@ -65,6 +65,7 @@ def test_in_a_wide_place_pictures_are_as_wide_as_they_were_made(visit, kind, ste
           return [all.map((svg) => svg.width.baseVal.value), all.map((svg) => svg.getBoundingClientRect().width)];
         }"""
     )
+    assert made
     assert seen == pytest.approx(made, abs=1)
 
 

@@ -1,7 +1,7 @@
 // AverageGrid: episodes leave γᵗ r in the cells of a map, and their average tends to ρ·r.
 import * as cells from "../shared/cells.js";
 import * as common from "../shared/common.js";
-import { chips, element, format, key, label, line, row, scientific, tell } from "../shared/controls.js";
+import { chips, element, format, key, label, later, line, row, scientific, tell } from "../shared/controls.js";
 import { linkedMap, MAP, PROBLEM_LABELS, remember, restoreMap } from "../shared/grid_links.js";
 import * as numerics from "../shared/grid_numerics.js";
 import { lesson } from "../shared/lesson.js";
@@ -183,7 +183,7 @@ export function render(place) {
 
   const sumKey = key("rl-key-thin", "their sum, |η̂ − η|");
   const boundKey = key("rl-key-bound", "Σσ/√n, a bound of its mean");
-  const sumBoundKey = key("rl-key-bound rl-key-dots", "σ/√n, of theirs");
+  const sumBoundKey = key("rl-key-bound rl-key-dots", "σ/√n, a bound of the sum’s");
   const shading = cells.noteSwitch("colour", choose.shade);
   const exactKey = key("", "");
   const panels = cells.notedPanels({
@@ -242,7 +242,7 @@ export function render(place) {
   }
 
   // Policy iteration waits until the problem is at rest.
-  const matching = common.later(120, (known) => {
+  const matching = later(120, (known) => {
     known.best = best(read()).join();
     request();
   });

@@ -50,7 +50,7 @@ export function makePlane(holder, move, rest) {
     domain = { x: [centre[0] - halfX, centre[0] + halfX], y: [centre[1] - halfY, centre[1] + halfY] };
     if (changed([...size, domain.x, domain.y])) {
       const again = hasFocus(holder); // its keys go on after the axes have changed
-      const across = { domain: domain.x, ticks: 5, grid: 5, label: "V(s₁)" };
+      const across = { domain: domain.x, ticks: 5, grid: true, label: "V(s₁)" };
       const base = withHandles(
         chart(holder, size, { marginTop: 10, x: across, y: { domain: domain.y, label: "V(s₂)" } }),
       );

@@ -53,12 +53,12 @@ function makePanel(holder, { names, labels, of, back, move, turn }) {
     const sides = margins.marginLeft + margins.marginRight;
     const across = Math.min(wide ? WIDE * inner : inner, most - sides);
     const bare = { ticks: HALVES, tickFormat: () => "", grid: true };
-    const label = labels.slice(how.step ? 2 : 0);
+    const called = labels.slice(how.step ? 2 : 0);
     const ends = [-PAD, -PAD + ((1 + 2 * PAD) * across) / inner];
     const plane = chart(holder, [across + sides, height], {
       ...margins,
-      x: { ...bare, domain: ends, label: label[0], labelOffset: how.step ? 28 : 34 },
-      y: { ...bare, domain: [-PAD, 1 + PAD], label: label[1], labelOffset: 44 },
+      x: { ...bare, domain: ends, label: called[0], labelOffset: how.step ? 28 : 34 },
+      y: { ...bare, domain: [-PAD, 1 + PAD], label: called[1], labelOffset: 44 },
     });
     const base = withHandles(plane);
     const { svg, layer, x, y } = base;
@@ -133,7 +133,7 @@ function makePanel(holder, { names, labels, of, back, move, turn }) {
     },
     key: ([dx, dy]) => turn(Math.abs(dx) > 360 ? 180 * Math.sign(dx) : (state.angle || 0) + dx + dy),
   };
-  dragging(holder, [...(turn ? [dial] : []), handleOf("other", "pi_new"), handleOf("policy", "pi")], (point) => point);
+  dragging(holder, [...(turn ? [dial] : []), handleOf("other", "pi_new"), handleOf("policy", "pi")]);
 
   return function draw(given, computed, size, offered) {
     [now, state, how] = [given, computed, offered];

@@ -48,11 +48,9 @@ export function makeCurves(holder, seek) {
       });
       const { svg, layer } = base;
       const paths = makePaths(layer, PATHS);
-      const names = ["L", "η"].map((text, i) => {
-        const name = node(layer, "text", { class: i ? "rl-label" : "rl-label rl-improved", "text-anchor": "end" });
-        name.textContent = text;
-        return name;
-      });
+      const name = (text, kind) =>
+        node(layer, "text", { class: `rl-label ${kind}`.trim(), "text-anchor": "end" }, text);
+      const names = [name("L", "rl-improved"), name("η", "")];
       const spot = (kind) => node(svg, "circle", { class: kind, r: 6 }); // which is not clipped
       const spots = ["rl-spot rl-spot-natural", "rl-handle"].map(spot);
       dragAlong(base, (alpha) => seek(Number(alpha.toFixed(3))));

@@ -7,6 +7,7 @@ import {
   format,
   key,
   label,
+  later,
   line,
   raised,
   readout,
@@ -251,7 +252,7 @@ export function render(place) {
   }
 
   // Which buttons fit the policies takes policy iteration: that waits until the problem is at rest.
-  const matching = common.later(120, (known) => {
+  const matching = later(120, (known) => {
     known.best = optimal(known).join();
     known.greedy = improved(known).join();
     request();

@@ -1,14 +1,13 @@
 // A map with a number in each cell, and over it arrows of policies and the trail of an episode. One that is painted is a
 // grid to screen readers and keys; the others are pictures.
 
-import { later } from "./common.js";
-import { chips, element, hasFocus, label as name, panel, svgElement } from "./controls.js";
+import { chips, element, hasFocus, later, label as name, panel, svgElement } from "./controls.js";
 import { changes, pointIn } from "./frame.js";
 import { MOVES } from "./grid_numerics.js";
 import { node, put } from "./handles.js";
 
 export const ARROWS = ["↑", "→", "↓", "←"];
-export const KINDS = { ".": "free", "#": "wall", G: "goal", P: "pit", S: "start" };
+const KINDS = { ".": "free", "#": "wall", G: "goal", P: "pit", S: "start" };
 
 // What a policy is painted with, by buttons and by keys.
 const BRUSHES = [["look", "Look"], ...[..."^>v<."].map((brush, a) => [brush, ARROWS[a] ?? "all four"])];

@@ -2,7 +2,7 @@
 // following the model.
 import { button, chips, mapped, slider, tell } from "./controls.js";
 
-export { button, later } from "./controls.js";
+export { button } from "./controls.js";
 
 // Settings ---------------------------------------------------------------------------------------------------------
 

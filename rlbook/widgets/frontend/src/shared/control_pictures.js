@@ -220,7 +220,7 @@ export function makeHeaps(holder, { label: acrossLabel }) {
   let parts;
   function build(domain, size, count) {
     const margins = { marginLeft: 16, marginTop: 4, marginRight: 16 };
-    const across = { domain, grid: 5, label: acrossLabel };
+    const across = { domain, grid: true, label: acrossLabel };
     const base = chart(holder, size, { ...margins, x: across, y: { domain: [count, 0] } });
     const truth = node(base.layer, "path", { class: "rl-exact" });
     const rows = Array.from({ length: count }, () => ({
