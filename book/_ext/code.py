@@ -1,8 +1,7 @@
 """Code on a page: what has the text's own colour needs no element, and a line that a telephone breaks hangs.
 
 That is, it goes on further in than it began (see book.css), and rather after a bracket or before a dot than in the
-middle of a name. Short code in a sentence is not broken, or it would look
-like two names.
+middle of a name. Short code in a sentence is not broken, or it would look like two names.
 """
 
 import html

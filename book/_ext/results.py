@@ -200,7 +200,7 @@ def listing(bands, own, uri, reasons):
     chapters = nodes.bullet_list(classes=["results-list"])
     for title, rows in bands:
         results = nodes.bullet_list()
-        placed = [label for row in rows for cell in row if cell for label in cell[:1]]
+        placed = [cell[0] for row in rows for cell in row if cell]
         for label in sorted(placed, key=lambda label: place_of(own[label].name)):
             line = nodes.paragraph("", "", link(own[label].name, uri[label]), nodes.Text(f" {own[label].title}"))
             for i, reason in enumerate(reasons[label]):
