@@ -20,7 +20,11 @@ FOUND = """() => {
   const seen = (node) => node.checkVisibility({ visibilityProperty: true });
   const texts = [];
   const walk = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
-  while (walk.nextNode()) if (seen(walk.currentNode.parentElement)) texts.push(walk.currentNode.textContent);
+  while (walk.nextNode()) {
+    const { parentElement, textContent } = walk.currentNode;
+    const spoken = parentElement.closest(".rl-hidden"); // the sentence again, for ears, at its own time
+    if (seen(parentElement) && !spoken) texts.push(textContent);
+  }
   const ends = [...root.querySelectorAll(".rl-picture > svg, .rl-controls :is(input, button, select)")]
     .filter(seen).map((node) => node.getBoundingClientRect()).filter(({ width }) => width);
   return {
