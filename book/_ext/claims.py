@@ -11,6 +11,7 @@ The errata go the same way: a test that tells an item's wrong version from the r
 """
 
 import ast
+import itertools
 import os
 import re
 from pathlib import Path
@@ -81,10 +82,13 @@ class LedgerNode(nodes.General, nodes.Element):
 
 
 class Ledger(SphinxDirective):
-    """`{ledger}`: the list of all statements with the tests that check them."""
+    """`{ledger}`: the list of all statements with the tests that check them; with a page's name, of those on it."""
+
+    optional_arguments = 1
 
     def run(self):
-        return [LedgerNode()]
+        page = self.arguments[0] if self.arguments else ""
+        return [LedgerNode(page=page and f"{Path(self.env.docname).parent}/{page}")]
 
 
 class MendsNode(nodes.General, nodes.Inline, nodes.Element):
@@ -124,7 +128,7 @@ def annotate(app, doctree, docname):
             note = checked_by(app, docname, node["label"], checks, of=name)
             node.parent.insert(node.parent.index(node) + 1, note)
     for node in list(doctree.findall(LedgerNode)):
-        node.replace_self(ledger_table(app, docname))
+        node.replace_self(ledger_table(app, docname, node["page"]))
     for node in list(doctree.findall(MendsNode)):
         node.replace_self(listed(app.env.book_mends.get(node["item"], [])))
 
@@ -173,8 +177,8 @@ def statements(app):
     return found
 
 
-def ledger_table(app, docname):
-    """Every statement in the book's order, with its number, its page and its tests."""
+def ledger_table(app, docname, of):
+    """Every statement of a page, or of the book, in order, with its number, its page and its tests, file by file."""
     table = nodes.table(classes=["ledger"])
     group = nodes.tgroup(cols=2)
     table += group
@@ -183,30 +187,38 @@ def ledger_table(app, docname):
     group += [head, body]
     head += row([[nodes.Text("Statement")]], [[nodes.Text("Checked by")]])
     for label, name, title, page, anchor in statements(app).values():
+        if of and page != of:
+            continue
         uri = app.builder.get_relative_uri(docname, page) + f"#{anchor}"
-        what = [nodes.reference("", name, refuri=uri, internal=True)]
-        if title:
-            what.append(nodes.Text(f" {title}"))
-        what += [nodes.Text(" "), nodes.literal("", label)]
-        line = row([what], [[name] for name in linked(app.env.book_checks.get(label, []))])
+        what = [nodes.reference("", name, refuri=uri, internal=True), nodes.Text(f" {title}" if title else "")]
+        tests = []
+        for file, checks in itertools.groupby(app.env.book_checks.get(label, []), key=lambda check: check.file):
+            tests.append([nodes.inline("", file, classes=["test-file"])])
+            tests += [[linked(check, check.name)] for check in checks]
+        line = row([what, [nodes.literal("", label)]], tests)
         line["ids"].append(f"checks-{label}")
         body += line
     return table
 
 
-def linked(checks):
-    """The tests' names as nodes, each a link to its source where that is known."""
+def linked(check, text):
+    """A test's name as code, a link to its source where that is known."""
     source = source_url()
-    for check in checks:
-        name = nodes.literal("", broken(f"{check.file}::{check.name}"))
-        link = f"{source}/tests/{check.file}#L{check.line}" if source else None
-        yield nodes.reference("", "", name, refuri=link, internal=False) if link else name
+    name = nodes.literal("", broken(text))
+    if not source:
+        return name
+    return nodes.reference("", "", name, refuri=f"{source}/tests/{check.file}#L{check.line}", internal=False)
 
 
 def listed(checks):
     """These names, each on a line of its own where there are styles, and else with spaces between."""
     return [
-        part for name in linked(checks) for part in (nodes.inline("", "", name, classes=["test-name"]), nodes.Text(" "))
+        part
+        for check in checks
+        for part in (
+            nodes.inline("", "", linked(check, f"{check.file}::{check.name}"), classes=["test-name"]),
+            nodes.Text(" "),
+        )
     ]
 
 

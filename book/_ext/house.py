@@ -9,11 +9,13 @@ import sys
 from html import escape
 from pathlib import Path
 
+from book._ext.arrows import paths
 from book._ext.imports import Sources
 
 FILE = Path("book", "_static", "house.svg")
-WIDTH, GAP, MARGIN = 800, 16, 16  # of the drawing, between boxes, around it
+WIDTH, GAP, MARGIN = 800, 24, 16  # of the drawing, between boxes, around it
 LINE, HEAD, BETWEEN = 18, 34, 56  # heights: of a room's name, of a box's title, between floors
+LETTER = 8.4  # a broad estimate of a letter's width
 STYLE = """
 svg { color-scheme: light dark; font: 14px system-ui, sans-serif; }
 .wall { fill: #fff; } .box { fill: #f3f5f7; stroke: #5a6672; } text { fill: #1b1f24; } .title { font-weight: 600; }
@@ -72,18 +74,22 @@ def drawing(sources):
     rows = [sorted(name for name in found if level[name] == k) for k in range(max(level.values()) + 1)]
     lines = {name: [room for room in sorted(rooms) if room] for name, (rooms, _) in found.items()}
     high = {name: HEAD + LINE * len(lines[name]) + (6 if lines[name] else 0) for name in found}
-    box, space, y = {}, {}, MARGIN  # what is drawn, and its share of the floor, which no arrow to others crosses
+    wide = {name: LETTER * max(len(text) for text in (name, *lines[name], 12 * " ")) + 24 for name in found}
+    placed, y = [], MARGIN  # {name: its box}, a floor each, from the top
     for row in reversed(rows):
-        wide = min(220, (WIDTH - 2 * MARGIN - GAP * (len(row) - 1)) / len(row))
-        x = (WIDTH - wide * len(row) - GAP * (len(row) - 1)) / 2
+        x = (WIDTH - sum(wide[name] + GAP for name in row) + GAP) / 2
         tall = max(high[name] for name in row)
-        for i, name in enumerate(row):
-            left = x + i * (wide + GAP)
-            box[name], space[name] = (left, y + tall - high[name], wide, high[name]), (left, y, wide, tall)
+        placed.append({})
+        for name in row:
+            placed[-1][name] = (x, y + tall - high[name], wide[name], high[name])
+            x += wide[name] + GAP
         y += tall + BETWEEN
     height = y - BETWEEN + MARGIN
-    arrows = "".join(arrow(space[a], space[b], box[b][1], space.values()) for a, b in sorted(reduced(others)))
-    boxes = "".join(boxed(name, lines[name], *box[name]) for row in rows for name in row)
+    arrows = "".join(
+        f'<path class="arrow" marker-end="url(#tip)" d="{path}"/>'
+        for path in paths(placed, sorted(reduced(others)), GAP).values()
+    )
+    boxes = "".join(boxed(name, lines[name], *box) for floor in placed for name, box in floor.items())
     said = "; ".join(f"{name} imports {', '.join(sorted(others[name])) or 'no other'}" for row in rows for name in row)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '
@@ -92,35 +98,6 @@ def drawing(sources):
         'markerHeight="8" orient="auto"><path class="tip" d="M0 0L8 4L0 8z"/></marker></defs>'
         f'<rect class="wall" width="{WIDTH}" height="{height}"/>{arrows}{boxes}</svg>\n'
     )
-
-
-def arrow(above, under, head, spaces):
-    """From the foot of one box to the head of another, leaving and arriving upright, past the boxes in between."""
-    (x, y, wide, high), (u, v, breadth, _) = above, under
-    lean = max(-0.4, min(0.4, ((u + breadth / 2) - (x + wide / 2)) / WIDTH))
-    start, end, foot = x + wide * (0.5 + lean), u + breadth * (0.5 - lean), y + high
-    between = [space for space in spaces if foot < space[1] < v]
-    line, at = f"M{start:.0f} {foot:.0f}", (start, foot)
-    if between:
-        ways = [
-            end,
-            MARGIN / 2,
-            WIDTH - MARGIN / 2,
-            *(left - GAP / 2 for left, *_ in between),
-            *(left + wide + GAP / 2 for left, _, wide, _ in between),
-        ]
-        free = [
-            way for way in ways if all(not left - GAP / 2 < way < left + wide + GAP / 2 for left, _, wide, _ in between)
-        ]
-        way, last = min(free, key=lambda way: abs(way - end)), max(top + tall for _, top, _, tall in between)
-        line += curve(at, (way, min(top for _, top, _, _ in between))) + f"V{last:.0f}"
-        at = (way, last)
-    return f'<path class="arrow" marker-end="url(#tip)" d="{line}{curve(at, (end, v - 8))}V{head:.0f}"/>'
-
-
-def curve(start, end):
-    (x, y), (u, v) = start, end
-    return f"C{x:.0f} {(y + v) / 2:.0f} {u:.0f} {(y + v) / 2:.0f} {u:.0f} {v:.0f}"
 
 
 def boxed(name, rooms, x, y, wide, high):

@@ -22,11 +22,12 @@ from docutils import nodes
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
+from book._ext.arrows import paths
 from book._ext.claims import KINDS, reading_order, statements, text_of
 from book._ext.references import cited_in
 
-WIDE, HIGH = 146, 74  # of a box
-ACROSS, DOWN = 178, 110  # from box to box
+WIDE, HIGH = 146, 82  # of a box
+ACROSS, DOWN = 178, 120  # from box to box
 TOP, SIDE = 34, 8  # of a band, for its title; beside the boxes
 LINE = 20  # characters
 
@@ -99,7 +100,8 @@ def draw(app, doctree, docname):
             label: app.builder.get_relative_uri(docname, found.page) + f"#{found.anchor}"
             for label, found in own.items()
         }
-        reasons_here = {label: [a for a in own if a in reasons.get(label, ())] for label in own}
+        by_number = sorted(own, key=lambda label: place_of(own[label].name))
+        reasons_here = {label: [a for a in by_number if a in reasons.get(label, ())] for label in own}
         svg = nodes.raw("", drawing(node["bands"], own, uri, reasons_here), format="html")
         node.replace_self([svg, listing(node["bands"], own, uri, reasons_here)])
 
@@ -128,7 +130,16 @@ def band(title, rows, columns, own, uri, reasons):
         for column, cell in enumerate(cells)
         if cell
     }
-    paths = "".join(edge(a, b, centre) for b in centre for a in reasons[b] if a in centre)
+    boxed = [
+        {label: (x - WIDE / 2, y - HIGH / 2, WIDE, HIGH) for label, (x, y) in centre.items() if y == row}
+        for row in sorted({y for _, y in centre.values()})
+    ]
+    arrows = paths(
+        boxed,
+        [(a, b) for b in centre for a in reasons[b] if a in centre],
+        ACROSS - WIDE,
+    )
+    drawn = "".join(f'<path data-edge="{a} {b}" marker-end="url(#tip)" d="{path}"/>' for (a, b), path in arrows.items())
     boxes = "".join(
         box(label, [a for a in reasons[label] if a not in centre], own, uri, *place) for label, place in centre.items()
     )
@@ -136,7 +147,7 @@ def band(title, rows, columns, own, uri, reasons):
         f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="group" '
         f'aria-label="{escape(title)}: a drawing; the list below says the same.">'
         f'<text class="band" x="{SIDE}" y="20">{escape(title)}</text><path class="rule" d="M{SIDE} 28H{width - SIDE}"/>'
-        f"<g>{paths}</g>{boxes}</svg>"
+        f"<g>{drawn}</g>{boxes}</svg>"
     )
 
 
@@ -156,40 +167,6 @@ def box(label, far, own, uri, x, y):
         f'width="{WIDE}" height="{HIGH}" rx="4"/><text x="{x:g}" y="{top:g}"><tspan class="number">{name}</tspan>'
         f"{rows}</text></a>"
     ) + (f'<text class="note" x="{x:g}" y="{top + 14 * (1 + len(lines)):g}">from {links}</text>' if far else "")
-
-
-def edge(a, b, centre):
-    """An arrow from a to b: straight down to the next row, sideways along a row, else through the gaps."""
-    (xa, ya), (xb, yb) = centre[a], centre[b]
-    mark = f'data-edge="{a} {b}" marker-end="url(#tip)"'
-    if ya == yb:
-        side = 1 if xb > xa else -1
-        start, end = xa + side * WIDE / 2, xb - side * WIDE / 2
-        if abs(xb - xa) <= ACROSS:
-            return f'<path {mark} d="M{start:g} {ya:g}H{end:g}"/>'
-        low = ya + HIGH / 2
-        start, end = xa + side * WIDE / 4, xb - side * WIDE / 4
-        bow = low + (DOWN - HIGH) * 0.9
-        return f'<path {mark} d="M{start:g} {low:g}C{start:g} {bow:g} {end:g} {bow:g} {end:g} {low:g}"/>'
-    down = 1 if yb > ya else -1
-    lean = max(-1, min(1, (xb - xa) / ACROSS))
-    xs, ys = xa + lean * WIDE / 4, ya + down * HIGH / 2
-    xe, ye = xb - lean * WIDE / 4, yb - down * HIGH / 2
-    if abs(ye - ys) < DOWN:
-        half = (ys + ye) / 2
-        return f'<path {mark} d="M{xs:g} {ys:g}C{xs:g} {half:g} {xe:g} {half:g} {xe:g} {ye:g}"/>'
-    # Past other rows: down in the gap beside the target's column, on the side where the source is.
-    gap = xb + (ACROSS / 2 if xa > xb else -ACROSS / 2) + 8 * ((hash_of(a + b) % 3) - 1)
-    bend = down * (DOWN - HIGH) / 2
-    return (
-        f'<path {mark} d="M{xs:g} {ys:g}C{xs:g} {ys + bend:g} {gap:g} {ys:g} {gap:g} {ys + 2 * bend:g}'
-        f'V{ye - 2 * bend:g}C{gap:g} {ye:g} {xe:g} {ye - bend:g} {xe:g} {ye:g}"/>'
-    )
-
-
-def hash_of(text):
-    """A small number that is the same in every build."""
-    return sum(map(ord, text))
 
 
 # The list ---------------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Every numbered statement is named by a test, and every name is a statement's."""
 
 import functools
+import itertools
 import re
 
 import pytest
@@ -68,5 +69,6 @@ def test_the_ledger_lists_every_statement_with_its_tests(soup):
         link = row.select_one("a")["href"]
         target, anchor = link.split("#")
         assert soup(f"book/{target}").find(id=anchor), f"{link} leads nowhere"
-        listed = [code.get_text().replace("\u200b", "") for code in row.select("td:last-child code")]
-        assert listed == [f"{check.file}::{check.name}" for check in proved[label]]
+        listed = [line.get_text().replace("\u200b", "") for line in row.select("td:last-child p")]
+        files = itertools.groupby(proved[label], key=lambda check: check.file)
+        assert listed == [line for file, checks in files for line in (file, *(check.name for check in checks))]

@@ -1,15 +1,18 @@
 """The pages made from the book itself: the package, the exercises, the map of results."""
 
 import inspect
+import itertools
 import json
 import pydoc
 import re
 from importlib import import_module
 
+import numpy as np
 import pytest
+from bs4 import BeautifulSoup
 
 import rlbook
-from book._ext import api, results
+from book._ext import api, arrows, results
 from book._ext.claims import labels_in, text_of
 from rlbook import statements
 from tests.numbers import called
@@ -178,6 +181,47 @@ def test_every_box_is_a_statement_and_leads_to_it(soup):
         page, anchor = link["href"].split("#")
         assert soup(f"book/{page}").find(id=anchor), link["href"]
         assert len(link.select("tspan")) > 1, f"{anchor} has no title"
+
+
+def stretches(path):
+    """The straight stretches of an arrow and points on its curves: ([((x, y), (u, v)), …], [(x, y), …])."""
+    straight, points, at = [], [], None
+    for letter, numbers in re.findall(r"([MVHC])([^MVHC]*)", path["d"]):
+        found = [float(x) for x in numbers.split()]
+        if letter == "C":
+            ends = np.array([at, *zip(found[::2], found[1::2], strict=True)])
+            share = np.linspace(0, 1, 30)[:, None]
+            weights = np.hstack([(1 - share) ** 3, 3 * share * (1 - share) ** 2, 3 * share**2 * (1 - share), share**3])
+            points += (weights @ ends).tolist()
+        x, y = found[-2:] if letter in "MC" else (at[0], found[0]) if letter == "V" else (found[0], at[1])
+        if letter in "VH":
+            straight.append((at, (x, y)))
+            points += np.linspace(at, (x, y), 30).tolist()
+        at = x, y
+    return straight, points
+
+
+def test_arrows_are_told_apart_and_run_through_no_box(soup):
+    house = BeautifulSoup((ROOT / "book" / "_static" / "house.svg").read_text(encoding="utf-8"), "html.parser").svg
+    drawings = [(house, "path.arrow"), *((svg, "g path") for svg in soup("book/map.html").select(".results-map svg"))]
+    for svg, which in drawings:
+        boxes = [[float(rect[of]) for of in ("x", "y", "width", "height")] for rect in svg.select("rect[x]")]
+        lines = [stretches(path) for path in svg.select(which)]
+        for _, points in lines:
+            for x, y, wide, high in boxes:
+                assert not [(u, v) for u, v in points if x + 1 < u < x + wide - 1 and y + 1 < v < y + high - 1]
+        ends = [tuple(points[i]) for _, points in lines for i in (0, -1)]
+        assert len(ends) == len(set(ends))
+        upright = sorted((a[0], *sorted((a[1], b[1]))) for straight, _ in lines for a, b in straight if a[0] == b[0])
+        for (x, _, foot), (u, head, _) in itertools.pairwise(upright):
+            assert u > x or head >= foot, "two arrows share a line"
+
+
+def test_an_arrow_between_boxes_of_a_row_that_are_no_neighbours_is_refused():
+    row = {name: (100 * i, 0, 80, 40) for i, name in enumerate("abc")}
+    assert arrows.paths([row], [("b", "a")], 20) == {("b", "a"): "M100 20H80"}
+    with pytest.raises(ValueError, match="a and c, joined by an arrow, must be neighbours"):
+        arrows.paths([row], [("a", "c")], 20)
 
 
 def test_the_arrows_are_what_the_proofs_cite(soup):
