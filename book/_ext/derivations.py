@@ -96,7 +96,8 @@ def add_values(app, doctree):
 
 def numbers(derivation, number, line, slip):
     """As written, and as it should be, in the derivation's first world."""
-    home = nodes.reference("", derivation.title, refuri=f"{PAGE}.html#line-{derivation.name}", internal=True)
+    title = derivation.title.replace("'", "’")  # nobody has set it as the page's text is set
+    home = nodes.reference("", title, refuri=f"{PAGE}.html#line-{derivation.name}", internal=True)
     values = f": as written {shown(slip.value)} · as it should be {shown_line(line)}"
     return nodes.paragraph("", "", home, nodes.Text(f", line {number}{values}"), classes=["rl-numbers"])
 

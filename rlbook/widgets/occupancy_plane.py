@@ -101,7 +101,7 @@ def draw_square(widget, ax) -> None:
     ax.plot([0, 1], [q, q], color=plots.INK, lw=0.9)
     _names(ax, np.array(CORNERS, dtype=float), np.array([0.5, 0.5]), widget.best)
     _draw_curves(widget, ax, lambda path: path)
-    ax.set(title="All policies", xlabel="π(1|0)", ylabel="π(1|1)", xlim=(-0.12, 1.12), ylim=(-0.12, 1.12))
+    ax.set(title="All policies", xlabel="π(1|0)", ylabel="π(1|1)", xlim=(-0.2, 1.2), ylim=(-0.2, 1.2))
     ax.set(aspect="equal", xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
 
 
@@ -129,7 +129,7 @@ def draw_polygon(widget, ax) -> None:
         ax.annotate("reward", tail, (0, 16), textcoords="offset points", ha="center", size=7)
     ticks = mass * np.array([0, 0.5, 1])
     ax.set(title="Their occupancies", xlabel="ρ(0,1)", ylabel="ρ(1,1)", aspect="equal", xticks=ticks, yticks=ticks)
-    ax.set(xlim=(-0.12 * mass, 1.12 * mass), ylim=(-0.12 * mass, 1.12 * mass))
+    ax.set(xlim=(-0.2 * mass, 1.12 * mass), ylim=(-0.2 * mass, 1.12 * mass))
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_formatter("{x:.3g}")
 
