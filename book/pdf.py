@@ -25,12 +25,7 @@ html { font-size: 12.5px; }
 body { background: white; display: block; padding: 0; }
 article { break-before: page; padding: 0; }
 .bd-article { --text-width: 46rem; font-size: 10pt; }
-h2, h3, .admonition-title, .fold > summary, figcaption { break-after: avoid; }
-figure, tr, .rlbook-picture, .results-map svg { break-inside: avoid; }
-.results-map { overflow: visible; border: 0; }
-.results-map svg, img { max-width: 100%; height: auto; }
-div.math, div.cell pre, div.highlight pre { overflow: hidden; }
-pre { white-space: pre-wrap; }
+img { max-width: 100%; height: auto; }
 .cover { height: 235mm; display: flex; flex-direction: column; justify-content: center; text-align: center; }
 .cover h1 { font-size: 3rem; margin: 0 0 1rem; }
 .contents { break-before: page; }

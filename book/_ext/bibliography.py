@@ -16,7 +16,7 @@ NBSP = "\N{NO-BREAK SPACE}"  # no line ends between a name and its year
 @dataclass
 class References(AuthorYearReferenceStyle):
     bracket_parenthetical: BracketStyle = field(default_factory=lambda: BracketStyle(sep="; "))
-    person: PersonStyle = field(default_factory=lambda: PersonStyle(other=Text(NBSP, Tag("em", f"et{NBSP}al."))))
+    person: PersonStyle = field(default_factory=lambda: PersonStyle(other=Text(" ", Tag("em", f"et{NBSP}al."))))
     text_reference_sep: str = NBSP
 
 

@@ -26,10 +26,11 @@ def title_of(path):
 
 
 def picture(widget, panel):
-    """One picture of a widget, without its scales, as an `<img>` that kernel_free.py gives a file of its own."""
+    """One picture of a widget, without title and scales, as an `<img>` that kernel_free.py gives a file of its own."""
     fig = widget.picture([panel])
     fig.set_size_inches(SIZE)
     for axes in fig.axes:
+        axes.set_title("", loc="left")
         axes.set(xlabel="", ylabel="")
         axes.tick_params(length=0, labelbottom=False, labelleft=False)
     return f'<img class="rlbook-picture" alt="" src="{plots.to_uri(fig)}">'  # the link's words say more

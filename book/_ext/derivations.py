@@ -98,7 +98,8 @@ def numbers(derivation, number, line, slip):
     """As written, and as it should be, in the derivation's first world."""
     title = derivation.title.replace("'", "’")  # nobody has set it as the page's text is set
     home = nodes.reference("", title, refuri=f"{PAGE}.html#line-{derivation.name}", internal=True)
-    values = f": as written {shown(slip.value)} · as it should be {shown_line(line)}"
+    wrong, right = (f"({value})" if ", " in value else value for value in (shown(slip.value), shown_line(line)))
+    values = f": as written {wrong}, as it should be {right}."
     return nodes.paragraph("", "", home, nodes.Text(f", line {number}{values}"), classes=["rl-numbers"])
 
 

@@ -156,6 +156,7 @@ def box(label, far, own, uri, x, y):
     name, lines = own[label].name, textwrap.wrap(own[label].title, LINE)
     kind = "equation" if name.startswith("(") else name.partition(" ")[0].lower()
     top = y + 11 - 7 * (1 + len(lines) + bool(far))
+    shown = f"Equation {name}" if kind == "equation" else name
     rows = "".join(f'<tspan x="{x:g}" dy="14">{escape(line)}</tspan>' for line in lines)
     links = ", ".join(
         f'<a href="{escape(uri[a])}" data-edge="{a} {label}" aria-label="{own[a].name}, {escape(own[a].title)}">'
@@ -164,7 +165,7 @@ def box(label, far, own, uri, x, y):
     )
     return (
         f'<a href="{escape(uri[label])}"><rect class="{kind}" x="{x - WIDE / 2:g}" y="{y - HIGH / 2:g}" '
-        f'width="{WIDE}" height="{HIGH}" rx="4"/><text x="{x:g}" y="{top:g}"><tspan class="number">{name}</tspan>'
+        f'width="{WIDE}" height="{HIGH}" rx="4"/><text x="{x:g}" y="{top:g}"><tspan class="number">{shown}</tspan>'
         f"{rows}</text></a>"
     ) + (f'<text class="note" x="{x:g}" y="{top + 14 * (1 + len(lines)):g}">from {links}</text>' if far else "")
 

@@ -2,7 +2,8 @@
 
 * A comma after a formula becomes part of it, or browsers may begin the next line with it; a parenthesis before it and
   a ’s after it stay on its line. A short formula, or a short parenthesis in one, is not broken.
-* A short reference ("Theorem 1.3") is not broken.
+* A short reference ("Theorem 1.3", "chapter 4") is not broken.
+* A page's title is broken after its colon, if it has to be.
 * The word that opens a proof is set in italics, and its box has a class, "argument", that a statement's has not.
 * A numbered formula has the class "numbered".
 * sphinx-proof gives every statement's body the id "proof-content" and every proof the id "proof"; an id must be
@@ -24,6 +25,7 @@ FEW = 12  # characters, a command counted as one, of a formula that is not broke
 SHORT = 20  # characters of the source of a formula that no narrow screen has to break
 AFTER = re.compile(r"’s\b|-\w+")
 OPENING = "Proof. "
+CHAPTER = re.compile(r"\b([Cc]hapters?) (?=\d)")
 REFERENCE = re.compile(r"[A-Za-z.]+ \(?[\dA-Z][\d.]*\)?")  # by its kind and number
 
 
@@ -74,6 +76,20 @@ def keep_references(doctree):
             reference["classes"].append("whole")
 
 
+def keep_chapters(doctree):
+    for text in list(doctree.findall(nodes.Text)):
+        if CHAPTER.search(text) and not isinstance(text.parent, nodes.literal | nodes.raw | nodes.literal_block):
+            text.parent.replace(text, nodes.Text(CHAPTER.sub("\\1\N{NO-BREAK SPACE}", text)))
+
+
+def break_title(doctree):
+    title = next(iter(doctree.findall(nodes.title)), None)
+    if title is None or not isinstance(title[0], nodes.Text) or ": " not in title[0]:
+        return
+    head, tail = title[0].split(": ", 1)
+    title[0:1] = [nodes.Text(f"{head}: "), nodes.inline("", tail, classes=["subtitle"])]
+
+
 def open_proofs(doctree):
     for proof in doctree.findall(proof_node):
         proof[0]["classes"].append("argument")
@@ -96,8 +112,10 @@ def free_ids(doctree):
 
 
 def set_type(app, doctree, docname):
+    keep_chapters(doctree)
     keep_together(doctree)
     keep_references(doctree)
+    break_title(doctree)
     open_proofs(doctree)
     mark_numbered(doctree)
     free_ids(doctree)

@@ -17,6 +17,7 @@ import numpy as np
 from rlbook.derivations.relations import FAULTS
 
 WORLDS = 12  # that the page's die has
+LONG = 14  # letters of a value that does not fit beside its formula: one of several numbers
 SIGNS = {"": "", "=": "= ", "≤": r"\le ", "≥": r"\ge ", "→": r"\to "}
 
 
@@ -71,8 +72,9 @@ def by_luck(before, line, slip) -> str:
 def markdown(derivation, heading=True) -> str:
     """The derivation as Markdown; without a heading, for a page that has one."""
     title = f"**{derivation.title}**, line by line. " if heading else ""
+    long = any(len(shown_line(line)) > LONG for line in derivation.lines)
     blocks = [
-        f'<div class="rl-derivation" data-name="{derivation.name}">',
+        f'<div class="rl-derivation" data-name="{derivation.name}"{" data-long" if long else ""}>',
         f'{title}<span class="rl-world">{world_of(derivation)}</span>',
     ]
     for i, line in enumerate(derivation.lines, start=1):

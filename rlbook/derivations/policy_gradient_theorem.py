@@ -124,7 +124,7 @@ def policy_gradient(w):
             for s, a, i in pairs
         ),
         slip(
-            r"\sum_t\gamma^t\sum_sP(s_t=s)\sum_a\pi_\theta(a|s)\,\nabla\pi_\theta(a|s)\,Q_t(s,a)",
+            r"\sum_t\gamma^t\sum_s\mathbb{P}(s_t=s)\sum_a\pi_\theta(a|s)\,\nabla\pi_\theta(a|s)\,Q_t(s,a)",
             r"$\pi$ is counted twice: $\nabla\pi$ holds it already.",
             lambda: sum(
                 w.gamma**t * p(t)[s] * w.pi[s, a] * Q(t)[i] * w.gradient(lambda w, s=s, a=a: w.pi[s, a])
@@ -171,9 +171,9 @@ def unrolled(w):
         ),
     )
     yield equals(
-        r"\sum_t\gamma^t\sum_sP(s_t=s)\sum_a\nabla\pi(a|s)\,Q^\pi(s,a)",
+        r"\sum_t\gamma^t\sum_s\mathbb{P}(s_t=s)\sum_a\nabla\pi(a|s)\,Q^\pi(s,a)",
         r"In $\nabla V^\pi(s')$ the same again, one step later and $\gamma$ times smaller; and so on for ever. (The "
-        r"visits are $\rho_\pi(s)=\sum_t\gamma^tP(s_t=s)$.)",
+        r"visits are $\rho_\pi(s)=\sum_t\gamma^t\,\mathbb{P}(s_t=s)$.)",
         lambda: sum(gamma**t * np.einsum("s,isa,sa->i", p, slope, w.Q(theta)) for t, p in enumerate(w.visits(long))),
         slip(
             r"\frac1{1-\gamma}\sum_s\rho_0(s)\sum_a\nabla\pi(a|s)\,Q^\pi(s,a)",

@@ -219,7 +219,7 @@ def soft_gap(w):
     yield equals(
         r"\alpha\sum_t\gamma^t\,\mathbb{E}_\pi[\mathrm{KL}_{s_t}]",
         r"And for ever: what is left after $n$ times is at most $\gamma^n\|V_\alpha-V^\pi_\alpha\|$. (The visits are "
-        r"$\rho_\pi(s)=\sum_t\gamma^tP(s_t=s)$, and $\bar\rho_\pi=(1-\gamma)\rho_\pi$.)",
+        r"$\rho_\pi(s)=\sum_t\gamma^t\,\mathbb{P}(s_t=s)$, and $\bar\rho_\pi=(1-\gamma)\rho_\pi$.)",
         lambda: w.alpha * sum(w.gamma**t * p @ w.KL for t, p in enumerate(w.visits(w.pi))),
         slip(
             r"\alpha\sum_t\gamma^t\,\mathbb{E}_{\pi_\alpha}[\mathrm{KL}_{s_t}]",

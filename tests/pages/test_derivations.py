@@ -75,7 +75,8 @@ def test_the_errata_have_the_values_of_the_same_objects(soup):
                 if slip.mends:
                     wrong, right = shown(slip.value), shown_line(line)
                     title = made.title.replace("'", "’")
-                    said = f"{title}, line {number}: as written {wrong} · as it should be {right}"
+                    wrong, right = (f"({x})" if ", " in x else x for x in (wrong, right))
+                    said = f"{title}, line {number}: as written {wrong}, as it should be {right}."
                     mended[slip.mends].append(said)
     entries = soup("book/errata.html").select("article dl.myst")
     found = [[words(row) for row in entry.select("p.rl-numbers")] for entry in entries]
