@@ -2,7 +2,7 @@
 
 A statement is a labelled theorem, lemma, proposition, corollary, definition or displayed equation. A test says
 which statements it checks with `@pytest.mark.proves("thm-reinforce", ...)`. This extension reads the markers from
-the tests' source, writes "✓ 3 tests" beside each statement, and fills the `{ledger}` directive with the list
+the tests' source, writes "✓ 3 tests" beside each statement, and fills the `{ledger}` directives with the lists
 of them all. tests/pages/test_ledger.py uses the same two readers, `labels_in` and `markers_in`, to fail on a statement
 that nothing checks and on a marker that names no statement.
 
@@ -82,13 +82,17 @@ class LedgerNode(nodes.General, nodes.Element):
 
 
 class Ledger(SphinxDirective):
-    """`{ledger}`: the list of all statements with the tests that check them; with a page's name, of those on it."""
+    """`{ledger} 01-reinforce`: the list of that page's statements with the tests that check them."""
 
-    optional_arguments = 1
+    required_arguments = 1
 
     def run(self):
-        page = self.arguments[0] if self.arguments else ""
-        return [LedgerNode(page=page and f"{Path(self.env.docname).parent}/{page}")]
+        return [LedgerNode(page=beside(self.env, self.arguments[0]))]
+
+
+def beside(env, name):
+    """The page of that name in the folder of the page that is being read."""
+    return f"{Path(env.docname).parent}/{name}"
 
 
 class MendsNode(nodes.General, nodes.Inline, nodes.Element):
@@ -178,7 +182,7 @@ def statements(app):
 
 
 def ledger_table(app, docname, of):
-    """Every statement of a page, or of the book, in order, with its number, its page and its tests, file by file."""
+    """Every statement of a page, in order, with its number and its tests, file by file."""
     table = nodes.table(classes=["ledger"])
     group = nodes.tgroup(cols=2)
     table += group
@@ -187,7 +191,7 @@ def ledger_table(app, docname, of):
     group += [head, body]
     head += row([[nodes.Text("Statement")]], [[nodes.Text("Checked by")]])
     for label, name, title, page, anchor in statements(app).values():
-        if of and page != of:
+        if page != of:
             continue
         uri = app.builder.get_relative_uri(docname, page) + f"#{anchor}"
         what = [nodes.reference("", name, refuri=uri, internal=True), nodes.Text(f" {title}" if title else "")]

@@ -1,4 +1,4 @@
-"""The index of exercises: `{exercises}` lists those of every page, in the book's order, each linked.
+"""The index of exercises: `{exercises} 01-reinforce` lists those of that page, each linked.
 
 sphinx-exercise keeps a registry of them for its references, but has no directive that lists it.
 """
@@ -10,7 +10,7 @@ from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 from sphinx_exercise.nodes import exercise_subtitle
 
-from book._ext.claims import reading_order
+from book._ext.claims import beside
 
 
 class ExercisesNode(nodes.General, nodes.Element):
@@ -18,37 +18,29 @@ class ExercisesNode(nodes.General, nodes.Element):
 
 
 class Exercises(SphinxDirective):
+    required_arguments = 1
+
     def run(self):
-        return [ExercisesNode()]
+        return [ExercisesNode(page=beside(self.env, self.arguments[0]))]
 
 
 def index(app, doctree, docname):
     for node in list(doctree.findall(ExercisesNode)):
-        node.replace_self([part for page in reading_order(app.env) for part in of_page(app, docname, page)])
+        node.replace_self(of_page(app, docname, node["page"]))
 
 
 def of_page(app, docname, page):
-    """A line with the chapter's title and a list of its exercises; nothing for a page that has none."""
-    registry = app.env.sphinx_exercise_registry.items()
+    """A list of a page's exercises."""
     numbers = app.env.toc_fignumbers.get(page, {}).get("exercise", {})
-    own = [
-        (numbers[label], label, entry["node"])
-        for label, entry in registry
-        if entry["docname"] == page and label in numbers
-    ]
-    if not own:
-        return []
-    chapter = ".".join(map(str, app.env.toc_secnumbers[page][""]))
     uri = app.builder.get_relative_uri(docname, page)
-    title = nodes.reference("", f"{chapter} · {app.env.titles[page].astext()}", refuri=uri, internal=True)
     listed = nodes.bullet_list(classes=["exercise-index"])
-    for number, label, node in sorted(own, key=lambda exercise: exercise[0]):
+    for label, number in sorted(numbers.items(), key=lambda item: item[1]):
         name = f"Exercise {'.'.join(map(str, number))}"
         line = nodes.paragraph("", "", nodes.reference("", name, refuri=f"{uri}#{label}", internal=True))
         line += nodes.Text(" ")
-        line += subtitle(node)
+        line += subtitle(app.env.sphinx_exercise_registry[label]["node"])
         listed += nodes.list_item("", line)
-    return [nodes.rubric("", "", title), listed]
+    return listed
 
 
 def subtitle(node):

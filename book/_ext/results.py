@@ -1,17 +1,16 @@
 """The map of results: which statement rests on which, drawn, and as a list.
 
 The directive says only where things stand: one line a row, cells parted by `|`, each empty or a statement's label,
-followed by a title of its own where the statement has none. A line `# Title` begins a chapter's band.
+followed by a title of its own where the statement has none. A page has one for each chapter.
 
     ```{results-map}
-    # Chapter 1
     lem-score-zero | | thm-score-function
     lem-admissible | eq-trajectory-law an episode's law | thm-reinforce
     ```
 
 An arrow is drawn from A to B exactly if the statement or the proof of B cites A, by its label or by that of an
-equation in it; if A is in another band, B has a note with A's number instead. Numbers, titles and links are the
-book's; the list below the drawing says the same in words.
+equation in it; if A is in another drawing, B has a note with A's number instead. Numbers, titles and links are the
+book's; the list below each drawing says the same in words.
 """
 
 import re
@@ -28,7 +27,7 @@ from book._ext.references import cited_in
 
 WIDE, HIGH = 146, 82  # of a box
 ACROSS, DOWN = 178, 120  # from box to box
-TOP, SIDE = 34, 8  # of a band, for its title; beside the boxes
+AROUND = 8  # the boxes
 LINE = 20  # characters
 
 BLOCK = re.compile(r"```\{prf:(\w+)\}[^\n]*\n(.*?)\n```", re.DOTALL)
@@ -62,15 +61,9 @@ def rests_on(texts):
 
 
 def grid_in(lines):
-    """The bands of the directive's lines: [(title, [[None or (label, own title or ""), ...] a row])]."""
-    bands = []
-    for line in filter(str.strip, lines):
-        if line.startswith("#"):
-            bands.append((line.lstrip("# "), []))
-        else:
-            cells = (cell.strip().partition(" ") for cell in line.split("|"))
-            bands[-1][1].append([(label, title.strip()) if label else None for label, _, title in cells])
-    return bands
+    """The rows of the directive's lines: [[None or (label, own title or ""), ...] a row]."""
+    rows = ([cell.strip().partition(" ") for cell in line.split("|")] for line in lines if line.strip())
+    return [[(label, title.strip()) if label else None for label, _, title in cells] for cells in rows]
 
 
 class MapNode(nodes.General, nodes.Element):
@@ -81,7 +74,7 @@ class ResultsMap(SphinxDirective):
     has_content = True
 
     def run(self):
-        return [MapNode(bands=grid_in(self.content))]
+        return [MapNode(rows=grid_in(self.content))]
 
 
 def draw(app, doctree, docname):
@@ -90,42 +83,29 @@ def draw(app, doctree, docname):
         return
     known = statements(app)
     reasons = rests_on(text_of(app.env.doc2path(page)) for page in reading_order(app.env))
+    placed = [cell for node in waiting for row in node["rows"] for cell in row if cell]
+    unknown = [label for label, _ in placed if label not in known]
+    if unknown:
+        raise ExtensionError(f"results-map: no statement has the label {', '.join(unknown)}")
+    own = {label: known[label]._replace(title=title or known[label].title) for label, title in placed}
+    uri = {
+        label: app.builder.get_relative_uri(docname, found.page) + f"#{found.anchor}" for label, found in own.items()
+    }
+    by_number = sorted(own, key=lambda label: place_of(own[label].name))
+    reasons = {label: [a for a in by_number if a in reasons.get(label, ())] for label in own}
     for node in waiting:
-        placed = [cell for _, rows in node["bands"] for row in rows for cell in row if cell]
-        unknown = [label for label, _ in placed if label not in known]
-        if unknown:
-            raise ExtensionError(f"results-map: no statement has the label {', '.join(unknown)}")
-        own = {label: known[label]._replace(title=title or known[label].title) for label, title in placed}
-        uri = {
-            label: app.builder.get_relative_uri(docname, found.page) + f"#{found.anchor}"
-            for label, found in own.items()
-        }
-        by_number = sorted(own, key=lambda label: place_of(own[label].name))
-        reasons_here = {label: [a for a in by_number if a in reasons.get(label, ())] for label in own}
-        svg = nodes.raw("", drawing(node["bands"], own, uri, reasons_here), format="html")
-        node.replace_self([svg, listing(node["bands"], own, uri, reasons_here)])
+        svg = nodes.raw("", drawing(node["rows"], own, uri, reasons), format="html")
+        node.replace_self([svg, listing(node["rows"], own, uri, reasons)])
 
 
 # The drawing ------------------------------------------------------------------------------------------------------
 
 
-def drawing(bands, own, uri, reasons):
-    """The map as inline SVG, a drawing a band, in a box that scrolls by itself."""
-    columns = max(len(row) for _, rows in bands for row in rows)
-    drawn = "".join(band(title, rows, columns, own, uri, reasons) for title, rows in bands)
-    return (
-        '<div class="results-map" role="region" aria-label="Map of the results" tabindex="0">'
-        '<svg width="0" height="0" aria-hidden="true"><defs>'
-        '<marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
-        f'<path class="tip" d="M0 0L8 4L0 8z"/></marker></defs></svg>{drawn}</div>'
-    )
-
-
-def band(title, rows, columns, own, uri, reasons):
-    """One chapter's boxes and arrows."""
-    width, height = columns * ACROSS + 2 * SIDE, TOP + len(rows) * DOWN + 8
+def drawing(rows, own, uri, reasons):
+    """One chapter's boxes and arrows as inline SVG, in a box that scrolls by itself."""
+    width, height = max(map(len, rows)) * ACROSS + 2 * AROUND, len(rows) * DOWN + 2 * AROUND
     centre = {
-        cell[0]: (SIDE + (column + 0.5) * ACROSS, TOP + (row + 0.5) * DOWN)
+        cell[0]: (AROUND + (column + 0.5) * ACROSS, AROUND + (row + 0.5) * DOWN)
         for row, cells in enumerate(rows)
         for column, cell in enumerate(cells)
         if cell
@@ -139,15 +119,19 @@ def band(title, rows, columns, own, uri, reasons):
         [(a, b) for b in centre for a in reasons[b] if a in centre],
         ACROSS - WIDE,
     )
-    drawn = "".join(f'<path data-edge="{a} {b}" marker-end="url(#tip)" d="{path}"/>' for (a, b), path in arrows.items())
+    tip = f"tip-{next(iter(centre))}"  # an id is the page's only one
+    drawn = "".join(
+        f'<path data-edge="{a} {b}" marker-end="url(#{tip})" d="{path}"/>' for (a, b), path in arrows.items()
+    )
     boxes = "".join(
         box(label, [a for a in reasons[label] if a not in centre], own, uri, *place) for label, place in centre.items()
     )
     return (
+        '<div class="results-map" role="region" aria-label="Map of the results" tabindex="0">'
         f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="group" '
-        f'aria-label="{escape(title)}: a drawing; the list below says the same.">'
-        f'<text class="band" x="{SIDE}" y="20">{escape(title)}</text><path class="rule" d="M{SIDE} 28H{width - SIDE}"/>'
-        f"<g>{drawn}</g>{boxes}</svg>"
+        'aria-label="A drawing; the list below says the same."><defs>'
+        f'<marker id="{tip}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
+        f'<path class="tip" d="M0 0L8 4L0 8z"/></marker></defs><g>{drawn}</g>{boxes}</svg></div>'
     )
 
 
@@ -173,20 +157,17 @@ def box(label, far, own, uri, x, y):
 # The list ---------------------------------------------------------------------------------------------------------
 
 
-def listing(bands, own, uri, reasons):
-    """The same in words: a list of chapters, of their results, and of what each rests on."""
-    chapters = nodes.bullet_list(classes=["results-list"])
-    for title, rows in bands:
-        results = nodes.bullet_list()
-        placed = [cell[0] for row in rows for cell in row if cell]
-        for label in sorted(placed, key=lambda label: place_of(own[label].name)):
-            line = nodes.paragraph("", "", link(own[label].name, uri[label]), nodes.Text(f" {own[label].title}"))
-            for i, reason in enumerate(reasons[label]):
-                line += nodes.Text(", " if i else ", from ")
-                line += link(own[reason].name, uri[reason])
-            results += nodes.list_item("", line)
-        chapters += nodes.list_item("", nodes.paragraph("", title), results)
-    return chapters
+def listing(rows, own, uri, reasons):
+    """The same in words: a list of a chapter's results, and of what each rests on."""
+    results = nodes.bullet_list(classes=["results-list"])
+    placed = [cell[0] for row in rows for cell in row if cell]
+    for label in sorted(placed, key=lambda label: place_of(own[label].name)):
+        line = nodes.paragraph("", "", link(own[label].name, uri[label]), nodes.Text(f" {own[label].title}"))
+        for i, reason in enumerate(reasons[label]):
+            line += nodes.Text(", " if i else ", from ")
+            line += link(own[reason].name, uri[reason])
+        results += nodes.list_item("", line)
+    return results
 
 
 def place_of(name):

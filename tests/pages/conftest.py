@@ -25,7 +25,7 @@ TWO = (
     "By {prf:ref}`thm-alpha`, {prf:ref}`lem-beta`, {prf:ref}`prop-gamma`, {eq}`eq-alpha`, {eq}`eq-gamma`, "
     "{prf:ref}`thm-own` and {ref}`ex-easy`.\n"
 )
-MAP = "# Map\n\n```{results-map}\n# One\nthm-alpha | lem-beta | prop-gamma\n```\n"
+MAP = "# Map\n\n```{results-map}\nthm-alpha | lem-beta | prop-gamma\n```\n"
 
 
 @pytest.fixture
@@ -55,8 +55,8 @@ def small_book(tmp_path, request):
         "one": ONE.format(first="", last=MOVED),
         "two": TWO,
         "map": MAP,
-        "exercises": "# Exercises\n\n```{exercises}\n```\n",
-        "ledger": "# Ledger\n\n```{ledger}\n```\n",
+        "exercises": "# Exercises\n\n```{exercises} one\n```\n",
+        "ledger": "# Ledger\n\n```{ledger} one\n```\n\n```{ledger} two\n```\n",
         "api": "# The package\n\n```{api} rlbook.studies\n```\n",
     }
     for name, text in pages.items():
