@@ -339,7 +339,7 @@ export function makeTriangle(holder, move) {
   const open = () => now.start.map((p) => p > 0);
   function build([width, height]) {
     const side = Math.min(width - 70, (height - 66) / HEIGHT);
-    const [x0, foot] = [(width - side) / 2, 26 + side * HEIGHT];
+    const [x0, foot] = [35, 26 + side * HEIGHT]; // to the left, under its title
     const view = { width, height, viewBox: `0 0 ${width} ${height}` };
     const svg = svgElement("svg", { ...view, role: "group", class: "rl-drag rl-free-drag" });
     holder.replaceChildren(svg);

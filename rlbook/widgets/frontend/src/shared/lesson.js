@@ -226,7 +226,7 @@ export function lesson({ model, el, link }, given) {
     const room = inside < 640 ? narrow : columns > 1 ? FRAME.beside : single;
     const rest = SCREEN.rest + (step.guess ? SCREEN.guess : 0);
     const high = zoom > 1 ? Math.max(room, root.clientHeight / zoom - rest) : room;
-    const wide = zoom > 1 || columns > 1 ? column : Math.min(column, 720);
+    const wide = zoom > 1 || columns > 1 ? column : Math.min(column, 736);
     return Object.fromEntries(step.panels.map((name) => [name, [wide, high]]));
   };
   const rescale = () => {
