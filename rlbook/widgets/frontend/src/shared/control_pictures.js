@@ -8,7 +8,7 @@ import { arrow, dragging, drawPaths, makeHandle, makePaths, moveHandle, node, pu
 
 const ROW = 14; // height of one row of flags above a bowl, in pixels
 const LOW = 13; // height of a band that has room for its name, in pixels
-const PILE = 5; // width of a column of a heap, in pixels
+const [PILE, LEAST] = [5, 2]; // how far apart the dots of a heap are, in pixels, and at least
 
 const between = (low, high, x) => Math.min(high, Math.max(low, x));
 export const rounded = (x) => format(Number(x.toPrecision(2)));
@@ -224,7 +224,7 @@ export function makeHeaps(holder, { label: acrossLabel }) {
     const base = chart(holder, size, { ...margins, x: across, y: { domain: [count, 0] } });
     const truth = node(base.layer, "path", { class: "rl-exact" });
     const rows = Array.from({ length: count }, () => ({
-      heap: node(base.layer, "path", { class: "rl-heap" }),
+      heap: node(base.layer, "path", { class: "rl-heap rl-pile" }),
       bar: node(base.layer, "path"),
       shift: node(base.layer, "path", { class: "rl-exact rl-stroke" }),
       name: node(base.svg, "text", { class: "rl-label", x: base.left + 2, "text-anchor": "start" }),
@@ -237,22 +237,39 @@ export function makeHeaps(holder, { label: acrossLabel }) {
     if (changed([...size, ...domain, rows.length])) build(domain, size, rows.length);
     const { x, y, left, right, top, foot, svg } = parts;
     put(parts.truth, { d: `M${x(truth)},${top}V${foot}` });
-    let outside = 0;
-    rows.forEach(({ name, values, bias, sd, kind }, i) => {
-      const row = parts.rows[i];
-      const mean = truth + bias;
-      const [ceiling, ground] = [y(i) + 17, y(i + 1) - 17];
+    // Dots in columns so wide: [where, how many lie below], and the most in a column.
+    const piled = (values, wide) => {
       const piles = new Map();
       const placed = values.map((value) => {
-        const px = left + PILE * Math.round((x(value) - left) / PILE);
+        const px = left + wide * Math.round((x(value) - left) / wide);
         const below = piles.get(px) ?? 0;
         piles.set(px, below + 1);
         return [px, below];
       });
-      const step = Math.min(4.5, (ground - ceiling) / Math.max(1, ...piles.values()));
+      return { placed, high: Math.max(...piles.values()) };
+    };
+    // As far apart, in all rows alike, as leaves room for the highest column, so that each dot is seen by itself; where
+    // rows are low, that may stand beside the name.
+    const row = y(1) - y(0);
+    const room = Math.max(row - 34, Math.min(30, row - 24));
+    let wide = PILE;
+    const heaped = () => rows.map(({ values }) => piled(values, wide));
+    let heaps = heaped();
+    while (wide > LEAST && heaps.some(({ high }) => high * wide > room)) {
+      wide -= 0.5;
+      heaps = heaped();
+    }
+    let outside = 0;
+    rows.forEach(({ name, bias, sd, kind }, i) => {
+      const row = parts.rows[i];
+      const mean = truth + bias;
+      const ground = y(i + 1) - 17;
+      const { placed, high } = heaps[i];
+      const step = Math.min(wide, room / high);
       const inside = placed.filter(([px]) => px >= left && px <= right);
       const beyond = placed.length - inside.length;
       put(row.heap, { d: dots(inside.map(([px, below]) => [px, ground - 2 - below * step])) });
+      row.heap.style.strokeWidth = String(0.8 * wide);
       const bar = ground + 6;
       const at = (value) => between(-2e3, 2e3, x(value));
       const reach = Number.isFinite(sd) ? `M${at(mean - 2 * sd)},${bar}H${at(mean + 2 * sd)}` : "";
