@@ -17,7 +17,7 @@ const PATHS = {
   eta: "rl-exact rl-heavy",
   off: "rl-bound rl-apart",
 };
-const BOUNDS = { all: ["trust_region", "mixture", "average"], mixture: ["mixture"], none: [] };
+export const BOUNDS = { all: ["trust_region", "mixture", "average"], mixture: ["mixture"], none: [] };
 const SEEN = 0.1; // as far as η is drawn while it is to be guessed
 // Limits of an axis for low … high, which stay while these fit and fill it: drawing the frame anew is slow.
 function steady([bottom, top] = [0, 0], low, high, room = 0.35) {

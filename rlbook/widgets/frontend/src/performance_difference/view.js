@@ -21,7 +21,7 @@ import * as numerics from "../shared/grid_numerics.js";
 import { lesson } from "../shared/lesson.js";
 import { startDistribution, startsOf, total } from "../shared/measures.js";
 import * as difference from "./numerics.js";
-import { makeCurves } from "./pictures.js";
+import { BOUNDS, makeCurves } from "./pictures.js";
 
 const PROBLEM = ["view", ...MAP, "policy", "other", "example", "first", "second"]; // all that is known before α
 const POLICIES = { policy: "pi", other: "pi2" }; // and their names in links
@@ -178,7 +178,11 @@ export function render(place) {
 
   // Panels ---------------------------------------------------------------------------------------------------------
 
-  const boundKey = key("rl-key-bound", "");
+  const boundKeys = {
+    average: key("rl-key-bound rl-key-dots", "L ± mean change"),
+    mixture: key("rl-key-bound", "L ± mixture bound"),
+    trust_region: key("rl-key-bound rl-key-long", "L ± largest change"),
+  };
   const weightsTool = cells.noteSwitch("weights", choose.weights);
   const actionsTool = cells.noteSwitch("actions", choose.actions);
   const tools = cells.noteSwitch("draw", choosePainted, chooseBrush);
@@ -187,7 +191,11 @@ export function render(place) {
   const panels = cells.notedPanels({
     curves: {
       title: "Return on the way from π to π′",
-      notes: [key("rl-key-exact", ...raised("η(π_α), exact")), key("rl-key-improved", "surrogate L"), boundKey],
+      notes: [
+        key("rl-key-exact", ...raised("η(π_α), exact")),
+        key("rl-key-improved", "surrogate L"),
+        ...Object.values(boundKeys),
+      ],
     },
     terms: { map: true, notes: [weightsTool, actionsTool] },
     policies: { map: true, notes: [...policyKeys, weightsKey, tools] },
@@ -213,6 +221,7 @@ export function render(place) {
   const policyMap = cells.makeCells(panels.policies.holder, {
     label: "Both policies: arrow keys move; u, r, d, l and . draw the chosen one",
     point,
+    rise: 0.46,
     paint(brush, at) {
       const now = read();
       const next = now.view === "grid" && cells.painted(now.rows, now[drawing], brush, at);
@@ -340,11 +349,7 @@ export function render(place) {
     panels.terms.node.classList.toggle("rl-astray", !right);
     const bare = how.step && !sizes.terms;
     tell(panels.policies.title, isTwo ? "Weights" : bare ? "Both policies" : "The policies, and the weights");
-    tell(
-      boundKey,
-      band === "all" ? "L ± bounds: mean change (dots), mixture, largest change (long)" : "L ± the mixture bound",
-    );
-    boundKey.hidden = band === "none";
+    for (const [name, one] of Object.entries(boundKeys)) one.hidden = !BOUNDS[band].includes(name);
     weightsKey.hidden = bare;
     weightsKey.replaceChildren(...raised(weights === "new" ? "numbers: ρ(s) of π_α" : "numbers: ρ(s) of π"));
     const shown = { start, eta, surrogate, truth, sum, off: Math.abs(eta - surrogate), average, mixture, trust_region };

@@ -267,8 +267,8 @@ export function makeCells(holder, { label, keys = BRUSH_KEYS, paint = null, poin
         if (s < 0 || absorbing[s]) return;
         const [x, y] = [cell.x + size / 2, cell.y + Math.round(size * (size < 28 ? 0.5 : rise))];
         policies.forEach(([, pi, there], n) => {
-          const shift = there || policies.length < 2 ? 0 : size * (n ? 0.09 : -0.09);
-          if (!there || there(s)) paths[n] += arrows(x + shift, y + shift, size, pi, 4 * s);
+          const aside = there || policies.length < 2 ? 0 : size * [-0.17, 0.28][n]; // the cell’s letter is at its left
+          if (!there || there(s)) paths[n] += arrows(x + aside, y, size, pi, 4 * s);
         });
       });
     });

@@ -10,6 +10,7 @@ import {
   linkButton,
   mapped,
   nodeOf,
+  raised,
   stack,
   svgElement,
   tell,
@@ -112,7 +113,7 @@ export function lesson({ model, el, link }, given) {
   // the room for all.
   const says = stack(
     "rl-say",
-    steps.map(({ title, say }) => element("p", {}, element("b", {}, `${title}. `), say)),
+    steps.map(({ title, say }) => element("p", {}, element("b", {}, `${title}. `), ...raised(say))),
   );
   const presets = model.get("_presets");
   const told = Object.values(presets).some((preset) => preset.about);
