@@ -52,7 +52,8 @@ function makePanel(holder, { names, labels, of, back, move, turn }) {
     const inner = height - margins.marginTop - margins.marginBottom;
     const sides = margins.marginLeft + margins.marginRight;
     const across = Math.min(wide ? WIDE * inner : inner, most - sides);
-    const bare = { ticks: HALVES, tickFormat: () => "", grid: true };
+    const halves = how.step && !turn ? [0, 1] : HALVES; // a step has room for few numbers
+    const bare = { ticks: halves, tickFormat: () => "", grid: true };
     const called = labels.slice(how.step ? 2 : 0);
     const ends = [-PAD, -PAD + ((1 + 2 * PAD) * across) / inner];
     const plane = chart(holder, [across + sides, height], {
@@ -62,7 +63,8 @@ function makePanel(holder, { names, labels, of, back, move, turn }) {
     });
     const base = withHandles(plane);
     const { svg, layer, x, y } = base;
-    const ticks = HALVES.map((at) => [
+    const ticks = halves.map((at) => [
+      at,
       node(svg, "text", { class: "rl-side", x: x(at), y: base.foot + 15, "text-anchor": "middle" }),
       node(svg, "text", { class: "rl-side", x: base.left - 6, y: y(at) + 4, "text-anchor": "end" }),
     ]);
@@ -142,9 +144,7 @@ function makePanel(holder, { names, labels, of, back, move, turn }) {
     const { shapes, marks } = parts;
     const at = (pi) => placeOf(of(pi, state));
     const mass = turn ? numerics.mass(now) : 1;
-    parts.ticks.forEach((pair, i) => {
-      for (const tick of pair) tell(tick, how.step && i === 1 ? "" : format(HALVES[i] * mass));
-    });
+    for (const [at, ...pair] of parts.ticks) for (const tick of pair) tell(tick, format(at * mass));
     const corners = CORNERS.map(at);
     const outline = `${path(corners)}Z`;
     // Where one state's probability is fixed the image is straight: its two ends are enough.
@@ -206,8 +206,8 @@ function makePanel(holder, { names, labels, of, back, move, turn }) {
       if (!there) return;
       const [px, py] = at(pi);
       mark.setAttribute("transform", `translate(${px},${py})`);
-      const name = mark.querySelector("text"); // inwards, where no corner's name is
-      if (name) put(name, { x: px < middle[0] ? 14 : -14, y: py < middle[1] ? 18 : -10 });
+      const name = mark.querySelector("text"); // inwards, where no corner's name is, or, below, over that
+      if (name) put(name, { x: px < middle[0] ? 14 : -14, y: py < middle[1] ? 18 : aims() ? -22 : -10 });
     };
     place(marks.policies, told, state.mixture?.mixed);
     place(marks.occupancies, mixing, state.mixture?.policy);

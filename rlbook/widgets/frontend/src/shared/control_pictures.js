@@ -190,7 +190,9 @@ export function makeBowl(holder, { x: across, y: up, flags: count, rows = count,
       if (free >= 0) taken[row].push([from, to]);
       for (const group of mark.groups) put(group, { class: kind });
       put(mark.pole, { d: `M${px},${ROW * row + 4}V${Math.max(parts.top, py)}` });
-      put(mark.name, { x: px + (after ? 4 : -4), y: ROW * row + ROW - 2, "text-anchor": after ? "start" : "end" });
+      const long = 5.8 * text.length; // a name that has no room beside its pole stays in the picture
+      const beside = after ? Math.min(px + 4, right + 14 - long) : Math.max(px - 4, long);
+      put(mark.name, { x: beside, y: ROW * row + ROW - 2, "text-anchor": after ? "start" : "end" });
       mark.name.textContent = free < 0 ? "" : text; // no name is put over another
       put(mark.spot, { cx: px, cy: py });
       mark.spot.style.display = py < parts.top - 1 ? "none" : "";
