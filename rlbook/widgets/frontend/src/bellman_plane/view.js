@@ -80,11 +80,12 @@ export function render(place) {
     common.showAll(starts, now.V0);
     const [width, height] = sizes.plane;
     const size = how.step ? [Math.min(width, 2 * height), height - shapeKeys.offsetHeight] : sizes.plane;
-    drawPlane(now, swept, size);
+    const grown = drawPlane(now, swept, size, how.step && how.offers("k"));
     if (!how.step) time.equation.replaceChildren(...explain(now, swept, V));
     const said = how.step ? shortly(now, swept, V, curves) : words;
     const tenth = curves.error.findIndex((error) => error <= 0.1 * curves.error[0]);
-    return { words: said, nodes: raised(said), data: { ...data, v: V.join(), v0: now.V0.join(), tenth } };
+    const aloud = grown ? `${said} The picture is now ${grown}.` : said;
+    return { words: said, nodes: raised(said), aloud, data: { ...data, v: V.join(), v0: now.V0.join(), tenth } };
   }
 
   const { request, begin } = lesson(place, {
