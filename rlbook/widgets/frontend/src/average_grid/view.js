@@ -181,16 +181,16 @@ export function render(place) {
 
   // Panels ---------------------------------------------------------------------------------------------------------
 
-  const sumKey = key("rl-key-thin", "their sum, |η̂ − η|");
-  const boundKey = key("rl-key-bound", "Σσ/√n, a bound of its mean");
-  const sumBoundKey = key("rl-key-bound rl-key-dots", "σ/√n, a bound of the sum’s");
+  const sumKey = key("rl-spread", "their sum, |η̂ − η|");
+  const boundKey = key("rl-bound", "Σσ/√n, a bound of its mean");
+  const sumBoundKey = key("rl-bound rl-dotted", "σ/√n, a bound of the sum’s");
   const shading = cells.noteSwitch("colour", choose.shade);
   const exactKey = key("", "");
   const panels = cells.notedPanels({
     episode: { map: true, notes: [chooseBrush] },
     average: { map: true, notes: [shading] },
     exact: { map: true, notes: [exactKey] },
-    gaps: { notes: [key("rl-key-spread", "all cells, Σ|average − exact|"), sumKey, boundKey, sumBoundKey] },
+    gaps: { notes: [key("rl-spread rl-heavy", "all cells, Σ|average − exact|"), sumKey, boundKey, sumBoundKey] },
   });
   const detail = element("div", { class: "rl-equation" });
   const { point, at: placeOf } = cells.pointing(() => request());

@@ -60,7 +60,7 @@ export function render(place) {
   const labels = ["V₀(s₁), where it starts", "V₀(s₂), where it starts"];
   const starts = common.listSliders(model, "V0", labels, (V0) => set({ V0, k: 0 }));
   time.controls.append(...starts.map(nodeOf));
-  const shapeKeys = keys(["rl-key-improved", "what T makes of the square"], ["rl-key-bound", "γ times as wide"]);
+  const shapeKeys = keys(["rl-sharp", "what T makes of the square"], ["rl-bound", "γ times as wide"]);
   const plane = panel("The square around the fixed point", shapeKeys);
   plane.node.append(time.transport);
   const drawPlane = makePlane(

@@ -100,12 +100,12 @@ export function render(place) {
   // Panels ---------------------------------------------------------------------------------------------------------
 
   const legend = keys(
-    ["rl-key-sample", "samples, estimates"],
-    ["rl-key-exact", "exact: the mean 1; E[f|g] where f bends"],
-    ["rl-key-exact rl-key-dashes", "the best line, of slope ρ"],
-    ["rl-key-control", "1 − cg; what it leaves: bars are 2 sd"],
-    ["rl-key-plain", "f alone"],
-    ["rl-key-bound", "1 − ρ²"],
+    ["rl-heap rl-dots", "samples, estimates"],
+    ["rl-exact", "exact: the mean 1; E[f|g] where f bends"],
+    ["rl-exact rl-dashed", "the best line, of slope ρ"],
+    ["rl-control rl-heavy", "1 − cg; what it leaves: bars are 2 sd"],
+    ["rl-plain", "f alone"],
+    ["rl-bound", "1 − ρ²"],
     ["", "Drag both lines, the point, and n."],
   );
   legend.classList.add("rl-legend");

@@ -207,10 +207,10 @@ const VIEWS = {
     name: "Gaussian policy",
     titles: ["Seen in (μ, σ)", "Seen in (μ, log σ)", "The policy before and after a step"],
     legend: [
-      ["rl-key-plain", "Euclidean: step, path, circle dᵀd = 2δ"],
-      ["rl-key-improved", "natural: step, path, ellipse dᵀFd = 2δ"],
-      ["rl-key-exact", "KL = δ, exact"],
-      ["rl-key-level", "equal η"],
+      ["rl-of-euclidean", "Euclidean: step, path, circle dᵀd = 2δ"],
+      ["rl-of-natural", "natural: step, path, ellipse dᵀFd = 2δ"],
+      ["rl-exact", "KL = δ, exact"],
+      ["rl-pole", "equal η"],
       ["", "Drag the policy (dot) and the target c (triangle)."],
     ],
     rows: {
@@ -225,10 +225,10 @@ const VIEWS = {
     name: "Softmax policy",
     titles: ["The triangle of policies", "η after n steps", "The policy at the start and after n steps"],
     legend: [
-      ["rl-key-plain", "Euclidean"],
-      ["rl-key-improved", "natural"],
-      ["rl-key-exact", "start"],
-      ["rl-key-level", "equal η"],
+      ["rl-of-euclidean", "Euclidean"],
+      ["rl-of-natural", "natural"],
+      ["rl-dots", "start"],
+      ["rl-pole", "equal η"],
       ["", "Drag the start (dot) in the triangle, and n along the curves."],
     ],
     rows: {

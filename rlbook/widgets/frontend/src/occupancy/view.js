@@ -163,24 +163,24 @@ const ROWS = [...PROBABILITIES, "sum", "flow residual", "η = Σρr", "H(ρ), na
 const CORNER = ["", "Corner ab: action a in state 0, b in state 1."];
 const LEGENDS = {
   reward: [
-    ["rl-key-dot", "π and its ρ"],
-    ["rl-key-level", "equal η"],
-    ["rl-key-improved", "best corner"],
+    ["rl-dots", "π and its ρ"],
+    ["rl-pole", "equal η"],
+    ["rl-of-natural", "best corner"],
     CORNER,
     ["", "Drag the dot in either picture, and the arrow."],
   ],
   mixing: [
-    ["rl-key-dot", "π"],
-    ["rl-key-dot rl-key-other", "π′"],
-    ["rl-key-exact", "policies mixed"],
-    ["rl-key-mixed", "occupancies mixed"],
+    ["rl-dots", "π"],
+    ["rl-rival rl-dots", "π′"],
+    ["rl-exact rl-heavy", "policies mixed"],
+    ["rl-mixed", "occupancies mixed"],
     CORNER,
     ["", "Drag both dots in either picture."],
   ],
   temperature: [
-    ["rl-key-dot", "π and its ρ"],
-    ["rl-key-improved", "best with entropy, at every α"],
-    ["rl-key-level", "equal η"],
+    ["rl-dots", "π and its ρ"],
+    ["rl-of-natural", "best with entropy, at every α"],
+    ["rl-pole", "equal η"],
     CORNER,
   ],
 };

@@ -26,7 +26,6 @@ import { BOUNDS, makeCurves } from "./pictures.js";
 const PROBLEM = ["view", ...MAP, "policy", "other", "example", "first", "second"]; // all that is known before α
 const POLICIES = { policy: "pi", other: "pi2" }; // and their names in links
 const SHARES = 40; // points of each curve
-const STROKE = "M1,5h24"; // of the mark beside a number
 
 // Links ------------------------------------------------------------------------------------------------------------
 
@@ -179,21 +178,21 @@ export function render(place) {
   // Panels ---------------------------------------------------------------------------------------------------------
 
   const boundKeys = {
-    average: key("rl-key-bound rl-key-dots", "L ± mean change"),
-    mixture: key("rl-key-bound", "L ± mixture bound"),
-    trust_region: key("rl-key-bound rl-key-long", "L ± largest change"),
+    average: key("rl-bound rl-dotted", "L ± mean change"),
+    mixture: key("rl-bound", "L ± mixture bound"),
+    trust_region: key("rl-bound rl-long", "L ± largest change"),
   };
   const weightsTool = cells.noteSwitch("weights", choose.weights);
   const actionsTool = cells.noteSwitch("actions", choose.actions);
   const tools = cells.noteSwitch("draw", choosePainted, chooseBrush);
-  const policyKeys = [key("rl-key-exact", "π"), key("rl-key-other", "π′")];
+  const policyKeys = [key("rl-arrow", "π"), key("rl-arrow rl-of-other", "π′")];
   const weightsKey = key("", "");
   const panels = cells.notedPanels({
     curves: {
       title: "Return on the way from π to π′",
       notes: [
-        key("rl-key-exact", ...raised("η(π_α), exact")),
-        key("rl-key-improved", "surrogate L"),
+        key("rl-exact rl-heavy", ...raised("η(π_α), exact")),
+        key("rl-sharp", "surrogate L"),
         ...Object.values(boundKeys),
       ],
     },
@@ -202,15 +201,15 @@ export function render(place) {
     numbers: { title: "In numbers" },
   });
   const numbers = readout({
-    start: [{ class: "rl-exact", d: STROKE }, "η(π)"],
-    eta: [{ class: "rl-exact rl-heavy", d: STROKE }, ...raised("η(π_α)")],
-    surrogate: [{ class: "rl-sharp", d: STROKE }, ...raised("L(π_α)")],
-    truth: [null, ...raised("η(π_α) − η(π)")],
-    sum: [null, "sum of the terms shown"],
-    off: [{ class: "rl-bound rl-apart", d: STROKE }, "|η − L|"],
-    average: [{ class: "rl-bound rl-dotted", d: STROKE }, "mean change, E TV"],
-    mixture: [{ class: "rl-bound", d: STROKE }, "mixture bound"],
-    trust_region: [{ class: "rl-bound rl-long", d: STROKE }, "largest change, max TV²"],
+    start: ["rl-exact", "η(π)"],
+    eta: ["rl-exact rl-heavy", ...raised("η(π_α)")],
+    surrogate: ["rl-sharp", ...raised("L(π_α)")],
+    truth: ["", ...raised("η(π_α) − η(π)")],
+    sum: ["", "sum of the terms shown"],
+    off: ["rl-bound rl-apart", "|η − L|"],
+    average: ["rl-bound rl-dotted", "mean change, E TV"],
+    mixture: ["rl-bound", "mixture bound"],
+    trust_region: ["rl-bound rl-long", "largest change, max TV²"],
   });
   panels.numbers.holder.replaceWith(numbers.node);
   const detail = element("div", { class: "rl-equation" });

@@ -136,12 +136,12 @@ export function render(place) {
   // Panels ---------------------------------------------------------------------------------------------------------
 
   const legend = keys(
-    ["rl-key-sample", "samples, estimates"],
-    ["rl-key-exact", "exact: E[Â|a], the mean c₁/σ"],
-    ["rl-key-control", "κĀ; what it leaves: bars are 2 sd"],
-    ["rl-key-control rl-key-dots", "Ā = q(a − μ)"],
-    ["rl-key-plain", "no control"],
-    ["rl-key-bound", "lowest"],
+    ["rl-heap rl-dots", "samples, estimates"],
+    ["rl-exact", "exact: E[Â|a], the mean c₁/σ"],
+    ["rl-control rl-heavy", "κĀ; what it leaves: bars are 2 sd"],
+    ["rl-control rl-dotted", "Ā = q(a − μ)"],
+    ["rl-plain", "no control"],
+    ["rl-bound", "lowest"],
     ["", "Drag both lines and the point on the parabola."],
   );
   legend.classList.add("rl-legend");

@@ -226,7 +226,7 @@ export function makeHeaps(holder, { label: acrossLabel }) {
     const base = chart(holder, size, { ...margins, x: across, y: { domain: [count, 0] } });
     const truth = node(base.layer, "path", { class: "rl-exact" });
     const rows = Array.from({ length: count }, () => ({
-      heap: node(base.layer, "path", { class: "rl-heap rl-pile" }),
+      heap: node(base.layer, "path", { class: "rl-heap" }),
       bar: node(base.layer, "path"),
       shift: node(base.layer, "path", { class: "rl-exact rl-stroke" }),
       name: node(base.svg, "text", { class: "rl-label", x: base.left + 2, "text-anchor": "start" }),

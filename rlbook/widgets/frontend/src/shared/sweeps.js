@@ -122,8 +122,8 @@ export function sweeping(model, { letter, sweep, restarted = {}, labels = {}, ch
 
   const errors = panel("");
   const numbers = readout({
-    ...Object.fromEntries(CURVES.map(([name, kind]) => [name, [{ class: kind, d: "M1,5h24" }]]).reverse()),
-    right: [{ class: "rl-strip rl-strip-done", d: "M1,9V4l8,-3h16V9Z" }, "greedy policy optimal in"],
+    ...Object.fromEntries(CURVES.map(([name, kind]) => [name, [kind]]).reverse()),
+    right: [["rl-strip rl-strip-done", "M1,9V4l8,-3h16V9Z"], "greedy policy optimal in"],
   });
   errors.node.append(numbers.node);
   const drawErrors = makeErrors(errors.holder, seek);

@@ -229,8 +229,8 @@ export function render(place) {
   const hint = element("p", { class: "rl-keys rl-hint" }, HINT);
   const goal = element("p", { class: "rl-keys" }, "A tap, a click or Enter opens a goal in a cell, or closes it.");
   const arrowKeys = keys(
-    ["rl-key-exact", "optimal"],
-    ["rl-key-wrong", "not optimal yet"],
+    ["rl-arrow", "optimal"],
+    ["rl-arrow rl-wrong", "not optimal yet"],
     ["", element("b", {}, "bold"), ": changed by the last sweep"],
     ["", "○ all steps alike"],
   );

@@ -99,13 +99,15 @@ export function render(place) {
     else set({ beta: x });
   };
 
-  const cloudKeys = keys(["rl-key-sample"], ["rl-key-exact", "exact mean, two sd"], ["rl-key-plain", "full return"]);
-  const [dotsKey] = cloudKeys.children;
-  const cloud = panel("The cloud of gradient estimates ĝ", cloudKeys);
+  const ofDots = element("span");
+  const cloud = panel(
+    "The cloud of gradient estimates ĝ",
+    keys(["rl-heap rl-dots", ofDots], ["rl-exact", "exact mean, two sd"], ["rl-plain", "full return"]),
+  );
   const bowl = panel("");
   const horizon = panel(
     "Variance against the horizon",
-    keys(["rl-key-exact", "κ and β·V as now, at every horizon"], ["rl-key-dot", "now"]),
+    keys(["rl-exact rl-heavy", "κ and β·V as now, at every horizon"], ["rl-dots", "now"]),
   );
   horizon.node.classList.add("rl-wide");
   const most = mostOf(model);
@@ -172,7 +174,7 @@ export function render(place) {
     if (selected) value.limit(...pictures.valueRange(problem, ...selected));
     value.show(selected ? baseline[selected[0]][selected[1]] : NaN);
     const sampled = problem.enumerated ? "" : ", from a sample of 256";
-    tell(dotsKey, `${now.batch > 1 ? `mean of ĝ over ${now.batch} trajectories` : "ĝ of one trajectory"}${sampled}`);
+    tell(ofDots, `${now.batch > 1 ? `mean of ĝ over ${now.batch} trajectories` : "ĝ of one trajectory"}${sampled}`);
 
     const hint = how.step ? "Drag along the bowl" : `Variance ${format(variance)}: drag to the bottom`;
     tell(bowl.title, how.open ? "The variance of ĝ" : hint);
