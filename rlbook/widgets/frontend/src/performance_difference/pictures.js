@@ -15,7 +15,7 @@ const PATHS = {
   average: "rl-bound rl-dotted",
   surrogate: "rl-sharp",
   eta: "rl-exact rl-heavy",
-  off: "rl-bound rl-apart",
+  off: "rl-plain",
 };
 export const BOUNDS = { all: ["trust_region", "mixture", "average"], mixture: ["mixture"], none: [] };
 const SEEN = 0.1; // as far as η is drawn while it is to be guessed

@@ -206,7 +206,7 @@ export function render(place) {
     surrogate: ["rl-sharp", ...raised("L(π_α)")],
     truth: ["", ...raised("η(π_α) − η(π)")],
     sum: ["", "sum of the terms shown"],
-    off: ["rl-bound rl-apart", "|η − L|"],
+    off: ["rl-plain", "|η − L|"],
     average: ["rl-bound rl-dotted", "mean change, E TV"],
     mixture: ["rl-bound", "mixture bound"],
     trust_region: ["rl-bound rl-long", "largest change, max TV²"],

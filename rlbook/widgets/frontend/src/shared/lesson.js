@@ -96,7 +96,8 @@ export function lesson({ model, el, link }, given) {
     if (stepOf(model)) go(model.get("step"));
     else takePreset(model.get("preset"));
   });
-  const corners = svgElement("path", { d: "M1,5V1H5M9,1h4V5M13,9v4H9M5,13H1V9", class: "rl-corners" });
+  const line = { fill: "none", stroke: "currentColor", "stroke-width": 1.5 };
+  const corners = svgElement("path", { d: "M1,5V1H5M9,1h4V5M13,9v4H9M5,13H1V9", ...line });
   const icon = svgElement("svg", { viewBox: "0 0 14 14", width: 14, height: 14, "aria-hidden": "true" }, corners);
   const fullScreen = () => (document.fullscreenElement ? document.exitFullscreen() : root.requestFullscreen());
   const screen = common.button("screen", icon, fullScreen, "Full screen");

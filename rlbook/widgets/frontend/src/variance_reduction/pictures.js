@@ -233,9 +233,9 @@ export function makeHorizon(holder) {
     const curveOf = (values, { x, y }) => path(values.map((v, i) => [x(horizons[i]), y(v)]));
     if (changed([preset, ...size])) {
       const kinds = [
-        ["full return", "plain", along(1, 0)],
-        ["reward-to-go", "improved", along(0, 0)],
-        ["minus V", "baseline", along(0, 1)],
+        ["full return", "plain", along(1, 0), "rl-plain"],
+        ["reward-to-go", "improved", along(0, 0), "rl-sharp"],
+        ["minus V", "baseline", along(0, 1), "rl-control"],
       ];
       const all = kinds.flatMap(([, , values]) => values).filter((value) => value > 1e-9);
       const [low, high] = [Math.min(...all, 1), Math.max(...all, ...along(1, 2), ...along(0, 2), 1e-3)];
@@ -249,11 +249,9 @@ export function makeHorizon(holder) {
         x: { type: "log", domain: [1, horizons.at(-1)], ticks: LENGTHS, tickFormat: String, label: "horizon T, steps" },
         y: { ...scale, ticks, tickFormat: format, label: "total variance" },
       });
-      const look = { fill: "none", "stroke-width": 1.75, "stroke-linecap": "round", "stroke-linejoin": "round" };
       const here = `M${base.x(problem.V.length)},${base.top}V${base.foot}`;
-      node(base.layer, "path", { d: here, stroke: "var(--rl-bound)", "stroke-dasharray": "2,3" });
-      for (const [, kind, values] of kinds)
-        node(base.layer, "path", { ...look, d: curveOf(values, base), stroke: `var(--rl-${kind})` });
+      node(base.layer, "path", { d: here, class: "rl-bound rl-dotted" });
+      for (const [, , values, line] of kinds) node(base.layer, "path", { d: curveOf(values, base), class: line });
       // Names at the ends of the curves, pushed apart where curves end together: down, then up from the axis.
       const ends = kinds
         .map(([name, kind, values]) => [name, kind, base.y(values.at(-1)) + 4])
