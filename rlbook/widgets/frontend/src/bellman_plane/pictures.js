@@ -1,7 +1,7 @@
-import { format, hasFocus, label, subscript, svgElement, tell } from "../shared/controls.js";
-import { changes, chart, dots, LEFT, path } from "../shared/frame.js";
+import { format, hasFocus, label, subscript, tell } from "../shared/controls.js";
+import { dots, keeper, LEFT, path } from "../shared/frame.js";
 import * as numerics from "../shared/grid_numerics.js";
-import { dragging, drawPaths, makeHandle, makePaths, node, put, withHandles } from "../shared/handles.js";
+import { dragging, drawPaths, handled, makeHandle, makePaths, node, put, round } from "../shared/handles.js";
 import { LIMIT } from "../shared/sweeps.js";
 
 const SHAPES = {
@@ -19,17 +19,17 @@ const NEAREST = 5; // tens by which the picture grows at most: smaller numbers h
 
 // move(V0) is told where the start is moved to, rest() that nothing is held any more.
 export function makePlane(holder, move, rest) {
-  const changed = changes();
+  const kept = keeper();
   let parts, centre, reach, start, domain;
   let held = false;
   let zoom = 1;
   const inside = (v, [low, high]) => Number(Math.min(high, Math.max(low, v)).toFixed(3));
-  const kept = ([x, y]) => [inside(x, domain.x), inside(y, domain.y)];
+  const within = ([x, y]) => [inside(x, domain.x), inside(y, domain.y)];
   const handle = {
     node: () => parts.start,
     at: () => [parts.x(start[0]), parts.y(start[1])],
-    drag: (at) => zoom > 1 || move(kept(at)), // else the start is out of sight
-    key: ([dx, dy]) => move(kept([start[0] + 0.1 * dx, start[1] + 0.1 * dy])),
+    drag: (at) => zoom > 1 || move(within(at)), // else the start is out of sight
+    key: ([dx, dy]) => move(within([start[0] + 0.1 * dx, start[1] + 0.1 * dy])),
   };
   dragging(holder, [handle], ([px, py]) => [parts.invert(px), parts.invertY(py)]);
   const letGo = () => {
@@ -55,24 +55,22 @@ export function makePlane(holder, move, rest) {
     const [w, h] = [size[0] - LEFT - 12, size[1] - 50];
     const [halfX, halfY] = [Math.max(1, w / h), Math.max(1, h / w)].map((share) => (share * reach) / zoom);
     domain = { x: [centre[0] - halfX, centre[0] + halfX], y: [centre[1] - halfY, centre[1] + halfY] };
-    if (changed([...size, domain.x, domain.y])) {
+    parts = kept([...size, domain.x, domain.y], () => {
       const again = hasFocus(holder); // its keys go on after the axes have changed
       const across = { domain: domain.x, ticks: 5, grid: true, label: "V(s₁)" };
-      const base = withHandles(
-        chart(holder, size, { marginTop: 10, x: across, y: { domain: domain.y, label: "V(s₂)" } }),
-      );
+      const base = handled(holder, size, { marginTop: 10, x: across, y: { domain: domain.y, label: "V(s₂)" } });
       const { layer } = base;
       const shapes = makePaths(layer, SHAPES);
       const spot = node(layer, "circle", { class: "rl-spot rl-spot-natural", r: 4.5 });
       const current = node(layer, "circle", { class: "rl-handle", r: 5 });
-      const start = makeHandle(layer, "V₀, where it starts", svgElement("circle", { class: "rl-handle", r: 9 }));
+      const start = makeHandle(layer, "V₀, where it starts", round("", 9));
       const name = node(layer, "text", { class: "rl-label" }, "V₀");
       const nextName = node(layer, "text", { class: "rl-label rl-improved" });
       const corner = { x: base.left + 6, y: base.top + 16, "text-anchor": "start" };
       const grown = node(layer, "text", { class: "rl-label", ...corner });
       if (again) start.focus({ preventScroll: true });
-      parts = { ...base, shapes, spot, current, start, name, nextName, grown };
-    }
+      return { ...base, shapes, spot, current, start, name, nextName, grown };
+    });
     const at = ([u, v]) => [parts.x(u), parts.y(v)];
     const outline = (points) => `${path(points.map(at))}Z`;
     const squareOf = (r) => outline(numerics.square(limit, r, 1));

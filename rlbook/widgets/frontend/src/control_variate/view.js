@@ -71,10 +71,7 @@ const rowsOf = ({ estimates, growth }, step) =>
 
 // The view ---------------------------------------------------------------------------------------------------------
 
-/** @param {common.Place} place */
-export function render(place) {
-  const { model } = place;
-  const set = (settings) => common.write(model, settings);
+export const render = lesson((model, { set, read }) => {
   const { moving, held } = holding(model, set);
   const reach = (name) => common.limits(model, name);
 
@@ -156,7 +153,7 @@ export function render(place) {
   const samples = makeNormals(BATCHES * most);
   function draw(sizes, how) {
     const shown = rowsOf(sizes, model.get("step"));
-    const now = { ...common.read(model), ...how, shown };
+    const now = { ...read(), ...how, shown };
     const state = compute(now, samples(now.seed), most);
     const { c, corr, n } = now;
     const { f, g, variance, best, floor, bias, sd, estimates } = state;
@@ -236,7 +233,7 @@ export function render(place) {
     return { words: sentence(now, state), data };
   }
 
-  return lesson(place, {
+  return {
     kind: "rl-two rl-variate",
     view: "control-variate",
     panels,
@@ -245,5 +242,5 @@ export function render(place) {
     linked: () => common.linked(model),
     draw,
     fit: common.fitting({ samples: [270, 300], bowl: [270, 300], estimates: [300, 300], growth: [240, 300] }),
-  }).begin();
-}
+  };
+});

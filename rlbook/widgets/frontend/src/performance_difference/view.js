@@ -2,6 +2,7 @@
 import * as cells from "../shared/cells.js";
 import * as common from "../shared/common.js";
 import {
+  box,
   chips,
   element,
   format,
@@ -13,6 +14,7 @@ import {
   readout,
   row,
   scientific,
+  stack,
   subscript,
   tell,
 } from "../shared/controls.js";
@@ -75,12 +77,8 @@ const plain = (text) => text.replaceAll("π_α", "πα");
 
 // The view ---------------------------------------------------------------------------------------------------------
 
-/** @param {common.Place} place */
-export function render(place) {
-  const { model } = place;
+export const render = lesson((model, { set, read, request }) => {
   const examples = model.get("_examples");
-  const set = (settings) => common.write(model, settings);
-  const read = () => common.read(model);
 
   const knownOf = remember(PROBLEM, (now) => {
     if (now.view === "two") {
@@ -94,9 +92,8 @@ export function render(place) {
     const [pi, piNew] = [now.policy, now.other].map((policy) => numerics.readPolicy(process, policy));
     return { ...difference.makeDifference(process, rho0, pi, piNew), rows: now.rows, curves: {} };
   });
-  const greedy = (process, Q) => numerics.writeGreedy(process, Q, numerics.tieTolerance(Q));
-  const optimal = ({ process }) => greedy(process, numerics.fixedPoint(process, { kind: "optimal" }).Q);
-  const improved = ({ process, V }) => greedy(process, numerics.lookahead(process, V));
+  const optimal = ({ process }) => numerics.writeGreedy(process, numerics.fixedPoint(process, { kind: "optimal" }).Q);
+  const improved = ({ process, V }) => numerics.writeGreedy(process, numerics.lookahead(process, V));
 
   // Time -----------------------------------------------------------------------------------------------------------
 
@@ -107,15 +104,12 @@ export function render(place) {
       set({ alpha: common.fit(model, "alpha", alpha + (common.motion.matches ? 0.25 : 0.01), 3) });
       return common.motion.matches ? 900 : 50;
     },
-    () => request(),
+    request,
     () => {
       if (model.get("alpha") >= 1) set({ alpha: 0 });
     },
   );
-  const change = (settings) => {
-    if (player.running()) player.stop();
-    set(settings);
-  };
+  const change = player.halting(set);
 
   // Controls -------------------------------------------------------------------------------------------------------
 
@@ -125,7 +119,6 @@ export function render(place) {
   const inSpan = (text) => element("span", {}, ...raised(text));
   const ofWeights = { new: inSpan("ρ of π_α"), old: "ρ of π" };
   const ofActions = { new: inSpan("those of π_α"), old: "those of π" };
-  const ofExample = Object.keys(examples).map((name) => [name, name]);
   const ofBand = { none: "no bounds", mixture: "a band", all: "all three" };
   const choose = {
     view: common.settingChips("view", "View", { grid: "Map", two: "Two states" }, change),
@@ -133,7 +126,7 @@ export function render(place) {
     band: common.settingChips("band", "Bounds", ofBand, set),
     weights: common.settingChips("weights", "Weights", ofWeights, change),
     actions: common.settingChips("actions", "Actions", ofActions, change),
-    example: common.settingChips("example", "Example", ofExample, change),
+    example: common.settingChips("example", "Example", Object.keys(examples), change),
   };
   let drawing = "other"; // which policy is painted
   const choosePainted = chips("Which policy is drawn", { policy: "π", other: "π′" }, (name) => {
@@ -159,21 +152,16 @@ export function render(place) {
   };
   const sliders = common.settingSliders(model, labels, change);
   const exampleNote = element("span", { class: "rl-name" });
-  const curvesRow = row("Curves", element("div", { class: "rl-chips" }, choose.reach, player));
+  const curvesRow = row("Curves", box("rl-chips", choose.reach, player));
   const bandRow = row("Bounds", choose.band);
-  const leading = element("div", { class: "rl-controls rl-leading" }, sliders.alpha, curvesRow, bandRow);
-  const group = (...nodes) => element("div", { class: "rl-controls" }, ...nodes);
+  const leading = box("rl-controls rl-leading", sliders.alpha, curvesRow, bandRow);
   const policies = [row("Policy π", choosePolicy.policy), row("Policy π′", choosePolicy.other)];
-  const own = {
-    grid: group(sliders.slip, sliders.step_reward, ...policies),
-    two: group(...sliders.first, ...sliders.second),
-  };
-  const controls = element(
-    "div",
-    { class: "rl-settings" },
-    group(sliders.gamma, row("Two states: example", choose.example, exampleNote)),
-    element("div", { class: "rl-stack" }, own.grid, own.two),
-  );
+  const own = stack("", {
+    grid: box("rl-controls", sliders.slip, sliders.step_reward, ...policies),
+    two: box("rl-controls", ...sliders.first, ...sliders.second),
+  });
+  const exampleRow = row("Two states: example", choose.example, exampleNote);
+  const controls = box("rl-settings", box("rl-controls", sliders.gamma, exampleRow), own);
 
   // Panels ---------------------------------------------------------------------------------------------------------
 
@@ -212,9 +200,9 @@ export function render(place) {
     trust_region: ["rl-bound rl-long", "largest change, max TV²"],
   });
   panels.numbers.holder.replaceWith(numbers.node);
-  const detail = element("div", { class: "rl-equation" });
-  const top = element("div", { class: "rl-views" }, choose.view);
-  const { point, at: placeOf } = cells.pointing(() => request());
+  const detail = box("rl-equation");
+  const top = box("rl-views", choose.view);
+  const { point, at: placeOf } = cells.pointing(request);
   const drawCurves = makeCurves(panels.curves.holder, (share) => change({ alpha: share }));
   const termsMap = cells.makeCells(panels.terms.holder, { label: "The terms", point });
   const policyMap = cells.makeCells(panels.policies.holder, {
@@ -325,8 +313,7 @@ export function render(place) {
     exampleNote.classList.toggle("rl-away", !isTwo);
     tell(exampleNote, inNumbers(examples[now.example]));
     player.show();
-    own.grid.classList.toggle("rl-away", isTwo);
-    own.two.classList.toggle("rl-away", !isTwo);
+    own.show(view);
     for (const node of policyKeys) node.hidden = isTwo;
     tools.classList.toggle("rl-away", isTwo);
     for (const control of choose.example.node.children) control.disabled = !isTwo;
@@ -380,14 +367,8 @@ export function render(place) {
     };
   }
 
-  const fit = (width) => {
-    const [columns, column] = common.columnsIn(width);
-    const size = [column, columns === 1 ? 220 : 250];
-    for (const { holder } of [panels.terms, panels.policies]) holder.style.height = `${size[1]}px`;
-    return { terms: size, policies: size, curves: [column, columns === 1 ? 240 : 270] };
-  };
   const { numbers: numbersPanel, ...pictures } = panels;
-  const { request, begin } = lesson(place, {
+  return {
     view: "performance-difference",
     kind: "rl-two rl-difference",
     panels: pictures,
@@ -406,9 +387,8 @@ export function render(place) {
     parts: [top, leading, ...Object.values(panels), detail, controls],
     linked: () => linkedMap(model, POLICIES, { always: ["alpha"] }),
     draw,
-    fit,
+    fit: common.fitting({ terms: [220, 250], policies: [220, 250], curves: [240, 270] }),
     stop: player.stop,
     timers: [player, policyMap, matching],
-  });
-  return begin();
-}
+  };
+});

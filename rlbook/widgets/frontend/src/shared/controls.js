@@ -136,13 +136,14 @@ export function slider({
 export const button = (role, text, onclick, label) =>
   element("button", { type: "button", class: "rl-button", "data-role": role, onclick, "aria-label": label }, text);
 
-// Buttons of which one is pressed: choices is { value: text or node, … }, or pairs of these.
+// Buttons of which one is pressed: choices is { value: text or node, … }, or a list of pairs of these, or of values alone.
 export function chips(label, choices, choose) {
   const buttons = new Map(
-    (Array.isArray(choices) ? choices : Object.entries(choices)).map(([value, text]) => [
-      value,
-      element("button", { type: "button", class: "rl-chip", "data-value": value, onclick: () => choose(value) }, text),
-    ]),
+    (Array.isArray(choices) ? choices : Object.entries(choices)).map((choice) => {
+      const [value, text = value] = [choice].flat();
+      const press = { onclick: () => choose(value), "data-value": value };
+      return [value, element("button", { type: "button", class: "rl-chip", ...press }, text)];
+    }),
   );
   const node = element("div", { class: "rl-chips", role: "group", "aria-label": label }, ...buttons.values());
   const show = (...values) => {

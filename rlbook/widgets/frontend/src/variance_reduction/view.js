@@ -87,10 +87,7 @@ function sentence({ problem, kappa, beta, baseline, batch, step }, variance) {
 
 // The view ---------------------------------------------------------------------------------------------------------
 
-/** @param {common.Place} place */
-export function render(place) {
-  const { model } = place;
-  const set = (settings) => common.write(model, settings);
+export const render = lesson((model, { set }) => {
   const setValue = (/** @type {any} */ [t, s], value) =>
     set({ baseline: read(model).baseline.map((row, i) => row.map((b, j) => (i === t && j === s ? value : b))) });
   const drag = (x) => {
@@ -124,15 +121,11 @@ export function render(place) {
     change: (x) => set({ batch: x }),
   });
   const value = slider({ label: "b", min: 0, max: 1, step: 0.01, change: (x) => setValue(read(model).selected, x) });
-  const chooseBaseline = chips(
-    "Baseline",
-    ["none", "V", "per-step", "optimal"].map((name) => [name, name]),
-    (name) => {
-      const { problem, kappa } = read(model);
-      if (name === "none") set({ beta: 0 });
-      else set({ beta: 1, baseline: pictures.namedBaselines(problem, kappa)[name] });
-    },
-  );
+  const chooseBaseline = chips("Baseline", ["none", "V", "per-step", "optimal"], (name) => {
+    const { problem, kappa } = read(model);
+    if (name === "none") set({ beta: 0 });
+    else set({ beta: 1, baseline: pictures.namedBaselines(problem, kappa)[name] });
+  });
   const chooseValue = element("select", {
     "aria-label": "The bowl shows",
     onchange: () => {
@@ -199,7 +192,7 @@ export function render(place) {
     const square = [column, height];
     return { cloud: square, bowl: square, horizon: columns === 2 ? [width, 230] : square };
   };
-  return lesson(place, {
+  return {
     view: "variance-reduction",
     settings: SETTINGS,
     panels: { cloud, bowl, horizon },
@@ -209,5 +202,5 @@ export function render(place) {
     choose: load,
     draw,
     fit,
-  }).begin();
-}
+  };
+});
