@@ -11,6 +11,7 @@ from book.tools.node import node
 
 FRONTEND = Path(__file__).parents[1] / "rlbook" / "widgets" / "frontend"
 SOURCES = FRONTEND / "src"
+AT_ONCE = str(Path(__file__).parent / "widgets" / "at_once.mjs")  # a module of the tests' own
 
 # Answers one JSON request a line: {"name", "args"} gives the value of that function, exported by one of the modules.
 SERVER = """

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from rlbook.widgets.average_grid import QUANTITIES
 from rlbook.widgets.episodes import Episodes
-from tests.node import close_to
+from tests.node import AT_ONCE, close_to
 from tests.strategies import arrows, grids, large_map
 
-MODULES = ("average_grid/numerics.js", "shared/grid_numerics.js")
+MODULES = (AT_ONCE, "average_grid/numerics.js", "shared/grid_numerics.js")
 WORDS = st.integers(0, 2**32 - 1)
 
 

@@ -88,17 +88,22 @@ def test_sweep_by_sweep_the_squares_nest(visit, hand):
     page = opened(visit, BellmanPlane(step=2), hand)
     slide(page, "k, sweeps done", hand)
     page.get_by_label("k, sweeps done", exact=True).focus()
-    inner = None
-    for k in range(9):
+    inner, grown = None, ""
+    for k in range(11):
         shown = data(page)
         widget = BellmanPlane(step=2, k=k)
         assert float(shown["error"]) == pytest.approx(widget.error)
         _, square, dashed = boxes(page)
-        if inner is not None:
+        before, grown = grown, "".join(page.locator("svg.rl-free-drag text", has_text="times").all_text_contents())
+        if grown != before:
+            assert grown == "10 times as large"
+            assert square[2] - square[0] > 5 * (inner[2] - inner[0]), "what had become small is seen again"
+        elif inner is not None:
             assert (square[:2] >= inner[:2] - 0.1).all()
             assert (square[2:] <= inner[2:] + 0.1).all()
         inner = dashed
         page.keyboard.press("ArrowRight")
+    assert grown
     answer(page)
     assert data(page)["k"] == "6"
     assert data(page)["tenth"] == "6"

@@ -116,22 +116,24 @@ def test_forced_colours_tell_what_is_pressed_and_keep_the_keys(visit, kind):
     for row in looks:
         assert not set(row["pressed"]) & set(row["others"])
     keys = page.evaluate(
-        """() => [...document.querySelectorAll(".rl .rl-key")].map((key) => {
-          const { backgroundColor, borderTopColor, borderTopWidth } = getComputedStyle(key, "::before");
-          return [key.className, parseFloat(borderTopWidth) ? borderTopColor : backgroundColor];
-        })"""
+        "[...document.querySelectorAll('.rl .rl-key path')]"
+        ".map((mark) => [mark.getAttribute('class'), getComputedStyle(mark).stroke])"
     )
     own = {
-        "sample": "rgb(230, 159, 0)",
+        "heap": "rgb(230, 159, 0)",
         "plain": "rgb(213, 94, 0)",
-        "improved": "rgb(0, 114, 178)",
+        "of-euclidean": "rgb(213, 94, 0)",
+        "of-natural": "rgb(0, 114, 178)",
+        "sharp": "rgb(0, 114, 178)",
         "control": "rgb(0, 158, 115)",
-        "other": "rgb(204, 121, 167)",
+        "of-other": "rgb(204, 121, 167)",
+        "rival": "rgb(204, 121, 167)",
         "mixed": "rgb(204, 121, 167)",
     }
+    assert keys
     for name, colour in keys:
         for word, right in own.items():
-            if f"rl-key-{word}" in name:
+            if f"rl-{word}" in name.split():
                 assert colour == right, name
 
 

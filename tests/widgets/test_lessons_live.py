@@ -150,7 +150,8 @@ def test_dots_lead_through_the_steps_by_mouse_and_keyboard_and_nothing_jumps(vis
         assert data(page)["step"] == str(step)
         assert dot.get_attribute("aria-current") == "step"
         assert page.locator(".rl [aria-current=step]").count() == 1
-        assert page.locator(".rl-say p:visible").text_content() == f"{lesson.title}. {lesson.say}"
+        said = lesson.say.replace("π_α", "πα")  # whose α stands below
+        assert page.locator(".rl-say p:visible").text_content() == f"{lesson.title}. {said}"
         heights.append(page.locator(".rl").bounding_box()["height"])
     assert max(heights) - min(heights) < 2
     assert page.evaluate(shifted) < 0.005

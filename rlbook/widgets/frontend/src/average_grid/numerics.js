@@ -195,17 +195,3 @@ export function averagesOf(tally, setup, quantity) {
     total: both(tally[quantity].total),
   };
 }
-
-// All of it at once, for the tests.
-export function playAll(now, process, pi, count) {
-  const setup = makeEpisodes(now, process, pi);
-  const tally = extend(makeTally(setup), setup, count);
-  const of = (quantity) => ({ ...averagesOf(tally, setup, quantity), gaps: tally[quantity].gaps });
-  const mean = tally.earned / tally.n;
-  return { exact: setup.exact, horizon: setup.powers.length - 1, mean, reward: of("reward"), visits: of("visits") };
-}
-export const playOne = (now, process, pi, n, steps) => {
-  const setup = makeEpisodes(now, process, pi);
-  const episode = play(setup, n);
-  return { ...episode, visits: [...visitsOf(setup, episode, steps ?? Infinity)] };
-};

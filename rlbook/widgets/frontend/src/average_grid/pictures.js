@@ -1,7 +1,7 @@
 // The picture of AverageGrid beside its maps: the errors against the number of episodes.
 
 import { superscript } from "../shared/controls.js";
-import { changes, frame, path } from "../shared/frame.js";
+import { chart, keeper, path } from "../shared/frame.js";
 import { drawPaths, makePaths, node, put } from "../shared/handles.js";
 
 const PATHS = {
@@ -19,33 +19,29 @@ function powers(low, high) {
 }
 
 export function makeGaps(holder) {
-  const changed = changes();
-  let parts;
+  const kept = keeper();
   // A step shows all cells' error alone, and its bound once the guess is made.
   return function draw(gaps, bounds, n, unit, [width, height], { step, open }) {
     const range = 10 ** Math.max(2, Math.ceil(Math.log10(Math.max(n, 1))));
     // Two powers of ten below the bound at one episode, and as many as the bound falls.
     const top = 10 ** Math.ceil(Math.log10(1.5 * Math.max(bounds[0], 1e-6)));
     const floor = top / 10 ** (2 + Math.log10(range) / 2);
-    if (changed([width, height, range, top, unit])) {
+    const { x, y, svg, paths, point } = kept([width, height, range, top, unit], () => {
       const [ticksX, ticksY] = [powers(1, range), powers(floor, top)];
       const tickFormat = (x) => {
         const power = Math.round(Math.log10(x));
         if (height < 250 && power % 2 && (ticksX.length > 4 || ticksY.length > 4)) return ""; // a step has room for few
         return power >= -3 && power <= 4 ? String(Number(x.toPrecision(1))) : `10${superscript(power)}`;
       };
-      const base = frame(holder, {
-        width,
-        height,
+      const base = chart(holder, [width, height], {
         marginRight: 20,
         x: { type: "log", domain: [1, range], ticks: ticksX, tickFormat, label: "n, episodes", grid: true },
-        y: { type: "log", domain: [floor, top], ticks: ticksY, tickFormat, label: unit, grid: true },
+        y: { type: "log", domain: [floor, top], ticks: ticksY, tickFormat, label: unit },
       });
       const paths = makePaths(base.layer, PATHS);
       const point = node(base.svg, "circle", { class: "rl-dot", r: 5 }); // whole at the frame's edge
-      parts = { ...base, paths, point };
-    }
-    const { x, y, svg, paths, point } = parts;
+      return { ...base, paths, point };
+    });
     const at = (count, value) => [x(count), y(Math.max(value, floor / 10))];
     const fall = (bound) => path([at(1, bound), at(range, bound / Math.sqrt(range))]);
     const lone = !step && bounds[1] !== null;

@@ -1,7 +1,7 @@
 // AverageGrid: episodes leave γᵗ r in the cells of a map, and their average tends to ρ·r.
 import * as cells from "../shared/cells.js";
 import * as common from "../shared/common.js";
-import { chips, element, format, key, label, later, line, row, scientific, tell } from "../shared/controls.js";
+import { box, chips, element, format, key, label, later, line, row, scientific, tell } from "../shared/controls.js";
 import { linkedMap, MAP, PROBLEM_LABELS, remember, restoreMap } from "../shared/grid_links.js";
 import * as numerics from "../shared/grid_numerics.js";
 import { lesson } from "../shared/lesson.js";
@@ -66,11 +66,7 @@ function sentence({ quantity, gamma }, n, shown, averages, exact, gap, bounds, m
 
 // The view ---------------------------------------------------------------------------------------------------------
 
-/** @param {common.Place} place */
-export function render(place) {
-  const { model } = place;
-  const set = (settings) => common.write(model, settings);
-  const read = () => common.read(model);
+export const render = lesson((model, { set, read, request }) => {
   const [, most] = common.limits(model, "episodes");
 
   const setupOf = remember(PROBLEM, (now) => {
@@ -123,16 +119,12 @@ export function render(place) {
       else more(Math.max(1, Math.round(0.08 * since)));
       return common.motion.matches ? 700 : PLAY_MS;
     },
-    () => request(),
+    request,
     () => {
       playedFrom = model.get("episodes");
     },
   );
-  const halted = (act) => () => {
-    player.stop();
-    act();
-  };
-  const transportButton = (role, text, act, label) => common.button(role, text, halted(act), label);
+  const transportButton = (role, text, act, label) => common.button(role, text, player.halting(act), label);
   const pour = common.holdButton("pour", "Pour episodes", player);
   const whole = element(
     "span",
@@ -144,7 +136,7 @@ export function render(place) {
     transportButton("restart", "Restart", () => set({ episodes: 0, t: 0 })),
   );
   const group = { class: "rl-chips rl-transport", role: "group", "aria-label": "Episodes" };
-  const transport = element("div", { class: "rl-controls rl-leading" }, element("div", group, player, pour, whole));
+  const transport = box("rl-controls rl-leading", element("div", group, player, pour, whole));
 
   // Controls -------------------------------------------------------------------------------------------------------
 
@@ -159,17 +151,14 @@ export function render(place) {
   function best(now) {
     const { setup } = setupOf(now);
     const { Q } = numerics.fixedPoint(setup.process, { kind: "optimal" });
-    return numerics.writeGreedy(setup.process, Q, numerics.tieTolerance(Q));
+    return numerics.writeGreedy(setup.process, Q);
   }
   const chooseBrush = cells.brushChips("Draw the policy", (brush) => maps.episode.choose(brush));
   const episodes = common.settingSlider(model, "episodes", "n, episodes in the average", {
     step: 0.001,
     toSlider: (n) => Math.log10(1 + n),
     fromSlider: (x) => Math.round(10 ** x - 1),
-    change(episodes) {
-      player.stop();
-      set({ episodes, t: 0 });
-    },
+    change: player.halting((episodes) => set({ episodes, t: 0 })),
   });
   const sliders = { episodes, ...common.settingSliders(model, PROBLEM_LABELS, edit) };
   const beside = {
@@ -177,23 +166,23 @@ export function render(place) {
     policy: row("Policy π", choosePolicy),
     dice: row("Dice", common.dice(model, "Other dice", "dice", edit)),
   };
-  const controls = element("div", { class: "rl-controls" }, ...Object.values(sliders), ...Object.values(beside));
+  const controls = box("rl-controls", ...Object.values(sliders), ...Object.values(beside));
 
   // Panels ---------------------------------------------------------------------------------------------------------
 
-  const sumKey = key("rl-key-thin", "their sum, |η̂ − η|");
-  const boundKey = key("rl-key-bound", "Σσ/√n, a bound of its mean");
-  const sumBoundKey = key("rl-key-bound rl-key-dots", "σ/√n, a bound of the sum’s");
+  const sumKey = key("rl-spread", "their sum, |η̂ − η|");
+  const boundKey = key("rl-bound", "Σσ/√n, a bound of its mean");
+  const sumBoundKey = key("rl-bound rl-dotted", "σ/√n, a bound of the sum’s");
   const shading = cells.noteSwitch("colour", choose.shade);
   const exactKey = key("", "");
   const panels = cells.notedPanels({
     episode: { map: true, notes: [chooseBrush] },
     average: { map: true, notes: [shading] },
     exact: { map: true, notes: [exactKey] },
-    gaps: { notes: [key("rl-key-spread", "all cells, Σ|average − exact|"), sumKey, boundKey, sumBoundKey] },
+    gaps: { notes: [key("rl-spread rl-heavy", "all cells, Σ|average − exact|"), sumKey, boundKey, sumBoundKey] },
   });
-  const detail = element("div", { class: "rl-equation" });
-  const { point, at: placeOf } = cells.pointing(() => request());
+  const detail = box("rl-equation");
+  const { point, at: placeOf } = cells.pointing(request);
   const maps = {
     episode: cells.makeCells(panels.episode.holder, {
       label: "The episode and the policy: arrow keys move; u, r, d, l and . draw the policy",
@@ -369,13 +358,7 @@ export function render(place) {
     };
   }
 
-  const fit = (width) => {
-    const [columns, column] = common.columnsIn(width);
-    const size = [column, columns === 1 ? 220 : 250];
-    for (const name of Object.keys(maps)) panels[name].holder.style.height = `${size[1]}px`;
-    return { episode: size, average: size, exact: size, gaps: size };
-  };
-  const { request, begin } = lesson(place, {
+  return {
     view: "average-grid",
     kind: "rl-two rl-average",
     panels,
@@ -392,9 +375,8 @@ export function render(place) {
     parts: [panels.episode, panels.average, transport, panels.exact, panels.gaps, detail, controls],
     linked: () => linkedMap(model, POLICIES, { always: ["episodes"] }),
     draw,
-    fit,
+    fit: common.fitting({ episode: [220, 250], average: [220, 250], exact: [220, 250], gaps: [220, 250] }),
     stop: player.stop,
     timers: [player, maps.episode, matching],
-  });
-  return begin();
-}
+  };
+});

@@ -51,28 +51,21 @@ function shortly({ operator, k, gamma }, { limit, operator: T, process, next }, 
   return `V${subscript(k)} is ${now} from the fixed point, V${subscript(k + 1)} ${then}; ${held}.`;
 }
 
-/** @param {common.Place} place */
-export function render(place) {
-  const { model } = place;
-  const set = (settings) => common.write(model, settings);
+export const render = lesson((model, { set, read, request }) => {
   const sweep = makeSweeps(model.get("_problem"));
-  const time = sweeping(model, { letter: "V", sweep, change: set, request: () => request() });
+  const time = sweeping(model, { letter: "V", sweep, change: set, request });
   const labels = ["V₀(s₁), where it starts", "V₀(s₂), where it starts"];
   const starts = common.listSliders(model, "V0", labels, (V0) => set({ V0, k: 0 }));
   time.controls.append(...starts.map(nodeOf));
-  const shapeKeys = keys(["rl-key-improved", "what T makes of the square"], ["rl-key-bound", "γ times as wide"]);
+  const shapeKeys = keys(["rl-sharp", "what T makes of the square"], ["rl-bound", "γ times as wide"]);
   const plane = panel("The square around the fixed point", shapeKeys);
   plane.node.append(time.transport);
-  const drawPlane = makePlane(
-    plane.holder,
-    (V0) => time.halt(stepwise ? { V0 } : { V0, k: 0 }),
-    () => request(),
-  );
+  const drawPlane = makePlane(plane.holder, (V0) => time.halt(stepwise ? { V0 } : { V0, k: 0 }), request);
   let stepwise = false;
 
   function draw(sizes, how) {
     stepwise = how.step;
-    const now = common.read(model);
+    const now = read();
     const { k } = now;
     const swept = extend(sweep(now), k + 1);
     const V = swept.runs[0][k];
@@ -80,14 +73,15 @@ export function render(place) {
     common.showAll(starts, now.V0);
     const [width, height] = sizes.plane;
     const size = how.step ? [Math.min(width, 2 * height), height - shapeKeys.offsetHeight] : sizes.plane;
-    drawPlane(now, swept, size);
+    const grown = drawPlane(now, swept, size, how.step && how.offers("k"));
     if (!how.step) time.equation.replaceChildren(...explain(now, swept, V));
     const said = how.step ? shortly(now, swept, V, curves) : words;
     const tenth = curves.error.findIndex((error) => error <= 0.1 * curves.error[0]);
-    return { words: said, nodes: raised(said), data: { ...data, v: V.join(), v0: now.V0.join(), tenth } };
+    const aloud = grown ? `${said} The picture is now ${grown}.` : said;
+    return { words: said, nodes: raised(said), aloud, data: { ...data, v: V.join(), v0: now.V0.join(), tenth } };
   }
 
-  const { request, begin } = lesson(place, {
+  return {
     view: "bellman-plane",
     kind: "rl-two",
     panels: { plane, errors: time.errors },
@@ -98,6 +92,5 @@ export function render(place) {
     fit: common.fitting({ plane: [330, 380], errors: [260, 300] }),
     stop: time.player.stop,
     timers: [time.player],
-  });
-  return begin();
-}
+  };
+});

@@ -71,10 +71,7 @@ const rowsOf = ({ estimates, growth }, step) =>
 
 // The view ---------------------------------------------------------------------------------------------------------
 
-/** @param {common.Place} place */
-export function render(place) {
-  const { model } = place;
-  const set = (settings) => common.write(model, settings);
+export const render = lesson((model, { set, read }) => {
   const { moving, held } = holding(model, set);
   const reach = (name) => common.limits(model, name);
 
@@ -100,12 +97,12 @@ export function render(place) {
   // Panels ---------------------------------------------------------------------------------------------------------
 
   const legend = keys(
-    ["rl-key-sample", "samples, estimates"],
-    ["rl-key-exact", "exact: the mean 1; E[f|g] where f bends"],
-    ["rl-key-exact rl-key-dashes", "the best line, of slope ρ"],
-    ["rl-key-control", "1 − cg; what it leaves: bars are 2 sd"],
-    ["rl-key-plain", "f alone"],
-    ["rl-key-bound", "1 − ρ²"],
+    ["rl-heap rl-dots", "samples, estimates"],
+    ["rl-exact", "exact: the mean 1; E[f|g] where f bends"],
+    ["rl-exact rl-dashed", "the best line, of slope ρ"],
+    ["rl-control rl-heavy", "1 − cg; what it leaves: bars are 2 sd"],
+    ["rl-plain", "f alone"],
+    ["rl-bound", "1 − ρ²"],
     ["", "Drag both lines, the point, and n."],
   );
   legend.classList.add("rl-legend");
@@ -156,7 +153,7 @@ export function render(place) {
   const samples = makeNormals(BATCHES * most);
   function draw(sizes, how) {
     const shown = rowsOf(sizes, model.get("step"));
-    const now = { ...common.read(model), ...how, shown };
+    const now = { ...read(), ...how, shown };
     const state = compute(now, samples(now.seed), most);
     const { c, corr, n } = now;
     const { f, g, variance, best, floor, bias, sd, estimates } = state;
@@ -236,7 +233,7 @@ export function render(place) {
     return { words: sentence(now, state), data };
   }
 
-  return lesson(place, {
+  return {
     kind: "rl-two rl-variate",
     view: "control-variate",
     panels,
@@ -245,5 +242,5 @@ export function render(place) {
     linked: () => common.linked(model),
     draw,
     fit: common.fitting({ samples: [270, 300], bowl: [270, 300], estimates: [300, 300], growth: [240, 300] }),
-  }).begin();
-}
+  };
+});

@@ -2,8 +2,8 @@
 // of a softmax policy.
 
 import { format, label, mapped, subscript, svgElement, tell } from "../shared/controls.js";
-import { changes, chart, dots, dragAlong, path } from "../shared/frame.js";
-import { arrow, dragging, makeHandle, makePaths, moveHandle, node, put, withHandles } from "../shared/handles.js";
+import { chart, dots, dragAlong, keeper, path } from "../shared/frame.js";
+import { arrow, dragging, handled, makeHandle, makePaths, moveHandle, node, put, round } from "../shared/handles.js";
 import { banditReturn, gaussianDensity } from "./numerics.js";
 
 // What is seen of μ, σ and log σ: as in rlbook/widgets/natural_pictures.py.
@@ -102,7 +102,7 @@ function placeBeside(curve, other, crowd, wide, { left, right, top, foot }) {
 // The plane of (μ, σ), or of (μ, log σ) --------------------------------------------------------------------------
 
 export function makePlane(holder, { log, move, reach }) {
-  const changed = changes();
+  const kept = keeper();
   let parts, now;
   const lift = log ? Math.log : (sigma) => sigma;
   const vertical = log ? "log σ" : "σ";
@@ -114,13 +114,12 @@ export function makePlane(holder, { log, move, reach }) {
     const unit = most ? Math.min(across, (most - 46) / rise) : across;
     const [width, height] = [Math.round(unit * (MU[1] - MU[0])) + 58, Math.round(unit * rise) + 46];
     const ticks = log ? [-2, -1, 0, 1] : [0, 1, 2, 3];
-    const plane = chart(holder, [width, height], {
+    const base = handled(holder, [width, height], {
       marginLeft: 46,
       marginBottom: 38,
       x: { domain: MU, ticks: [-2, -1, 0, 1, 2], label: "μ", grid: true },
       y: { domain, ticks, label: vertical, labelOffset: 36 },
     });
-    const base = withHandles(plane);
     const { layer } = base;
     const shapes = makePaths(layer, {
       levels: "rl-level",
@@ -149,9 +148,9 @@ export function makePlane(holder, { log, move, reach }) {
       node(glass, "path", { class: shapes[name].getAttribute("class"), "vector-effect": "non-scaling-stroke" }),
     ]);
     const times = node(loupe, "text", { class: "rl-label", x: at.x - 5, y: at.y + 12, "text-anchor": "end" });
-    const dot = svgElement("circle", { class: "rl-handle", r: 7.5 });
+    const dot = round();
     const policy = makeHandle(base.svg, `Policy: arrow keys move μ and ${vertical}`, dot, reach("mu"));
-    parts = { ...base, shapes, spots, names, target, loupe, glass, seen, times, policy, dot };
+    return { ...base, shapes, spots, names, target, loupe, glass, seen, times, policy, dot };
   }
   // The c handle first; the empty plane drags the policy.
   dragging(
@@ -180,7 +179,7 @@ export function makePlane(holder, { log, move, reach }) {
     now = given;
     const inStep = size.length > 1; // with a height of its own
     const frameOf = inStep ? [...size, now.sigma > 0.95 * LOW] : size;
-    if (changed(frameOf)) build(frameOf);
+    parts = kept(frameOf, () => build(frameOf));
     const { mu, sigma, c } = now;
     for (const handle of [parts.policy, parts.target]) put(handle, { tabindex: still ? -1 : 0 });
     const { x, y, shapes, spots, names, top, foot } = parts;
@@ -256,13 +255,12 @@ export function makePlane(holder, { log, move, reach }) {
 // Densities before and after a step --------------------------------------------------------------------------------
 
 export function makeDensities(holder) {
-  const changed = changes();
-  let parts;
+  const kept = keeper();
   return function draw({ mu, sigma, c }, { step }, size) {
     const peak = (s) => (Number.isFinite(s) ? 0.4 / s : 0);
     const needed = Math.max(peak(sigma), peak(step.natural[1]), Math.min(peak(step.euclidean[1]), 2.5 * peak(sigma)));
     const top = [0.5, 1, 2, 5, 10, 20, 50, 100].find((level) => level >= 1.05 * needed) ?? 200;
-    if (changed([...size, top])) {
+    const { x, y, curves, names, ...base } = kept([...size, top], () => {
       const base = chart(holder, size, {
         marginBottom: 38,
         x: { domain: ACTIONS, ticks: [-4, -2, 0, 2, 4], label: "action a" },
@@ -285,10 +283,9 @@ export function makeDensities(holder) {
         natural: name(2, "rl-improved", NAMES.natural),
         target: node(base.layer, "text", { class: "rl-label", y: base.top + 12 }, "c"),
       };
-      parts = { ...base, curves, names };
-    }
-    const { x, y, curves, names, top: ceiling, foot } = parts;
-    curves.target.setAttribute("d", `M${x(c)},${ceiling}V${foot}`);
+      return { ...base, curves, names };
+    });
+    curves.target.setAttribute("d", `M${x(c)},${base.top}V${base.foot}`);
     names.target.setAttribute("x", x(c) + 5);
     for (const [name, [m, s]] of Object.entries({ before: [mu, sigma], ...step })) {
       const there = Number.isFinite(s) && s > 0;
@@ -302,7 +299,7 @@ export function makeDensities(holder) {
     }
     const say = ([m, s]) => (Number.isFinite(s) ? `mean ${format(m)}, deviation ${format(s)}` : "no policy");
     const words = `Densities: before, mean ${format(mu)}, deviation ${format(sigma)}; after a Euclidean step, ${say(step.euclidean)}; after a natural step, ${say(step.natural)}.`;
-    label(parts.svg, words);
+    label(base.svg, words);
   };
 }
 
@@ -334,12 +331,12 @@ function unmix([x, y], open) {
 }
 
 export function makeTriangle(holder, move) {
-  const changed = changes();
+  const kept = keeper();
   let parts, now;
   const open = () => now.start.map((p) => p > 0);
   function build([width, height]) {
     const side = Math.min(width - 70, (height - 66) / HEIGHT);
-    const [x0, foot] = [(width - side) / 2, 26 + side * HEIGHT];
+    const [x0, foot] = [35, 26 + side * HEIGHT]; // to the left, under its title
     const view = { width, height, viewBox: `0 0 ${width} ${height}` };
     const svg = svgElement("svg", { ...view, role: "group", class: "rl-drag rl-free-drag" });
     holder.replaceChildren(svg);
@@ -352,13 +349,9 @@ export function makeTriangle(holder, move) {
       const [x, y] = place(corner);
       return node(svg, "text", { class: "rl-label", "text-anchor": "middle", x, y: a === 2 ? y - 9 : y + 18 });
     });
-    const policy = makeHandle(
-      svg,
-      "Policy at the start: left and right arrow keys move it towards a₁ and a₂, up and down to and from a₃",
-      svgElement("circle", { class: "rl-handle", r: 7.5 }),
-      [0, 1],
-    );
-    parts = { svg, place, levels, curves, spots, names, policy, x0, foot, side };
+    const name = "Policy at the start: left and right arrow keys move it towards a₁ and a₂, up and down to and from a₃";
+    const policy = makeHandle(svg, name, round(), [0, 1]);
+    return { svg, place, levels, curves, spots, names, policy, x0, foot, side };
   }
   dragging(
     holder,
@@ -377,7 +370,7 @@ export function makeTriangle(holder, move) {
   );
   return function draw(given, { pi, paths, ends, best }, size) {
     now = given;
-    if (changed(size)) build(size);
+    parts = kept(size, () => build(size));
     const { place, curves, spots } = parts;
     const { rewards, steps } = now;
     // Lines of equal η: from each edge's point of that η to another's.
@@ -414,10 +407,9 @@ export function makeTriangle(holder, move) {
 // η against the number of steps ------------------------------------------------------------------------------------
 
 export function makeReturns(holder, seek) {
-  const changed = changes();
-  let parts;
+  const kept = keeper();
   return function draw({ rewards, steps, range }, { paths, etaEnd, half }, size) {
-    if (changed([...size, range])) {
+    const parts = kept([...size, range], () => {
       const base = chart(holder, size, {
         marginBottom: 38,
         x: { domain: [0, range], label: "n, steps" },
@@ -431,8 +423,8 @@ export function makeReturns(holder, seek) {
       const spots = makeSpots(base.svg, 6);
       const names = both((_, kind) => node(base.svg, "text", { class: `rl-label rl-${COLOUR[kind]}` }, NAMES[kind]));
       dragAlong(base, (n) => seek(Math.round(n)));
-      parts = { ...base, curves, spots, names };
-    }
+      return { ...base, curves, spots, names };
+    });
     const { x, y, curves, spots, names, top, foot, left, right } = parts;
     put(curves.best, { d: `M${left},${y(Math.max(...rewards))}H${right}` });
     put(curves.cursor, { d: `M${x(steps)},${top}V${foot}` });
@@ -465,10 +457,9 @@ export function makeReturns(holder, seek) {
 // The policies as bars ---------------------------------------------------------------------------------------------
 
 export function makeBars(holder) {
-  const changed = changes();
-  let parts;
+  const kept = keeper();
   return function draw({ steps }, { pi, ends }, size) {
-    if (changed(size)) {
+    const { x, y, bars, foot, svg } = kept(size, () => {
       const base = chart(holder, size, {
         marginBottom: 38,
         x: { domain: [-0.5, 2.5], ticks: [0, 1, 2], tickFormat: (a) => `a${subscript(a + 1)}`, label: "action" },
@@ -477,9 +468,8 @@ export function makeBars(holder) {
       const bars = ["before", ...KINDS].map((kind) =>
         [0, 1, 2].map(() => node(base.layer, "rect", { class: `rl-bar rl-bar-${kind}` })),
       );
-      parts = { ...base, bars };
-    }
-    const { x, y, bars, foot } = parts;
+      return { ...base, bars };
+    });
     const wide = x(0.24) - x(0);
     for (const [i, p] of [pi, ends.euclidean, ends.natural].entries())
       p.forEach((q, a) => {
@@ -487,6 +477,6 @@ export function makeBars(holder) {
         put(bars[i][a], { x: x(a + 0.27 * (i - 1)) - wide / 2, width: wide, y: top, height: Math.max(0, foot - top) });
       });
     const words = `Probabilities of a₁, a₂, a₃: at the start ${listed(pi)}; after ${steps} Euclidean steps ${listed(ends.euclidean)}; after as many natural ones ${listed(ends.natural)}.`;
-    label(parts.svg, words);
+    label(svg, words);
   };
 }

@@ -207,10 +207,10 @@ const VIEWS = {
     name: "Gaussian policy",
     titles: ["Seen in (μ, σ)", "Seen in (μ, log σ)", "The policy before and after a step"],
     legend: [
-      ["rl-key-plain", "Euclidean: step, path, circle dᵀd = 2δ"],
-      ["rl-key-improved", "natural: step, path, ellipse dᵀFd = 2δ"],
-      ["rl-key-exact", "KL = δ, exact"],
-      ["rl-key-level", "equal η"],
+      ["rl-of-euclidean", "Euclidean: step, path, circle dᵀd = 2δ"],
+      ["rl-of-natural", "natural: step, path, ellipse dᵀFd = 2δ"],
+      ["rl-exact", "KL = δ, exact"],
+      ["rl-pole", "equal η"],
       ["", "Drag the policy (dot) and the target c (triangle)."],
     ],
     rows: {
@@ -225,10 +225,10 @@ const VIEWS = {
     name: "Softmax policy",
     titles: ["The triangle of policies", "η after n steps", "The policy at the start and after n steps"],
     legend: [
-      ["rl-key-plain", "Euclidean"],
-      ["rl-key-improved", "natural"],
-      ["rl-key-exact", "start"],
-      ["rl-key-level", "equal η"],
+      ["rl-of-euclidean", "Euclidean"],
+      ["rl-of-natural", "natural"],
+      ["rl-dots", "start"],
+      ["rl-pole", "equal η"],
       ["", "Drag the start (dot) in the triangle, and n along the curves."],
     ],
     rows: {
@@ -255,10 +255,7 @@ function pairTable(rows) {
   return { node, show };
 }
 
-/** @param {common.Place} place */
-export function render(place) {
-  const { model } = place;
-  const set = (settings) => common.write(model, settings);
+export const render = lesson((model, { set, read, request }) => {
   const clamp = (name, x) => common.fit(model, name, x, 12);
 
   let goal = 0; // the number of steps that playing goes to
@@ -269,7 +266,7 @@ export function render(place) {
       set({ steps: common.motion.matches ? goal : Math.min(goal, steps + Math.max(1, Math.round(goal / 90))) });
       return 45;
     },
-    () => request(),
+    request,
     () => {
       const { steps, preset } = common.read(model, ["steps"]);
       const own = model.get("_presets")[preset].settings.steps;
@@ -280,10 +277,7 @@ export function render(place) {
 
   // Controls -------------------------------------------------------------------------------------------------------
 
-  const change = (settings) => {
-    if (player.running()) player.stop();
-    set(settings);
-  };
+  const change = player.halting(set);
   const names = mapped(VIEWS, ({ name }) => name);
   const chooseView = common.settingChips("view", "View", names, change);
   const actions = [0, 1, 2];
@@ -312,11 +306,11 @@ export function render(place) {
     }),
   );
   const toRegion = common.button("region", "", () => {
-    const { regionAlpha } = gaussianState(common.read(model));
+    const { regionAlpha } = gaussianState(read());
     set({ alpha: clamp("alpha", regionAlpha) });
   });
   const chooseSteps = chips("First steps", { alpha: "of the same α", kl: "of the same KL" }, (name) => {
-    const now = common.read(model);
+    const now = read();
     if (name === "alpha") return set({ alpha: model.get("_presets")[now.preset].settings.alpha, scale: 1 });
     const { euclidean, natural } = equalAlphas(now);
     const alpha = clamp("alpha", natural);
@@ -365,7 +359,7 @@ export function render(place) {
 
   function draw(sizes, how) {
     const range = RANGES.find((most) => most >= model.get("steps")) ?? reach("steps")[1];
-    const now = { ...common.read(model), ...how, range };
+    const now = { ...read(), ...how, range };
     const { view } = now;
     ({ offers } = how);
     const gaussian = view === "gaussian";
@@ -422,7 +416,7 @@ export function render(place) {
     const plane = model.get("view") === "gaussian" ? [column] : [column, high];
     return { plane, beside: plane, policy: [column, columns === 1 ? 200 : 230] };
   };
-  const { request, begin } = lesson(place, {
+  return {
     kind: "rl-two rl-natural",
     view: "natural-gradient",
     panels: { plane, beside, policy },
@@ -436,10 +430,9 @@ export function render(place) {
     },
     parts: [top, legend, plane, beside, leading, policy, numbers, others],
     linked: () => common.linked(model, CALLED),
-    stop: () => player.running() && player.stop(),
+    stop: player.stop,
     draw,
     fit,
     timers: [player],
-  });
-  return begin();
-}
+  };
+});

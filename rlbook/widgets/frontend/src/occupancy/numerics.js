@@ -13,7 +13,6 @@ export const CORNERS = [
 export const NAMES = CORNERS.map(([a, b]) => `${a}${b}`);
 export const TIE = 1e-9; // corners whose returns differ by less than this, for their size, are equally good
 
-export const between = (low, high, x) => Math.min(high, Math.max(low, x));
 export const mass = ({ gamma }) => 1 / (1 - gamma);
 export const plane = (rho) => [rho[0][1], rho[1][1]];
 export const along = (a, b, share) => a.map((x, i) => (1 - share) * x + share * b[i]);

@@ -1,17 +1,18 @@
 // The pictures of Occupancy: the square of policies, the polygon of their occupancies, and what η or the optimum does
 // as the view's one number changes.
-import { format, label, svgElement, tell } from "../shared/controls.js";
-import { changes, chart, dragAlong, path } from "../shared/frame.js";
+import { format, label, tell } from "../shared/controls.js";
+import { between, chart, dragAlong, keeper, path } from "../shared/frame.js";
 import {
   arrow,
   dragging,
   drawPaths,
+  handled,
   makeHandle,
   makePaths,
   moveHandle,
   node,
   put,
-  withHandles,
+  round,
 } from "../shared/handles.js";
 import * as numerics from "./numerics.js";
 
@@ -19,7 +20,7 @@ const PAD = 0.07; // around the square and the polygon, of their size
 const HALVES = [0, 0.5, 1];
 const WIDE = 2; // a step's polygon with its dial is so many times as wide as high
 const QUARTERS = [0.25, 0.5, 0.75];
-const { between, CORNERS, NAMES } = numerics;
+const { CORNERS, NAMES } = numerics;
 const probability = (x) => Number(between(0, 1, x).toFixed(6));
 export const say = ([p, q]) => `(${format(p)}, ${format(q)})`;
 
@@ -41,7 +42,7 @@ const SHAPES = {
 // square of the panel, and `back` a point of it to a policy.
 /** @param {HTMLElement} holder @param {any} options */
 function makePanel(holder, { names, labels, of, back, move, turn }) {
-  const changed = changes();
+  const kept = keeper();
   let parts, now, state;
   /** @type {{ step: boolean, open: boolean, offers: (control: string) => boolean }} */
   let how;
@@ -52,17 +53,18 @@ function makePanel(holder, { names, labels, of, back, move, turn }) {
     const inner = height - margins.marginTop - margins.marginBottom;
     const sides = margins.marginLeft + margins.marginRight;
     const across = Math.min(wide ? WIDE * inner : inner, most - sides);
-    const bare = { ticks: HALVES, tickFormat: () => "", grid: true };
+    const halves = how.step && !turn ? [0, 1] : HALVES; // a step has room for few numbers
+    const bare = { ticks: halves, tickFormat: () => "", grid: true };
     const called = labels.slice(how.step ? 2 : 0);
     const ends = [-PAD, -PAD + ((1 + 2 * PAD) * across) / inner];
-    const plane = chart(holder, [across + sides, height], {
+    const base = handled(holder, [across + sides, height], {
       ...margins,
       x: { ...bare, domain: ends, label: called[0], labelOffset: how.step ? 28 : 34 },
       y: { ...bare, domain: [-PAD, 1 + PAD], label: called[1], labelOffset: 44 },
     });
-    const base = withHandles(plane);
     const { svg, layer, x, y } = base;
-    const ticks = HALVES.map((at) => [
+    const ticks = halves.map((at) => [
+      at,
       node(svg, "text", { class: "rl-side", x: x(at), y: base.foot + 15, "text-anchor": "middle" }),
       node(svg, "text", { class: "rl-side", x: base.left - 6, y: y(at) + 4, "text-anchor": "end" }),
     ]);
@@ -75,16 +77,15 @@ function makePanel(holder, { names, labels, of, back, move, turn }) {
       soft: node(layer, "path", { class: "rl-spot rl-spot-natural", d: "M0,-7L7,0L0,7L-7,0Z" }),
     };
     const handle = (name, text, sign, kind) => {
-      const circle = svgElement("circle", { class: `rl-handle ${kind}`, r: 7.5 });
-      const made = makeHandle(svg, `${text} ${sign}, in ${names}: arrow keys move it`, circle, [0, 1]);
+      const made = makeHandle(svg, `${text} ${sign}, in ${names}: arrow keys move it`, round(kind), [0, 1]);
       free(made, moves(name));
       node(made, "text", { class: "rl-label", "text-anchor": "middle" }, sign);
       return made;
     };
     const other = handle("other", "Other policy", "π′", "rl-handle-other");
     const policy = handle("policy", "Policy", "π", "");
-    parts = { ...base, ticks, shapes, best, corners, marks, other, policy };
-    if (turn) parts.dial = makeDial(base, wide ? 0.27 * inner : 0.13 * inner);
+    const dial = turn && makeDial(base, wide ? 0.27 * inner : 0.13 * inner);
+    return { ...base, ticks, shapes, best, corners, marks, other, policy, dial };
   }
   // A handle that a step does not offer is a mark.
   function free(handle, yes) {
@@ -100,8 +101,7 @@ function makePanel(holder, { names, labels, of, back, move, turn }) {
     node(face, "circle", { class: "rl-pole", r: radius });
     const stroke = node(face, "path", { class: "rl-arrow" });
     node(face, "text", { class: "rl-label", "text-anchor": "middle", y: radius + 26 }, "reward");
-    const circle = svgElement("circle", { class: "rl-handle", r: 6.5 });
-    const tip = makeHandle(face, "Direction of the reward: arrow keys turn it", circle, [-180, 180]);
+    const tip = makeHandle(face, "Direction of the reward: arrow keys turn it", round("", 6.5), [-180, 180]);
     face.style.display = aims() ? "" : "none";
     free(tip, aims());
     return { radius, centre, stroke, tip };
@@ -138,13 +138,11 @@ function makePanel(holder, { names, labels, of, back, move, turn }) {
   return function draw(given, computed, size, offered) {
     [now, state, how] = [given, computed, offered];
     const wide = Boolean(turn) && how.step && aims();
-    if (changed([size, wide, aims(), moves("policy"), moves("other")])) build(size, wide);
+    parts = kept([size, wide, aims(), moves("policy"), moves("other")], () => build(size, wide));
     const { shapes, marks } = parts;
     const at = (pi) => placeOf(of(pi, state));
     const mass = turn ? numerics.mass(now) : 1;
-    parts.ticks.forEach((pair, i) => {
-      for (const tick of pair) tell(tick, how.step && i === 1 ? "" : format(HALVES[i] * mass));
-    });
+    for (const [at, ...pair] of parts.ticks) for (const tick of pair) tell(tick, format(at * mass));
     const corners = CORNERS.map(at);
     const outline = `${path(corners)}Z`;
     // Where one state's probability is fixed the image is straight: its two ends are enough.
@@ -206,8 +204,8 @@ function makePanel(holder, { names, labels, of, back, move, turn }) {
       if (!there) return;
       const [px, py] = at(pi);
       mark.setAttribute("transform", `translate(${px},${py})`);
-      const name = mark.querySelector("text"); // inwards, where no corner's name is
-      if (name) put(name, { x: px < middle[0] ? 14 : -14, y: py < middle[1] ? 18 : -10 });
+      const name = mark.querySelector("text"); // inwards, where no corner's name is, or, below, over that
+      if (name) put(name, { x: px < middle[0] ? 14 : -14, y: py < middle[1] ? 18 : aims() ? -22 : -10 });
     };
     place(marks.policies, told, state.mixture?.mixed);
     place(marks.occupancies, mixing, state.mixture?.policy);
@@ -384,8 +382,7 @@ function drawTemperature({ x, y, paths, name, left, right, top, foot }, { alpha:
 }
 
 export function makeGraph(holder, change) {
-  const changed = changes();
-  let parts;
+  const kept = keeper();
   function build(view, ticks, size, step) {
     const { type, domain, across, labels, paths, dots } = GRAPHS[view];
     const some = across.filter((_, i) => !step || i % 2 === 0);
@@ -397,7 +394,8 @@ export function makeGraph(holder, change) {
     });
     const { svg, layer } = base;
     const names = Array.from({ length: 4 }, () => node(svg, "text", { class: "rl-label" }));
-    parts = {
+    dragAlong(base, (x) => change(view, x));
+    return {
       ...base,
       paths: makePaths(layer, { ...paths, cursor: "rl-pole" }),
       spots: dots.map((kind) => node(layer, "circle", { class: kind, r: 6 })),
@@ -406,13 +404,12 @@ export function makeGraph(holder, change) {
         put(names[i], { class: `rl-label ${kind}`, x: px, y: py, "text-anchor": anchor });
       },
     };
-    dragAlong(base, (x) => change(view, x));
   }
   return function draw(now, state, size, { step, open }) {
     const { view } = now;
     const { low, high } = state.heights;
     const ticks = view === "temperature" ? [0, 0.25, 0.5, 0.75, 1] : roundAxis(low, high);
-    if (changed([view, ...size, ticks.join(), step])) build(view, ticks, size, step);
+    const parts = kept([view, ...size, ticks.join(), step], () => build(view, ticks, size, step));
     const { at, heights, says } = GRAPHS[view].draw(parts, now, state, open);
     const { x, y, paths, spots, top, foot, svg } = parts;
     paths.cursor.setAttribute("d", Number.isFinite(at) ? `M${x(at)},${top}V${foot}` : "");

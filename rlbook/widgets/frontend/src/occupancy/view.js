@@ -2,6 +2,7 @@
 // and over them a reward that turns, two ways to mix, or a temperature that falls.
 import * as common from "../shared/common.js";
 import { box, format, keys, mapped, panel, scientific, slider, stack, table, tell } from "../shared/controls.js";
+import { between } from "../shared/frame.js";
 import { lesson } from "../shared/lesson.js";
 import * as numerics from "./numerics.js";
 import { makeGraph, makePolygon, makeSquare, say } from "./pictures.js";
@@ -84,7 +85,7 @@ function turned({ r }, direction, degrees, [least, most]) {
   const to = [length * Math.cos(angle), length * Math.sin(angle)];
   return r.map(([none, one], s) => {
     const next = Number((one + to[s] - direction[s]).toFixed(6));
-    return [none, numerics.between(least, most, next)];
+    return [none, between(least, most, next)];
   });
 }
 
@@ -163,24 +164,24 @@ const ROWS = [...PROBABILITIES, "sum", "flow residual", "η = Σρr", "H(ρ), na
 const CORNER = ["", "Corner ab: action a in state 0, b in state 1."];
 const LEGENDS = {
   reward: [
-    ["rl-key-dot", "π and its ρ"],
-    ["rl-key-level", "equal η"],
-    ["rl-key-improved", "best corner"],
+    ["rl-dots", "π and its ρ"],
+    ["rl-pole", "equal η"],
+    ["rl-of-natural", "best corner"],
     CORNER,
     ["", "Drag the dot in either picture, and the arrow."],
   ],
   mixing: [
-    ["rl-key-dot", "π"],
-    ["rl-key-dot rl-key-other", "π′"],
-    ["rl-key-exact", "policies mixed"],
-    ["rl-key-mixed", "occupancies mixed"],
+    ["rl-dots", "π"],
+    ["rl-rival rl-dots", "π′"],
+    ["rl-exact rl-heavy", "policies mixed"],
+    ["rl-mixed", "occupancies mixed"],
     CORNER,
     ["", "Drag both dots in either picture."],
   ],
   temperature: [
-    ["rl-key-dot", "π and its ρ"],
-    ["rl-key-improved", "best with entropy, at every α"],
-    ["rl-key-level", "equal η"],
+    ["rl-dots", "π and its ρ"],
+    ["rl-of-natural", "best with entropy, at every α"],
+    ["rl-pole", "equal η"],
     CORNER,
   ],
 };
@@ -225,17 +226,13 @@ function makeNumbers() {
   return { node, show };
 }
 
-/** @param {common.Place} place */
-export function render(place) {
-  const { model } = place;
-  const set = (settings) => common.write(model, settings);
-
+export const render = lesson((model, { set, read }) => {
   // Controls -------------------------------------------------------------------------------------------------------
 
   const views = { reward: "Reward", mixing: "Mixing", temperature: "Temperature" };
   const chooseView = common.settingChips("view", "View", views, set);
   const turn = (degrees) => {
-    const now = common.read(model);
+    const now = read();
     const wrapped = degrees > 180 || degrees < -180 ? (((degrees % 360) + 540) % 360) - 180 : degrees;
     set({ r: turned(now, numerics.rewardDirection(now), wrapped, common.limits(model, "r")) });
   };
@@ -270,7 +267,7 @@ export function render(place) {
   });
 
   function draw(sizes, how) {
-    const now = common.read(model);
+    const now = read();
     const state = compute(now);
     const { view } = now;
     if (sizes.square) drawSquare(now, state, sizes.square, how);
@@ -327,7 +324,7 @@ export function render(place) {
     const plane = [side, side - 16]; // whose frame is a square
     return { square: plane, polygon: plane, graph: [column, columns === 1 ? 230 : 250] };
   };
-  return lesson(place, {
+  return {
     view: "occupancy",
     kind: "rl-two rl-occupancy",
     panels: { square, polygon, graph },
@@ -336,5 +333,5 @@ export function render(place) {
     linked: () => common.linked(model, CALLED),
     draw,
     fit,
-  }).begin();
-}
+  };
+});

@@ -68,11 +68,3 @@ export function termsOf(known, { alpha, rho }, weights, actions) {
 export function differenceCurves(known, reach, count) {
   return Array.from({ length: count + 1 }, (_, i) => atShare(known, (reach * i) / count));
 }
-
-// All of it at once, for the tests.
-export function difference(process, rho0, pi, piNew, alpha) {
-  const known = makeDifference(process, rho0, pi, piNew);
-  const at = atShare(known, alpha);
-  const terms = ["new", "old"].map((weights) => ["new", "old"].map((actions) => termsOf(known, at, weights, actions)));
-  return { ...at, start: known.start, V: known.V, gain: known.gain, chosen: terms };
-}

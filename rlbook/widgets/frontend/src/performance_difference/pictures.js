@@ -1,6 +1,6 @@
 // The picture of PerformanceDifference beside its maps: return, surrogate and bounds against α.
 
-import { changes, chart, dragAlong, path } from "../shared/frame.js";
+import { chart, dragAlong, keeper, path } from "../shared/frame.js";
 import { drawPaths, makePaths, node, put } from "../shared/handles.js";
 import { boundsAt } from "./numerics.js";
 
@@ -15,9 +15,9 @@ const PATHS = {
   average: "rl-bound rl-dotted",
   surrogate: "rl-sharp",
   eta: "rl-exact rl-heavy",
-  off: "rl-bound rl-apart",
+  off: "rl-plain",
 };
-const BOUNDS = { all: ["trust_region", "mixture", "average"], mixture: ["mixture"], none: [] };
+export const BOUNDS = { all: ["trust_region", "mixture", "average"], mixture: ["mixture"], none: [] };
 const SEEN = 0.1; // as far as η is drawn while it is to be guessed
 // Limits of an axis for low … high, which stay while these fit and fill it: drawing the frame anew is slow.
 function steady([bottom, top] = [0, 0], low, high, room = 0.35) {
@@ -29,8 +29,8 @@ function steady([bottom, top] = [0, 0], low, high, room = 0.35) {
 }
 
 export function makeCurves(holder, seek) {
-  const changed = changes();
-  let parts, limits, preset;
+  const kept = keeper();
+  let limits, preset;
   return function draw(curves, reach, now, known, [width, height], { step, open }) {
     const seen = open ? curves.filter(({ alpha }) => alpha <= SEEN + 1e-9) : curves;
     const values = curves.map(({ surrogate }) => surrogate).concat(seen.map(({ eta }) => eta));
@@ -40,7 +40,7 @@ export function makeCurves(holder, seek) {
     const kind = [now.preset, now.band, step, open].join(); // which are always drawn alike
     limits = steady(preset === kind ? limits : undefined, low, high, now.band === "mixture" ? 0.01 : 0.35);
     preset = kind;
-    if (changed([width, height, reach, ...limits])) {
+    const parts = kept([width, height, reach, ...limits], () => {
       const base = chart(holder, [width, height], {
         marginRight: 14,
         x: { domain: [0, reach], label: "α, from π to π′", grid: true },
@@ -54,8 +54,8 @@ export function makeCurves(holder, seek) {
       const spot = (kind) => node(svg, "circle", { class: kind, r: 6 }); // which is not clipped
       const spots = ["rl-spot rl-spot-natural", "rl-handle"].map(spot);
       dragAlong(base, (alpha) => seek(Number(alpha.toFixed(3))));
-      parts = { ...base, paths, spots, names };
-    }
+      return { ...base, paths, spots, names };
+    });
     const { x, y, left, right, top: head, foot, paths } = parts;
     const line = (some, of) => path(some.map((at) => [x(at.alpha), y(of(at))]));
     const closed = (some, above, below) => `${line(some, above)}${line(some.toReversed(), below).replace("M", "L")}Z`;

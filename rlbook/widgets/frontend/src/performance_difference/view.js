@@ -2,6 +2,7 @@
 import * as cells from "../shared/cells.js";
 import * as common from "../shared/common.js";
 import {
+  box,
   chips,
   element,
   format,
@@ -13,6 +14,7 @@ import {
   readout,
   row,
   scientific,
+  stack,
   subscript,
   tell,
 } from "../shared/controls.js";
@@ -21,12 +23,11 @@ import * as numerics from "../shared/grid_numerics.js";
 import { lesson } from "../shared/lesson.js";
 import { startDistribution, startsOf, total } from "../shared/measures.js";
 import * as difference from "./numerics.js";
-import { makeCurves } from "./pictures.js";
+import { BOUNDS, makeCurves } from "./pictures.js";
 
 const PROBLEM = ["view", ...MAP, "policy", "other", "example", "first", "second"]; // all that is known before α
 const POLICIES = { policy: "pi", other: "pi2" }; // and their names in links
 const SHARES = 40; // points of each curve
-const STROKE = "M1,5h24"; // of the mark beside a number
 
 // Links ------------------------------------------------------------------------------------------------------------
 
@@ -76,12 +77,8 @@ const plain = (text) => text.replaceAll("π_α", "πα");
 
 // The view ---------------------------------------------------------------------------------------------------------
 
-/** @param {common.Place} place */
-export function render(place) {
-  const { model } = place;
+export const render = lesson((model, { set, read, request }) => {
   const examples = model.get("_examples");
-  const set = (settings) => common.write(model, settings);
-  const read = () => common.read(model);
 
   const knownOf = remember(PROBLEM, (now) => {
     if (now.view === "two") {
@@ -95,9 +92,8 @@ export function render(place) {
     const [pi, piNew] = [now.policy, now.other].map((policy) => numerics.readPolicy(process, policy));
     return { ...difference.makeDifference(process, rho0, pi, piNew), rows: now.rows, curves: {} };
   });
-  const greedy = (process, Q) => numerics.writeGreedy(process, Q, numerics.tieTolerance(Q));
-  const optimal = ({ process }) => greedy(process, numerics.fixedPoint(process, { kind: "optimal" }).Q);
-  const improved = ({ process, V }) => greedy(process, numerics.lookahead(process, V));
+  const optimal = ({ process }) => numerics.writeGreedy(process, numerics.fixedPoint(process, { kind: "optimal" }).Q);
+  const improved = ({ process, V }) => numerics.writeGreedy(process, numerics.lookahead(process, V));
 
   // Time -----------------------------------------------------------------------------------------------------------
 
@@ -108,15 +104,12 @@ export function render(place) {
       set({ alpha: common.fit(model, "alpha", alpha + (common.motion.matches ? 0.25 : 0.01), 3) });
       return common.motion.matches ? 900 : 50;
     },
-    () => request(),
+    request,
     () => {
       if (model.get("alpha") >= 1) set({ alpha: 0 });
     },
   );
-  const change = (settings) => {
-    if (player.running()) player.stop();
-    set(settings);
-  };
+  const change = player.halting(set);
 
   // Controls -------------------------------------------------------------------------------------------------------
 
@@ -126,7 +119,6 @@ export function render(place) {
   const inSpan = (text) => element("span", {}, ...raised(text));
   const ofWeights = { new: inSpan("ρ of π_α"), old: "ρ of π" };
   const ofActions = { new: inSpan("those of π_α"), old: "those of π" };
-  const ofExample = Object.keys(examples).map((name) => [name, name]);
   const ofBand = { none: "no bounds", mixture: "a band", all: "all three" };
   const choose = {
     view: common.settingChips("view", "View", { grid: "Map", two: "Two states" }, change),
@@ -134,7 +126,7 @@ export function render(place) {
     band: common.settingChips("band", "Bounds", ofBand, set),
     weights: common.settingChips("weights", "Weights", ofWeights, change),
     actions: common.settingChips("actions", "Actions", ofActions, change),
-    example: common.settingChips("example", "Example", ofExample, change),
+    example: common.settingChips("example", "Example", Object.keys(examples), change),
   };
   let drawing = "other"; // which policy is painted
   const choosePainted = chips("Which policy is drawn", { policy: "π", other: "π′" }, (name) => {
@@ -160,59 +152,63 @@ export function render(place) {
   };
   const sliders = common.settingSliders(model, labels, change);
   const exampleNote = element("span", { class: "rl-name" });
-  const curvesRow = row("Curves", element("div", { class: "rl-chips" }, choose.reach, player));
+  const curvesRow = row("Curves", box("rl-chips", choose.reach, player));
   const bandRow = row("Bounds", choose.band);
-  const leading = element("div", { class: "rl-controls rl-leading" }, sliders.alpha, curvesRow, bandRow);
-  const group = (...nodes) => element("div", { class: "rl-controls" }, ...nodes);
+  const leading = box("rl-controls rl-leading", sliders.alpha, curvesRow, bandRow);
   const policies = [row("Policy π", choosePolicy.policy), row("Policy π′", choosePolicy.other)];
-  const own = {
-    grid: group(sliders.slip, sliders.step_reward, ...policies),
-    two: group(...sliders.first, ...sliders.second),
-  };
-  const controls = element(
-    "div",
-    { class: "rl-settings" },
-    group(sliders.gamma, row("Two states: example", choose.example, exampleNote)),
-    element("div", { class: "rl-stack" }, own.grid, own.two),
-  );
+  const own = stack("", {
+    grid: box("rl-controls", sliders.slip, sliders.step_reward, ...policies),
+    two: box("rl-controls", ...sliders.first, ...sliders.second),
+  });
+  const exampleRow = row("Two states: example", choose.example, exampleNote);
+  const controls = box("rl-settings", box("rl-controls", sliders.gamma, exampleRow), own);
 
   // Panels ---------------------------------------------------------------------------------------------------------
 
-  const boundKey = key("rl-key-bound", "");
+  const boundKeys = {
+    average: key("rl-bound rl-dotted", "L ± mean change"),
+    mixture: key("rl-bound", "L ± mixture bound"),
+    trust_region: key("rl-bound rl-long", "L ± largest change"),
+  };
   const weightsTool = cells.noteSwitch("weights", choose.weights);
   const actionsTool = cells.noteSwitch("actions", choose.actions);
   const tools = cells.noteSwitch("draw", choosePainted, chooseBrush);
-  const policyKeys = [key("rl-key-exact", "π"), key("rl-key-other", "π′")];
+  const policyKeys = [key("rl-arrow", "π"), key("rl-arrow rl-of-other", "π′")];
   const weightsKey = key("", "");
   const panels = cells.notedPanels({
     curves: {
       title: "Return on the way from π to π′",
-      notes: [key("rl-key-exact", ...raised("η(π_α), exact")), key("rl-key-improved", "surrogate L"), boundKey],
+      notes: [
+        key("rl-exact rl-heavy", ...raised("η(π_α), exact")),
+        key("rl-sharp", "surrogate L"),
+        ...Object.values(boundKeys),
+      ],
     },
     terms: { map: true, notes: [weightsTool, actionsTool] },
     policies: { map: true, notes: [...policyKeys, weightsKey, tools] },
     numbers: { title: "In numbers" },
   });
   const numbers = readout({
-    start: [{ class: "rl-exact", d: STROKE }, "η(π)"],
-    eta: [{ class: "rl-exact rl-heavy", d: STROKE }, ...raised("η(π_α)")],
-    surrogate: [{ class: "rl-sharp", d: STROKE }, ...raised("L(π_α)")],
-    truth: [null, ...raised("η(π_α) − η(π)")],
-    sum: [null, "sum of the terms shown"],
-    off: [{ class: "rl-bound rl-apart", d: STROKE }, "|η − L|"],
-    average: [{ class: "rl-bound rl-dotted", d: STROKE }, "mean change, E TV"],
-    mixture: [{ class: "rl-bound", d: STROKE }, "mixture bound"],
-    trust_region: [{ class: "rl-bound rl-long", d: STROKE }, "largest change, max TV²"],
+    start: ["rl-exact", "η(π)"],
+    eta: ["rl-exact rl-heavy", ...raised("η(π_α)")],
+    surrogate: ["rl-sharp", ...raised("L(π_α)")],
+    truth: ["", ...raised("η(π_α) − η(π)")],
+    sum: ["", "sum of the terms shown"],
+    off: ["rl-plain", "|η − L|"],
+    average: ["rl-bound rl-dotted", "mean change, E TV"],
+    mixture: ["rl-bound", "mixture bound"],
+    trust_region: ["rl-bound rl-long", "largest change, max TV²"],
   });
   panels.numbers.holder.replaceWith(numbers.node);
-  const detail = element("div", { class: "rl-equation" });
-  const top = element("div", { class: "rl-views" }, choose.view);
-  const { point, at: placeOf } = cells.pointing(() => request());
+  const detail = box("rl-equation");
+  const top = box("rl-views", choose.view);
+  const { point, at: placeOf } = cells.pointing(request);
   const drawCurves = makeCurves(panels.curves.holder, (share) => change({ alpha: share }));
   const termsMap = cells.makeCells(panels.terms.holder, { label: "The terms", point });
   const policyMap = cells.makeCells(panels.policies.holder, {
     label: "Both policies: arrow keys move; u, r, d, l and . draw the chosen one",
     point,
+    rise: 0.46,
     paint(brush, at) {
       const now = read();
       const next = now.view === "grid" && cells.painted(now.rows, now[drawing], brush, at);
@@ -317,8 +313,7 @@ export function render(place) {
     exampleNote.classList.toggle("rl-away", !isTwo);
     tell(exampleNote, inNumbers(examples[now.example]));
     player.show();
-    own.grid.classList.toggle("rl-away", isTwo);
-    own.two.classList.toggle("rl-away", !isTwo);
+    own.show(view);
     for (const node of policyKeys) node.hidden = isTwo;
     tools.classList.toggle("rl-away", isTwo);
     for (const control of choose.example.node.children) control.disabled = !isTwo;
@@ -340,11 +335,7 @@ export function render(place) {
     panels.terms.node.classList.toggle("rl-astray", !right);
     const bare = how.step && !sizes.terms;
     tell(panels.policies.title, isTwo ? "Weights" : bare ? "Both policies" : "The policies, and the weights");
-    tell(
-      boundKey,
-      band === "all" ? "L ± bounds: mean change (dots), mixture, largest change (long)" : "L ± the mixture bound",
-    );
-    boundKey.hidden = band === "none";
+    for (const [name, one] of Object.entries(boundKeys)) one.hidden = !BOUNDS[band].includes(name);
     weightsKey.hidden = bare;
     weightsKey.replaceChildren(...raised(weights === "new" ? "numbers: ρ(s) of π_α" : "numbers: ρ(s) of π"));
     const shown = { start, eta, surrogate, truth, sum, off: Math.abs(eta - surrogate), average, mixture, trust_region };
@@ -376,14 +367,8 @@ export function render(place) {
     };
   }
 
-  const fit = (width) => {
-    const [columns, column] = common.columnsIn(width);
-    const size = [column, columns === 1 ? 220 : 250];
-    for (const { holder } of [panels.terms, panels.policies]) holder.style.height = `${size[1]}px`;
-    return { terms: size, policies: size, curves: [column, columns === 1 ? 240 : 270] };
-  };
   const { numbers: numbersPanel, ...pictures } = panels;
-  const { request, begin } = lesson(place, {
+  return {
     view: "performance-difference",
     kind: "rl-two rl-difference",
     panels: pictures,
@@ -402,9 +387,8 @@ export function render(place) {
     parts: [top, leading, ...Object.values(panels), detail, controls],
     linked: () => linkedMap(model, POLICIES, { always: ["alpha"] }),
     draw,
-    fit,
+    fit: common.fitting({ terms: [220, 250], policies: [220, 250], curves: [240, 270] }),
     stop: player.stop,
     timers: [player, policyMap, matching],
-  });
-  return begin();
-}
+  };
+});

@@ -96,10 +96,7 @@ function sentence(now, { fixed, truth, variance, plain, floor, noise, moments: [
 
 // The view ---------------------------------------------------------------------------------------------------------
 
-/** @param {common.Place} place */
-export function render(place) {
-  const { model } = place;
-  const set = (settings) => common.write(model, settings);
+export const render = lesson((model, { set, read, request }) => {
   const edit = (settings) => set({ ...settings, ...("weight" in settings ? { rule: "fixed" } : {}) });
   const { moving, held } = holding(model, edit);
   const reach = common.limits(model, "weight");
@@ -119,7 +116,7 @@ export function render(place) {
   const sliders = common.settingSliders(model, labels, edit);
   let chosen = ""; // the rule that the reader took last: others may give the same κ
   const chooseRule = chips("Weight by the state", RULES, (name) => {
-    const now = common.read(model);
+    const now = read();
     chosen = name;
     request(); // its κ may be the one that there was
     set({ weight: numerics.ruleWeights(now, now.q)[name], rule: "fixed" });
@@ -136,12 +133,12 @@ export function render(place) {
   // Panels ---------------------------------------------------------------------------------------------------------
 
   const legend = keys(
-    ["rl-key-sample", "samples, estimates"],
-    ["rl-key-exact", "exact: E[Â|a], the mean c₁/σ"],
-    ["rl-key-control", "κĀ; what it leaves: bars are 2 sd"],
-    ["rl-key-control rl-key-dots", "Ā = q(a − μ)"],
-    ["rl-key-plain", "no control"],
-    ["rl-key-bound", "lowest"],
+    ["rl-heap rl-dots", "samples, estimates"],
+    ["rl-exact", "exact: E[Â|a], the mean c₁/σ"],
+    ["rl-control rl-heavy", "κĀ; what it leaves: bars are 2 sd"],
+    ["rl-control rl-dotted", "Ā = q(a − μ)"],
+    ["rl-plain", "no control"],
+    ["rl-bound", "lowest"],
     ["", "Drag both lines and the point on the parabola."],
   );
   legend.classList.add("rl-legend");
@@ -191,7 +188,7 @@ export function render(place) {
   // The rules of single samples take a quadrature, which κ and the dice leave as it is.
   const singleOf = remember(["c1", "c2", "c3", "tau", "sigma", "q"], (now) => numerics.singleSamples(now, now.q));
   function draw(sizes, how) {
-    const now = { ...common.read(model), ...how };
+    const now = { ...read(), ...how };
     ({ offers } = how);
     const drawn = samples(now.seed);
     const { weight, q, rule, sigma, tau, c1, c2, c3, n } = now;
@@ -283,7 +280,7 @@ export function render(place) {
     return { words: sentence(now, state), data };
   }
 
-  const { request, begin } = lesson(place, {
+  return {
     kind: "rl-two rl-qprop",
     view: "q-prop",
     panels: { advantages, bowl, estimates: estimatesPanel },
@@ -292,6 +289,5 @@ export function render(place) {
     linked: () => common.linked(model),
     draw,
     fit: common.fitting({ advantages: [280, 310], bowl: [280, 310], estimates: [220, 250] }),
-  });
-  return begin();
-}
+  };
+});

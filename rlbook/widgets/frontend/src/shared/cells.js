@@ -2,7 +2,7 @@
 // grid to screen readers and keys; the others are pictures.
 
 import { chips, element, hasFocus, later, label as name, panel, svgElement } from "./controls.js";
-import { changes, pointIn } from "./frame.js";
+import { keeper, pointIn } from "./frame.js";
 import { MOVES } from "./grid_numerics.js";
 import { node, put } from "./handles.js";
 
@@ -98,7 +98,7 @@ function makeCell(line, texts, [x, y], size, { at, low, here }) {
  * }} options
  */
 export function makeCells(holder, { label, keys = BRUSH_KEYS, paint = null, point, rise = 0.42 }) {
-  const changed = changes();
+  const kept = keeper();
   let parts;
   /** @type {string | null} */
   let tool = null;
@@ -248,12 +248,11 @@ export function makeCells(holder, { label, keys = BRUSH_KEYS, paint = null, poin
   ) {
     const [H, W] = [rows.length, rows[0].length];
     const size = Math.floor(Math.min((width - 2) / W, (height - 2) / H, largest));
+    holder.style.height = still ? "" : `${height}px`;
     const again = parts && hasFocus(parts.svg);
     const alive = still ? null : paint;
-    if (changed([H, W, size, Boolean(alive)])) {
-      parts = build([H, W], size, alive);
-      if (again && alive) focusOn(focus);
-    }
+    parts = kept([H, W, size, Boolean(alive)], () => build([H, W], size, alive));
+    if (again && alive && !hasFocus(parts.svg)) focusOn(focus);
     const paths = policies.map(() => "");
     parts.cells.forEach((row, i) => {
       row.forEach((cell, j) => {
@@ -267,8 +266,8 @@ export function makeCells(holder, { label, keys = BRUSH_KEYS, paint = null, poin
         if (s < 0 || absorbing[s]) return;
         const [x, y] = [cell.x + size / 2, cell.y + Math.round(size * (size < 28 ? 0.5 : rise))];
         policies.forEach(([, pi, there], n) => {
-          const shift = there || policies.length < 2 ? 0 : size * (n ? 0.09 : -0.09);
-          if (!there || there(s)) paths[n] += arrows(x + shift, y + shift, size, pi, 4 * s);
+          const aside = there || policies.length < 2 ? 0 : size * [-0.17, 0.28][n]; // the cell’s letter is at its left
+          if (!there || there(s)) paths[n] += arrows(x + aside, y, size, pi, 4 * s);
         });
       });
     });

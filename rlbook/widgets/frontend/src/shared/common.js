@@ -179,7 +179,7 @@ export const fitting = (heights) => (width) => {
 };
 
 // Playing: step(how) is called again and again, as many milliseconds apart as it gives, until it gives nothing.
-// begin() is called before it begins, changed() when it has begun or ended.
+// begin() is called before it begins, changed() when it has begun or ended; halting(act) acts and plays no more.
 /** @param {(how: string) => number | undefined} step @param {() => void} changed */
 export function player(step, changed, begin = () => {}) {
   let timer = 0;
@@ -195,6 +195,12 @@ export function player(step, changed, begin = () => {}) {
     if (wait === undefined) stop();
     else timer = setTimeout(tick, wait);
   };
+  const halting =
+    (act) =>
+    (...given) => {
+      stop();
+      act(...given);
+    };
   const start = (how) => {
     if (running === how) return stop();
     end();
@@ -208,6 +214,7 @@ export function player(step, changed, begin = () => {}) {
     node,
     start,
     stop,
+    halting,
     end,
     running: () => running,
     show: () => tell(node, running === "play" ? "Pause" : "Play"),

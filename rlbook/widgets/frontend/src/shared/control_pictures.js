@@ -3,14 +3,13 @@
 // is not drawn.
 import { fit, limits } from "./common.js";
 import { label as describe, format, svgElement, tell } from "./controls.js";
-import { changes, chart, dots, dragAlong, path } from "./frame.js";
-import { arrow, dragging, drawPaths, makeHandle, makePaths, moveHandle, node, put, withHandles } from "./handles.js";
+import { between, chart, dots, dragAlong, keeper, path } from "./frame.js";
+import { arrow, dragging, drawPaths, handled, makeHandle, makePaths, moveHandle, node, put, round } from "./handles.js";
 
-const ROW = 14; // height of one row of flags above a bowl, in pixels
+export const ROW = 14; // height of one row of marks' names above a bowl, in pixels
 const LOW = 13; // height of a band that has room for its name, in pixels
-const PILE = 5; // width of a column of a heap, in pixels
+const [PILE, LEAST] = [5, 2]; // how far apart the dots of a heap are, in pixels, and at least
 
-const between = (low, high, x) => Math.min(high, Math.max(low, x));
 export const rounded = (x) => format(Number(x.toPrecision(2)));
 export const mean = (values) => values.reduce((sum, x) => sum + x, 0) / values.length;
 
@@ -27,25 +26,23 @@ export function holding(model, change) {
   return { moving, held };
 }
 
-const round = (kind = "") => svgElement("circle", { class: `rl-handle ${kind}`, r: 7.5 });
-
 // Samples ----------------------------------------------------------------------------------------------------------
 
 // Points, and a curve of so many pieces, with lines through one centre, which turn by their handles. lines: [{ name, kind,
 // look, side, limits, move, nudge }]: the classes of stroke and handle, the side of the handle, 1 or −1, move(slope), and,
 // for keys, nudge(across, up): steps of the number itself, or of the line as it is seen.
 export function makeScatter(holder, { x: across, y: up, centre, lines, pieces }) {
-  const changed = changes();
+  const kept = keeper();
   let parts, state;
   function build(domain, size) {
-    const base = withHandles(chart(holder, size, { x: { ...across, grid: true }, y: { ...up, domain } }));
+    const base = handled(holder, size, { x: { ...across, grid: true }, y: { ...up, domain } });
     const paths = makePaths(base.layer, { rest: "rl-rest", points: "rl-heap", curve: "rl-exact" });
     const strokes = lines.map(({ kind }) => node(base.layer, "path", { class: kind }));
     const handles = lines.map(({ name, limits, look }) =>
       makeHandle(base.svg, `${name}: up and down arrow keys turn it`, round(look), limits),
     );
     const names = lines.map(() => node(base.svg, "text", { class: "rl-label" }));
-    parts = { ...base, paths, names, strokes, handles };
+    return { ...base, paths, names, strokes, handles };
   }
   const along = (slope, u) => centre[1] + slope * (u - centre[0]);
   // Where a line's handle is: at the reach of its side, or where the line leaves the frame.
@@ -70,7 +67,7 @@ export function makeScatter(holder, { x: across, y: up, centre, lines, pieces })
     if (!size) return;
     state = given;
     const { points, curve, domain, slopes, texts, label } = state;
-    if (changed([...size, ...domain])) build(domain, size);
+    parts = kept([...size, ...domain], () => build(domain, size));
     const { x, y } = parts;
     const thread = ([u, v]) => `M${x(u).toFixed(1)},${y(v).toFixed(1)}V${y(along(slopes[0], u)).toFixed(1)}`;
     const [low, high] = across.domain;
@@ -106,35 +103,57 @@ export function makeScatter(holder, { x: across, y: up, centre, lines, pieces })
 
 // The bowl ---------------------------------------------------------------------------------------------------------
 
+// Marks of a bowl, each a pole from its name, in a row above the frame, to a spot on the curve; no pole crosses a name.
+// show(class, px, py, row, text) draws one, and show() none.
+export function makeMarks({ layer, left, right, top }, count) {
+  const marks = Array.from({ length: count }, () => {
+    const groups = [svgElement("g"), svgElement("g")];
+    const pole = node(groups[0], "path", { class: "rl-pole" });
+    const name = node(groups[1], "text", { class: "rl-label" });
+    const spot = node(groups[0], "circle", { class: "rl-mark", r: 3.5 });
+    const show = (kind, px, py, row, text) => {
+      for (const group of groups) group.style.display = kind ? "" : "none";
+      if (!kind) return;
+      for (const group of groups) put(group, { class: kind });
+      const after = px < (left + right) / 2;
+      put(pole, { d: `M${px},${ROW * row + 4}V${Math.max(top, py)}` });
+      const long = 5.8 * text.length; // a name that has no room beside its pole stays in the picture
+      const beside = after ? Math.min(px + 4, right + 14 - long) : Math.max(px - 4, long);
+      put(name, { x: beside, y: ROW * row + ROW - 2, "text-anchor": after ? "start" : "end" });
+      name.textContent = text;
+      put(spot, { cx: px, cy: py });
+      spot.style.display = py < top - 1 ? "none" : "";
+    };
+    return { groups, name, show };
+  });
+  for (const i of [0, 1]) layer.before(...marks.map(({ groups }) => groups[i]));
+  return marks;
+}
+
 // A variance against a weight, with a point on it to drag. `flags` is how many marks there are at most, and `rows` how
 // many rows their names have; a press on a name brings the point there.
 export function makeBowl(holder, { x: across, y: up, flags: count, rows = count, point }) {
-  const changed = changes();
+  const kept = keeper();
   let parts, state;
   function build(top, size) {
     const margins = { marginTop: rows * ROW + 8, marginRight: 14 };
-    const base = withHandles(chart(holder, size, { ...margins, x: across, y: { ...up, domain: [0, top] } }));
+    const base = handled(holder, size, { ...margins, x: across, y: { ...up, domain: [0, top] } });
     const { layer, svg, right, left } = base;
     const band = node(layer, "rect", { class: "rl-band", x: left, width: right - left });
     const bandName = node(layer, "text", { class: "rl-label rl-side" });
     const paths = makePaths(layer, { plain: "rl-plain rl-hair", floor: "rl-bound", curve: "rl-control rl-heavy" });
     const floorName = node(svg, "text", { class: "rl-label" });
-    const marks = Array.from({ length: count }, (_, i) => {
-      const [group, over] = [svgElement("g"), svgElement("g")]; // no pole crosses a name
-      const pole = node(group, "path", { class: "rl-pole" });
-      const name = node(over, "text", { class: "rl-label rl-flag" });
-      const spot = node(group, "circle", { class: "rl-mark", r: 3.5 });
+    const marks = makeMarks(base, count);
+    for (const [i, { name }] of marks.entries()) {
+      name.classList.add("rl-flag");
       name.addEventListener("pointerdown", (event) => {
         event.stopPropagation();
         point.move(state.marks[i][1]);
       });
-      layer.before(group);
-      return { groups: [group, over], pole, name, spot };
-    });
-    layer.before(...marks.map(({ groups }) => groups[1]));
+    }
     const handle = makeHandle(svg, `${point.name}: left and right arrow keys move it`, round(), across.domain);
     const beyond = node(handle, "text", { class: "rl-label", y: 4 });
-    parts = { ...base, paths, band, bandName, floorName, marks, handle, beyond };
+    return { ...base, paths, band, bandName, floorName, marks, handle, beyond };
   }
   const height = (value) => Math.max(parts.top, parts.y(value));
   const grip = {
@@ -150,7 +169,7 @@ export function makeBowl(holder, { x: across, y: up, flags: count, rows = count,
     if (!size) return;
     state = given;
     const { variance, at, value, marks, valued, floor, band, plain, top, lowest, text, label, still } = state;
-    if (changed([...size, top])) build(top, size);
+    parts = kept([...size, top], () => build(top, size));
     const { x, y, left, right, foot } = parts;
     const xs = Array.from({ length: 81 }, (_, i) => left + ((right - left) * i) / 80);
     const level = (height) => `M${left},${y(height)}H${right}`;
@@ -177,23 +196,17 @@ export function makeBowl(holder, { x: across, y: up, flags: count, rows = count,
     parts.marks.forEach((mark, i) => {
       const [name, where, kind] = marks[i] ?? ["", NaN, ""];
       const px = x(where);
-      const seen = Number.isFinite(px) && px >= left - 1 && px <= right + 1;
-      for (const group of mark.groups) group.style.display = seen ? "" : "none";
-      if (!seen) return;
-      const py = y(variance(where));
-      const after = px < (left + right) / 2;
+      if (!(px >= left - 1 && px <= right + 1)) {
+        mark.show();
+        return;
+      }
       const text = valued ? `${name}: ${format(variance(where))}` : name;
       const wide = 7 * text.length + 8;
-      const [from, to] = after ? [px - 4, px + wide] : [px - wide, px + 4];
+      const [from, to] = px < (left + right) / 2 ? [px - 4, px + wide] : [px - wide, px + 4];
       const free = taken.findIndex((row) => row.every(([start, end]) => to < start || from > end));
       const row = Math.max(free, 0);
       if (free >= 0) taken[row].push([from, to]);
-      for (const group of mark.groups) put(group, { class: kind });
-      put(mark.pole, { d: `M${px},${ROW * row + 4}V${Math.max(parts.top, py)}` });
-      put(mark.name, { x: px + (after ? 4 : -4), y: ROW * row + ROW - 2, "text-anchor": after ? "start" : "end" });
-      mark.name.textContent = free < 0 ? "" : text; // no name is put over another
-      put(mark.spot, { cx: px, cy: py });
-      mark.spot.style.display = py < parts.top - 1 ? "none" : "";
+      mark.show(kind, px, y(variance(where)), row, free < 0 ? "" : text); // no name is put over another
     });
     const there = Number.isFinite(at);
     parts.handle.style.display = there ? "" : "none";
@@ -216,8 +229,7 @@ export function makeBowl(holder, { x: across, y: up, flags: count, rows = count,
 // Rows of estimates, each heaped up as dots over a bar of its exact mean and two standard deviations to both sides;
 // the line of the truth runs through all of them, and an arrow goes from it to a mean that is elsewhere.
 export function makeHeaps(holder, { label: acrossLabel }) {
-  const changed = changes();
-  let parts;
+  const kept = keeper();
   function build(domain, size, count) {
     const margins = { marginLeft: 16, marginTop: 4, marginRight: 16 };
     const across = { domain, grid: true, label: acrossLabel };
@@ -229,30 +241,47 @@ export function makeHeaps(holder, { label: acrossLabel }) {
       shift: node(base.layer, "path", { class: "rl-exact rl-stroke" }),
       name: node(base.svg, "text", { class: "rl-label", x: base.left + 2, "text-anchor": "start" }),
     }));
-    parts = { ...base, truth, rows };
+    return { ...base, truth, rows };
   }
   // rows: [{ name, values, bias, sd, kind }]; an sd of NaN has no bar.
   return function draw(size, { domain, truth, rows, label }) {
     if (!size) return;
-    if (changed([...size, ...domain, rows.length])) build(domain, size, rows.length);
+    const parts = kept([...size, ...domain, rows.length], () => build(domain, size, rows.length));
     const { x, y, left, right, top, foot, svg } = parts;
     put(parts.truth, { d: `M${x(truth)},${top}V${foot}` });
-    let outside = 0;
-    rows.forEach(({ name, values, bias, sd, kind }, i) => {
-      const row = parts.rows[i];
-      const mean = truth + bias;
-      const [ceiling, ground] = [y(i) + 17, y(i + 1) - 17];
+    // Dots in columns so wide: [where, how many lie below], and the most in a column.
+    const piled = (values, wide) => {
       const piles = new Map();
       const placed = values.map((value) => {
-        const px = left + PILE * Math.round((x(value) - left) / PILE);
+        const px = left + wide * Math.round((x(value) - left) / wide);
         const below = piles.get(px) ?? 0;
         piles.set(px, below + 1);
         return [px, below];
       });
-      const step = Math.min(4.5, (ground - ceiling) / Math.max(1, ...piles.values()));
+      return { placed, high: Math.max(...piles.values()) };
+    };
+    // As far apart, in all rows alike, as leaves room for the highest column, so that each dot is seen by itself; where
+    // rows are low, that may stand beside the name.
+    const row = y(1) - y(0);
+    const room = Math.max(row - 34, Math.min(30, row - 24));
+    let wide = PILE;
+    const heaped = () => rows.map(({ values }) => piled(values, wide));
+    let heaps = heaped();
+    while (wide > LEAST && heaps.some(({ high }) => high * wide > room)) {
+      wide -= 0.5;
+      heaps = heaped();
+    }
+    let outside = 0;
+    rows.forEach(({ name, bias, sd, kind }, i) => {
+      const row = parts.rows[i];
+      const mean = truth + bias;
+      const ground = y(i + 1) - 17;
+      const { placed, high } = heaps[i];
+      const step = Math.min(wide, room / high);
       const inside = placed.filter(([px]) => px >= left && px <= right);
       const beyond = placed.length - inside.length;
       put(row.heap, { d: dots(inside.map(([px, below]) => [px, ground - 2 - below * step])) });
+      row.heap.style.strokeWidth = String(0.8 * wide);
       const bar = ground + 6;
       const at = (value) => between(-2e3, 2e3, x(value));
       const reach = Number.isFinite(sd) ? `M${at(mean - 2 * sd)},${bar}H${at(mean + 2 * sd)}` : "";
@@ -273,8 +302,7 @@ export function makeHeaps(holder, { label: acrossLabel }) {
 
 // Curves on logarithmic scales, their names at their right ends; seek(n) is called where the picture is dragged.
 export function makeGrowth(holder, { x: across, y: up, names, seek }) {
-  const changed = changes();
-  let parts;
+  const kept = keeper();
   function build(size) {
     const base = chart(holder, size, {
       marginRight: 92,
@@ -289,12 +317,12 @@ export function makeGrowth(holder, { x: across, y: up, names, seek }) {
     );
     const spots = names.map(([, , , spot]) => node(layer, "circle", { class: `rl-spot ${spot}`, r: 5 }));
     dragAlong(base, seek);
-    parts = { ...base, cursor, curves, labels, spots };
+    return { ...base, cursor, curves, labels, spots };
   }
   // curves: one (n) => value a name; a value of 0 is not drawn.
   return function draw(size, { at, curves, label }) {
     if (!size) return;
-    if (changed(size)) build(size);
+    const parts = kept(size, () => build(size));
     const { x, y, top, foot, svg, cursor, labels, spots } = parts;
     put(cursor, { d: `M${x(at)},${top}V${foot}` });
     const [low, high] = across.domain;

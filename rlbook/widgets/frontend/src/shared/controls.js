@@ -136,13 +136,14 @@ export function slider({
 export const button = (role, text, onclick, label) =>
   element("button", { type: "button", class: "rl-button", "data-role": role, onclick, "aria-label": label }, text);
 
-// Buttons of which one is pressed: choices is { value: text or node, … }, or pairs of these.
+// Buttons of which one is pressed: choices is { value: text or node, … }, or a list of pairs of these, or of values alone.
 export function chips(label, choices, choose) {
   const buttons = new Map(
-    (Array.isArray(choices) ? choices : Object.entries(choices)).map(([value, text]) => [
-      value,
-      element("button", { type: "button", class: "rl-chip", "data-value": value, onclick: () => choose(value) }, text),
-    ]),
+    (Array.isArray(choices) ? choices : Object.entries(choices)).map((choice) => {
+      const [value, text = value] = [choice].flat();
+      const press = { onclick: () => choose(value), "data-value": value };
+      return [value, element("button", { type: "button", class: "rl-chip", ...press }, text)];
+    }),
   );
   const node = element("div", { class: "rl-chips", role: "group", "aria-label": label }, ...buttons.values());
   const show = (...values) => {
@@ -168,8 +169,16 @@ export const box = (kind, ...nodes) => element("div", { class: kind }, ...nodes)
 // Controls beside a name, as wide as a slider.
 export const row = (name, ...nodes) => box("rl-row", element("span", { class: "rl-name" }, ...[name].flat()), ...nodes);
 
+// The mark of a name, of a class that pictures have too: a line, or what `d` says.
+const mark = (kind, wide, d = `M0,5H${wide}`) =>
+  svgElement("svg", { width: wide, height: 10, "aria-hidden": "true" }, svgElement("path", { class: kind, d }));
+
 // An entry of a legend, with the mark of that class, and a line of them: [[class, ...text], …].
-export const key = (kind, ...text) => element("span", { class: kind && `rl-key ${kind}` }, ...text);
+export function key(kind, ...text) {
+  if (!kind) return element("span", {}, ...text);
+  const marked = kind.endsWith("rl-dots") ? mark(kind, 8, "M4,5h0") : mark(kind, 21);
+  return element("span", { class: "rl-key" }, marked, ...text);
+}
 export const keys = (...entries) => element("p", { class: "rl-keys" }, ...entries.map((entry) => key(...entry)));
 
 // A panel of a title, perhaps notes, and a holder for a picture.
@@ -201,14 +210,14 @@ export function table(heads, rows, columns = heads.length) {
   return { node: element("table", { class: "rl-table" }, head, body), heads: top, cells, lines };
 }
 
-// A list of numbers with their names: rows maps a key to [the mark beside the name, the name's parts].
+// A list of numbers with their names: rows maps a key to [the class of the mark beside the name, perhaps with another
+// form, and the name's parts].
 export function readout(rows) {
   const node = element("dl", { class: "rl-readout" });
-  const parts = mapped(rows, ([mark, ...text]) => {
-    const marks = mark ? [svgElement("path", mark)] : [];
-    const swatch = svgElement("svg", { width: 26, height: 10, "aria-hidden": "true" }, ...marks);
+  const parts = mapped(rows, ([marked, ...text]) => {
+    const [kind, form] = [marked].flat();
     const [term, value] = [element("span", {}, ...text), element("dd")];
-    node.append(element("div", {}, element("dt", {}, swatch, term), value));
+    node.append(element("div", {}, element("dt", {}, mark(kind, 26, form), term), value));
     return { term, value };
   });
   return { node, parts };

@@ -4,16 +4,19 @@ import { axisX, axisY, gridX, gridY, plot } from "./plot.js";
 
 export const path = (points) => points.map(([x, y], i) => `${i ? "L" : "M"}${x.toFixed(2)},${y.toFixed(2)}`).join("");
 
+export const between = (low, high, x) => Math.min(high, Math.max(low, x));
+
 export const dots = (points) => points.map(([x, y]) => `M${x.toFixed(1)},${y.toFixed(1)}h0`).join("");
 
-// Drawing a frame anew is slow: changed(values) says whether what it depends on is another than the last time.
-export function changes() {
-  /** @type {string | undefined} */
-  let known;
-  return (values) => {
-    const before = known;
-    known = values.join();
-    return known !== before;
+// Drawing a frame anew is slow: kept(values, make) gives what make() made, until the values, on which it depends, are
+// others.
+export function keeper() {
+  let known, made;
+  return (values, make) => {
+    const now = values.join();
+    if (now !== known) made = make();
+    known = now;
+    return made;
   };
 }
 

@@ -267,7 +267,7 @@ export function readPolicy({ cells, absorbing }, policy) {
 }
 
 // The first greedy action of every cell as such rows: a policy to be frozen. Walls and absorbing cells get dots.
-export function writeGreedy(grid, Q, tolerance) {
+export function writeGreedy(grid, Q, tolerance = tieTolerance(Q)) {
   const greedy = greedyActions(grid, Q, tolerance);
   return grid.stateAt.map((row) =>
     row.map((s) => (s < 0 || grid.absorbing[s] ? "." : "^>v<"[greedy.indexOf(1, 4 * s) - 4 * s])).join(""),

@@ -1,6 +1,6 @@
 // What pictures with handles share: handles that are dragged and moved by keys, arrows, and small tools for SVG.
 import { mapped, svgElement } from "./controls.js";
-import { onDrag, path, pointIn } from "./frame.js";
+import { chart, onDrag, path, pointIn } from "./frame.js";
 
 export const node = (parent, tag, attributes, ...children) => {
   const made = svgElement(tag, attributes, ...children);
@@ -72,14 +72,17 @@ export function dragging(holder, things, toPlane = (pixels) => pixels) {
   });
 }
 
-// A picture that holds handles and can be dragged in every direction.
-export function withHandles(base) {
+// A chart that holds handles and can be dragged in every direction.
+export function handled(holder, size, options) {
+  const base = chart(holder, size, options);
   base.svg.setAttribute("role", "group");
   base.svg.classList.add("rl-drag", "rl-free-drag");
   return base;
 }
 
-// A handle: a dot with room around it for a finger. `name` says what it is, `limits` between what its number lies.
+export const round = (kind = "", r = 7.5) => svgElement("circle", { class: `rl-handle ${kind}`.trim(), r });
+
+// A handle: a shape with room around it for a finger. `name` says what it is, `limits` between what its number lies.
 /** @param {Element} parent @param {string} name @param {Element} shape @param {[number, number]} [limits] */
 export function makeHandle(parent, name, shape, limits) {
   const group = node(parent, "g", {

@@ -3,6 +3,7 @@
 import * as common from "./common.js";
 import {
   announcer,
+  box,
   chips,
   element,
   format,
@@ -10,6 +11,7 @@ import {
   linkButton,
   mapped,
   nodeOf,
+  raised,
   stack,
   svgElement,
   tell,
@@ -29,6 +31,9 @@ import {
  * @typedef {Record<string, number[]>} Sizes width and height of each picture that is shown
  * @typedef {{ words: string, nodes?: any[], aloud?: string, data?: Record<string, any> }} Said
  * @typedef {{ step: boolean, open: boolean, offers: (control: string) => boolean }} How
+ * @typedef {{
+ *   read: () => any, set: (settings: common.Settings) => void, request: () => void, say: (text: string) => void,
+ * }} Tools
  * @typedef {{
  *   view: string, kind?: string, settings?: string[], panels: Record<string, Part>,
  *   controls: Record<string, Part>, parts: Part[], linked: () => common.Settings,
@@ -56,12 +61,23 @@ const stepsOf = (model) => model.get("_lesson") ?? [];
 /** @param {common.Model} model @returns {Step | undefined} */
 const stepOf = (model) => stepsOf(model)[model.get("step") - 1];
 
-/** @param {common.Place} place @param {View} given */
-export function lesson({ model, el, link }, given) {
+// How a view renders itself: build(model, tools) gives what there is of it. Of the tools `read` reads all settings and
+// `set` writes some, `request` draws with the next frame, and `say` tells screen readers.
+/** @param {(model: common.Model, tools: Tools) => View} build */
+export const lesson = (build) => (/** @type {common.Place} */ place) => layOut(place, build);
+
+/** @param {common.Place} place @param {(model: common.Model, tools: Tools) => View} build */
+function layOut({ model, el, link }, build) {
+  const announce = announcer();
+  const given = build(model, {
+    read: () => common.read(model),
+    set: (settings) => common.write(model, settings),
+    request: () => request(),
+    say: announce.say,
+  });
   const { view, kind = "", panels, controls, parts, linked, draw, fit, timers = [] } = given;
   const { settings = Object.keys(common.read(model)), choose = common.load, stop = () => {} } = given;
   const steps = stepsOf(model);
-  const announce = announcer();
   let more = false; // whether the reader has asked for more than the step shows
 
   const leave = () => {
@@ -95,24 +111,24 @@ export function lesson({ model, el, link }, given) {
     if (stepOf(model)) go(model.get("step"));
     else takePreset(model.get("preset"));
   });
-  const corners = svgElement("path", { d: "M1,5V1H5M9,1h4V5M13,9v4H9M5,13H1V9", class: "rl-corners" });
+  const line = { fill: "none", stroke: "currentColor", "stroke-width": 1.5 };
+  const corners = svgElement("path", { d: "M1,5V1H5M9,1h4V5M13,9v4H9M5,13H1V9", ...line });
   const icon = svgElement("svg", { viewBox: "0 0 14 14", width: 14, height: 14, "aria-hidden": "true" }, corners);
   const fullScreen = () => (document.fullscreenElement ? document.exitFullscreen() : root.requestFullscreen());
   const screen = common.button("screen", icon, fullScreen, "Full screen");
   screen.hidden = !document.fullscreenEnabled;
   const asLink = () => ({ ...linked(), ...(stepOf(model) ? { step: model.get("step") } : {}) });
-  const head = element(
-    "div",
-    { class: "rl-head" },
+  const head = box(
+    "rl-head",
     element("div", { class: "rl-dots", role: "group", "aria-label": "Steps", hidden: !steps.length }, ...dots),
-    element("div", { class: "rl-tools" }, reset, ...(link ? [linkButton(link, asLink, announce)] : []), screen),
+    box("rl-tools", reset, ...(link ? [linkButton(link, asLink, announce)] : []), screen),
   );
 
   // What a step says, and in what world, or, where everything is shown, what to look at in it: the longest of each keeps
   // the room for all.
   const says = stack(
     "rl-say",
-    steps.map(({ title, say }) => element("p", {}, element("b", {}, `${title}. `), say)),
+    steps.map(({ title, say }) => element("p", {}, element("b", {}, `${title}. `), ...raised(say))),
   );
   const presets = model.get("_presets");
   const told = Object.values(presets).some((preset) => preset.about);
@@ -131,12 +147,12 @@ export function lesson({ model, el, link }, given) {
     request();
   };
   const guesses = steps.map(({ guess }) => guess && makeGuess(guess, () => answered(guess.settings)));
-  const asked = element("div", { class: "rl-guesses" });
+  const asked = box("rl-guesses");
 
   // Everything that there is, of which a step shows some.
   const titles = mapped(presets, ({ title }) => title);
   const choosePreset = chips("Examples", titles, takePreset);
-  const top = element("div", { class: "rl-top" }, choosePreset.node);
+  const top = box("rl-top", choosePreset);
   const id = uniqueId();
   const grid = element("div", { class: "rl-grid", id }, top, ...parts.map(nodeOf));
   const asksMore = common.button("more", "More", () => {
@@ -146,8 +162,8 @@ export function lesson({ model, el, link }, given) {
   asksMore.title = "other worlds, parameters";
   asksMore.setAttribute("aria-controls", id);
   const said = element("p", { class: "rl-sentence" });
-  const foot = element("div", { class: "rl-foot" }, said, asksMore);
-  const whole = element("div", { class: "rl-whole" }, head, says.node, asked, about.node, note.node, grid, foot);
+  const foot = box("rl-foot", said, asksMore);
+  const whole = box("rl-whole", head, says, asked, about, note, grid, foot);
   const root = element("div", { class: `rl ${kind}`, "data-view": view }, whole, announce.node);
   keepKeys(root);
   el.append(root);
@@ -226,7 +242,7 @@ export function lesson({ model, el, link }, given) {
     const room = inside < 640 ? narrow : columns > 1 ? FRAME.beside : single;
     const rest = SCREEN.rest + (step.guess ? SCREEN.guess : 0);
     const high = zoom > 1 ? Math.max(room, root.clientHeight / zoom - rest) : room;
-    const wide = zoom > 1 || columns > 1 ? column : Math.min(column, 720);
+    const wide = zoom > 1 || columns > 1 ? column : Math.min(column, 736);
     return Object.fromEntries(step.panels.map((name) => [name, [wide, high]]));
   };
   const rescale = () => {
@@ -245,8 +261,7 @@ export function lesson({ model, el, link }, given) {
     names: [...settings, "step"],
     timers: [announce, watch, along, ...timers],
   });
-  // request draws with the next frame, say tells screen readers, and begin begins the view and gives what ends it.
-  return { request, begin, say: announce.say };
+  return begin();
 }
 
 const screenWidth = () => document.documentElement.clientWidth;
@@ -319,14 +334,14 @@ function makeGuess({ question, because, answers, right, between, number }, answe
     element("button", { type: "button", class: "rl-chip", onclick: () => reveal(i) }, text),
   );
   const how = scale?.node ?? element("span", { class: "rl-chips", role: "group", "aria-labelledby": id }, ...chosen);
-  const asked = element("div", { class: "rl-asked" }, element("span", { id }, question), how);
+  const asked = box("rl-asked", element("span", { id }, question), how);
   const verdictOf = (/** @type {number} */ i) =>
     i === right ? `Yes, “${answers[right]}”. ` : `You said “${answers[i]}”; it is “${answers[right]}”. `;
   // The longest verdict keeps the room.
   const [longest = "You said −0.00; it is −0.00. "] = answers
     .map((_, i) => verdictOf(i))
     .sort((a, b) => b.length - a.length);
-  const room = element("div", { class: "rl-room" }, element("p", {}, element("b", {}, longest), because));
+  const room = box("rl-room", element("p", {}, element("b", {}, longest), because));
   const both = stack("rl-guess", { asked, told, room });
   let open = true;
   function reveal(i = right) {

@@ -70,8 +70,3 @@ export function startsOf({ cells }, rows) {
 // ρ₀, spread over these.
 export const startDistribution = ({ size }, starts) =>
   Array.from({ length: size }, (_, s) => (starts.includes(s) ? 1 / starts.length : 0));
-
-// ρ_π(s) = Σ_t γᵗ P(s_t = s).
-export function stateOccupancy(process, pi, rho0) {
-  return [...solveAdjoint(stateMatrix(process, pi), process.gamma, rho0)];
-}

@@ -1,7 +1,7 @@
 // What the widgets of sweeps share: runs of an operator, what bounds their error, the picture of it, time, and words.
 import * as common from "./common.js";
 import { box, element, format, label, panel, raised, readout, row, scientific, superscript, tell } from "./controls.js";
-import { changes, chart, dragAlong, path } from "./frame.js";
+import { chart, dragAlong, keeper, path } from "./frame.js";
 import * as numerics from "./grid_numerics.js";
 import { node, put } from "./handles.js";
 
@@ -96,10 +96,7 @@ export function sweeping(model, { letter, sweep, restarted = {}, labels = {}, ch
     },
     () => request(),
   );
-  const halt = (settings) => {
-    playing.stop();
-    set(settings);
-  };
+  const halt = playing.halting(set);
   const transport = element(
     "div",
     { class: "rl-chips rl-transport", role: "group", "aria-label": "Sweeps" },
@@ -122,12 +119,12 @@ export function sweeping(model, { letter, sweep, restarted = {}, labels = {}, ch
 
   const errors = panel("");
   const numbers = readout({
-    ...Object.fromEntries(CURVES.map(([name, kind]) => [name, [{ class: kind, d: "M1,5h24" }]]).reverse()),
-    right: [{ class: "rl-strip rl-strip-done", d: "M1,9V4l8,-3h16V9Z" }, "greedy policy optimal in"],
+    ...Object.fromEntries(CURVES.map(([name, kind]) => [name, [kind]]).reverse()),
+    right: [["rl-strip rl-strip-done", "M1,9V4l8,-3h16V9Z"], "greedy policy optimal in"],
   });
   errors.node.append(numbers.node);
   const drawErrors = makeErrors(errors.holder, seek);
-  const renamed = changes();
+  const kept = keeper();
 
   // Draws what there is room for, and gives what is known and the sentence that says it all.
   function show(now, swept, size, { step }) {
@@ -144,12 +141,11 @@ export function sweeping(model, { letter, sweep, restarted = {}, labels = {}, ch
     if (size) {
       label(drawErrors(now, curves, range, size), `Error and bounds against the number of sweeps. ${words}`);
       tell(errors.title, `Error after ${common.count(k, "sweep")}: ${scientific(curves.error[k])}`);
-      const anew = renamed([operator]);
-      for (const [name, , called] of CURVES) {
-        const { term, value } = numbers.parts[name];
-        tell(value, scientific(curves[name]?.[k]));
-        if (anew) term.replaceChildren(...raised(called(letter, `${letter}${LIMIT[operator]}`)));
-      }
+      kept([operator], () => {
+        for (const [name, , called] of CURVES)
+          numbers.parts[name].term.replaceChildren(...raised(called(letter, `${letter}${LIMIT[operator]}`)));
+      });
+      for (const [name] of CURVES) tell(numbers.parts[name].value, scientific(curves[name]?.[k]));
       tell(numbers.parts.right.value, `${right} of ${curves.live}`);
     }
     const data = Object.fromEntries(
@@ -175,12 +171,11 @@ const CURVES = [
 ];
 
 function makeErrors(holder, seek) {
-  const changed = changes();
-  let parts;
+  const kept = keeper();
   return function draw({ k }, curves, range, size) {
     const most = Math.max(...["envelope", "prior"].map((name) => curves[name][0]), curves.otherError?.[0] ?? 0);
     const top = most <= 1e3 ? 1e3 : 10 ** (3 * Math.ceil(Math.log10(most) / 3));
-    if (changed([...size, range, top])) {
+    const parts = kept([...size, range, top], () => {
       const ticks = Array.from({ length: 12 }, (_, i) => 10 ** (3 * i - 12)).filter((tick) => tick <= top);
       const tickFormat = (x) => (x === 1 ? "1" : `10${superscript(Math.round(Math.log10(x)))}`);
       const base = chart(holder, size, {
@@ -200,8 +195,8 @@ function makeErrors(holder, seek) {
       const name = node(svg, "text", { class: "rl-label", y: 12 });
       node(svg, "text", { class: "rl-side", x: base.left - 6, y: 30, "text-anchor": "end" }, "greedy");
       dragAlong(base, (k) => seek(Math.round(k)));
-      parts = { ...base, future, past, cursor, point, strip, done, flag, name, of: null };
-    }
+      return { ...base, future, past, cursor, point, strip, done, flag, name, of: null };
+    });
     const { x, y, foot, left, right } = parts;
     const stride = Math.ceil(range / 240);
     const heightOf = (value) => y(Math.max(value, FLOOR / 10));

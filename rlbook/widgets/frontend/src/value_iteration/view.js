@@ -150,11 +150,8 @@ function shortly({ k, slip, rows }, { process }, { error, wrong, live, from, nea
   return known ? `${now} All arrows are right from k = ${from}, all numbers to 0.01 from k = ${near}.` : now;
 }
 
-/** @param {common.Place} place */
-export function render(place) {
-  const { model } = place;
+export const render = lesson((model, { set, read, request, say }) => {
   const sweep = remember(PROBLEM, sweepsOf);
-  const read = () => common.read(model);
   // What a step offers: in one without k whatever changes is swept anew, and the way from the start is drawn.
   const offers = (name) => {
     const step = model.get("_lesson")[model.get("step") - 1];
@@ -168,7 +165,7 @@ export function render(place) {
     const [Q0, other_Q0] = runs.map((run) => numerics.toCells(process, run[now.k]));
     return { k: 0, Q0, other_Q0 };
   }
-  const edit = (settings) => common.write(model, { ...carried(read()), ...settings });
+  const edit = (settings) => set({ ...carried(read()), ...settings });
 
   // Use a tool on a cell. What it painted is given back, for the cells that the stroke goes on to.
   function apply(tool, [i, j]) {
@@ -201,7 +198,7 @@ export function render(place) {
     restarted: { Q0: [], other_Q0: [] },
     labels: PROBLEM_LABELS,
     change: edit,
-    request: () => request(),
+    request,
   });
 
   // Controls -------------------------------------------------------------------------------------------------------
@@ -218,7 +215,7 @@ export function render(place) {
     const tolerance = numerics.tieTolerance(swept.best.Q);
     edit({ policy: numerics.writeGreedy(swept.process, swept.runs[0][now.k], tolerance), operator: "policy" });
   });
-  const starts = common.choices(model, "other").map((name) => [name, name]);
+  const starts = common.choices(model, "other");
   const chooseOther = chips("Second start", starts, (other) => time.halt({ other, other_Q0: [], k: 0 }));
   const policy = row(raised("Policy π of T^π"), choosePolicy);
   const other = row("Second start, Q′₀", chooseOther);
@@ -229,15 +226,15 @@ export function render(place) {
   const hint = element("p", { class: "rl-keys rl-hint" }, HINT);
   const goal = element("p", { class: "rl-keys" }, "A tap, a click or Enter opens a goal in a cell, or closes it.");
   const arrowKeys = keys(
-    ["rl-key-exact", "optimal"],
-    ["rl-key-wrong", "not optimal yet"],
+    ["rl-arrow", "optimal"],
+    ["rl-arrow rl-wrong", "not optimal yet"],
     ["", element("b", {}, "bold"), ": changed by the last sweep"],
     ["", "○ all steps alike"],
   );
   const mapPanel = panel("", chooseTool, arrowKeys);
   mapPanel.holder.classList.add("rl-map-holder");
   mapPanel.node.append(goal, hint, time.transport);
-  const { point, at: pointedIn } = pointing(() => request());
+  const { point, at: pointedIn } = pointing(request);
   const map = makeCells(mapPanel.holder, {
     label: "The map: arrow keys move, Enter uses the chosen tool",
     keys: { ...LETTERS, ...SIGNS },
@@ -272,7 +269,6 @@ export function render(place) {
     const wrong = (s) => operator === "optimal" && !curves.right[k][s];
     const free = sizes.map[1] - (how.step ? arrowKeys.offsetHeight + goal.offsetHeight : 0);
     const room = how.step ? Math.max(free, rows.length * Math.min(CELL, sizes.map[0] / rows[0].length)) : free;
-    mapPanel.holder.style.height = `${room}px`;
     map.choose(offers("goal") ? "G" : tool);
     const tells = (s) => {
       const best = ARROWS.filter((_, a) => weights[4 * s + a] > 0.3).join(" ") || "all directions";
@@ -307,7 +303,7 @@ export function render(place) {
     return { words: said, nodes: raised(said), data: { ...data, v: V.join(), path } };
   }
 
-  const { request, say, begin } = lesson(place, {
+  return {
     view: "value-iteration",
     kind: "rl-two",
     panels: { map: mapPanel, errors: time.errors },
@@ -318,6 +314,5 @@ export function render(place) {
     fit: common.fitting({ map: [290, 340], errors: [260, 300] }),
     stop: time.player.stop,
     timers: [time.player, map],
-  });
-  return begin();
-}
+  };
+});

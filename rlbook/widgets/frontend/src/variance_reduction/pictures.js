@@ -1,11 +1,11 @@
 // The pictures of VarianceReduction: the cloud of estimates, the bowl of their variance, its growth with the horizon.
-import { format, subscript, svgElement } from "../shared/controls.js";
-import { changes, chart, dragAlong, LEFT, path, ticksIn } from "../shared/frame.js";
+import { makeMarks, ROW } from "../shared/control_pictures.js";
+import { format, subscript } from "../shared/controls.js";
+import { chart, dragAlong, keeper, LEFT, path, ticksIn } from "../shared/frame.js";
 import { drawPaths, makePaths, node, put } from "../shared/handles.js";
 import * as numerics from "./numerics.js";
 
 export const valueName = (problem, t, s) => `b${subscript(t)}(${problem.states[s]})`;
-const ROW = 14; // height of one row of flags above the bowl, in pixels
 const LENGTHS = [1, 2, 5, 10, 20, 50, 100, 200]; // horizons that an axis names
 const DECADES = Array.from({ length: 16 }, (_, i) => 10 ** (i - 6));
 const close = (a, b) => a.flat().every((x, i) => Math.abs(x - b.flat()[i]) < 1e-9 * (1 + Math.abs(x)));
@@ -59,12 +59,11 @@ export function valueRange(problem, t, s) {
 // A. The cloud -----------------------------------------------------------------------------------------------------
 
 export function makeCloud(holder) {
-  const changed = changes();
-  let parts;
+  const kept = keeper();
   return function draw({ preset, problem, kappa, beta, baseline, batch }, packed, size) {
     const { atoms, draws, plane, fullReturn } = prepare(problem);
     const [meanX, meanY] = problem.mean;
-    if (changed([preset, ...size])) {
+    const { x, y, circles, lines, svg } = kept([preset, ...size], () => {
       const [halfX, halfY] = plane ? problem.halfWidths : [problem.halfWidths[0], 1];
       const across = `ĝ, ${problem.axes[0]}${plane ? "" : "; heights only spread the dots"}`;
       const base = chart(holder, size, {
@@ -78,9 +77,8 @@ export function makeCloud(holder) {
       );
       const lines = makePaths(base.layer, { ghost: "rl-plain", spread: "rl-exact", cross: "rl-exact rl-heavy" });
       lines.cross.setAttribute("d", `M${base.x(meanX) - 7},${base.y(meanY)}h14m-7,-7v14`);
-      parts = { ...base, lines, circles };
-    }
-    const { x, y, circles, lines, svg } = parts;
+      return { ...base, lines, circles };
+    });
     const gradients = atoms.map(([s, a]) => numerics.trajectoryGradient(problem, s, a, kappa, beta, baseline));
     const dots = numerics.batchMeans(gradients, draws, problem.width, batch);
     dots.forEach(([u, v], m) => {
@@ -137,8 +135,8 @@ function cut({ problem, kappa, beta, baseline, selected }) {
 }
 
 export function makeBowl(holder, drag) {
-  const changed = changes();
-  let parts, domain, of;
+  const kept = keeper();
+  let domain, of;
   return function draw(now, variance, [width, height]) {
     const { preset, problem, kappa, selected, step, open } = now;
     const { parabola, range, at, marks, label } = cut(now);
@@ -163,7 +161,7 @@ export function makeBowl(holder, drag) {
       }
     }
 
-    if (changed([preset, width, height, label, ...domain])) {
+    const parts = kept([preset, width, height, label, ...domain], () => {
       const base = chart(holder, [width, height], {
         marginTop: marks.length * ROW + 8,
         marginRight: 14,
@@ -173,37 +171,19 @@ export function makeBowl(holder, drag) {
       const { layer, svg } = base;
       const lines = makePaths(layer, { curve: "rl-exact rl-heavy", floor: "rl-bound" });
       const floorName = node(layer, "text", { class: "rl-label", "text-anchor": "end", x: base.right - 2 });
-      const flags = marks.map(([, , kind], row) => {
-        const [group, over] = [svgElement("g", { class: kind }), svgElement("g", { class: kind })];
-        layer.before(group);
-        const pole = node(group, "path", { class: "rl-pole" });
-        const name = node(over, "text", { class: "rl-label", y: ROW * row + ROW - 2 });
-        const spot = node(group, "circle", { class: "rl-mark", r: 3.5 });
-        return { groups: [group, over], pole, name, spot };
-      });
-      layer.before(...flags.map(({ groups }) => groups[1])); // no pole crosses a name
+      const flags = makeMarks(base, marks.length);
       const point = node(svg, "circle", { class: "rl-handle", r: 8 });
       dragAlong(base, (x) => drag(Number(x.toFixed(3))));
-      parts = { ...base, ...lines, floorName, point, flags };
-    }
-
+      return { ...base, ...lines, floorName, point, flags };
+    });
     const { x, y, left, right, foot, top, curve, floor, floorName, point, flags, svg } = parts;
     const xs = Array.from({ length: 61 }, (_, i) => range[0] + ((range[1] - range[0]) * i) / 60);
     curve.setAttribute("d", open ? "" : path(values(xs).map((v, i) => [x(xs[i]), y(v)])));
-    marks.forEach(([name, where], row) => {
-      const { groups, pole, name: label, spot } = flags[row];
+    marks.forEach(([name, where, kind], row) => {
       const [px, value] = [x(where), values([where])[0]];
       const told = open && row === marks.length - 1; // where it is lowest is being asked
-      const seen = Number.isFinite(where) && px >= left - 1 && px <= right + 1 && !told;
-      for (const group of groups) group.style.display = seen ? "" : "none";
-      if (!seen) return;
-      const py = Math.max(top, y(value));
-      const after = px < (left + right) / 2;
-      pole.setAttribute("d", `M${px},${ROW * row + 4}V${py}`);
-      put(label, { x: px + (after ? 4 : -4), "text-anchor": after ? "start" : "end" });
-      label.textContent = `${name}: ${format(value)}`;
-      put(spot, { cx: px, cy: y(value) });
-      spot.style.display = y(value) < top ? "none" : "";
+      const seen = px >= left - 1 && px <= right + 1 && !told;
+      flags[row].show(seen && kind, px, y(value), row, `${name}: ${format(value)}`);
     });
     // What no state baseline can go below, at this κ.
     const best = numerics.totalVariance(problem, kappa, 1, numerics.optimalBaseline(problem, kappa));
@@ -225,17 +205,16 @@ export function makeBowl(holder, drag) {
 // C. Variance against the horizon ----------------------------------------------------------------------------------
 
 export function makeHorizon(holder) {
-  const changed = changes();
-  let parts;
+  const kept = keeper();
   return function draw({ preset, problem, kappa, beta }, variance, size) {
     const { horizons, horizonTotals } = problem;
     const along = (k, b) => horizonTotals.map((total) => numerics.horizonVariance(total, k, b));
     const curveOf = (values, { x, y }) => path(values.map((v, i) => [x(horizons[i]), y(v)]));
-    if (changed([preset, ...size])) {
+    const parts = kept([preset, ...size], () => {
       const kinds = [
-        ["full return", "plain", along(1, 0)],
-        ["reward-to-go", "improved", along(0, 0)],
-        ["minus V", "baseline", along(0, 1)],
+        ["full return", "plain", along(1, 0), "rl-plain"],
+        ["reward-to-go", "improved", along(0, 0), "rl-sharp"],
+        ["minus V", "baseline", along(0, 1), "rl-control"],
       ];
       const all = kinds.flatMap(([, , values]) => values).filter((value) => value > 1e-9);
       const [low, high] = [Math.min(...all, 1), Math.max(...all, ...along(1, 2), ...along(0, 2), 1e-3)];
@@ -249,11 +228,9 @@ export function makeHorizon(holder) {
         x: { type: "log", domain: [1, horizons.at(-1)], ticks: LENGTHS, tickFormat: String, label: "horizon T, steps" },
         y: { ...scale, ticks, tickFormat: format, label: "total variance" },
       });
-      const look = { fill: "none", "stroke-width": 1.75, "stroke-linecap": "round", "stroke-linejoin": "round" };
       const here = `M${base.x(problem.V.length)},${base.top}V${base.foot}`;
-      node(base.layer, "path", { d: here, stroke: "var(--rl-bound)", "stroke-dasharray": "2,3" });
-      for (const [, kind, values] of kinds)
-        node(base.layer, "path", { ...look, d: curveOf(values, base), stroke: `var(--rl-${kind})` });
+      node(base.layer, "path", { d: here, class: "rl-bound rl-dotted" });
+      for (const [, , values, line] of kinds) node(base.layer, "path", { d: curveOf(values, base), class: line });
       // Names at the ends of the curves, pushed apart where curves end together: down, then up from the axis.
       const ends = kinds
         .map(([name, kind, values]) => [name, kind, base.y(values.at(-1)) + 4])
@@ -268,8 +245,8 @@ export function makeHorizon(holder) {
       }
       const curve = node(base.layer, "path", { class: "rl-exact rl-heavy" });
       const point = node(base.layer, "circle", { class: "rl-handle", r: 5 });
-      parts = { ...base, curve, point };
-    }
+      return { ...base, curve, point };
+    });
     const { x, y, curve, point, svg } = parts;
     curve.setAttribute("d", curveOf(along(kappa, beta), parts));
     put(point, { cx: x(problem.V.length), cy: y(variance) });

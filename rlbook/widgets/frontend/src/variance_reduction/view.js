@@ -87,10 +87,7 @@ function sentence({ problem, kappa, beta, baseline, batch, step }, variance) {
 
 // The view ---------------------------------------------------------------------------------------------------------
 
-/** @param {common.Place} place */
-export function render(place) {
-  const { model } = place;
-  const set = (settings) => common.write(model, settings);
+export const render = lesson((model, { set }) => {
   const setValue = (/** @type {any} */ [t, s], value) =>
     set({ baseline: read(model).baseline.map((row, i) => row.map((b, j) => (i === t && j === s ? value : b))) });
   const drag = (x) => {
@@ -99,13 +96,15 @@ export function render(place) {
     else set({ beta: x });
   };
 
-  const cloudKeys = keys(["rl-key-sample"], ["rl-key-exact", "exact mean, two sd"], ["rl-key-plain", "full return"]);
-  const [dotsKey] = cloudKeys.children;
-  const cloud = panel("The cloud of gradient estimates ĝ", cloudKeys);
+  const ofDots = element("span");
+  const cloud = panel(
+    "The cloud of gradient estimates ĝ",
+    keys(["rl-heap rl-dots", ofDots], ["rl-exact", "exact mean, two sd"], ["rl-plain", "full return"]),
+  );
   const bowl = panel("");
   const horizon = panel(
     "Variance against the horizon",
-    keys(["rl-key-exact", "κ and β·V as now, at every horizon"], ["rl-key-dot", "now"]),
+    keys(["rl-exact rl-heavy", "κ and β·V as now, at every horizon"], ["rl-dots", "now"]),
   );
   horizon.node.classList.add("rl-wide");
   const most = mostOf(model);
@@ -122,15 +121,11 @@ export function render(place) {
     change: (x) => set({ batch: x }),
   });
   const value = slider({ label: "b", min: 0, max: 1, step: 0.01, change: (x) => setValue(read(model).selected, x) });
-  const chooseBaseline = chips(
-    "Baseline",
-    ["none", "V", "per-step", "optimal"].map((name) => [name, name]),
-    (name) => {
-      const { problem, kappa } = read(model);
-      if (name === "none") set({ beta: 0 });
-      else set({ beta: 1, baseline: pictures.namedBaselines(problem, kappa)[name] });
-    },
-  );
+  const chooseBaseline = chips("Baseline", ["none", "V", "per-step", "optimal"], (name) => {
+    const { problem, kappa } = read(model);
+    if (name === "none") set({ beta: 0 });
+    else set({ beta: 1, baseline: pictures.namedBaselines(problem, kappa)[name] });
+  });
   const chooseValue = element("select", {
     "aria-label": "The bowl shows",
     onchange: () => {
@@ -172,7 +167,7 @@ export function render(place) {
     if (selected) value.limit(...pictures.valueRange(problem, ...selected));
     value.show(selected ? baseline[selected[0]][selected[1]] : NaN);
     const sampled = problem.enumerated ? "" : ", from a sample of 256";
-    tell(dotsKey, `${now.batch > 1 ? `mean of ĝ over ${now.batch} trajectories` : "ĝ of one trajectory"}${sampled}`);
+    tell(ofDots, `${now.batch > 1 ? `mean of ĝ over ${now.batch} trajectories` : "ĝ of one trajectory"}${sampled}`);
 
     const hint = how.step ? "Drag along the bowl" : `Variance ${format(variance)}: drag to the bottom`;
     tell(bowl.title, how.open ? "The variance of ĝ" : hint);
@@ -197,7 +192,7 @@ export function render(place) {
     const square = [column, height];
     return { cloud: square, bowl: square, horizon: columns === 2 ? [width, 230] : square };
   };
-  return lesson(place, {
+  return {
     view: "variance-reduction",
     settings: SETTINGS,
     panels: { cloud, bowl, horizon },
@@ -207,5 +202,5 @@ export function render(place) {
     choose: load,
     draw,
     fit,
-  }).begin();
-}
+  };
+});
