@@ -25,7 +25,7 @@ def paths(rows, edges, gap):
         row = sorted(rows[level[a]], key=box.get)
         if abs(row.index(a) - row.index(b)) > 1:
             raise ValueError(f"{a} and {b}, joined by an arrow, must be neighbours or stand in two rows")
-    ways = lanes({edge: way(rows, box, level, gap, *ends) for edge, ends in upright.items()}, box)
+    ways = lanes({edge: way(rows, box, level, gap, *ends) for edge, ends in upright.items()}, box, gap)
     at = ports(box, upright, ways)
     found = {edge: straight(*(box[name] for name in edge)) for edge in sideways}
     for edge, (high, low) in upright.items():
@@ -40,28 +40,29 @@ def paths(rows, edges, gap):
 
 
 def way(rows, box, level, gap, high, low):
-    """Where an arrow passes the rows between its ends, nearest to the middle of them, or None beside no row."""
+    """Where an arrow passes the rows between its ends with the least detour; None if there are none between."""
     between = [place for row in rows[level[high] + 1 : level[low]] for place in row.values()]
     if not between:
         return None
-    edges = [x for left, _, wide, _ in between for x in (left - gap / 2, left + wide + gap / 2)]
+    gaps = [x for left, _, wide, _ in between for x in (left - gap / 2, left + wide + gap / 2)]
     start, end = (box[name][0] + box[name][2] / 2 for name in (high, low))
     free = [
         x
-        for x in [end, start, *edges]
+        for x in [end, start, *gaps]
         if all(not left - gap / 2 < x < left + wide + gap / 2 for left, _, wide, _ in between)
     ]
     return min(free, key=lambda x: (abs(x - start) + abs(x - end), abs(x - end)))
 
 
-def lanes(ways, box):
+def lanes(ways, box, gap):
     """The ways, those through one gap beside each other, as their ends are; edges without a way have none."""
     found = {}
     for x in {x for x in ways.values() if x is not None}:
         sharing = sorted(
             (edge for edge in ways if ways[edge] == x), key=lambda edge: (sum(box[a][0] for a in edge), edge)
         )
-        found |= {edge: x + LANE * (i - (len(sharing) - 1) / 2) for i, edge in enumerate(sharing)}
+        apart = min(LANE, gap / (len(sharing) + 1))
+        found |= {edge: x + apart * (i - (len(sharing) - 1) / 2) for i, edge in enumerate(sharing)}
     return found
 
 
@@ -77,8 +78,8 @@ def ports(box, upright, ways):
         x, _, wide, _ = box[name]
         middle = x + wide / 2
         ends = sorted(ends)
-        straight = [i for i, (towards, _) in enumerate(ends) if abs(towards - middle) < 1]
-        first = straight[0] if straight else (len(ends) - 1) / 2
+        below = [i for i, (towards, _) in enumerate(ends) if abs(towards - middle) < 1]
+        first = below[0] if below else (len(ends) - 1) / 2
         apart = min(PORT, wide / (2 * max(first, len(ends) - 1 - first) + 2))
         found |= {(edge, name): middle + apart * (i - first) for i, (_, edge) in enumerate(ends)}
     return found
@@ -92,7 +93,7 @@ def straight(start, end):
 def drawn(points):
     """Through the points, upright at each of them."""
     parts = ["M{:g} {:g}".format(*points[0])]
-    for (x, y), (u, v) in pairwise(points):
+    for (x, y), (u, v) in pairwise(dict.fromkeys(points)):
         half = (y + v) / 2
         parts.append(f"V{v:g}" if x == u else f"C{x:g} {half:g} {u:g} {half:g} {u:g} {v:g}")
     return "".join(parts)

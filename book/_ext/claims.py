@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import nbformat
 from docutils import nodes
+from sphinx.util import docname_join
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 from sphinx_proof.nodes import NODE_TYPES
 
@@ -78,7 +79,7 @@ def labels_in(page):
 
 
 class LedgerNode(nodes.General, nodes.Element):
-    """Stands where the list of all statements will be, until every page has been read."""
+    """Stands where the list of a page's statements will be, until every page has been read."""
 
 
 class Ledger(SphinxDirective):
@@ -87,12 +88,15 @@ class Ledger(SphinxDirective):
     required_arguments = 1
 
     def run(self):
-        return [LedgerNode(page=beside(self.env, self.arguments[0]))]
+        return [LedgerNode(page=page_of(self))]
 
 
-def beside(env, name):
-    """The page of that name in the folder of the page that is being read."""
-    return f"{Path(env.docname).parent}/{name}"
+def page_of(directive):
+    """The page that a directive's argument names, in the folder of its own."""
+    page = docname_join(directive.env.docname, directive.arguments[0])
+    if page not in directive.env.found_docs:
+        raise directive.error(f"there is no page {page}")
+    return page
 
 
 class MendsNode(nodes.General, nodes.Inline, nodes.Element):

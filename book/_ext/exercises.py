@@ -10,7 +10,7 @@ from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 from sphinx_exercise.nodes import exercise_subtitle
 
-from book._ext.claims import beside
+from book._ext.claims import page_of
 
 
 class ExercisesNode(nodes.General, nodes.Element):
@@ -21,7 +21,7 @@ class Exercises(SphinxDirective):
     required_arguments = 1
 
     def run(self):
-        return [ExercisesNode(page=beside(self.env, self.arguments[0]))]
+        return [ExercisesNode(page=page_of(self))]
 
 
 def index(app, doctree, docname):

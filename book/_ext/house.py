@@ -13,7 +13,7 @@ from book._ext.arrows import paths
 from book._ext.imports import Sources
 
 FILE = Path("book", "_static", "house.svg")
-WIDTH, GAP, MARGIN = 800, 24, 16  # of the drawing, between boxes, around it
+GAP, MARGIN = 24, 16  # between boxes, and with arrows around them all
 LINE, HEAD, BETWEEN = 18, 34, 56  # heights: of a room's name, of a box's title, between floors
 LETTER = 8.4  # a broad estimate of a letter's width
 STYLE = """
@@ -74,10 +74,11 @@ def drawing(sources):
     rows = [sorted(name for name in found if level[name] == k) for k in range(max(level.values()) + 1)]
     lines = {name: [room for room in sorted(rooms) if room] for name, (rooms, _) in found.items()}
     high = {name: HEAD + LINE * len(lines[name]) + (6 if lines[name] else 0) for name in found}
-    wide = {name: LETTER * max(len(text) for text in (name, *lines[name], 12 * " ")) + 24 for name in found}
+    wide = {name: LETTER * max(12, *map(len, (name, *lines[name]))) + 24 for name in found}
+    width = max(sum(wide[name] + GAP for name in row) for row in rows) + GAP + 2 * MARGIN
     placed, y = [], MARGIN  # {name: its box}, a floor each, from the top
     for row in reversed(rows):
-        x = (WIDTH - sum(wide[name] + GAP for name in row) + GAP) / 2
+        x = (width - sum(wide[name] + GAP for name in row) + GAP) / 2
         tall = max(high[name] for name in row)
         placed.append({})
         for name in row:
@@ -92,11 +93,11 @@ def drawing(sources):
     boxes = "".join(boxed(name, lines[name], *box) for floor in placed for name, box in floor.items())
     said = "; ".join(f"{name} imports {', '.join(sorted(others[name])) or 'no other'}" for row in rows for name in row)
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height}" width="{width:g}" height="{height}" '
         f'role="img" aria-label="The modules of rlbook, each above those that it imports: {escape(said)}.">'
         f'<style>{STYLE}</style><defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" '
         'markerHeight="8" orient="auto"><path class="tip" d="M0 0L8 4L0 8z"/></marker></defs>'
-        f'<rect class="wall" width="{WIDTH}" height="{height}"/>{arrows}{boxes}</svg>\n'
+        f'<rect class="wall" width="{width:g}" height="{height}"/>{arrows}{boxes}</svg>\n'
     )
 
 

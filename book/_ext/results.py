@@ -82,7 +82,7 @@ def draw(app, doctree, docname):
     if not waiting:
         return
     known = statements(app)
-    reasons = rests_on(text_of(app.env.doc2path(page)) for page in reading_order(app.env))
+    cited = rests_on(text_of(app.env.doc2path(page)) for page in reading_order(app.env))
     placed = [cell for node in waiting for row in node["rows"] for cell in row if cell]
     unknown = [label for label, _ in placed if label not in known]
     if unknown:
@@ -92,16 +92,16 @@ def draw(app, doctree, docname):
         label: app.builder.get_relative_uri(docname, found.page) + f"#{found.anchor}" for label, found in own.items()
     }
     by_number = sorted(own, key=lambda label: place_of(own[label].name))
-    reasons = {label: [a for a in by_number if a in reasons.get(label, ())] for label in own}
+    reasons = {label: [a for a in by_number if a in cited.get(label, ())] for label in own}
     for node in waiting:
-        svg = nodes.raw("", drawing(node["rows"], own, uri, reasons), format="html")
+        svg = nodes.raw("", drawing(node["rows"], own, uri, reasons, node.parent[0].astext()), format="html")
         node.replace_self([svg, listing(node["rows"], own, uri, reasons)])
 
 
 # The drawing ------------------------------------------------------------------------------------------------------
 
 
-def drawing(rows, own, uri, reasons):
+def drawing(rows, own, uri, reasons, title):
     """One chapter's boxes and arrows as inline SVG, in a box that scrolls by itself."""
     width, height = max(map(len, rows)) * ACROSS + 2 * AROUND, len(rows) * DOWN + 2 * AROUND
     centre = {
@@ -119,7 +119,7 @@ def drawing(rows, own, uri, reasons):
         [(a, b) for b in centre for a in reasons[b] if a in centre],
         ACROSS - WIDE,
     )
-    tip = f"tip-{next(iter(centre))}"  # an id is the page's only one
+    tip = f"tip-{next(iter(centre))}"  # an id must be unique on its page
     drawn = "".join(
         f'<path data-edge="{a} {b}" marker-end="url(#{tip})" d="{path}"/>' for (a, b), path in arrows.items()
     )
@@ -127,7 +127,7 @@ def drawing(rows, own, uri, reasons):
         box(label, [a for a in reasons[label] if a not in centre], own, uri, *place) for label, place in centre.items()
     )
     return (
-        '<div class="results-map" role="region" aria-label="Map of the results" tabindex="0">'
+        f'<div class="results-map" role="region" aria-label="{escape(title)}: the map" tabindex="0">'
         f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="group" '
         'aria-label="A drawing; the list below says the same."><defs>'
         f'<marker id="{tip}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'

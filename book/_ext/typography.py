@@ -1,7 +1,7 @@
 """Small things of type that Sphinx and its extensions leave undone.
 
 * A comma after a formula becomes part of it, or browsers may begin the next line with it; a parenthesis before it and
-  a ’s after it stay on its line. A short formula, or a short parenthesis in one, is not broken.
+  a ’s after it stay on its line. A short formula, or a short parenthesis or norm in one, is not broken.
 * A short reference ("Theorem 1.3", "chapter 4") is not broken.
 * A page's title is broken after its colon, if it has to be.
 * The word that opens a proof is set in italics, and its box has a class, "argument", that a statement's has not.
@@ -19,6 +19,7 @@ from sphinx_proof.nodes import proof_node
 CLINGING = re.compile(r"[.,;:!?)]+")
 SIZED = "".join(rf"(?<!\\{size})" for size in ("left", "big", "Big", "bigg", "Bigg"))
 PARENTHESIS = re.compile(SIZED + r"(?<!\\)\(((?:[^()&\\]|\\(?!right|[bB]ig|\\)){3,26})\)")
+NORM = re.compile(r"(?<!\\)\\\|((?:[^|&\\]|\\(?!\||right|[bB]ig|\\)){3,40}?)\\\|")
 BREAKS = re.compile(r"[=<>+-]|\\(?:le|ge|ne|in|to|sim|cdot|times|mid|propto)\b")
 COMMAND = re.compile(r"\\[a-zA-Z]+ ?|[{}_^]")
 FEW = 12  # characters, a command counted as one, of a formula that is not broken
@@ -30,15 +31,16 @@ REFERENCE = re.compile(r"[A-Za-z.]+ \(?[\dA-Z][\d.]*\)?")  # by its kind and num
 
 
 def unbroken(latex):
-    """A formula in which no line ends if it is short, nor in a short parenthesis: a group in braces stays on one."""
+    """A formula in which no line ends if it is short, nor in a short parenthesis or norm: a group stays on one."""
 
     def whole(found):
-        braces = list(accumulate((x == "{") - (x == "}") for x in f"{{{found[1]}}}"))
-        kept = BREAKS.search(found[1]) and min(braces[:-1]) > 0 and braces[-1] == 0
-        return f"({{{found[1]}}})" if kept else found[0]
+        inside = found[1]
+        braces = list(accumulate((x == "{") - (x == "}") for x in f"{{{inside}}}"))
+        kept = BREAKS.search(inside) and min(braces[:-1]) > 0 and braces[-1] == 0
+        return found[0].replace(inside, f"{{{inside}}}") if kept else found[0]
 
     short = BREAKS.search(latex) and len(COMMAND.sub("x", latex)) <= FEW
-    return f"{{{latex}}}" if short else PARENTHESIS.sub(whole, latex)
+    return f"{{{latex}}}" if short else NORM.sub(whole, PARENTHESIS.sub(whole, latex))
 
 
 def keep_together(doctree):
@@ -83,7 +85,7 @@ def keep_chapters(doctree):
 
 
 def break_title(doctree):
-    title = next(iter(doctree.findall(nodes.title)), None)
+    title = doctree.next_node(nodes.title)
     if title is None or not isinstance(title[0], nodes.Text) or ": " not in title[0]:
         return
     head, tail = title[0].split(": ", 1)

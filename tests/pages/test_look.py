@@ -157,6 +157,30 @@ def test_on_a_telephone_a_wide_formula_begins_with_its_beginning_and_what_is_pri
         assert set(kept.evaluate_all("(all) => all.map((at) => getComputedStyle(at).whiteSpace)")) == {"pre"}
 
 
+def test_on_a_laptop_the_values_of_a_derivation_stand_in_one_column(browser, address):
+    """Each level with its formula, or, in derivations with long ones, below it."""
+    with Visit(browser, f"{address}/book/lines.html", scroll=False, viewport=LAPTOP) as visit:
+        found = visit.page.evaluate(
+            f"""async () => {{
+              for (const block of document.querySelectorAll("{BLOCKS}")) block.classList.add("is-laid-out");
+              await document.fonts.ready;
+              return [...document.querySelectorAll(".rl-derivation")].map((box) => [
+                box.hasAttribute("data-long"),
+                [...box.querySelectorAll("li > p:first-child")].map((line) => {{
+                  const formula = line.querySelector(".math").getBoundingClientRect();
+                  const value = line.querySelector("code, del").getBoundingClientRect();
+                  return [value.right, formula.right <= value.left, formula.bottom <= value.top + 1];
+                }}),
+              ]);
+            }}"""
+        )
+    assert len(found) > 30
+    assert {long for long, _ in found} == {True, False}
+    for long, lines in found:
+        assert max(right for right, *_ in lines) - min(right for right, *_ in lines) < 1
+        assert all(below if long else beside for _, beside, below in lines)
+
+
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_on_a_laptop_no_formula_is_cut_off(browser, address, name):
     with Visit(browser, f"{address}/{name}", scroll=False, viewport=LAPTOP) as visit:

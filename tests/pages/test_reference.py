@@ -3,6 +3,7 @@
 import inspect
 import itertools
 import json
+import math
 import pydoc
 import re
 from importlib import import_module
@@ -158,6 +159,13 @@ def test_the_index_lists_every_exercise_in_order(soup):
             assert title in item.get_text()
 
 
+@pytest.mark.parametrize("name", ["exercises", "ledger", "map"])
+def test_a_page_that_goes_by_chapters_calls_them_by_their_names(soup, name):
+    titles = [text_of(page).partition("\n")[0].removeprefix("# ") for page in pages() if page.suffix == ".ipynb"]
+    heads = [head.find(string=True, recursive=False) for head in soup(f"book/{name}.html").select("article h2")]
+    assert heads == [f"{i} · {title.partition(':')[0]}" for i, title in enumerate(titles, start=1)]
+
+
 # The map ----------------------------------------------------------------------------------------------------------
 
 
@@ -211,11 +219,13 @@ def test_arrows_are_told_apart_and_run_through_no_box(soup):
         for _, points in lines:
             for x, y, wide, high in boxes:
                 assert not [(u, v) for u, v in points if x + 1 < u < x + wide - 1 and y + 1 < v < y + high - 1]
-        ends = [tuple(points[i]) for _, points in lines for i in (0, -1)]
-        assert len(ends) == len(set(ends))
-        upright = sorted((a[0], *sorted((a[1], b[1]))) for straight, _ in lines for a, b in straight if a[0] == b[0])
-        for (x, _, foot), (u, head, _) in itertools.pairwise(upright):
-            assert u > x or head >= foot, "two arrows share a line"
+        ends = [points[i] for _, points in lines for i in (0, -1)]
+        assert all(math.dist(a, b) >= 4 for a, b in itertools.combinations(ends, 2))
+        width, height = float(svg["width"]), float(svg["height"])
+        assert all(2 <= x <= width - 2 and 0 <= y <= height for _, points in lines for x, y in points)
+        upright = [(a[0], *sorted((a[1], b[1]))) for straight, _ in lines for a, b in straight if a[0] == b[0]]
+        for (x, top, foot), (u, head, end) in itertools.combinations(upright, 2):
+            assert abs(x - u) >= 4 or min(foot, end) <= max(top, head), "two arrows share a line"
 
 
 def test_an_arrow_between_boxes_of_a_row_that_are_no_neighbours_is_refused():

@@ -41,6 +41,10 @@ def test_what_stands_at_a_short_formula_stays_on_its_line():
         ("P(s_t=s)", "P({s_t=s})"),
         (r"(1-\gamma)V(s)", r"({1-\gamma})V(s)"),
         (r"e^{(k+1)}", r"e^{({k+1})}"),
+        (r"\|p-q\|+\|r\|", r"\|{p-q}\|+\|r\|"),
+        (r"\|\rho_{\pi'}-\rho_\pi\|_1", r"\|{\rho_{\pi'}-\rho_\pi}\|_1"),
+        (r"P(b|a)+P(a|b)", r"P(b|a)+P(a|b)"),
+        (r"\big\|a+b\big\|", r"\big\|a+b\big\|"),
         (r"\big(a+b\big)\left(a+b\right)", r"\big(a+b\big)\left(a+b\right)"),
         ("(a+b+c+d+e+f+g+h+i+j+k+l+m+n)", "(a+b+c+d+e+f+g+h+i+j+k+l+m+n)"),
         (r"\frac{(a+b}{c)}", r"\frac{(a+b}{c)}"),
@@ -59,3 +63,23 @@ def test_no_line_ends_inside_a_short_formula(latex):
 @pytest.mark.parametrize("latex", ["V(s)", r"\gamma", "a+b+c+d+e+f+g"])
 def test_one_without_a_place_to_break_or_not_short_stays_as_it_is(latex):
     assert typography.unbroken(latex) == latex
+
+
+def test_a_chapter_and_its_number_stay_on_one_line():
+    document = new_document("page")
+    document += nodes.paragraph(
+        "", "", nodes.Text("See chapter 4, chapters 1 and 2, and "), nodes.literal("", "chapter 3")
+    )
+    typography.keep_chapters(document)
+    assert document.astext() == "See chapter\N{NO-BREAK SPACE}4, chapters\N{NO-BREAK SPACE}1 and 2, and chapter 3"
+
+
+def test_a_title_breaks_after_its_colon():
+    document = new_document("page")
+    section = nodes.section("", nodes.title("", "Means: of what?"), nodes.section("", nodes.title("", "And: this")))
+    document += section
+    typography.break_title(document)
+    first, second = document.findall(nodes.title)
+    assert [part.astext() for part in first] == ["Means: ", "of what?"]
+    assert first[1]["classes"] == ["subtitle"]
+    assert [part.astext() for part in second] == ["And: this"]

@@ -121,6 +121,7 @@ def test_forced_colours_tell_what_is_pressed_and_keep_the_keys(visit, kind):
     )
     own = {
         "heap": "rgb(230, 159, 0)",
+        "spread": "rgb(230, 159, 0)",
         "plain": "rgb(213, 94, 0)",
         "of-euclidean": "rgb(213, 94, 0)",
         "of-natural": "rgb(0, 114, 178)",

@@ -28,7 +28,7 @@ export function makePlane(holder, move, rest) {
   const handle = {
     node: () => parts.start,
     at: () => [parts.x(start[0]), parts.y(start[1])],
-    drag: (at) => zoom > 1 || move(within(at)), // else the start is out of sight
+    drag: (at) => zoom > 1 || move(within(at)), // nearer, the start is out of sight
     key: ([dx, dy]) => move(within([start[0] + 0.1 * dx, start[1] + 0.1 * dy])),
   };
   dragging(holder, [handle], ([px, py]) => [parts.invert(px), parts.invertY(py)]);
@@ -51,7 +51,7 @@ export function makePlane(holder, move, rest) {
     if (lost && !held) [centre, reach] = [limit, 1.15 * needed];
     const radius = numerics.distance(V, limit);
     const tens = Math.floor(Math.log10(numerics.distance(V0, limit) / radius / 1.5));
-    zoom = nears ? 10 ** Math.min(NEAREST, Math.max(0, tens || 0)) : 1;
+    if (!held && !hasFocus(holder)) zoom = nears ? 10 ** Math.min(NEAREST, Math.max(0, tens || 0)) : 1;
     const [w, h] = [size[0] - LEFT - 12, size[1] - 50];
     const [halfX, halfY] = [Math.max(1, w / h), Math.max(1, h / w)].map((share) => (share * reach) / zoom);
     domain = { x: [centre[0] - halfX, centre[0] + halfX], y: [centre[1] - halfY, centre[1] + halfY] };

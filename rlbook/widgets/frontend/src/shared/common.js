@@ -179,7 +179,7 @@ export const fitting = (heights) => (width) => {
 };
 
 // Playing: step(how) is called again and again, as many milliseconds apart as it gives, until it gives nothing.
-// begin() is called before it begins, changed() when it has begun or ended; halting(act) acts and plays no more.
+// begin() is called before it begins, changed() when it has begun or ended; halting(act) is act, before which playing stops.
 /** @param {(how: string) => number | undefined} step @param {() => void} changed */
 export function player(step, changed, begin = () => {}) {
   let timer = 0;

@@ -1,6 +1,6 @@
-// The pictures of ControlVariate and QProp: samples with lines through them, the bowl of a variance, estimates heaped
-// up over their exact mean and spread, and curves against the number of samples. Where there is no room for a picture it
-// is not drawn.
+// The pictures of ControlVariate and QProp: samples with lines through them, the bowl of a variance, whose marks
+// VarianceReduction's has too, estimates heaped up over their exact mean and spread, and curves against the number of
+// samples. Where there is no room for a picture it is not drawn.
 import { fit, limits } from "./common.js";
 import { label as describe, format, svgElement, tell } from "./controls.js";
 import { between, chart, dots, dragAlong, keeper, path } from "./frame.js";

@@ -148,7 +148,7 @@ export function chips(label, choices, choose) {
   const node = element("div", { class: "rl-chips", role: "group", "aria-label": label }, ...buttons.values());
   const show = (...values) => {
     const pressed = values.map(String);
-    for (const [key, button] of buttons) button.setAttribute("aria-pressed", pressed.includes(key));
+    for (const [key, button] of buttons) button.setAttribute("aria-pressed", pressed.includes(String(key)));
   };
   return { node, show };
 }

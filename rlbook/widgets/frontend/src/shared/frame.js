@@ -31,7 +31,7 @@ export function keeper() {
  *   left: number, top: number, right: number, foot: number,
  * }}
  */
-export function frame(holder, given) {
+function frame(holder, given) {
   const options = { marginLeft: LEFT, marginTop: 8, marginRight: 12, marginBottom: 40, ...given };
   const { x: across, y: up } = options;
   const scale = ({ type, domain, constant }) => ({ type, domain, constant, axis: null }); // the marks draw the axes
