@@ -87,7 +87,7 @@ def test_the_colours_of_error_fade(visit, hand):
 @pytest.mark.parametrize("hand", HANDS)
 def test_the_error_wanders_down_a_line_that_comes_with_the_answer(visit, hand):
     page = opened(visit, AverageGrid(step=3), hand)
-    bound = page.locator("[data-panel=gaps] path.rl-bound").first
+    bound = page.locator("[data-panel=gaps] .rl-picture path.rl-bound").first
     before = data(page)
     assert bound.get_attribute("d") == ""
     assert "Σσ/√n" not in page.locator(".rl-sentence").text_content()

@@ -249,10 +249,10 @@ def test_the_bound_and_the_curve_are_drawn(visit):
     page = visit(AverageGrid("wander", episodes=1000))
     widget = AverageGrid("wander", episodes=1000)
     data(page)
-    bound = page.locator("[data-panel=gaps] path.rl-bound").first.get_attribute("d")
+    bound = page.locator("[data-panel=gaps] .rl-picture path.rl-bound").first.get_attribute("d")
     points = np.array([[float(x) for x in point.split(",")] for point in re.findall(r"[ML]([\d.,-]+)", bound)])
     fall = points[1, 1] - points[0, 1]
-    curve = page.locator("[data-panel=gaps] path.rl-spread.rl-heavy").get_attribute("d")
+    curve = page.locator("[data-panel=gaps] .rl-picture path.rl-spread.rl-heavy").get_attribute("d")
     assert len(re.findall(r"[ML]", curve)) > 50
     gap = page.locator("[data-panel=gaps] .rl-dot")
     decade = fall / (np.log10(1000) / 2)  # pixels for a factor of ten of the error

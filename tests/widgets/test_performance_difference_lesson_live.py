@@ -13,8 +13,8 @@ ALPHA = "α, how far from π to π′"
 
 def reach_of(page, kind):
     """How far right a curve is drawn, in pixels."""
-    points = re.findall(r"[ML]([\d.]+),", page.locator(f"[data-panel=curves] path.{kind}").first.get_attribute("d"))
-    return max(float(x) for x in points)
+    drawn = page.locator(f"[data-panel=curves] .rl-picture path.{kind}").first.get_attribute("d")
+    return max(float(x) for x in re.findall(r"[ML]([\d.]+),", drawn))
 
 
 @pytest.mark.proves("prop-surrogate-wrong")

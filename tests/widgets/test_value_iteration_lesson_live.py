@@ -17,7 +17,7 @@ def cell(page, i, j):
 def wrong(page):
     """In how many cells there is a dashed arrow, or the dashed ring that stands for four alike."""
     settled(page)
-    d = page.locator(".rl path.rl-wrong").get_attribute("d") or ""
+    d = page.locator(".rl-picture path.rl-wrong").get_attribute("d") or ""
     return d.count("L") + d.count("a") // 2
 
 

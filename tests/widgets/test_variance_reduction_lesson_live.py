@@ -11,7 +11,7 @@ from tests.live import data, numbers, settled, swipe
 def spread(page):
     """Width and height of the present ellipse, in pixels."""
     settled(page)
-    shape = page.locator(".rl path.rl-exact:not(.rl-heavy)").first
+    shape = page.locator(".rl-picture path.rl-exact:not(.rl-heavy)").first
     return np.array(shape.evaluate("(node) => [node.getBBox().width, node.getBBox().height]"))
 
 
