@@ -75,10 +75,10 @@ def drawing(sources):
     lines = {name: [room for room in sorted(rooms) if room] for name, (rooms, _) in found.items()}
     high = {name: HEAD + LINE * len(lines[name]) + (6 if lines[name] else 0) for name in found}
     wide = {name: LETTER * max(12, *map(len, (name, *lines[name]))) + 24 for name in found}
-    width = max(sum(wide[name] + GAP for name in row) for row in rows) + GAP + 2 * MARGIN
+    width = max(sum(wide[name] + GAP for name in row) for row in rows) + 2 * MARGIN
     placed, y = [], MARGIN  # {name: its box}, a floor each, from the top
     for row in reversed(rows):
-        x = (width - sum(wide[name] + GAP for name in row) + GAP) / 2
+        x = MARGIN + GAP / 2  # where a narrow screen, on which the drawing scrolls, begins
         tall = max(high[name] for name in row)
         placed.append({})
         for name in row:
