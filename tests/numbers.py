@@ -37,6 +37,6 @@ def false_ones(found):
     """Of `links`, those that say another number than stands at their target."""
     for page, address, says, there in found:
         number = re.search(r"\(?\d+\.\d+\)?", says)
-        known = re.match(rf"(?:{re.escape(there)}|{re.escape(there.rpartition(' ')[2])})(?![\d.])", says)
+        known = re.match(rf"(?:Equation )?(?:{re.escape(there)}|{re.escape(there.rpartition(' ')[2])})(?![\d.])", says)
         if number and not known:
             yield f"{page}: the link to {address} says {says!r} for {there!r}"

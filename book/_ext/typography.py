@@ -2,7 +2,7 @@
 
 * A comma after a formula becomes part of it, or browsers may begin the next line with it; a parenthesis before it and
   a ’s after it stay on its line. A short formula, or a short parenthesis or norm in one, is not broken.
-* A short reference ("Theorem 1.3", "chapter 4") is not broken.
+* A short reference ("Theorem 1.3", "chapter 4") is not broken, nor a number of per cent.
 * A page's title is broken after its colon, if it has to be.
 * The word that opens a proof is set in italics, and its box has a class, "argument", that a statement's has not.
 * A numbered formula has the class "numbered".
@@ -26,7 +26,7 @@ FEW = 12  # characters, a command counted as one, of a formula that is not broke
 SHORT = 20  # characters of the source of a formula that no narrow screen has to break
 AFTER = re.compile(r"’s\b|-\w+")
 OPENING = "Proof. "
-CHAPTER = re.compile(r"\b([Cc]hapters?) (?=\d)")
+JOINT = re.compile(r"(?<=[Cc]hapter) (?=\d)|(?<=[Cc]hapters) (?=\d)|(?<=\d) (?=%)")
 REFERENCE = re.compile(r"[A-Za-z.]+ \(?[\dA-Z][\d.]*\)?")  # by its kind and number
 
 
@@ -78,10 +78,10 @@ def keep_references(doctree):
             reference["classes"].append("whole")
 
 
-def keep_chapters(doctree):
+def keep_joints(doctree):
     for text in list(doctree.findall(nodes.Text)):
-        if CHAPTER.search(text) and not isinstance(text.parent, nodes.literal | nodes.raw | nodes.literal_block):
-            text.parent.replace(text, nodes.Text(CHAPTER.sub("\\1\N{NO-BREAK SPACE}", text)))
+        if JOINT.search(text) and not isinstance(text.parent, nodes.literal | nodes.raw | nodes.literal_block):
+            text.parent.replace(text, nodes.Text(JOINT.sub("\N{NO-BREAK SPACE}", text)))
 
 
 def break_title(doctree):
@@ -114,7 +114,7 @@ def free_ids(doctree):
 
 
 def set_type(app, doctree, docname):
-    keep_chapters(doctree)
+    keep_joints(doctree)
     keep_together(doctree)
     keep_references(doctree)
     break_title(doctree)

@@ -65,13 +65,13 @@ def test_one_without_a_place_to_break_or_not_short_stays_as_it_is(latex):
     assert typography.unbroken(latex) == latex
 
 
-def test_a_chapter_and_its_number_stay_on_one_line():
+def test_a_chapter_and_its_number_stay_on_one_line_and_a_number_of_per_cent():
     document = new_document("page")
-    document += nodes.paragraph(
-        "", "", nodes.Text("See chapter 4, chapters 1 and 2, and "), nodes.literal("", "chapter 3")
-    )
-    typography.keep_chapters(document)
-    assert document.astext() == "See chapter\N{NO-BREAK SPACE}4, chapters\N{NO-BREAK SPACE}1 and 2, and chapter 3"
+    text = nodes.Text("See chapter 4, chapters 1 and 2, 50 % of it, and ")
+    document += nodes.paragraph("", "", text, nodes.literal("", "chapter 3"))
+    typography.keep_joints(document)
+    joined = "See chapter~4, chapters~1 and 2, 50~% of it, and chapter 3"
+    assert document.astext() == joined.replace("~", "\N{NO-BREAK SPACE}")
 
 
 def test_a_title_breaks_after_its_colon():
