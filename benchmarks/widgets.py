@@ -40,8 +40,9 @@ def drag_frames(browser):
                     control.scroll_into_view_if_needed()
                     control.focus()
                     page.wait_for_timeout(1000)  # until what waits for rest has been done
+                    dragged = control.evaluate(NAME)  # before its drag can put another out of sight
                     times = control.evaluate(INPUT_TO_PAINT, True)
-                    frames[name, step, control.evaluate(NAME)] = times[0], np.median(times)
+                    frames[name, step, dragged] = times[0], np.median(times)
                 page.close()
     return frames
 
