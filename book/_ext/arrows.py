@@ -19,7 +19,7 @@ def paths(rows, edges, gap):
     box = {name: place for row in rows for name, place in row.items()}
     level = {name: k for k, row in enumerate(rows) for name in row}
     spans = [(min(y for _, y, *_ in row.values()), max(y + h for _, y, _, h in row.values())) for row in rows]
-    sideways = {edge for edge in edges if level[edge[0]] == level[edge[1]]}
+    sideways = [edge for edge in edges if level[edge[0]] == level[edge[1]]]
     upright = {edge: tuple(sorted(edge, key=level.get)) for edge in edges if edge not in sideways}
     for a, b in sideways:
         row = sorted(rows[level[a]], key=box.get)

@@ -228,6 +228,13 @@ def test_arrows_are_told_apart_and_run_through_no_box(soup):
             assert abs(x - u) >= 4 or min(foot, end) <= max(top, head), "two arrows share a line"
 
 
+def test_arrows_come_in_one_order_in_every_build():
+    names = [f"box-{i}" for i in range(12)]
+    row = {name: (100 * i, 0, 80, 40) for i, name in enumerate(names)}
+    edges = list(itertools.pairwise(names))
+    assert list(arrows.paths([row], edges, 20)) == edges
+
+
 def test_an_arrow_between_boxes_of_a_row_that_are_no_neighbours_is_refused():
     row = {name: (100 * i, 0, 80, 40) for i, name in enumerate("abc")}
     assert arrows.paths([row], [("b", "a")], 20) == {("b", "a"): "M100 20H80"}
