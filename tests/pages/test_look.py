@@ -157,6 +157,33 @@ def test_on_a_telephone_a_wide_formula_begins_with_its_beginning_and_what_is_pri
         assert set(kept.evaluate_all("(all) => all.map((at) => getComputedStyle(at).whiteSpace)")) == {"pre"}
 
 
+@pytest.mark.parametrize("name", [*CHAPTERS, "book/map.html", "book/lines.html", "book/ledger.html", "book/api.html"])
+def test_on_paper_nothing_is_cut(browser, address, name):
+    """On A4 with margins of 16 mm code is broken, and pictures, formulas and tables are no wider than the sheet."""
+    with Visit(browser, f"{address}/{name}", scroll=False, viewport={"width": 673, "height": 1000}) as visit:
+        visit.page.emulate_media(media="print")
+        cut = visit.page.evaluate(
+            """() => [...document.querySelectorAll(
+              ".highlight pre, div.math, .results-map svg, #the-house img, table, figure img, .rl-derivation .math"
+            )].filter((at) => at.checkVisibility()
+              && (at.getBoundingClientRect().right > document.documentElement.clientWidth + 1
+                || at.scrollWidth > at.clientWidth + 2 && getComputedStyle(at).display !== "inline"))
+              .map((at) => at.textContent.slice(0, 40))"""
+        )
+        title = visit.page.locator("h1:visible").all_text_contents()
+    assert cut == []
+    assert len(title) == 1
+
+
+def test_the_search_is_in_sight_wherever_the_list_of_pages_shows(browser, address):
+    with Visit(browser, f"{address}/book/bibliography.html", scroll=False, viewport=LAPTOP) as visit:
+        field = visit.page.locator(".bd-sidebar-primary .search-button-field").bounding_box()
+        here = visit.page.locator(".bd-links .current > a").last.bounding_box()
+        scrolled = visit.page.locator(".bd-sidebar-primary").evaluate("(at) => at.scrollTop")
+    assert scrolled > 0
+    assert 0 <= field["y"] < here["y"] < LAPTOP["height"]
+
+
 def test_on_a_laptop_the_values_of_a_derivation_stand_in_one_column(browser, address):
     """Each level with its formula, or, in derivations with long ones, below it."""
     with Visit(browser, f"{address}/book/lines.html", scroll=False, viewport=LAPTOP) as visit:
