@@ -163,12 +163,17 @@ def test_on_paper_nothing_is_cut(browser, address, name):
     with Visit(browser, f"{address}/{name}", scroll=False, viewport={"width": 673, "height": 1000}) as visit:
         visit.page.emulate_media(media="print")
         cut = visit.page.evaluate(
-            """() => [...document.querySelectorAll(
-              ".highlight pre, div.math, .results-map svg, #the-house img, table, figure img, .rl-derivation .math"
-            )].filter((at) => at.checkVisibility()
-              && (at.getBoundingClientRect().right > document.documentElement.clientWidth + 1
-                || at.scrollWidth > at.clientWidth + 2 && getComputedStyle(at).display !== "inline"))
-              .map((at) => at.textContent.slice(0, 40))"""
+            f"""async () => {{
+              for (const fold of document.querySelectorAll("article details")) fold.open = true;
+              for (const block of document.querySelectorAll("{BLOCKS}")) block.classList.add("is-laid-out");
+              await document.fonts.ready;
+              const wide = document.documentElement.clientWidth + 1;
+              return [...document.querySelectorAll(`article :is(.highlight pre, div.math, .results-map svg,
+                #the-house img, table, figure img, .rl-derivation .math)`)]
+                .filter((at) => at.checkVisibility() && (at.getBoundingClientRect().right > wide
+                  || (at.scrollWidth > at.clientWidth + 2 && getComputedStyle(at).display !== "inline")))
+                .map((at) => at.textContent.slice(0, 40));
+            }}"""
         )
         title = visit.page.locator("h1:visible").all_text_contents()
     assert cut == []
