@@ -72,7 +72,11 @@ def by_luck(before, line, slip) -> str:
 def markdown(derivation, heading=True) -> str:
     """The derivation as Markdown; without a heading, for a page that has one."""
     title = f"**{derivation.title}**, line by line. " if heading else ""
-    long = any(len(shown_line(line)) > LONG for line in derivation.lines)
+    long = any(
+        len(text) > LONG
+        for line in derivation.lines
+        for text in (shown_line(line), *(shown(slip.value) for slip in line.slips))
+    )
     blocks = [
         f'<div class="rl-derivation" data-name="{derivation.name}"{" data-long" if long else ""}>',
         f'{title}<span class="rl-world">{world_of(derivation)}</span>',

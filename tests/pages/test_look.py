@@ -201,16 +201,17 @@ def test_on_a_laptop_the_values_of_a_derivation_stand_in_one_column(browser, add
                 [...box.querySelectorAll("li > p:first-child")].map((line) => {{
                   const formula = line.querySelector(".math").getBoundingClientRect();
                   const value = line.querySelector("code, del").getBoundingClientRect();
-                  return [value.right, formula.right <= value.left, formula.bottom <= value.top + 1];
+                  return [value.right, formula.right <= value.left, formula.bottom <= value.top + 1, value.width];
                 }}),
               ]);
             }}"""
         )
     assert len(found) > 30
     assert {long for long, _ in found} == {True, False}
+    assert all(long or width < 160 for long, lines in found for *_, width in lines)
     for long, lines in found:
         assert max(right for right, *_ in lines) - min(right for right, *_ in lines) < 1
-        assert all(below if long else beside for _, beside, below in lines)
+        assert all(below if long else beside for _, beside, below, _ in lines)
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
