@@ -18,7 +18,7 @@ from rlbook.widgets import maps
 from rlbook.widgets.base import Whole
 from rlbook.widgets.episodes import Averages, Episodes
 from rlbook.widgets.lesson import Guess, Step
-from rlbook.widgets.maps import MAP_SETTINGS, MapWidget, draw_cells, write_policy
+from rlbook.widgets.maps import BY_SIGN, MAP_SETTINGS, MapWidget, draw_cells, letters, write_policy
 
 QUANTITIES = ("reward", "visits")
 SHADES = ("value", "error")
@@ -232,6 +232,20 @@ class AverageGrid(MapWidget):
             "average": f"in the average of {self.episodes} episodes, which {found}",
             "exact": f"exactly, which sums to {self.total:.3g}",
             "gaps": f"and the errors of all cells against the number of episodes, {self.gap:.3g} now",
+        }
+
+    def _marks(self):
+        tints = BY_SIGN if self.quantity == "reward" else "The tint grows with the number."
+        off = (
+            "In the average the tint is the error: blue is too much, vermilion too little."
+            if self.shade == "error"
+            else ""
+        )
+        return {
+            "episode": f"Arrows are the policy. {letters(self.rows)} {tints}",
+            "average": off,
+            "exact": "" if "episode" in self.panels else f"{letters(self.rows)} {tints}",
+            "gaps": "The orange line is the sum of all cells’ errors; the dashed grey one bounds its mean.",
         }
 
     @tr.validate("policy")

@@ -9,6 +9,7 @@ that matplotlib drew of that state is seen.
 from __future__ import annotations
 
 import json
+import re
 from contextlib import contextmanager
 from copy import deepcopy
 from html import escape
@@ -238,6 +239,16 @@ class Widget(anywidget.AnyWidget):
         """What the pictures are drawn for, and what each shows."""
         raise NotImplementedError
 
+    def key(self) -> str:
+        """What the picture is drawn for, and what its marks are, in sentences."""
+        opening, marks = self._words()[0], self._marks()
+        sentences = (f"{opening}.", *(marks[name] for name in self.panels))
+        return re.sub(r"(?<!\w)-(?=\d)", "−", " ".join(filter(None, sentences)))
+
+    def _marks(self) -> dict[str, str]:
+        """What the marks of each panel are, in sentences, as far as the panel does not say so itself."""
+        raise NotImplementedError
+
     def page_state(self) -> dict:
         """What the page's script needs: the synced traits that the book's classes define, as JSON values."""
         own = (name for name, trait in self.traits(sync=True).items() if issubclass(trait.this_class, Widget))
@@ -247,11 +258,14 @@ class Widget(anywidget.AnyWidget):
         """The view for pages without a kernel: state, and the picture until a script mounts it."""
         state = json.dumps(self.page_state(), separators=(",", ":"), ensure_ascii=False)
         state = state.replace("</", "<\\/")  # or a string in it could close the script element
-        asks = " data-asks" if self.step != EXPLORE and self.lesson[self.step - 1].guess else ""
+        at = None if self.step == EXPLORE else self.lesson[self.step - 1]
+        asks = " data-asks" if at and at.guess else ""
+        title = at.title if at else type(self).__name__
         return (
             f'<div class="rlbook-widget" data-widget="{type(self).__name__}" data-view="{self._view}" '
             f'data-step="{self.step}" data-panels="{len(self.panels)}"{asks}>'
             f'<img class="rlbook-picture" alt="{escape(self.alt())}" src="{plots.to_uri(self.picture())}">'
+            f'<p class="rlbook-key"><strong>{escape(title)}.</strong> {escape(self.key())}</p>'
             f'<p class="rlbook-note">{NOTE}</p>'
             f'<script type="application/json">{state}</script></div>'
         )

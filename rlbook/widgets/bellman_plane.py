@@ -12,7 +12,7 @@ import traitlets as tr
 from rlbook import plots
 from rlbook.widgets.base import Number, Numbers, PresetWidget, Whole
 from rlbook.widgets.lesson import Guess, Step
-from rlbook.widgets.sweeps import OPERATORS, TWO_STATES, PlaneSweeps, Swept
+from rlbook.widgets.sweeps import NOW, OPERATORS, TWO_STATES, PlaneSweeps, Swept
 
 LESSON = (
     Step(
@@ -92,6 +92,13 @@ class BellmanPlane(Swept, PresetWidget):
         opening, errors = self._sweeping()
         square = "the plane of two states with the square around the fixed point, its image and the γ times smaller one"
         return opening, {"plane": square, "errors": errors}
+
+    def _marks(self):
+        return {
+            "plane": "The dots are V₀, V₁ and so on, as far as now; the cross is the fixed point. T makes the blue "
+            "shape of the black square, and it fits into the dashed grey one, which is γ times as wide.",
+            "errors": NOW,
+        }
 
 
 # Presets ----------------------------------------------------------------------------------------------------

@@ -256,6 +256,28 @@ class ControlVariate(PresetWidget):
             "growth": "their standard deviations and the bias against n",
         }
 
+    def _marks(self):
+        left = "" if self.step == EXPLORE else ", and thin ones are what it leaves"
+        curve = " The thin black curve is the mean of f for each g." if self.bend and self.corr**2 < 1 else ""
+        return {
+            "samples": f"Orange dots are samples. The green line is what c takes off{left}; the dashed one is the best "
+            f"line.{curve}",
+            "bowl": "The black dot is at this c, the hollow one at the best; the vermilion line is f alone, the dashed "
+            "grey one the least variance.",
+            "estimates": marks_of_estimates(any(self.bias[i] for i in self._shown)),
+            "growth": "The standard deviation of f alone is vermilion, the others are green: c fixed, a line; fitted "
+            "on the same samples, dashed; cross-fitted, dotted. The black line is the bias.",
+        }
+
+
+def marks_of_estimates(has_bias) -> str:
+    """What the marks of `draw_estimates` are."""
+    bias = " An arrow is a bias." if has_bias else ""
+    return (
+        "Each orange dot is one estimate; a bar is their mean with two standard deviations to either side, and the "
+        f"upright line is the truth.{bias}"
+    )
+
 
 def draw_estimates(ax, rows, truth) -> None:
     """Rows (name, estimates, mean, sd, colour): dots over a bar of mean and two sd, an arrow from the truth to it."""

@@ -137,6 +137,14 @@ class MapWidget(PresetWidget):
 
 # Pictures ---------------------------------------------------------------------------------------------------
 
+BY_SIGN = "Blue is above 0, vermilion below."
+
+
+def letters(rows) -> str:
+    """What the signs of these rows' map are, in sentences."""
+    signs = {"S": "S is the start.", "G": "G is a goal.", "P": "P is a pit.", "#": "Grey is a wall."}
+    return " ".join(said for sign, said in signs.items() if sign in "".join(rows))
+
 
 def draw_cells(
     ax, rows, cells, values, *, title, top, policies=(), colours=(plots.IMPROVED, plots.PLAIN), tints=None

@@ -269,6 +269,26 @@ class NaturalGradient(PresetWidget):
             "policy": "its density before and after a step",
         }
 
+    def _marks(self):
+        start = "The dot is where the policy starts."
+        if self.view == "softmax":
+            return {
+                "plane": f"A corner is a policy that takes one action, with its reward. {start} The Euclidean path is "
+                "vermilion, the natural one blue.",
+                "beside": "",
+                "policy": "Black is before all steps, vermilion after the Euclidean and blue after the natural ones.",
+            }
+        plane = (
+            f"{start} Vermilion are the Euclidean circle and path, blue Fisher’s ellipse and the natural path, black "
+            "the contour of the KL divergence. Pale rings are contours of the return, the triangle is the best action. "
+            f"Steps are taken in u = (σᵏ − 1)/k with k = {self.bend:g}; for k = 1 that is σ, for k = 0 log σ."
+        )
+        return {
+            "plane": plane,
+            "beside": "Beside it is the same, with log σ upwards." if "plane" in self.panels else plane,
+            "policy": "The upright line is the best action.",
+        }
+
     @tr.validate("start")
     def _policy_that_is_one(self, proposal):
         value = proposal["value"]

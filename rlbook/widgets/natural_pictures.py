@@ -34,9 +34,13 @@ def draw_gaussian(widget, ax, log) -> None:
     ax.plot(*place(_outline(kl_contour(mu, sigma, delta, 60))), color=plots.INK, lw=1.2)
     ax.plot(*place(circle), color=plots.PLAIN, lw=1)
     ax.plot(*place(_outline(kl_ellipse(mu, sigma, delta, 60, widget.bend))), color=plots.IMPROVED, lw=1)
-    for natural in (False, True):
+    for natural, name, away in ((False, "Euclidean", (-5, -9)), (True, "natural", (5, 5))):
         points = widget.path(natural=natural)[:: 1 + widget.steps // 40]
         ax.plot(*place(points), ".-", color=COLOURS[natural], ms=3, lw=1.3)
+        if len(points) > 1:
+            middle = np.transpose(place(points))[len(points) // 2]
+            where = {"textcoords": "offset points", "ha": "left" if natural else "right"}
+            ax.annotate(name, middle, away, color=COLOURS[natural], size=7, **where)
     ax.plot(*place([[mu, sigma]]), "o", color=plots.INK, ms=5)
     (low, high), label = FRAME[1 + log], "log σ" if log else "σ"
     ax.plot(c, low, "^", color=plots.INK, ms=6, clip_on=False)

@@ -264,6 +264,29 @@ class Occupancy(PresetWidget):
             "graph": graph,
         }
 
+    def _marks(self):
+        shared = {
+            "reward": "",
+            "mixing": " π′ is the purple dot. On the black way the policies are mixed, on the dashed purple one the "
+            "occupancies; the square and the diamond are at λ.",
+            "temperature": " On the blue way are the soft optima, and the diamond is that at α.",
+        }[self.view]
+        marks = (
+            "The black dot is π, and along each black line through it one of its two numbers is kept; along pale lines "
+            "one is ¼, ½ or ¾. Grey lines are contours of the return. A corner is named by its two actions, and the "
+            f"best one is blue.{shared}"
+        )
+        polygon = "The polygon holds the same as occupancies." if "square" in self.panels else marks
+        return {
+            "square": marks,
+            "polygon": f"{polygon} The arrow points to where the reward grows.",
+            "graph": {
+                "reward": "Each grey line is a corner’s, the blue one the best corner’s; the upright line is now.",
+                "mixing": "The upright line is at λ.",
+                "temperature": "The upright line is at α.",
+            }[self.view],
+        }
+
 
 # Presets ----------------------------------------------------------------------------------------------------
 # Each is (title, its world, what to look at, the settings that are not the defaults).

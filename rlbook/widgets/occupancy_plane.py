@@ -128,7 +128,8 @@ def draw_polygon(widget, ax) -> None:
         ax.annotate("", tail + tip, tail - tip, arrowprops=arrow)
         ax.annotate("reward", tail, (0, 16), textcoords="offset points", ha="center", size=7)
     ticks = mass * np.array([0, 0.5, 1])
-    ax.set(title="Their occupancies", xlabel="ρ(0,1)", ylabel="ρ(1,1)", aspect="equal", xticks=ticks, yticks=ticks)
+    title = "Their occupancies" if "square" in widget.panels else "Occupancies of all policies"
+    ax.set(title=title, xlabel="ρ(0,1)", ylabel="ρ(1,1)", aspect="equal", xticks=ticks, yticks=ticks)
     ax.set(xlim=(-0.2 * mass, 1.12 * mass), ylim=(-0.2 * mass, 1.12 * mass))
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_formatter("{x:.3g}")

@@ -18,7 +18,7 @@ from rlbook.occupancies import TWO_BY_TWO, MixturePath, mixture_path, state_occu
 from rlbook.widgets import maps
 from rlbook.widgets.base import Number, Numbers
 from rlbook.widgets.lesson import Guess, Step
-from rlbook.widgets.maps import MapWidget, draw_cells, make_map, read_policy, write_policy
+from rlbook.widgets.maps import BY_SIGN, MapWidget, draw_cells, letters, make_map, read_policy, write_policy
 
 WEIGHTS = ("new", "old")
 REACHES = (0.1, 0.3, 1.0)
@@ -222,6 +222,20 @@ class PerformanceDifference(MapWidget):
             f"bounds of {bounds} (mean change, mixture, largest change) around it",
             "terms": f"each state’s term, which sum to {self.terms.sum():.3g}",
             "policies": "both policies, and the values of π",
+        }
+
+    def _marks(self):
+        bounds = {
+            "none": "",
+            "mixture": " The grey band is L with the mixture’s bound to either side.",
+            "all": " Grey are L’s bounds to either side: by the mean change dotted, by the mixture dashed, by the "
+            "largest change dashed and dotted.",
+        }[self.band]
+        arrows = f"Arrows are the policies, π black and π′ purple; numbers are V of π. {letters(self.rows)}"
+        return {
+            "curves": f"The black line is the return η, its dot at this α; blue is the surrogate L.{bounds}",
+            "terms": f"A number is a state’s term. {BY_SIGN}",
+            "policies": "" if self.view == "two" else arrows,
         }
 
     @tr.default("_examples")

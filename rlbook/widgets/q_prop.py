@@ -19,7 +19,7 @@ import traitlets as tr
 from rlbook import plots
 from rlbook.q_prop import GaussianModel
 from rlbook.widgets.base import Number, PresetWidget, Whole
-from rlbook.widgets.control_variate import draw_estimates
+from rlbook.widgets.control_variate import draw_estimates, marks_of_estimates
 from rlbook.widgets.dice import normals
 from rlbook.widgets.lesson import Guess, Step
 
@@ -215,6 +215,17 @@ class QProp(PresetWidget):
             "bowl": f"the variance of ĝ as a parabola in κ with its floor {model.floor:.3g}, of which "
             f"{model.noise_floor:.3g} is τ²/σ²",
             "estimates": f"estimates of the gradient, of variance {self.variance:.3g} and bias {self.bias:.3g}",
+        }
+
+    def _marks(self):
+        lines = "line is what κ takes off" if self.rule == "fixed" else "lines are what the rule takes off"
+        dot = "The black dot is at this κ; the " if self.rule == "fixed" else "The "
+        return {
+            "advantages": f"Orange dots are samples, the black line their mean. The green {lines}, the dotted one what "
+            "the critic says.",
+            "bowl": f"{dot}vermilion line is κ = 0, the dashed grey one the least variance of all; what is grey below "
+            "no critic can take off.",
+            "estimates": marks_of_estimates(self.bias),
         }
 
 

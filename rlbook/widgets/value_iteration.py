@@ -15,8 +15,8 @@ from rlbook.bellman import soft_policy
 from rlbook.widgets import maps
 from rlbook.widgets.base import Number, Whole
 from rlbook.widgets.lesson import EXPLORE, Guess, Step
-from rlbook.widgets.maps import MapWidget, map_shape, write_policy
-from rlbook.widgets.sweeps import OPERATORS, Sweeps, Swept
+from rlbook.widgets.maps import BY_SIGN, MapWidget, letters, map_shape, write_policy
+from rlbook.widgets.sweeps import NOW, OPERATORS, Sweeps, Swept
 
 STARTS = ("optimistic", "pessimistic", "random")
 
@@ -154,6 +154,15 @@ class ValueIteration(Swept, MapWidget):
         size = f"{len(self.rows)} by {len(self.rows[0])}"
         way = f", and its way from the start, {len(self.path) - 1} steps" if self._is_settled else ""
         return opening, {"map": f"a map of {size} cells with its values and policy{way}", "errors": errors}
+
+    def _marks(self):
+        marks = ["A number is a state’s value, an arrow what the policy does."]
+        if self.operator == "optimal":
+            marks.append("A ring stands where all four actions are alike.")
+            marks += [] if self.sweeps.right(self.Q).all() else ["Hollow and vermilion is not optimal."]
+        marks += [BY_SIGN, letters(self.rows)]
+        marks += ["The broad band is the way from the start."] if self._is_settled else []
+        return {"map": " ".join(marks), "errors": NOW}
 
     @property
     def _is_settled(self):

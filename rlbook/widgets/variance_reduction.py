@@ -183,11 +183,26 @@ class VarianceReduction(Widget):
         ]
         plots.draw_horizon(ax, HORIZONS, curves, (self.problem.horizon, self.variance))
 
+    @property
+    def _settings_in_words(self):
+        return f"κ = {self.kappa:g}" + (f" and β = {self.beta:g}" if self.beta else "")
+
     def _words(self):
-        return f"For κ = {self.kappa:g}, β = {self.beta:g}", {
+        return f"For {self._settings_in_words}", {
             "cloud": f"the cloud of ĝ, of total variance {self.variance:.3g}, around its exact mean",
             "bowl": "the total variance as a function of β",
             "horizon": "the total variance against the horizon",
+        }
+
+    def _marks(self):
+        of = "of one episode" if self.batch == 1 else f"that {self.batch} episodes give together"
+        settings = self._settings_in_words
+        return {
+            "cloud": f"Each orange dot is the gradient {of}, the cross their exact mean. Two standard deviations "
+            f"around it lie the ellipses: black for {settings}, vermilion for the full return, κ = 1.",
+            "bowl": f"The black dot is at β = {self.beta:g}; the green ones mark 0 and 1.",
+            "horizon": f"The thick line is for {settings}, the dot for this horizon too; the full return is vermilion, "
+            "reward-to-go blue, and with the baseline V green.",
         }
 
     @tr.default("_presets")

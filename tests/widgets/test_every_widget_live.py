@@ -280,6 +280,7 @@ def keeps_its_picture(page):
     first.locator(".rl-failed").wait_for()
     assert "This widget cannot run here, so its picture stays." in first.locator(".rl-failed").text_content()
     assert first.locator(".rlbook-picture").is_visible()
+    assert first.locator(".rlbook-key").is_visible()
     assert 100 < first.bounding_box()["height"] < 700  # the room for the widget is given back
     assert first.locator(".rl").count() == 0
     second.scroll_into_view_if_needed()
@@ -314,7 +315,10 @@ def test_a_widget_that_fails_later_gives_its_picture_back(browser, tmp_path):
     page = browser.new_page(viewport=WIDTHS["desktop"])
     page.goto(f"file://{tmp_path}/page.html")
     page.locator(".rl[data-preset]").wait_for()
-    assert not page.locator(".rlbook-picture").is_visible()
+    assert not page.locator(".rlbook-picture, .rlbook-key").first.is_visible()
+    page.emulate_media(media="print")
+    assert all(part.is_visible() for part in page.locator(".rlbook-picture, .rlbook-key").all())
+    page.emulate_media(media="screen")
     page.evaluate("() => { SVGElement.prototype.setAttribute = () => { throw Error('broken'); }; }")
     page.locator("input[type=range]").first.press("ArrowLeft")
     page.locator(".rl-failed").wait_for()

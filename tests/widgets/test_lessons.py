@@ -5,11 +5,14 @@ import pickle
 
 import pytest
 import traitlets as tr
+from matplotlib.colors import same_color
 
 import rlbook.widgets
+from rlbook import plots
 from rlbook.widgets import VarianceReduction
 from rlbook.widgets.gradient_problems import two_arms
 from rlbook.widgets.lesson import EXPLORE, Guess, Step
+from rlbook.widgets.maps import BY_SIGN
 from tests.lessons import KINDS, STEPS
 
 
@@ -30,6 +33,43 @@ def test_a_step_begins_as_it_says(kind, step):
     assert other.step == EXPLORE
     other.step = step
     assert other.settings == widget.settings, "the step brings the same, whatever was there"
+
+
+COLOURS = {
+    "orange": plots.SAMPLES,
+    "vermilion": plots.PLAIN,
+    "blue": plots.IMPROVED,
+    "green": plots.BASELINE,
+    "purple": plots.OTHER,
+    "grey": plots.BOUND,
+}
+
+
+def colours_of(axes):
+    """The names of the colours that are drawn, and of those among them that a legend or an axis tells."""
+    drawn, told = set(), set()
+    for ax in axes:
+        things = [*ax.lines, *ax.patches, *ax.collections]
+        for thing in things:
+            parts = (
+                [thing.get_color()] if hasattr(thing, "get_color") else [thing.get_facecolor(), thing.get_edgecolor()]
+            )
+            flat = [x for part in parts for x in ([part] if isinstance(part, str | tuple) else part)]
+            found = {name for name, of in COLOURS.items() for x in flat if same_color(x[:3] if len(x) == 4 else x, of)}
+            drawn |= found
+            rows = {label.get_text() for label in ax.get_yticklabels()} & {"f alone", "cross-\nfitted", "κ = 0"}
+            told |= found if not str(thing.get_label() or "_").startswith("_") or rows else set()
+    return drawn, told
+
+
+@pytest.mark.parametrize(("kind", "step"), [*STEPS, *(pytest.param(at.values[0], EXPLORE) for at in KINDS)])
+def test_the_key_under_a_picture_names_the_colours_that_are_in_it(kind, step):
+    widget = kind(step=step)
+    drawn, told = colours_of(widget.picture().axes)
+    named = {name for name in COLOURS if name in widget.key().replace(BY_SIGN, "").lower()}
+    assert named <= drawn
+    assert drawn <= named | told | ({"blue", "vermilion"} if BY_SIGN in widget.key() else set())
+    assert widget.key() in widget.to_html().replace("&#x27;", "'")
 
 
 @pytest.mark.parametrize(("kind", "step"), [at for at in STEPS if at.values[0].lesson[at.values[1] - 1].guess])
