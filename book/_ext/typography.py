@@ -1,7 +1,7 @@
 """Small things of type that Sphinx and its extensions leave undone.
 
 * A comma after a formula becomes part of it, or browsers may begin the next line with it; a parenthesis before it and
-  a ’s after it stay on its line. A short formula, or a short parenthesis or norm in one, is not broken.
+  a ’s after it stay on its line. What is short in a formula is not broken (breaks.py).
 * A short reference ("Theorem 1.3", "chapter 4") is not broken, nor a number of per cent.
 * A page's title is broken after its colon, if it has to be.
 * The word that opens a proof is set in italics, and its box has a class, "argument", that a statement's has not.
@@ -11,36 +11,18 @@
 """
 
 import re
-from itertools import accumulate
 
 from docutils import nodes
 from sphinx_proof.nodes import proof_node
 
+from book._ext.breaks import unbroken
+
 CLINGING = re.compile(r"[.,;:!?)]+")
-SIZED = "".join(rf"(?<!\\{size})" for size in ("left", "big", "Big", "bigg", "Bigg"))
-PARENTHESIS = re.compile(SIZED + r"(?<!\\)\(((?:[^()&\\]|\\(?!right|[bB]ig|\\)){3,26})\)")
-NORM = re.compile(r"(?<!\\)\\\|((?:[^|&\\]|\\(?!\||right|[bB]ig|\\)){3,40}?)\\\|")
-BREAKS = re.compile(r"[=<>+-]|\\(?:le|ge|ne|in|to|sim|cdot|times|mid|propto)\b")
-COMMAND = re.compile(r"\\[a-zA-Z]+ ?|[{}_^]")
-FEW = 12  # characters, a command counted as one, of a formula that is not broken
 SHORT = 20  # characters of the source of a formula that no narrow screen has to break
 AFTER = re.compile(r"’s\b|-\w+")
 OPENING = "Proof. "
 JOINT = re.compile(r"(?<=[Cc]hapter) (?=\d)|(?<=[Cc]hapters) (?=\d)|(?<=\d) (?=%)")
 REFERENCE = re.compile(r"[A-Za-z.]+ \(?[\dA-Z][\d.]*\)?")  # by its kind and number
-
-
-def unbroken(latex):
-    """A formula in which no line ends if it is short, nor in a short parenthesis or norm: a group stays on one."""
-
-    def whole(found):
-        inside = found[1]
-        braces = list(accumulate((x == "{") - (x == "}") for x in f"{{{inside}}}"))
-        kept = BREAKS.search(inside) and min(braces[:-1]) > 0 and braces[-1] == 0
-        return found[0].replace(inside, f"{{{inside}}}") if kept else found[0]
-
-    short = BREAKS.search(latex) and len(COMMAND.sub("x", latex)) <= FEW
-    return f"{{{latex}}}" if short else NORM.sub(whole, PARENTHESIS.sub(whole, latex))
 
 
 def keep_together(doctree):

@@ -4,7 +4,7 @@ import pytest
 from docutils import nodes
 from docutils.utils import new_document
 
-from book._ext import typography
+from book._ext import breaks, typography
 
 
 def test_marks_move_into_the_formula_before_them_and_nowhere_else():
@@ -40,29 +40,43 @@ def test_what_stands_at_a_short_formula_stays_on_its_line():
     [
         ("P(s_t=s)", "P({s_t=s})"),
         (r"(1-\gamma)V(s)", r"({1-\gamma})V(s)"),
-        (r"e^{(k+1)}", r"e^{({k+1})}"),
-        (r"\|p-q\|+\|r\|", r"\|{p-q}\|+\|r\|"),
-        (r"\|\rho_{\pi'}-\rho_\pi\|_1", r"\|{\rho_{\pi'}-\rho_\pi}\|_1"),
-        (r"P(b|a)+P(a|b)", r"P(b|a)+P(a|b)"),
-        (r"\big\|a+b\big\|", r"\big\|a+b\big\|"),
-        (r"\big(a+b\big)\left(a+b\right)", r"\big(a+b\big)\left(a+b\right)"),
+        (r"e^{(k+1)}", r"e^{(k+1)}"),
+        (r"\big\|a+b\big\|V", r"\big\|{a+b}\big\|V"),
+        (r"\mathbb{E}[\chi|s=t]M", r"\mathbb{E}[{\chi|s=t}]M"),
+        (r"\max|r-s|V", r"\max|{r-s}|V"),
+        (r"P(b|a)P(a|b)", r"P(b|a)P(a|b)"),
+        (r"\big(a+b\big)\left(a+b\right)", r"\big({a+b}\big)\left(a+b\right)"),
         ("(a+b+c+d+e+f+g+h+i+j+k+l+m+n)", "(a+b+c+d+e+f+g+h+i+j+k+l+m+n)"),
         (r"\frac{(a+b}{c)}", r"\frac{(a+b}{c)}"),
+        (r"[0,1)\cup(2,3]", r"[0,1)\cup(2,3]"),
     ],
 )
-def test_no_line_ends_inside_a_short_parenthesis(latex, kept):
-    longer = "=abcdefghijkl"
-    assert typography.unbroken(latex + longer) == kept + longer
+def test_no_line_ends_inside_short_brackets(latex, kept):
+    longer = "+abcdefghijklmnopq"
+    assert breaks.unbroken(latex + longer) == kept + longer
 
 
-@pytest.mark.parametrize("latex", ["k=7", r"0\le\gamma<1", r"\eta=-\tfrac12\sigma^2", r"\frac{(a+b}{c)}"])
+@pytest.mark.parametrize(
+    ("latex", "kept"),
+    [
+        ("x^*-x=f(F)x^*+abcdefghijkl", "{x^*-x}=f(F)x^*+abcdefghijkl"),
+        (r"|V-V'|\le\|r-s\|+abcdefghijkl", r"{|{V-V'}|}\le\|{r-s}\|+abcdefghijkl"),
+        (r"\mathbb{E}[r+V|s]=\mathbb{E}[r-V|t]", r"{\mathbb{E}[{r+V|s}]}={\mathbb{E}[{r-V|t}]}"),
+        (r"a_{i=1}b=\sum_{k=0}^nc_{k+1}d_kefgh", r"a_{i=1}b=\sum_{k=0}^nc_{k+1}d_kefgh"),
+    ],
+)
+def test_no_line_ends_inside_a_short_side_of_a_relation(latex, kept):
+    assert breaks.unbroken(latex) == kept
+
+
+@pytest.mark.parametrize("latex", ["k=7", r"0\le\gamma<1", r"\eta=-\tfrac12\sigma^2"])
 def test_no_line_ends_inside_a_short_formula(latex):
-    assert typography.unbroken(latex) == f"{{{latex}}}"
+    assert breaks.unbroken(latex) == f"{{{latex}}}"
 
 
-@pytest.mark.parametrize("latex", ["V(s)", r"\gamma", "a+b+c+d+e+f+g"])
+@pytest.mark.parametrize("latex", ["V(s)", r"\gamma", "a+b+c+d+e+f+g+h+i"])
 def test_one_without_a_place_to_break_or_not_short_stays_as_it_is(latex):
-    assert typography.unbroken(latex) == latex
+    assert breaks.unbroken(latex) == latex
 
 
 def test_a_chapter_and_its_number_stay_on_one_line_and_a_number_of_per_cent():
