@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 HTML = ROOT / "_build" / "html"
 NAME = "reinforcement-learning-derived"
 # Of a page: what only a screen can use, and what does not belong to the text.
-USELESS = "script, .headerlink, .toctree-wrapper, .copybtn, .checked-by, .prev-next-footer"
+USELESS = "script, .headerlink, .toctree-wrapper, .copybtn, .checked-by, .prev-next-footer, .works-cited"
 # The place on the first page that names these forms, once they were made: {suffix: what is said of it}.
 FORMS = {"pdf": "to print", "epub": "for an e-reader"}
 PLACE = re.compile(r'(<p class="forms"[^>]*>).*?(</p>)', re.S)

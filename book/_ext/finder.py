@@ -18,7 +18,9 @@ FOLDER = "_static/finder"
 SEEN_FORMULA = '<span class="katex-html"'
 ANNOTATION = re.compile(r"<annotation\b.*?</annotation>", re.S)
 # What is no part of what a page says.
-NO_TEXT = "script, style, template, .headerlink, .checked-by, .rlbook-widget, .cell_input, .toctree-wrapper"
+NO_TEXT = (
+    "script, style, template, .headerlink, .checked-by, .rlbook-widget, .cell_input, .toctree-wrapper, .works-cited"
+)
 PRINTED = ".cell_output"  # figures stand in them too
 ENTRIES = {  # what an entry is called: where it stands
     "Term": "dl.glossary > dt[id]",
@@ -34,6 +36,7 @@ ACCENTS = {"^": "\u0302", "ˉ": "\u0304", "~": "\u0303", "˙": "\u0307"}
 JOINED = "\u2060"  # after a formula: what begins with a hyphen or an apostrophe goes on without a space
 LISTS = ("ledger",)  # pages that only list what others say
 SYMBOLS = "notation"
+ERRATUM = re.compile(r"(Erratum \d+) · (.*)")  # of which the name comes first here, as of a statement
 SECTIONS = {"errata": "Erratum", "lines": "Derivation"}  # what a page's sections are, if not just that
 
 
@@ -151,6 +154,7 @@ def entries_of(name, page):
                 add("Page", title, "", words(section), "")
             else:
                 text = words(section) if name != "lines" else ""  # whose lines stand in the chapters too
+                title = ERRATUM.sub(r"\2, \1", title)
                 add(SECTIONS.get(name, "Section"), title, whole, text, section["id"])
     return found
 

@@ -17,7 +17,7 @@ from book._ext import api, arrows, results
 from book._ext.claims import labels_in, text_of
 from rlbook import statements
 from tests.numbers import called
-from tests.sources import ROOT, pages
+from tests.sources import CHAPTERS, ROOT, pages
 
 STATED = {label for page in pages() for label in labels_in(page)}
 
@@ -163,7 +163,7 @@ def test_the_index_lists_every_exercise_in_order(soup):
 def test_a_page_that_goes_by_chapters_calls_them_by_their_names(soup, name):
     titles = [text_of(page).partition("\n")[0].removeprefix("# ") for page in pages() if page.suffix == ".ipynb"]
     heads = [head.find(string=True, recursive=False) for head in soup(f"book/{name}.html").select("article h2")]
-    assert heads == [f"{i} · {title.partition(':')[0]}" for i, title in enumerate(titles, start=1)]
+    assert heads == [f"{i}. {title.partition(':')[0]}" for i, title in enumerate(titles, start=1)]
 
 
 # The map ----------------------------------------------------------------------------------------------------------
@@ -221,7 +221,7 @@ def test_arrows_are_told_apart_and_run_through_no_box(soup):
                 assert not [(u, v) for u, v in points if x + 1 < u < x + wide - 1 and y + 1 < v < y + high - 1]
         ends = [points[i] for _, points in lines for i in (0, -1)]
         assert all(math.dist(a, b) >= 4 for a, b in itertools.combinations(ends, 2))
-        width, height = float(svg["width"]), float(svg["height"])
+        width, height = map(float, svg["viewbox"].split()[2:])
         assert all(2 <= x <= width - 2 and 0 <= y <= height for _, points in lines for x, y in points)
         upright = [(a[0], *sorted((a[1], b[1]))) for straight, _ in lines for a, b in straight if a[0] == b[0]]
         for (x, top, foot), (u, head, end) in itertools.combinations(upright, 2):
@@ -266,7 +266,7 @@ def test_the_arrows_are_what_the_proofs_cite(soup):
 def test_the_list_goes_by_number(soup):
     for chapter in soup("book/map.html").select("ul.results-list"):
         names = [item.a.get_text() for item in chapter.select(":scope > li")]
-        numbers = [int(name.rstrip(")").rpartition(".")[2]) for name in names if not name.startswith("(")]
+        numbers = [int(name.rstrip(")").rpartition(".")[2]) for name in names if not name.startswith("Equation")]
         assert numbers == sorted(numbers)
         assert len(numbers) > 5
 
@@ -278,6 +278,30 @@ def test_a_citation_and_its_label_in_the_bibliography_say_the_same(soup):
     in_full = {f"[{text}]" for text in cited if re.fullmatch(r"[^\d,]+, (19|20)\d\d[a-z]?", text)}
     assert len(in_full) > 3
     assert in_full <= set(labels)
+
+
+def test_works_stand_in_the_order_of_their_labels(soup):
+    labels = [label.get_text().strip("[]") for label in soup("book/bibliography.html").select(".citation > .label")]
+    keys = []
+    for label in labels:
+        names, year = label.rsplit(", ", 1)
+        first, *more = names.split(" and ")
+        keys.append((first.removesuffix(" et al.").lower(), 3 if "et al." in names else 1 + len(more), more, year))
+    assert keys == sorted(keys)
+    assert {key[1] for key in keys} == {1, 2, 3}
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_a_page_ends_with_the_works_that_it_cites_for_paper_alone(soup, name):
+    page = soup(name)
+    listed = [line.get_text().partition("]")[0].strip("[") for line in page.select(".works-cited p")]
+    home = soup("book/bibliography.html")
+    cited = {
+        home.find(id=link["href"].partition("#")[2]).select_one(".label").get_text().strip("[]")
+        for link in page.select('a[href*="bibliography.html#"]')
+    }
+    assert len(listed) == len(set(listed)) > 10
+    assert set(listed) == cited
 
 
 def test_the_list_says_what_the_drawing_says(soup):
