@@ -102,12 +102,16 @@ def lines(x, curves, *, colors, xlabel, ylabel, log="") -> Axes:
             axis.set_major_locator(LogLocator(subs=(1, 3) if axis is ax.xaxis else (1, 2, 5)))  # numbers side by side
             axis.set_major_formatter("{x:,g}")
         axis.set_minor_formatter(NullFormatter())
-    # Names go beside the ends, from the lowest up, each moved up as far as the one below it needs.
+    # Names go beside the ends, from the lowest up, each moved up as far as the one below it needs, then with a line.
     place = ax.transData + ax.transAxes.inverted()
     below = -np.inf
     for name, (y, color) in sorted(ends.items(), key=lambda item: item[1][0]):
-        below = max(place.transform((x[-1], y))[1], below + 0.08)
-        ax.text(1.01, below, name, color=_legible(color), va="center", transform=ax.transAxes)
+        end = place.transform((x[-1], y))[1]
+        below = max(end, below + 0.08)
+        if below > end + 0.02:
+            ax.plot([1, 1.04], [end, below], color=color, lw=0.7, transform=ax.transAxes, clip_on=False)
+        at = 1.05 if below > end + 0.02 else 1.01
+        ax.text(at, below, name, color=_legible(color), va="center", transform=ax.transAxes)
     return ax
 
 
