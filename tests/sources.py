@@ -20,7 +20,7 @@ def pages():
     return [next(path for path in ROOT.glob(f"{name}.*") if path.suffix in (".md", ".ipynb")) for name in names]
 
 
-ERRATA = list(map(int, re.findall(r"^### (\d+) · ", (ROOT / "book/errata.md").read_text(encoding="utf-8"), re.M)))
+ERRATA = [int(n) for n in re.findall(r"^### Erratum (\d+) · ", (ROOT / "book/errata.md").read_text("utf-8"), re.M)]
 NAMES = [str(page.relative_to(ROOT).with_suffix(".html")) for page in pages()]
 CHAPTERS = [name for name in NAMES if re.match(r"book/\d\d-", name)]
 # The numerics' topics, as the package has them.

@@ -51,7 +51,7 @@ class Chapters(SphinxDirective):
                 raise self.error(f"{line!r} is not “chapter | Widget picture | sentence”: {error}") from error
             self.env.note_dependency(str(path))
             cards.append(
-                f'<li><a href="{name}.html">{drawn}<strong>{int(name[:2])} · {escape(title)}</strong></a> '
+                f'<li><a href="{name}.html">{drawn}<strong>{int(name[:2])}. {escape(title)}</strong></a> '
                 f"<span>{escape(says)}</span></li>"
             )
         return [nodes.raw("", f'<ol class="chapters" role="list">{"".join(cards)}</ol>', format="html")]

@@ -198,7 +198,8 @@ def ledger_table(app, docname, of):
         if page != of:
             continue
         uri = app.builder.get_relative_uri(docname, page) + f"#{anchor}"
-        what = [nodes.reference("", name, refuri=uri, internal=True), nodes.Text(f" {title}" if title else "")]
+        shown = f"Equation {name}" if name.startswith("(") else name
+        what = [nodes.reference("", shown, refuri=uri, internal=True), nodes.Text(f" {title}" if title else "")]
         tests = []
         for file, checks in itertools.groupby(app.env.book_checks.get(label, []), key=lambda check: check.file):
             tests.append([nodes.inline("", file, classes=["test-file"])])

@@ -128,7 +128,7 @@ def drawing(rows, own, uri, reasons, title):
     )
     return (
         f'<div class="results-map" role="region" aria-label="{escape(title)}: the map" tabindex="0">'
-        f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="group" '
+        f'<svg viewBox="0 0 {width} {height}" style="--least: {width}px" role="group" '
         'aria-label="A drawing; the list below says the same."><defs>'
         f'<marker id="{tip}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
         f'<path class="tip" d="M0 0L8 4L0 8z"/></marker></defs><g>{drawn}</g>{boxes}</svg></div>'
@@ -176,7 +176,8 @@ def place_of(name):
 
 
 def link(text, uri):
-    return nodes.reference("", text, refuri=uri, internal=True)
+    shown = f"Equation {text}" if text.startswith("(") else text
+    return nodes.reference("", shown, refuri=uri, internal=True, classes=["whole"])
 
 
 def pages_to_write(app, env):

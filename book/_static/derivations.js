@@ -59,7 +59,7 @@
     const show = (to) => {
       world = to;
       const [text, values] = worlds[world];
-      named.textContent = text;
+      named.innerHTML = text;
       lines.forEach(({ value, slips }, i) => {
         value.textContent = values[i][0];
         slips.forEach((slip, j) => {

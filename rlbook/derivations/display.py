@@ -17,7 +17,7 @@ import numpy as np
 from rlbook.derivations.relations import FAULTS
 
 WORLDS = 12  # that the page's die has
-LONG = 14  # letters of a value that does not fit beside its formula: one of several numbers
+LONG = 19  # letters of a value that does not fit beside its formula: one of several numbers
 SIGNS = {"": "", "=": "= ", "≤": r"\le ", "≥": r"\ge ", "→": r"\to "}
 
 
@@ -54,6 +54,11 @@ def world_of(derivation) -> str:
     return re.sub(r"-(?=\d)", "−", str(derivation.world)).replace(" = ", "\u00a0=\u00a0")
 
 
+def world_in_html(derivation) -> str:
+    """The same, with the letters of its numbers set as those in formulas are."""
+    return re.sub(r"\b(\w)(?=\u00a0=)", r"<i>\1</i>", world_of(derivation))
+
+
 def values(derivation) -> list:
     """What stands beside each line and its slips: [[value, [value of a slip, the relation if it holds here], …], …]."""
     lines = derivation.lines
@@ -79,7 +84,7 @@ def markdown(derivation, heading=True) -> str:
     )
     blocks = [
         f'<div class="rl-derivation" data-name="{derivation.name}"{" data-long" if long else ""}>',
-        f'{title}<span class="rl-world">{world_of(derivation)}</span>',
+        f'{title}<span class="rl-world">{world_in_html(derivation)}</span>',
     ]
     for i, line in enumerate(derivation.lines, start=1):
         indent = " " * (len(str(i)) + 2)
@@ -90,7 +95,7 @@ def markdown(derivation, heading=True) -> str:
             parts.append(f"- *Slip:* {wrong}\n\n  {slip.why}")
         text = "\n\n".join(parts).replace("\n\n", f"\n\n{indent}")
         blocks.append(f"{i}. {text}")
-    worlds = [[world_of(made), values(made)] for made in derivation.worlds(WORLDS)]
+    worlds = [[world_in_html(made), values(made)] for made in derivation.worlds(WORLDS)]
     data = json.dumps(worlds, ensure_ascii=False, separators=(",", ":"))
     blocks.append(f'<script type="application/json">{data}</script>')
     return "\n\n".join([*blocks, "</div>"]) + "\n"

@@ -7,7 +7,7 @@ import pytest
 
 from rlbook import derive
 from rlbook.derivations import NAMES
-from rlbook.derivations.display import WORLDS, shown, shown_line, values, world_of
+from rlbook.derivations.display import WORLDS, shown, shown_line, values, world_in_html, world_of
 from tests.live import WIDTHS, Visit, settled
 from tests.sources import CHAPTERS, ERRATA, ROOT
 from tests.sources import NAMES as PAGES
@@ -34,7 +34,7 @@ def test_every_derivation_is_there_with_pythons_values_in_all_its_worlds(soup):
             assert len(item.select("p:first-child > .math .katex")) == 1 + len(line.slips)
         assert not box.select(".katex-error")
         worlds = json.loads(box.script.string)
-        assert worlds == [[world_of(other), values(other)] for other in made.worlds(WORLDS)]
+        assert worlds == [[world_in_html(other), values(other)] for other in made.worlds(WORLDS)]
 
 
 def test_their_styles_reach_nothing_else_on_a_page():

@@ -15,7 +15,7 @@ def test_every_item_has_a_test_and_every_marker_names_an_item():
 def test_the_page_has_an_entry_for_every_item():
     """In order, each with what was written, what is right, why, links to the chapter, and its own tests."""
     text = (ROOT / "book" / "errata.md").read_text(encoding="utf-8")
-    entries = re.split(r"^### (\d+) · .+$", text, flags=re.MULTILINE)[1:]
+    entries = re.split(r"^### Erratum (\d+) · .+$", text, flags=re.MULTILINE)[1:]
     assert [int(number) for number in entries[::2]] == ERRATA == list(range(1, len(ERRATA) + 1))
     assert text.count("\n### ") == len(ERRATA)
     for number, entry in zip(entries[::2], entries[1::2], strict=True):
