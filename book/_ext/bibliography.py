@@ -1,7 +1,7 @@
 """How the text refers to works, by names and year, and the labels by which it finds them in the bibliography.
 
-They stand there in the order of their labels: works of one author, of two, of more, each from the oldest on. At the
-end of a page stand those that it cites, for paper.
+They stand there in the order of their labels: of an author what was written alone, with one other, with more, by year.
+At the end of a page stand those that it cites, for paper.
 """
 
 import re

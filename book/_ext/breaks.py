@@ -8,18 +8,25 @@ between two brackets or bars.
 import re
 
 TOKEN = re.compile(r"\\[a-zA-Z]+ ?|\\.|.", re.DOTALL)
-RELATIONS = {"=", "<", ">", *(rf"\{name}" for name in "le ge ne in to sim propto approx iff Rightarrow gets".split())}
-OPERATORS = RELATIONS | {"+", "-", r"\cdot", r"\times", r"\mid"}
+SPLIT = re.compile(r"[&]|\\(?:\\|begin|not|displaystyle)")  # what braces would part from what it belongs to
+RELATIONS = {"=", "<", ">", *(rf"\{name}" for name in "le ge ne in to sim propto approx mapsto leftarrow".split())}
+OPERATORS = RELATIONS | {"+", "-", *(rf"\{name}" for name in "pm cdot times cup circ mid".split())}
+SIZES = {rf"\{size}{side}" for size in ("big", "Big", "bigg", "Bigg") for side in ("", "l", "r")}
 CLOSES = {"(": (")", "]"), "[": (")", "]"), r"\{": (r"\}",), r"\|": (r"\|",), "|": ("|",)}
-SIZES = (r"\big", r"\Big", r"\bigg", r"\Bigg")
-BEFORE_A_BAR = (*OPERATORS, *SIZES, "(", "[", r"\{", ",", r"\max", r"\sum", r"\sup", r"\mathbb{E}")
+BEFORE_A_BAR = (*(OPERATORS - {r"\cdot"}), "(", "[", r"\{", ",", r"\max", r"\sum", r"\sup", r"\mathbb{E}")
+SPACES = ("", r"\,", r"\;", r"\:", r"\!", "\\")
 SHORT = {"formula": 12, "side": 14, "brackets": 20}  # tokens
 
 
 def unbroken(latex):
     """A formula whose short parts are in braces."""
+    start = len(re.match(r"(?:\\displaystyle ?)?", latex)[0])  # which holds to the end of its braces
+    return latex[:start] + (latex[start:] if SPLIT.search(latex, start) else in_braces(latex[start:]))
+
+
+def in_braces(latex):
     tokens = TOKEN.findall(latex)
-    known = [token.strip() if token.startswith("\\") else token for token in tokens]
+    known = [token.strip() for token in tokens]
     outside = outside_braces(known)
 
     def to_keep(start, end, kind):
@@ -35,7 +42,7 @@ def unbroken(latex):
     kept = [(start + 1, end) for start, end in pairs if to_keep(start + 1, end, "brackets")]
     kept += [(start + 1, end) for start, end in ends if to_keep(start + 1, end, "side")]
     for i, token in enumerate(tokens):
-        opened, closed = (sum(i == side for side in sides) for sides in zip(*kept, strict=True)) if kept else (0, 0)
+        closed, opened = sum(end == i for _, end in kept), sum(start == i for start, _ in kept)
         tokens[i] = "}" * closed + "{" * opened + token
     return "".join(tokens) + "}" * sum(end == len(tokens) for _, end in kept)
 
@@ -65,5 +72,7 @@ def brackets(known, outside):
 
 def begins(before):
     """Whether a bar after these tokens begins an absolute value: a condition stands after what it is for."""
-    said = "".join(before)
+    if before and before[-1] in SIZES:
+        before = before[:-1]
+    said = "".join(token for token in before if token not in SPACES)
     return not said or said.endswith(BEFORE_A_BAR)

@@ -41,7 +41,7 @@ class Derivations(SphinxDirective):
         found = []
         for path, names in chapters(folder):
             self.env.note_dependency(str(path))
-            section = self.section(path.stem, f"{int(path.name[:2])}. {title_of(path)}")
+            section = self.section(path.stem, f"{int(path.name[:2])}. {title_of(path).partition(':')[0]}")
             for name in names:
                 section += self.derivation(derive(name))
             found.append(section)

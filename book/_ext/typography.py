@@ -3,7 +3,7 @@
 * A comma after a formula becomes part of it, or browsers may begin the next line with it; a parenthesis before it and
   a ’s after it stay on its line. What is short in a formula is not broken (breaks.py).
 * A short reference ("Theorem 1.3", "chapter 4") is not broken, nor a number of per cent.
-* A page's title is broken after its colon, if it has to be.
+* A page's title is broken after its colon, and after a comma rather than elsewhere, if it has to be.
 * The word that opens a proof is set in italics, and its box has a class, "argument", that a statement's has not.
 * A numbered formula has the class "numbered".
 * sphinx-proof gives every statement's body the id "proof-content" and every proof the id "proof"; an id must be
@@ -68,10 +68,14 @@ def keep_joints(doctree):
 
 def break_title(doctree):
     title = doctree.next_node(nodes.title)
-    if title is None or not isinstance(title[0], nodes.Text) or ": " not in title[0]:
+    if title is None or not isinstance(title[0], nodes.Text):
         return
-    head, tail = title[0].split(": ", 1)
-    title[0:1] = [nodes.Text(f"{head}: "), nodes.inline("", tail, classes=["subtitle"])]
+    head, colon, tail = title[0].rpartition(": ")
+    first, *more = re.split(r"(?<=,) ", tail)
+    parts = [nodes.inline("", first, classes=["part"])] if more else [nodes.Text(first)]
+    for part in more:
+        parts += [nodes.Text(" "), nodes.inline("", part, classes=["part"])]
+    title[0:1] = [nodes.Text(head + colon), nodes.inline("", "", *parts, classes=["subtitle"])] if colon else parts
 
 
 def open_proofs(doctree):

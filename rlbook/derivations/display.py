@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from html import escape
 
 import numpy as np
 
@@ -55,8 +56,9 @@ def world_of(derivation) -> str:
 
 
 def world_in_html(derivation) -> str:
-    """The same, with the letters of its numbers set as those in formulas are."""
-    return re.sub(r"\b(\w)(?=\u00a0=)", r"<i>\1</i>", world_of(derivation))
+    """The same, with letters that are symbols set as those in formulas are; a lone "a" is one in (s, a) alone."""
+    text = re.sub(r"(?<!\w)([b-zB-HJ-Zα-ω])(?![^\W₁])", r"<i>\1</i>", escape(world_of(derivation), quote=False))
+    return text.replace("(<i>s</i>, a)", "(<i>s</i>, <i>a</i>)")
 
 
 def values(derivation) -> list:

@@ -52,7 +52,7 @@ def visits_shift(w):
         lambda: np.abs(w.gamma * w.chain(w.pi_new).T @ w.shift + w.gamma * w.turned).sum(),
         slip(
             r"\big\|\gamma P_{\pi'}^\top(\rho_{\pi'}-\rho_\pi)+\gamma(P_{\pi'}-P_\pi)^\top\rho_{\pi'}\big\|_1",
-            r"The difference goes on with $\pi'$'s chain already: what is left is where $\pi$'s visitors turn off.",
+            r"The difference goes on with the chain of $\pi'$ already: left is where visitors of $\pi$ turn off.",
             lambda: np.abs(
                 w.gamma * w.chain(w.pi_new).T @ w.shift
                 + w.gamma * (w.chain(w.pi_new) - w.chain(w.pi)).T @ w.rho(w.pi_new)

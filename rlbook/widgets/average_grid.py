@@ -236,15 +236,16 @@ class AverageGrid(MapWidget):
 
     def _marks(self):
         tints = BY_SIGN if self.quantity == "reward" else "The tint grows with the number."
-        off = (
-            "In the average the tint is the error: blue is too much, vermilion too little."
-            if self.shade == "error"
-            else ""
-        )
+        is_first = "episode" not in self.panels
+        average, exact = f"{letters(self.rows)} {tints}" if is_first else "", ""
+        if self.shade == "error":
+            off = "In the average the tint is the error: blue is too much, vermilion too little."
+            average = f"{letters(self.rows)} {off}" if is_first else off
+            exact = f"In the exact map {tints[0].lower()}{tints[1:]}"
         return {
             "episode": f"Arrows are the policy. {letters(self.rows)} {tints}",
-            "average": off,
-            "exact": "" if "episode" in self.panels else f"{letters(self.rows)} {tints}",
+            "average": average,
+            "exact": exact,
             "gaps": "The orange line is the sum of all cells’ errors; the dashed grey one bounds its mean.",
         }
 

@@ -240,10 +240,12 @@ class Widget(anywidget.AnyWidget):
         raise NotImplementedError
 
     def key(self) -> str:
-        """What the picture is drawn for, and what its marks are, in sentences."""
+        """The world, what the picture is drawn for, and what its marks are, in sentences."""
+        world = self._presets[self.preset].get("about", "")
         opening, marks = self._words()[0], self._marks()
-        sentences = (f"{opening}.", *(marks[name] for name in self.panels))
-        return re.sub(r"(?<!\w)-(?=\d)", "−", " ".join(filter(None, sentences)))
+        sentences = (world, f"{opening}.", *(marks[name] for name in self.panels))
+        text = " ".join(filter(None, sentences)).replace(" = ", "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}")
+        return re.sub(r"(?<!\w)-(?=\d)", "−", text)
 
     def _marks(self) -> dict[str, str]:
         """What the marks of each panel are, in sentences, as far as the panel does not say so itself."""

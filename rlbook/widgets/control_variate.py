@@ -259,14 +259,15 @@ class ControlVariate(PresetWidget):
     def _marks(self):
         left = "" if self.step == EXPLORE else ", and thin ones are what it leaves"
         curve = " The thin black curve is the mean of f for each g." if self.bend and self.corr**2 < 1 else ""
+        bias = " The black line is the bias of the fit on the same samples." if self.bias.same else ""
         return {
             "samples": f"Orange dots are samples. The green line is what c takes off{left}; the dashed one is the best "
             f"line.{curve}",
-            "bowl": "The black dot is at this c, the hollow one at the best; the vermilion line is f alone, the dashed "
-            "grey one the least variance.",
+            "bowl": "The green curve is the variance; the black dot is at this c, the hollow one at the best. The "
+            "vermilion line is f alone, the dashed grey one the least variance.",
             "estimates": marks_of_estimates(any(self.bias[i] for i in self._shown)),
             "growth": "The standard deviation of f alone is vermilion, the others are green: c fixed, a line; fitted "
-            "on the same samples, dashed; cross-fitted, dotted. The black line is the bias.",
+            f"on the same samples, dashed; cross-fitted, dotted.{bias}",
         }
 
 

@@ -25,7 +25,7 @@ from rlbook.natural_gradients import (
 )
 from rlbook.widgets import natural_pictures as pictures
 from rlbook.widgets.base import Number, Numbers, PresetWidget, Whole
-from rlbook.widgets.lesson import Guess, Step
+from rlbook.widgets.lesson import EXPLORE, Guess, Step
 
 LESSON = (
     Step(
@@ -255,7 +255,10 @@ class NaturalGradient(PresetWidget):
 
     def _words(self):
         euclidean, natural = (f"{value:.3g}" if np.isfinite(value) else "undefined" for value in self.eta)
-        after = f"after {self.steps} steps of α = {self.alpha:g} η is {euclidean} (Euclidean) and {natural} (natural)"
+        after = (
+            f"after {self.steps} steps of α = {self.alpha:g} the return is {euclidean} (Euclidean), {natural} (natural)"
+        )
+        after = after if self.steps else f"whose return is {natural}"
         if self.view == "softmax":
             return f"The triangle of policies over three actions, {after}", {
                 "plane": "both paths in it",
@@ -278,11 +281,15 @@ class NaturalGradient(PresetWidget):
                 "beside": "",
                 "policy": "Black is before all steps, vermilion after the Euclidean and blue after the natural ones.",
             }
-        plane = (
-            f"{start} Vermilion are the Euclidean circle and path, blue Fisher’s ellipse and the natural path, black "
-            "the contour of the KL divergence. Pale rings are contours of the return, the triangle is the best action. "
-            f"Steps are taken in u = (σᵏ − 1)/k with k = {self.bend:g}; for k = 1 that is σ, for k = 0 log σ."
+        paths = (
+            " The path along the gradient is vermilion, that along the natural gradient blue. Steps are taken in "
+            f"u = (σᵏ − 1)/k with k = {self.bend:g}"
+            + ("." if self.step == EXPLORE else "; the thin paths are for k = 1, that is σ, and for k = 0, log σ.")
         )
+        plane = (
+            f"{start} Vermilion is the Euclidean circle, blue is Fisher’s ellipse, and black is the contour of the KL "
+            "divergence. Pale rings are contours of the return, and the triangle is the best action."
+        ) + (paths if self.steps else "")
         return {
             "plane": plane,
             "beside": "Beside it is the same, with log σ upwards." if "plane" in self.panels else plane,

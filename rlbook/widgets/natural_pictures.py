@@ -6,6 +6,7 @@ import numpy as np
 
 from rlbook import plots
 from rlbook.natural_gradients import kl_contour, kl_ellipse
+from rlbook.widgets.lesson import EXPLORE
 
 FRAME = (-2.25, 2.25), (0, 3.6), (-2.45, 1.15)  # what is seen of μ, σ and log σ
 
@@ -34,6 +35,13 @@ def draw_gaussian(widget, ax, log) -> None:
     ax.plot(*place(_outline(kl_contour(mu, sigma, delta, 60))), color=plots.INK, lw=1.2)
     ax.plot(*place(circle), color=plots.PLAIN, lw=1)
     ax.plot(*place(_outline(kl_ellipse(mu, sigma, delta, 60, widget.bend))), color=plots.IMPROVED, lw=1)
+    for bend, name in ((0, "log σ"), (1, "σ")) if widget.step != EXPLORE else ():
+        for natural in (False, True):
+            points = place(widget.path(natural=natural, bend=bend)[:: 1 + widget.steps // 20])
+            ax.plot(*points, color=COLOURS[natural], lw=0.7, alpha=0.6)
+            if not natural and widget.steps:
+                middle = np.transpose(points)[2 * len(points[0]) // 3]
+                ax.annotate(name, middle, (2, 2), textcoords="offset points", color=COLOURS[natural], size=6)
     for natural, name, away in ((False, "Euclidean", (-5, -9)), (True, "natural", (5, 5))):
         points = widget.path(natural=natural)[:: 1 + widget.steps // 40]
         ax.plot(*place(points), ".-", color=COLOURS[natural], ms=3, lw=1.3)

@@ -231,7 +231,7 @@ class PerformanceDifference(MapWidget):
             "all": " Grey are L’s bounds to either side: by the mean change dotted, by the mixture dashed, by the "
             "largest change dashed and dotted.",
         }[self.band]
-        arrows = f"Arrows are the policies, π black and π′ purple; numbers are V of π. {letters(self.rows)}"
+        arrows = f"Arrows are the policies, π black and π′ purple; numbers are V of π. {letters(self.rows)} {BY_SIGN}"
         return {
             "curves": f"The black line is the return η, its dot at this α; blue is the surrogate L.{bounds}",
             "terms": f"A number is a state’s term. {BY_SIGN}",

@@ -219,12 +219,12 @@ class QProp(PresetWidget):
 
     def _marks(self):
         lines = "line is what κ takes off" if self.rule == "fixed" else "lines are what the rule takes off"
-        dot = "The black dot is at this κ; the " if self.rule == "fixed" else "The "
+        dot = " The black dot is at this κ." if self.rule == "fixed" else ""
         return {
             "advantages": f"Orange dots are samples, the black line their mean. The green {lines}, the dotted one what "
             "the critic says.",
-            "bowl": f"{dot}vermilion line is κ = 0, the dashed grey one the least variance of all; what is grey below "
-            "no critic can take off.",
+            "bowl": f"The green curve is the variance; the vermilion line is κ = 0, the dashed grey one the least. "
+            f"What is grey below no critic can take off.{dot}",
             "estimates": marks_of_estimates(self.bias),
         }
 

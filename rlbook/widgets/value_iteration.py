@@ -31,8 +31,8 @@ LESSON = (
         settings={"k": 3},
         more=("equation",),
         guess=Guess(
-            "Which are right first, everywhere?",
-            "Here arrows are right from k = 5, numbers to 0.01 from 11. That is no law: where two ways are nearly "
+            "Which settle first, everywhere?",
+            "Here arrows are optimal from k = 5, numbers to 0.01 from 11. That is no law: where two ways are nearly "
             "alike, an arrow may turn last.",
             answers=("the arrows", "the numbers"),
             settings={"k": 5},
@@ -158,9 +158,10 @@ class ValueIteration(Swept, MapWidget):
     def _marks(self):
         marks = ["A number is a state’s value, an arrow what the policy does."]
         if self.operator == "optimal":
-            marks.append("A ring stands where all four actions are alike.")
+            ties = self.sweeps.greedy(self.Q).all(axis=1) & ~self.sweeps.absorbing
+            marks += ["A ring stands where all four actions are alike."] if ties.any() else []
             marks += [] if self.sweeps.right(self.Q).all() else ["Hollow and vermilion is not optimal."]
-        marks += [BY_SIGN, letters(self.rows)]
+        marks += [letters(self.rows), BY_SIGN]
         marks += ["The broad band is the way from the start."] if self._is_settled else []
         return {"map": " ".join(marks), "errors": NOW}
 

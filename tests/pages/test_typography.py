@@ -45,6 +45,9 @@ def test_what_stands_at_a_short_formula_stays_on_its_line():
         (r"\mathbb{E}[\chi|s=t]M", r"\mathbb{E}[{\chi|s=t}]M"),
         (r"\max|r-s|V", r"\max|{r-s}|V"),
         (r"P(b|a)P(a|b)", r"P(b|a)P(a|b)"),
+        (r"H(\pi(\cdot|s))|a-b|", r"H({\pi({\cdot|s})})|a-b|"),
+        (r"E\big[a\,\big|\,s\big]\big[b\,\big|\,t=1\big]", r"E\big[a\,\big|\,s\big]\big[{b\,\big|\,t=1}\big]"),
+        (r"\bigl(a+b\bigr)c", r"\bigl({a+b}\bigr)c"),
         (r"\big(a+b\big)\left(a+b\right)", r"\big({a+b}\big)\left(a+b\right)"),
         ("(a+b+c+d+e+f+g+h+i+j+k+l+m+n)", "(a+b+c+d+e+f+g+h+i+j+k+l+m+n)"),
         (r"\frac{(a+b}{c)}", r"\frac{(a+b}{c)}"),
@@ -62,6 +65,8 @@ def test_no_line_ends_inside_short_brackets(latex, kept):
         ("x^*-x=f(F)x^*+abcdefghijkl", "{x^*-x}=f(F)x^*+abcdefghijkl"),
         (r"|V-V'|\le\|r-s\|+abcdefghijkl", r"{|{V-V'}|}\le\|{r-s}\|+abcdefghijkl"),
         (r"\mathbb{E}[r+V|s]=\mathbb{E}[r-V|t]", r"{\mathbb{E}[{r+V|s}]}={\mathbb{E}[{r-V|t}]}"),
+        (r"\displaystyle x-y=\sum_kc_kd_kefghijk", r"\displaystyle {x-y}=\sum_kc_kd_kefghijk"),
+        (r"\begin{cases}x=1&y-z\end{cases}", r"\begin{cases}x=1&y-z\end{cases}"),
         (r"a_{i=1}b=\sum_{k=0}^nc_{k+1}d_kefgh", r"a_{i=1}b=\sum_{k=0}^nc_{k+1}d_kefgh"),
     ],
 )
@@ -97,3 +102,16 @@ def test_a_title_breaks_after_its_colon():
     assert [part.astext() for part in first] == ["Means: ", "of what?"]
     assert first[1]["classes"] == ["subtitle"]
     assert [part.astext() for part in second] == ["And: this"]
+
+
+def test_and_after_a_comma_rather_than_elsewhere():
+    document = new_document("page")
+    document += nodes.section(
+        "", nodes.title("", "Two: take this, give it"), nodes.section("", nodes.title("", "a, b"))
+    )
+    typography.break_title(document)
+    first, second = document.findall(nodes.title)
+    parts = [part.astext() for part in first[1] if "part" in getattr(part, "attributes", {}).get("classes", ())]
+    assert parts == ["take this,", "give it"]
+    assert first.astext() == "Two: take this, give it"
+    assert second.astext() == "a, b"

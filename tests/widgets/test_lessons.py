@@ -45,31 +45,33 @@ COLOURS = {
 }
 
 
-def colours_of(axes):
-    """The names of the colours that are drawn, and of those among them that a legend or an axis tells."""
-    drawn, told = set(), set()
-    for ax in axes:
-        things = [*ax.lines, *ax.patches, *ax.collections]
-        for thing in things:
-            parts = (
-                [thing.get_color()] if hasattr(thing, "get_color") else [thing.get_facecolor(), thing.get_edgecolor()]
-            )
-            flat = [x for part in parts for x in ([part] if isinstance(part, str | tuple) else part)]
-            found = {name for name, of in COLOURS.items() for x in flat if same_color(x[:3] if len(x) == 4 else x, of)}
-            drawn |= found
-            rows = {label.get_text() for label in ax.get_yticklabels()} & {"f alone", "cross-\nfitted", "κ = 0"}
-            told |= found if not str(thing.get_label() or "_").startswith("_") or rows else set()
+def colours_of(ax):
+    """The names of the colours in a panel, and of those among them that its legend or its rows' names tell."""
+    drawn, told, rows = set(), set(), len(ax.get_yticklabels()) and not ax.get_ylabel() and ax.get_xlabel()
+    for thing in (*ax.lines, *ax.patches, *ax.collections):
+        parts = [thing.get_color()] if hasattr(thing, "get_color") else [thing.get_facecolor(), thing.get_edgecolor()]
+        flat = [x for part in parts for x in ([part] if isinstance(part, str | tuple) else part)]
+        found = {name for name, of in COLOURS.items() for x in flat if same_color(x[:3] if len(x) == 4 else x, of)}
+        drawn |= found
+        has_name = ax.get_legend() and not str(thing.get_label() or "_").startswith("_")
+        told |= found if has_name or (rows and found <= {"vermilion", "green"}) else set()
     return drawn, told
 
 
 @pytest.mark.parametrize(("kind", "step"), [*STEPS, *(pytest.param(at.values[0], EXPLORE) for at in KINDS)])
-def test_the_key_under_a_picture_names_the_colours_that_are_in_it(kind, step):
+def test_the_key_under_a_picture_names_the_colours_of_each_of_its_panels(kind, step):
     widget = kind(step=step)
-    drawn, told = colours_of(widget.picture().axes)
-    named = {name for name in COLOURS if name in widget.key().replace(BY_SIGN, "").lower()}
-    assert named <= drawn
-    assert drawn <= named | told | ({"blue", "vermilion"} if BY_SIGN in widget.key() else set())
-    assert widget.key() in widget.to_html().replace("&#x27;", "'")
+    before = ""  # a panel may be told with the one before it
+    for panel, ax in zip(widget.panels, widget.picture().axes, strict=True):
+        marks = widget._marks()[panel]
+        drawn, told = colours_of(ax)
+        named = {name for name in COLOURS if name in marks.replace(BY_SIGN, "").lower()}
+        by_sign = {"blue", "vermilion"} if "is above 0" in before + marks else set()
+        assert named - by_sign <= drawn, panel
+        earlier = {name for name in COLOURS if name in before.lower()}
+        assert drawn <= named | told | by_sign | earlier, panel
+        before += marks
+    assert widget.key() in widget.to_html()
 
 
 @pytest.mark.parametrize(("kind", "step"), [at for at in STEPS if at.values[0].lesson[at.values[1] - 1].guess])

@@ -272,5 +272,5 @@ def test_extremes_have_a_picture_and_numbers_too(bend, sigma, alpha):
     widget = NaturalGradient(mu=-2, c=2, sigma=sigma, alpha=alpha, bend=bend, delta=1, steps=0)
     assert len(widget.picture().axes) == 3
     widget.steps = 30
-    assert "η is" in widget.alt()
+    assert "the return is" in widget.alt()
     assert widget.picture().axes[0].get_ylabel() == "σ"

@@ -42,7 +42,7 @@ def test_values_spread_from_the_goal_and_the_arrows_are_right_before_the_numbers
     answer(page)
     assert data(page)["k"] == "5"
     assert (
-        "All arrows are right from k = 5, all numbers to 0.01 from k = 11"
+        "All arrows are optimal from k = 5, all numbers to 0.01 from k = 11"
         in page.locator(".rl-sentence").text_content()
     )
 

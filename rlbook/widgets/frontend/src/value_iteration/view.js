@@ -145,9 +145,9 @@ function shortly({ k, slip, rows }, { process }, { error, wrong, live, from, nea
         : "the start’s arrow points at the wall: better wait there to slip than walk along the pits";
     return `At a slip of ${format(slip)} ${rows[i][j] === "P" ? "every way ends in a pit" : goes}.`;
   }
-  const now = `k = ${k}: arrows right in ${live - wrong[k]} of ${live} cells, largest error ${format(error[k])}.`;
+  const now = `k = ${k}: arrows optimal in ${live - wrong[k]} of ${live} cells, largest error ${format(error[k])}.`;
   const known = from !== null && near !== null && !open;
-  return known ? `${now} All arrows are right from k = ${from}, all numbers to 0.01 from k = ${near}.` : now;
+  return known ? `${now} All arrows are optimal from k = ${from}, all numbers to 0.01 from k = ${near}.` : now;
 }
 
 export const render = lesson((model, { set, read, request, say }) => {
