@@ -262,7 +262,7 @@ class Widget(anywidget.AnyWidget):
         state = state.replace("</", "<\\/")  # or a string in it could close the script element
         at = None if self.step == EXPLORE else self.lesson[self.step - 1]
         asks = " data-asks" if at and at.guess else ""
-        title = at.title if at else type(self).__name__
+        title = at.title if at else "Everything at once"
         return (
             f'<div class="rlbook-widget" data-widget="{type(self).__name__}" data-view="{self._view}" '
             f'data-step="{self.step}" data-panels="{len(self.panels)}"{asks}>'

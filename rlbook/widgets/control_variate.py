@@ -222,7 +222,7 @@ class ControlVariate(PresetWidget):
         ax.set(title="Var(f + cg)", xlabel="c", ylabel="variance", xlim=self.limits("c"), ylim=(0, 3))
 
     def _draw_estimates(self, ax):
-        names = ("f alone", f"c = {self.c:g}", "same\nsamples", "cross-\nfitted")
+        names = ("f alone", f"c = {self.c:g}".replace("-", "−"), "same\nsamples", "cross-\nfitted")
         means = 1 + np.array(self.bias)
         looks = plots.PLAIN, *(plots.PLAIN if bias else plots.BASELINE for bias in self.bias[1:])
         rows = list(zip(names, self.estimates, means, self.sd, looks, strict=True))

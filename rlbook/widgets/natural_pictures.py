@@ -31,7 +31,7 @@ def draw_gaussian(widget, ax, log) -> None:
     for level in range(1, 6):
         turn = np.linspace(0.02, np.pi - 0.02, 40)
         ring = np.column_stack([c + level * np.cos(turn), level * np.sin(turn)])
-        ax.plot(*place(ring), color="#dcdcdc", lw=0.6, zorder=0)
+        ax.plot(*place(ring), color="#c4c4c4", lw=0.6, zorder=0)
     ax.plot(*place(_outline(kl_contour(mu, sigma, delta, 60))), color=plots.INK, lw=1.2)
     ax.plot(*place(circle), color=plots.PLAIN, lw=1)
     ax.plot(*place(_outline(kl_ellipse(mu, sigma, delta, 60, widget.bend))), color=plots.IMPROVED, lw=1)
