@@ -108,10 +108,10 @@ def lines(x, curves, *, colors, xlabel, ylabel, log="") -> Axes:
     for name, (y, color) in sorted(ends.items(), key=lambda item: item[1][0]):
         end = place.transform((x[-1], y))[1]
         below = max(end, below + 0.08)
-        if below > end + 0.02:
+        is_moved = below > end + 0.02
+        if is_moved:
             ax.plot([1, 1.04], [end, below], color=color, lw=0.7, transform=ax.transAxes, clip_on=False)
-        at = 1.05 if below > end + 0.02 else 1.01
-        ax.text(at, below, name, color=_legible(color), va="center", transform=ax.transAxes)
+        ax.text(1.05 if is_moved else 1.01, below, name, color=_legible(color), va="center", transform=ax.transAxes)
     return ax
 
 
