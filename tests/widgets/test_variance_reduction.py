@@ -247,7 +247,7 @@ def test_page_view_is_small_reproducible_and_described(widget):
 
 def test_text_of_the_state_cannot_close_the_script():
     widget = VarianceReduction("two-rooms")
-    widget._presets = {"</script>": {}}
+    widget._presets = {**widget._presets, "</script>": {}}
     assert "</script>" not in widget.to_html().partition('json">')[2].removesuffix("</script></div>")
 
 
