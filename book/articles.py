@@ -13,6 +13,13 @@ HTML = ROOT / "_build" / "html"
 NAME = "reinforcement-learning-derived"
 # Of a page: what only a screen can use, and what does not belong to the text.
 USELESS = "script, .headerlink, .toctree-wrapper, .copybtn, .checked-by, .prev-next-footer, .works-cited"
+# For the reader of a form in which nothing moves.
+STILL = (
+    "This book is made to be taken in hand: in a browser its pictures move. Here each shows how its lesson begins, "
+    "with a key to its marks. Where the text asks you to drag, turn or throw something, predict what would happen; a "
+    "sentence that begins “You should have seen” says what did. Solutions and second readings, which fold on the "
+    "pages, are open, each headed so that you can stop before it."
+)
 # The place on the first page that names these forms, once they were made: {suffix: what is said of it}.
 FORMS = {"pdf": "to print", "epub": "for an e-reader"}
 PLACE = re.compile(r'(<p class="forms"[^>]*>).*?(</p>)', re.S)
@@ -37,10 +44,13 @@ def anchor_of(page, fragment=""):
 def articles(useless=""):
     """{page: its article}, in the book's order, without what `useless` selects besides.
 
-    Ids are unique in the book, links between its pages stay in it, and pictures are found from anywhere.
+    Ids are unique in the book, links between its pages stay in it, and pictures are found from anywhere. Before the
+    first that would move in a browser stands what is to be known of them.
     """
     pages = [page for _, of_part in table_of_contents() for page in of_part]
-    return {page: article_of(page, pages, ", ".join(filter(None, [USELESS, useless]))) for page in pages}
+    found = {page: article_of(page, pages, ", ".join(filter(None, [USELESS, useless]))) for page in pages}
+    found[pages[0]].select_one(".cell").insert_before(BeautifulSoup(f"<p>{STILL}</p>", "html.parser"))
+    return found
 
 
 def article_of(page, pages, useless):

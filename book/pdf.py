@@ -16,6 +16,8 @@ from book.articles import HTML, NAME, anchor_of, articles, config, offer, sectio
 from book.tools.browser import launch
 
 FILE = HTML / f"{NAME}.pdf"
+LEAN = HTML / "_static" / "lean"  # the pages' fonts and stylesheet
+SHEET = LEAN / "print.css"
 
 STYLE = """
 @page { size: A4; margin: 20mm 27mm 18mm; font: 9px sans-serif; color: #555; }
@@ -74,16 +76,23 @@ def combined(bodies, numbers):
         lines.append(
             f'<li class="level-{level}"><a href="#{anchor}" data-page="{at}"><span>{escape(title)}</span></a></li>'
         )
-    fonts, sheet = ((HTML / "_static/lean" / name).as_uri() for name in ("fonts.js", "lean.css"))
+    fonts = (LEAN / "fonts.js").as_uri()
     title, author, rights = (config()[key] for key in ("title", "author", "copyright"))
     return (
         f'<!doctype html><html lang="en" data-theme="light"><head><meta charset="utf-8"><title>{title}</title>'
-        f'<script src="{fonts}"></script><link rel="stylesheet" href="{sheet}">'
+        f'<script src="{fonts}"></script><link rel="stylesheet" href="{SHEET.as_uri()}">'
         f"<style>{STYLE}{running_heads(bodies)}</style></head><body>"
         f'<section class="cover"><h1>{title}</h1><p>{author}</p><p>{rights}</p></section>'
         f'<section class="contents"><h1>Contents</h1><ol>{"".join(lines)}</ol></section>'
         f"{''.join(map(str, bodies.values()))}</body></html>"
     )
+
+
+def sheet(bodies):
+    """The pages' stylesheet, whose rules for a place by its id hold for the id that it has in the whole book."""
+    ids = {element["id"].partition("--")[2] for body in bodies.values() for element in body.select("[id]")} - {""}
+    css = (LEAN / "lean.css").read_text(encoding="utf-8")
+    return re.sub(r"#([a-z][\w-]*)", lambda id: f'[id$="--{id[1]}"]' if id[1] in ids else id[0], css)
 
 
 def starts(file):
@@ -107,6 +116,7 @@ def bookmark(file, bodies, numbers):
 def build():
     bodies = articles(".katex-mathml")  # which only a program reads
     source, numbers = FILE.with_suffix(".print.html"), {}
+    SHEET.write_text(sheet(bodies), encoding="utf-8")
     with sync_playwright() as playwright:
         browser = launch(playwright)
         page = browser.new_page()
@@ -118,6 +128,7 @@ def build():
         browser.close()
     bookmark(FILE, bodies, numbers)
     source.unlink()
+    SHEET.unlink()
     offer(HTML)
     print(f"The book is printed, {len(PdfReader(FILE).pages)} pages. Open {FILE.as_uri()}")
 

@@ -5,8 +5,8 @@ to book/_data/studies.json, and from there, by `python -m book.studies --draw`, 
 book/larger-studies.md.
 """
 
+import argparse
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -140,6 +140,8 @@ def draw():
 
 
 if __name__ == "__main__":
-    if "--draw" not in sys.argv:
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("--draw", action="store_true", help="draw what is measured already")
+    if not asked.parse_args().draw:
         make()
     draw()

@@ -84,14 +84,14 @@ def lines(x, curves, *, colors, xlabel, ylabel, log="") -> Axes:
     }
     _check_colors(colors, curves, "curves")
     _, ax = plt.subplots()
-    ends = {}
+    backwards = {}  # each curve, from its end
     for (name, values), color in zip(curves.items(), colors, strict=True):
         values = np.atleast_2d(values)
         if len(values) > 1:
             ax.plot(x, values.T, color=color, lw=0.7, alpha=0.5)
         mean = values.mean(axis=0)
         ax.plot(x, mean, color=color, lw=2, ls="--" if color == BOUND else "-")
-        ends[name] = next(iter(mean[np.isfinite(mean)][::-1]), np.nan), color
+        backwards[name] = mean[np.isfinite(mean)][::-1], color
     ax.set(**{f"{axis}scale": "log" for axis in log})
     ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.margins(x=0)
@@ -103,10 +103,16 @@ def lines(x, curves, *, colors, xlabel, ylabel, log="") -> Axes:
             axis.set_major_formatter("{x:,g}")
         axis.set_minor_formatter(NullFormatter())
     # Names go beside the ends, from the lowest up, each moved up as far as the one below it needs, then with a line.
+    # Of curves that end together the one comes first that is lower where they part.
     place = ax.transData + ax.transAxes.inverted()
+    heights = {
+        name: place.transform(np.column_stack([np.full(len(values), x[-1]), values]))[:, 1]
+        for name, (values, _) in backwards.items()
+        if len(values)
+    }
     below = -np.inf
-    for name, (y, color) in sorted(ends.items(), key=lambda item: item[1][0]):
-        end = place.transform((x[-1], y))[1]
+    for name in sorted(heights, key=lambda name: heights[name].round(2).tolist()):
+        end, color = heights[name][0], backwards[name][1]
         below = max(end, below + 0.08)
         is_moved = below > end + 0.02
         if is_moved:

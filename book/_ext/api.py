@@ -72,7 +72,8 @@ class Api(SphinxDirective):
         for name, kind in public_names(module):
             if kind == "data":
                 owner, _, short = name.rpartition(".")
-                lines += [f".. py:data:: {name}", f"   :value: {shown(getattr(import_module(owner), short))}", ""]
+                value = shown(getattr(import_module(owner), short))
+                lines += [f".. py:data:: {name}", *([f"   :value: {value}"] if value else []), ""]
             else:
                 lines += [f".. auto{kind}:: {name}", *(["   :members:"] if kind == "class" else []), ""]
         box = nodes.container(classes=["api"])
@@ -81,9 +82,14 @@ class Api(SphinxDirective):
 
 
 def shown(value, most=90):
-    """A constant's value on one line, cut short if it is long; a function in it by its name, not its address."""
-    text = " ".join(re.sub(r"<function (\S+) at 0x[0-9a-f]+>", r"\1", repr(value)).split())
-    return text if len(text) <= most else text[: most - 1] + "…"
+    """A constant's value on one line; "" if it is long, or holds what its source would not be written as.
+
+    Of a dictionary that cannot be shown its keys are.
+    """
+    text = " ".join(repr(value).split())
+    if isinstance(value, dict) and (len(text) > most or "<" in text):
+        text = f"{{{', '.join(f'{key!r}: …' for key in value)}}}"
+    return text if len(text) <= most and "<" not in text else ""
 
 
 # Docstrings ---------------------------------------------------------------------------------------------------------

@@ -10,9 +10,11 @@ import re
 PLAIN = ("n", "nn", "p", "w")  # Pygments' classes that the page's styles give the text's own colour
 LONG = 36  # letters of a line that a telephone has room for
 SHORT = 30  # letters of code in a sentence that is not broken
+LONG_NAME = 18  # letters of a call in a sentence or a table that may be broken after its bracket
 INDENTS = (0, 4, 8, 12)  # that book.css knows
 
 PLACE = re.compile(r"(?<=[(\[{,=])(?=[\w(\[{*\-])|(?<=\w)(?=\.[A-Za-z_])")  # in a line, where it may be broken
+CALL = re.compile(r"[\w.]+\([^()]+\)")
 LINE = re.compile(r"[^\n]+\n?")
 SAME = re.compile(rf'<span class="(?:{"|".join(PLAIN)})">([^<]*)</span>')
 BLOCK = re.compile(
@@ -34,7 +36,8 @@ def hung(line):
 
 def unbroken(code):
     text = html.unescape(re.sub(r"<[^>]*>", "", code[1]))
-    return code[0].replace('notranslate"', 'notranslate whole"', 1) if " " in text and len(text) <= SHORT else code[0]
+    name = code[0].replace("(", "(<wbr/>") if CALL.fullmatch(text) and len(text) > LONG_NAME else code[0]
+    return name.replace('notranslate"', 'notranslate whole"', 1) if " " in text and len(text) <= SHORT else name
 
 
 def lighten_code(app, pagename, templatename, context, doctree):

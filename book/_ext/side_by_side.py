@@ -25,6 +25,7 @@ import nbclient
 import nbformat
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
+from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 from sphinx.errors import ExtensionError
 from sphinx.util import logging
 from traitlets.config import Config
@@ -83,6 +84,8 @@ def run(path, timeout):
         number = sum(cell.cell_type == "code" for cell in notebook.cells[: reached + 1])
         said = COLOURS.sub("", str(error)).strip()
         wrong = f"code cell {number}: {said.splitlines()[-1] if said else type(error).__name__}\n{said}"
+    # A kernel sends what is printed in pieces, cut by the clock; what myst-nb joins it would give a new line each.
+    notebook, _ = CoalesceStreamsPreprocessor().preprocess(notebook, {})
     return notebook, time.monotonic() - begun, wrong
 
 

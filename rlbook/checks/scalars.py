@@ -11,6 +11,8 @@ import numpy as np
 
 LARGEST_COUNT = 2**31 - 1
 
+FINITE = "(-∞, ∞)"
+
 
 def is_number(value) -> bool:
     """Whether `value` is one finite real number; a truth value is none."""
@@ -27,14 +29,14 @@ def is_whole(value) -> bool:
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
-def number(name, value, within="(-∞, ∞)") -> float:
+def number(name, value, within=FINITE) -> float:
     """`value` as a float, if it is a finite real number within an interval such as "[0, 1)" or "(1/2, 1]"."""
     given, value = value, scalar(value)
     left, low, high, right = re.fullmatch(r"([\[(])(.+), (.+)([\])])", within).groups()
     low, high = (float(end.replace("∞", "inf") if "∞" in end else Fraction(end)) for end in (low, high))
     if is_number(value) and low <= value <= high and (value, left) != (low, "(") and (value, right) != (high, ")"):
         return float(value)
-    kind = {"(-∞, ∞)": "a finite number", "(0, ∞)": "a positive number", "[0, ∞)": "a number of at least 0"}
+    kind = {FINITE: "a finite number", "(0, ∞)": "a positive number", "[0, ∞)": "a number of at least 0"}
     raise ValueError(f"{name} must be {kind.get(within, f'a number in {within}')}, got {shown(given)}")
 
 

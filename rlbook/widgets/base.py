@@ -267,7 +267,7 @@ class Widget(anywidget.AnyWidget):
             f'<div class="rlbook-widget" data-widget="{type(self).__name__}" data-view="{self._view}" '
             f'data-step="{self.step}" data-panels="{len(self.panels)}"{asks}>'
             f'<img class="rlbook-picture" alt="{escape(self.alt())}" src="{plots.to_uri(self.picture())}">'
-            f'<p class="rlbook-key"><strong>{escape(title)}.</strong> {escape(self.key())}</p>'
+            f'<p class="rlbook-key"><strong>{escape(title)}</strong>, as it begins. {escape(self.key())}</p>'
             f'<p class="rlbook-note">{NOTE}</p>'
             f'<script type="application/json">{state}</script></div>'
         )

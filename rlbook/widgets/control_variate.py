@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 import traitlets as tr
+from matplotlib.ticker import NullFormatter
 
 from rlbook import plots
 from rlbook.q_prop import CorrelatedPair, control_variate, cross_fitted, fitted_on_same
@@ -116,8 +117,8 @@ def estimate_variances(pair, n, c) -> Estimates:
 class ControlVariate(PresetWidget):
     """Samples of f and a control g, the variance of f + cg, and estimates with c fixed, fitted and cross-fitted.
 
-    `ControlVariate()` shows the first preset, `ControlVariate("same-samples")` another, `ControlVariate(corr=0.5,
-    c=-1)` settings of your own.
+    `ControlVariate()` shows the first preset, `ControlVariate("same-samples")` another, and
+    `ControlVariate(corr=0.5, c=-1)` settings of your own.
 
     Settings
     --------
@@ -243,6 +244,7 @@ class ControlVariate(PresetWidget):
         if self.bias.same:
             ax.plot(n, -self.pair.same_sample_bias(n), color=plots.INK, lw=2)
         ax.set(title="As n grows", xlabel="n", ylabel="sd, bias", xscale="log", yscale="log", ylim=(0.008, 1.2))
+        ax.xaxis.set_minor_formatter(NullFormatter())  # there is no room for 20, 30, 40
 
     def _words(self):
         fitted = f"fitted on the same samples (bias {self.bias.same:.3g}) and cross-fitted"

@@ -46,7 +46,8 @@ def draw_gaussian(widget, ax, log) -> None:
         points = widget.path(natural=natural)[:: 1 + widget.steps // 40]
         ax.plot(*place(points), ".-", color=COLOURS[natural], ms=3, lw=1.3)
         if len(points) > 1:
-            middle = np.transpose(place(points))[len(points) // 2]
+            path = np.transpose(place(points))
+            middle = path[abs(path[:, 0] - (path[0, 0] + path[-1, 0]) / 2).argmin()]  # of the way, not of the steps
             where = {"textcoords": "offset points", "ha": "left" if natural else "right"}
             ax.annotate(name, middle, away, color=COLOURS[natural], size=7, **where)
     ax.plot(*place([[mu, sigma]]), "o", color=plots.INK, ms=5)
@@ -65,7 +66,8 @@ def draw_densities(widget, ax) -> None:
     ):
         ax.plot(x, np.exp(-((x - m) ** 2) / (2 * s**2)) / (s * np.sqrt(2 * np.pi)), color=colour, label=name)
     ax.axvline(widget.c, color=plots.INK, lw=0.6)
-    ax.set(title="Before and after", xlabel="action a", ylabel="density", xlim=(-4.5, 4.5), ylim=(0, None))
+    ax.set(title="Before and after", xlabel="action a", ylabel="density", xlim=(-4.5, 4.5))
+    ax.set(ylim=(0, 1.4 * ax.get_ylim()[1]))  # with room for the names
     ax.legend(fontsize=6.5)
 
 

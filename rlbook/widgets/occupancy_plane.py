@@ -52,13 +52,16 @@ def _levels(widget):
 
 
 def _names(ax, corners, centre, best):
+    names = {}  # corners at one place share theirs
     for (a, b), point in zip(CORNERS, corners, strict=True):
-        name = f"{a}{b}"
+        names.setdefault(tuple(point.round(6)), []).append(f"{a}{b}")
+    for place, at_place in names.items():
+        point, is_best = np.array(place), any(name in best for name in at_place)
         away = np.sign(point - centre) * (5, 4)
-        colour, weight = (plots.IMPROVED, "bold") if name in best else (plots.INK, "normal")
+        colour, weight = (plots.IMPROVED, "bold") if is_best else (plots.INK, "normal")
         where = {"textcoords": "offset points", "ha": "left" if away[0] > 0 else "right", "va": "center"}
-        ax.annotate(name, point, away, color=colour, weight=weight, size=8, **where)
-        if name in best:
+        ax.annotate(" = ".join(at_place), point, away, color=colour, weight=weight, size=8, **where)
+        if is_best:
             ax.plot(*point, "o", color=plots.IMPROVED, ms=5, clip_on=False)
 
 

@@ -75,8 +75,8 @@ class PerformanceDifference(MapWidget):
 
     Settings
     --------
-    preset : one of {presets}, or 'own' of a map of your own; setting it resets
-        the others to that preset's
+    preset : one of {presets}, or 'own'
+        Setting it resets the others to that preset's; 'own' is a map of your own.
     view : "grid", or "two" for an example of two states and two actions
     rows : the map, as `gridworld` takes it, at most 8 rows of 10
     cell_rewards : what a step that ends in a cell earns besides, H lists of W numbers; or empty
@@ -231,7 +231,8 @@ class PerformanceDifference(MapWidget):
             "all": " Grey are L’s bounds to either side: by the mean change dotted, by the mixture dashed, by the "
             "largest change dashed and dotted.",
         }[self.band]
-        arrows = f"Arrows are the policies, π black and π′ purple; numbers are V of π. {letters(self.rows)} {BY_SIGN}"
+        signs = "" if "terms" in self.panels else f" {BY_SIGN}"
+        arrows = f"Arrows are the policies, π black and π′ purple; numbers are V of π. {letters(self.rows)}{signs}"
         return {
             "curves": f"The black line is the return η, its dot at this α; blue is the surrogate L.{bounds}",
             "terms": f"A number is a state’s term. {BY_SIGN}",
@@ -318,7 +319,7 @@ PRESETS = {
     ),
     "two-states": (
         "stay or move",
-        "Staying pays .2 in s₁ and 1 in s₂, and the way between them nothing; it begins in s₁.",
+        "Staying pays 0.2 in s₁ and 1 in s₂, and the way between them nothing; it begins in s₁.",
         "π stays in s₁, and would come back from s₂; π′ goes to s₂ and stays. In small steps that costs.",
         {"view": "two", "alpha": 0.3},
     ),

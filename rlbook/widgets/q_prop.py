@@ -97,8 +97,8 @@ class QProp(PresetWidget):
     --------
     preset : one of {presets}; setting it resets the others to that preset's
     weight : κ, the weight of the control, from −2 to 3
-    rule : "fixed", the same κ for every sample; or "conservative", 1{ÂĀ > 0}, and "aggressive", sign(ÂĀ), of each
-        sample by itself
+    rule : "fixed", "conservative" or "aggressive"
+        The same κ for every sample; or 1{ÂĀ > 0}, or sign(ÂĀ), of each sample by itself.
     q : slope of the critic in the action, from −3 to 3
     c1, c2, c3 : the advantage's Hermite coefficients, from −2 to 2, −1 to 1 and −0.5 to 0.5
     tau : τ, standard deviation of what comes after the action, from 0.1 to 3

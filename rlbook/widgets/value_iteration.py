@@ -75,8 +75,8 @@ class ValueIteration(Swept, MapWidget):
 
     Settings
     --------
-    preset : one of {presets}, or 'own' of a map of your own; setting it resets
-        the others to that preset's
+    preset : one of {presets}, or 'own'
+        Setting it resets the others to that preset's; 'own' is a map of your own.
     rows : the map, as `gridworld` takes it, at most 12 rows of 16
     cell_rewards : what a step that ends in a cell earns besides, H lists of W numbers; or empty
     slip, gamma, step_reward, goal_reward, pit_reward : as `gridworld` takes them; gamma at most 0.99

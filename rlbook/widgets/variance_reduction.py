@@ -73,8 +73,8 @@ class VarianceReduction(Widget):
 
     Settings
     --------
-    preset : one of {presets}, or 'own' of a problem of
-        your own; setting it resets the others to that preset's
+    preset : one of {presets}, or 'own'
+        Setting it resets the others to that preset's; 'own' is a problem of your own.
     kappa : weight κ of the past, in [0, 1]; 1 is the full return, 0 reward-to-go
     beta : multiple β of the baseline, in [0, 2]
     baseline : b_t(s), T lists of S numbers
@@ -197,12 +197,15 @@ class VarianceReduction(Widget):
     def _marks(self):
         of = "of one episode" if self.batch == 1 else f"that {self.batch} episodes give together"
         settings = self._settings_in_words
+        is_full = self.kappa == 1 and not self.beta
         return {
             "cloud": f"Each orange dot is the gradient {of}, the cross their exact mean. Two standard deviations "
-            f"around it lie the ellipses: black for {settings}, vermilion for the full return, κ = 1.",
+            f"around it lie the ellipses: black for {settings}, "
+            + ("over the vermilion one of the full return." if is_full else "vermilion for the full return, κ = 1."),
             "bowl": f"The black dot is at β = {self.beta:g}; the green ones mark 0 and 1.",
-            "horizon": f"The thick line is for {settings}, the dot for this horizon too; the full return is vermilion, "
-            "reward-to-go blue, and with the baseline V green.",
+            "horizon": f"The thick line is for {settings}, the dot for this horizon too; the full return is vermilion"
+            + (", under it" if is_full else "")
+            + ", reward-to-go blue, and with the baseline V green.",
         }
 
     @tr.default("_presets")

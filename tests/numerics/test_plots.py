@@ -22,6 +22,13 @@ def draw(curves, **options):
     return ax
 
 
+@pytest.mark.parametrize("names", [("above", "below"), ("below", "above")])
+def test_of_curves_that_end_together_the_lower_has_the_lower_name(names):
+    values = {"above": [3.0, 4, 4, 4, 5], "below": [0.0, 3, 4, 4, 5]}
+    places = {text.get_text(): text.get_position()[1] for text in draw({name: values[name] for name in names}).texts}
+    assert places["below"] < places["above"]
+
+
 @pytest.mark.parametrize("log", ["", "y", "xy"])
 def test_names_stand_beside_their_curves_and_never_on_each_other(log):
     ax = draw({"one": np.full(5, 3.0), "two": np.full(5, 3.01), "far": np.full(5, 90.0)}, log=log)
