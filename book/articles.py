@@ -49,7 +49,7 @@ def articles(useless=""):
     """
     pages = [page for _, of_part in table_of_contents() for page in of_part]
     found = {page: article_of(page, pages, ", ".join(filter(None, [USELESS, useless]))) for page in pages}
-    found[pages[0]].select_one(".cell").insert_before(BeautifulSoup(f"<p>{STILL}</p>", "html.parser"))
+    found[pages[0]].select_one(".rlbook-widget").insert_before(BeautifulSoup(f"<p>{STILL}</p>", "html.parser"))
     return found
 
 

@@ -1,8 +1,8 @@
 """Where no line ends in a formula within the text.
 
 KaTeX, as TeX, lets a line end after any relation or operator outside braces. But "x −" at the end of a line and "y = 0"
-on the next are read as two formulas. So what is short stands in braces: a formula, the side of a relation, and what is
-between two brackets or bars.
+on the next are read as two formulas. So what is short stands in braces: a formula, the side of a relation, what is
+between two brackets or bars, and a condition.
 """
 
 import re
@@ -15,7 +15,7 @@ SIZES = {rf"\{size}{side}" for size in ("big", "Big", "bigg", "Bigg") for side i
 CLOSES = {"(": (")", "]"), "[": (")", "]"), r"\{": (r"\}",), r"\|": (r"\|",), "|": ("|",)}
 BEFORE_A_BAR = (*(OPERATORS - {r"\cdot"}), "(", "[", r"\{", ",", r"\max", r"\sum", r"\sup", r"\mathbb{E}")
 SPACES = ("", r"\,", r"\;", r"\:", r"\!", "\\")
-SHORT = {"formula": 12, "side": 14, "brackets": 20}  # tokens
+SHORT = {"formula": 12, "side": 14, "brackets": 20, "end": 5}  # tokens
 
 
 def unbroken(latex):
@@ -36,11 +36,15 @@ def in_braces(latex):
     if to_keep(0, len(tokens), "formula"):
         return f"{{{latex}}}"
     pairs = brackets(known, outside)
-    within = {i for start, end in pairs for i in range(start, end + 1)}
+    within = {i for start, end, _ in pairs for i in range(start, end + 1)}
     relations = [i for i in sorted(outside - within) if known[i] in RELATIONS]
     ends = zip([-1, *relations], [*relations, len(tokens)], strict=True)
-    kept = [(start + 1, end) for start, end in pairs if to_keep(start + 1, end, "brackets")]
+    kept = []  # a pair's inside, or its condition
+    for start, end, bar in pairs:
+        kept += [(begin + 1, end) for begin in (start, bar) if to_keep(begin + 1, end, "brackets")][:1]
     kept += [(start + 1, end) for start, end in ends if to_keep(start + 1, end, "side")]
+    if relations and 0 < len(tokens) - relations[-1] - 1 <= SHORT["end"]:
+        tokens[relations[-1]] += r"\nobreak "  # for "= 0" alone on a line is worse than a line that is short
     for i, token in enumerate(tokens):
         closed, opened = sum(end == i for _, end in kept), sum(start == i for start, _ in kept)
         tokens[i] = "}" * closed + "{" * opened + token
@@ -59,14 +63,20 @@ def outside_braces(known):
 
 
 def brackets(known, outside):
-    """(start, end) of the tokens that open and close each pair of brackets or bars; an end's size belongs to it."""
-    pairs, opened = [], []
+    """(start, end, bar) of the tokens that open and close each pair of brackets or bars; an end's size belongs to it.
+
+    The bar is that before a condition; where there is none, it is the start.
+    """
+    pairs, opened, bars = [], [], {}
     for i in sorted(outside):
         token = known[i]
         if opened and token in CLOSES[known[opened[-1]]]:
-            pairs.append((opened.pop(), i - (known[i - 1] in SIZES)))
+            start, end = opened.pop(), i - (known[i - 1] in SIZES)
+            pairs.append((start, end, bars.get(start, start)))
         elif token in CLOSES and (token != "|" or begins(known[:i])):
             opened.append(i)
+        elif token == "|" and opened:
+            bars[opened[-1]] = i
     return pairs
 
 

@@ -52,11 +52,24 @@ def test_what_stands_at_a_short_formula_stays_on_its_line():
         ("(a+b+c+d+e+f+g+h+i+j+k+l+m+n)", "(a+b+c+d+e+f+g+h+i+j+k+l+m+n)"),
         (r"\frac{(a+b}{c)}", r"\frac{(a+b}{c)}"),
         (r"[0,1)\cup(2,3]", r"[0,1)\cup(2,3]"),
+        ("E[a+b+c+d+e+f+g+h+i+j+k|s=t]M", "E[a+b+c+d+e+f+g+h+i+j+k|{s=t}]M"),
     ],
 )
 def test_no_line_ends_inside_short_brackets(latex, kept):
     longer = "+abcdefghijklmnopq"
     assert breaks.unbroken(latex + longer) == kept + longer
+
+
+@pytest.mark.parametrize(
+    ("latex", "kept"),
+    [
+        (r"\mathbb{E}[a+b+c+d+e+f+g+h]=0", r"\mathbb{E}[{a+b+c+d+e+f+g+h}]=\nobreak 0"),
+        (r"a+b+c+d+e+f+g\le bc", r"{a+b+c+d+e+f+g}\le \nobreak bc"),
+        ("aaaaaaaaaa=bbbbbbbbbb", "aaaaaaaaaa=bbbbbbbbbb"),
+    ],
+)
+def test_what_a_short_last_side_is_equal_to_stands_on_its_line(latex, kept):
+    assert breaks.unbroken(latex) == kept
 
 
 @pytest.mark.parametrize(
