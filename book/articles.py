@@ -12,7 +12,8 @@ ROOT = Path(__file__).parent.parent
 HTML = ROOT / "_build" / "html"
 NAME = "reinforcement-learning-derived"
 # Of a page: what only a screen can use, and what does not belong to the text.
-USELESS = "script, .headerlink, .toctree-wrapper, .copybtn, .checked-by, .prev-next-footer, .works-cited"
+USELESS = "script, .headerlink, .toctree-wrapper, .copybtn, .prev-next-footer, .works-cited, .on-screen"
+USELESS += ", .checked-by details > p"  # the ledger has the tests' names
 # For the reader of a form in which nothing moves.
 STILL = (
     "This book is made to be taken in hand: in a browser its pictures move. Here each shows how its lesson begins, "

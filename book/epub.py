@@ -43,6 +43,8 @@ th, td { border: 1px solid #bbb; padding: 0.2em 0.4em; text-align: left; vertica
 .admonition, .proof, details { border-left: 0.2em solid #0072b2; padding-left: 0.8em; margin: 1em 0; }
 .admonition-title, summary { font-weight: bold; }
 .test-name { display: block; }
+.checked-by details { border: 0; margin: 0; padding: 0; }
+.checked-by summary { font-size: 0.85em; font-weight: normal; }
 div.math { margin: 0.6em 0; overflow-x: auto; }
 .eqno { float: right; }
 .citation > p { display: inline; }

@@ -267,18 +267,18 @@ def draw_map(ax, rows, cells, V, pi, path=(), wrong=None) -> None:
         tint = PLAIN if value < 0 else IMPROVED
         ax.add_patch(Rectangle((j, i), 1, 1, color=tint, alpha=0.5 * abs(value) / top, lw=0))
         if max(H, W) <= 10:
-            ax.text(j + 0.5, i + 0.82, f"{value:.2f}".replace("-", "−"), ha="center", va="center", size=size)
+            ax.text(j + 0.5, i + 0.86, f"{value:.2f}".replace("-", "−"), ha="center", va="center", size=size)
         if min(arrows) == 1:
-            ax.add_patch(Circle((j + 0.5, i + 0.42), 0.09, fill=False, color=color, lw=1.2))
+            ax.add_patch(Circle((j + 0.5, i + 0.38), 0.09, fill=False, color=color, lw=1.2))
             continue
         for (di, dj), weight in zip(((-1, 0), (0, 1), (1, 0), (0, -1)), arrows, strict=True):
             if weight > 0.02:
-                length = 0.1 + 0.24 * weight
+                length = 0.1 + 0.2 * weight  # that of one that leads down ends above the number
                 back = 0.5 * length if weight > 0.97 and sum(arrows) < 1.5 else 0  # a single arrow is centred
-                tails.append((j + 0.5 - back * dj, i + 0.42 - back * di, length * dj, length * di, is_wrong))
+                tails.append((j + 0.5 - back * dj, i + 0.38 - back * di, length * dj, length * di, is_wrong))
     if len(path):
         down, right = np.transpose(path)
-        ax.plot(right + 0.5, down + 0.42, color=INK, lw=5, alpha=0.25, solid_capstyle="round")
+        ax.plot(right + 0.5, down + 0.38, color=INK, lw=5, alpha=0.25, solid_capstyle="round")
     if tails:
         scale = {"angles": "xy", "scale_units": "xy", "scale": 1, "units": "xy", "width": 0.03}
         *places, hollow = zip(*tails, strict=True)

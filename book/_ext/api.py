@@ -84,9 +84,11 @@ class Api(SphinxDirective):
 def shown(value, most=90):
     """A constant's value on one line; "" if it is long, or holds what its source would not be written as.
 
-    Of a dictionary that cannot be shown its keys are.
+    Of a dictionary that cannot be shown its keys are, of a list its beginning.
     """
     text = " ".join(repr(value).split())
+    if isinstance(value, tuple) and len(text) > most and "<" not in text:
+        text = f"({', '.join(map(repr, value[:4]))}, …)"
     if isinstance(value, dict) and (len(text) > most or "<" in text):
         text = f"{{{', '.join(f'{key!r}: …' for key in value)}}}"
     return text if len(text) <= most and "<" not in text else ""

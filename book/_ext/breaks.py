@@ -15,7 +15,7 @@ SIZES = {rf"\{size}{side}" for size in ("big", "Big", "bigg", "Bigg") for side i
 CLOSES = {"(": (")", "]"), "[": (")", "]"), r"\{": (r"\}",), r"\|": (r"\|",), "|": ("|",)}
 BEFORE_A_BAR = (*(OPERATORS - {r"\cdot"}), "(", "[", r"\{", ",", r"\max", r"\sum", r"\sup", r"\mathbb{E}")
 SPACES = ("", r"\,", r"\;", r"\:", r"\!", "\\")
-SHORT = {"formula": 12, "side": 14, "brackets": 20, "end": 5}  # tokens
+SHORT = {"formula": 12, "side": 14, "brackets": 28, "end": 5}  # tokens
 
 
 def unbroken(latex):

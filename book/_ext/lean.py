@@ -283,10 +283,11 @@ def read_sheet(outdir, name):
 def cut_font(path, characters):
     """The bytes, as woff2, of a font with these characters only; none if it has none of them.
 
-    Its features (kerning, ligatures, fractions) are left out, which weigh as much as a third of its letters.
+    Its features (kerning, ligatures, fractions) are left out, which weigh as much as a third of its letters; only
+    where a bar stands over a letter is kept.
     """
     logging.getLogger("fontTools").setLevel(logging.WARNING)  # else it tells the build of every table it prunes
-    options = subset.Options(flavor="woff2", hinting=False, layout_features=[], notdef_outline=True)
+    options = subset.Options(flavor="woff2", hinting=False, layout_features=["mark"], notdef_outline=True)
     font = subset.load_font(path, options)
     if not characters & {chr(code) for code in font.getBestCmap()}:
         return b""

@@ -244,7 +244,8 @@ class ControlVariate(PresetWidget):
         if self.bias.same:
             ax.plot(n, -self.pair.same_sample_bias(n), color=plots.INK, lw=2)
         ax.set(title="As n grows", xlabel="n", ylabel="sd, bias", xscale="log", yscale="log", ylim=(0.008, 1.2))
-        ax.xaxis.set_minor_formatter(NullFormatter())  # there is no room for 20, 30, 40
+        ax.set_xticks([10, 20, 50], [10, 20, 50])
+        ax.xaxis.set_minor_formatter(NullFormatter())
 
     def _words(self):
         fitted = f"fitted on the same samples (bias {self.bias.same:.3g}) and cross-fitted"
@@ -261,15 +262,17 @@ class ControlVariate(PresetWidget):
     def _marks(self):
         left = "" if self.step == EXPLORE else ", and thin ones are what it leaves"
         curve = " The thin black curve is the mean of f for each g." if self.bend and self.corr**2 < 1 else ""
+        over = "" if self.c else ", which at c = 0 lies over the vermilion one"
+        bent = f" Here β = {self.bend:g}." if self.bend else ""
         bias = " The black line is the bias of the fit on the same samples." if self.bias.same else ""
         return {
             "samples": f"Orange dots are samples. The green line is what c takes off{left}; the dashed one is the best "
             f"line.{curve}",
             "bowl": "The green curve is the variance; the black dot is at this c, the hollow one at the best. The "
             "vermilion line is f alone, the dashed grey one the least variance.",
-            "estimates": marks_of_estimates(any(self.bias[i] for i in self._shown)),
-            "growth": "The standard deviation of f alone is vermilion, the others are green: c fixed, a line; fitted "
-            f"on the same samples, dashed; cross-fitted, dotted.{bias}",
+            "estimates": marks_of_estimates(any(self.bias[i] for i in self._shown)) + bent,
+            "growth": "The standard deviation of f alone is vermilion, the others are green: c fixed, a line"
+            f"{over}; fitted on the same samples, dashed; cross-fitted, dotted.{bias}",
         }
 
 

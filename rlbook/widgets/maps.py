@@ -166,15 +166,15 @@ def draw_cells(
         ax.add_patch(Rectangle((j, i), 1, 1, color=colours[int(tint < 0)], alpha=0.5 * share, lw=0))
         if abs(value) > 5e-13:
             text = f"{value:.2f}" if abs(value) >= 0.01 else f"{value:.0e}".replace("e-0", "e-")
-            ax.text(j + 0.5, i + 0.8, text.replace("-", "−"), ha="center", va="center", size=size)
+            ax.text(j + 0.5, i + 0.85, text.replace("-", "−"), ha="center", va="center", size=size)
     for n, (colour, pi) in enumerate(policies):
         aside = 0.1 * (2 * n - 1) if len(policies) > 1 else 0  # so that equal arrows are both seen
         tails = []
         for (i, j), weights in zip(cells, pi, strict=True):
             for (di, dj), weight in zip(MOVES, weights, strict=True):
                 if rows[i][j] not in "GP" and weight > 0.02:
-                    length = 0.08 + 0.2 * weight
-                    tails.append((j + 0.5 + aside, i + 0.4 + aside, length * dj, length * di))
+                    length = 0.06 + 0.18 * weight  # that of one that leads down ends above the number
+                    tails.append((j + 0.5 + aside, i + 0.36 + aside, length * dj, length * di))
         if tails:
             scale = {"angles": "xy", "scale_units": "xy", "scale": 1, "units": "xy", "width": 0.03}
             ax.quiver(*np.transpose(tails), color=colour, headwidth=4.5, headlength=4.5, headaxislength=4, **scale)

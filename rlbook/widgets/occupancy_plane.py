@@ -57,9 +57,10 @@ def _names(ax, corners, centre, best):
         names.setdefault(tuple(point.round(6)), []).append(f"{a}{b}")
     for place, at_place in names.items():
         point, is_best = np.array(place), any(name in best for name in at_place)
-        away = np.sign(point - centre) * (5, 4)
+        away = np.sign(point - centre) * ((5, 4) if len(at_place) == 1 else (0, 11))  # past the axis's number
         colour, weight = (plots.IMPROVED, "bold") if is_best else (plots.INK, "normal")
-        where = {"textcoords": "offset points", "ha": "left" if away[0] > 0 else "right", "va": "center"}
+        side = "center" if len(at_place) > 1 else "left" if away[0] > 0 else "right"
+        where = {"textcoords": "offset points", "ha": side, "va": "center"}
         ax.annotate(" = ".join(at_place), point, away, color=colour, weight=weight, size=8, **where)
         if is_best:
             ax.plot(*point, "o", color=plots.IMPROVED, ms=5, clip_on=False)

@@ -233,6 +233,8 @@ class PerformanceDifference(MapWidget):
         }[self.band]
         signs = "" if "terms" in self.panels else f" {BY_SIGN}"
         arrows = f"Arrows are the policies, π black and π′ purple; numbers are V of π. {letters(self.rows)}{signs}"
+        if self.view != "two" and any((pi == pi[:, :1]).all(axis=1).any() for pi in (self.pi, self.pi_new)):
+            arrows += " A star of arrows takes all four actions alike."
         return {
             "curves": f"The black line is the return η, its dot at this α; blue is the surrogate L.{bounds}",
             "terms": f"A number is a state’s term. {BY_SIGN}",

@@ -222,7 +222,7 @@ class QProp(PresetWidget):
         dot = " The black dot is at this κ." if self.rule == "fixed" else ""
         return {
             "advantages": f"Orange dots are samples, the black line their mean. The green {lines}, the dotted one what "
-            "the critic says.",
+            f"the critic says{', which is the same' if self.rule == 'fixed' and self.weight == 1 else ''}.",
             "bowl": f"The green curve is the variance; the vermilion line is κ = 0, the dashed grey one the least. "
             f"What is grey below no critic can take off.{dot}",
             "estimates": marks_of_estimates(self.bias),

@@ -162,7 +162,8 @@ class ValueIteration(Swept, MapWidget):
             marks += ["A ring stands where all four actions are alike."] if ties.any() else []
             marks += [] if self.sweeps.right(self.Q).all() else ["Hollow and vermilion is not optimal."]
         marks += [letters(self.rows), BY_SIGN]
-        marks += ["The broad band is the way from the start."] if self._is_settled else []
+        if self._is_settled:
+            marks += [f"The slip is {self.slip:g}. The broad band is the way from the start."]
         return {"map": " ".join(marks), "errors": NOW}
 
     @property

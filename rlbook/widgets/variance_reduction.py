@@ -202,7 +202,7 @@ class VarianceReduction(Widget):
             "cloud": f"Each orange dot is the gradient {of}, the cross their exact mean. Two standard deviations "
             f"around it lie the ellipses: black for {settings}, "
             + ("over the vermilion one of the full return." if is_full else "vermilion for the full return, κ = 1."),
-            "bowl": f"The black dot is at β = {self.beta:g}; the green ones mark 0 and 1.",
+            "bowl": f"The black dot is at β = {self.beta:g}; green ones mark 0 and 1, unless it covers them.",
             "horizon": f"The thick line is for {settings}, the dot for this horizon too; the full return is vermilion"
             + (", under it" if is_full else "")
             + ", reward-to-go blue, and with the baseline V green.",

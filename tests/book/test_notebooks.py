@@ -224,6 +224,16 @@ def test_notebooks_run_side_by_side_each_once_on_one_thread(tmp_path):
     assert said == ["1", str(max(1, side_by_side.cores() // 2))]
 
 
+def test_what_is_printed_in_pieces_is_one_output_as_it_was_printed(tmp_path):
+    """A kernel sends what there is every so often: where it was cut is no end of a line."""
+    pieces = (
+        "import time\nfor piece in ('a ', 'b\\n\\n', 'c'):\n    print(piece, end='', flush=True)\n    time.sleep(0.5)"
+    )
+    small_book(tmp_path, [pieces])
+    [(_, notebook, _, wrong)] = side_by_side.run_all([tmp_path / "book" / "page.ipynb"], 60, processes=1)
+    assert (wrong, [output.text for output in notebook.cells[1].outputs]) == ("", ["a b\n\nc"])
+
+
 @pytest.mark.parametrize(
     ("code", "timeout", "complaint"),
     [

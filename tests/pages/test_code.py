@@ -69,6 +69,19 @@ def test_short_code_in_a_sentence_is_not_broken(code_, is_whole):
     assert found.replace(" whole", "").count("<span") == len(code_.split())
 
 
+@pytest.mark.parametrize(
+    ("call", "broken"),
+    [
+        ("per_trajectory_gradients(...)", "per_trajectory_gradients(<wbr/>...)"),
+        ("fisher(mdp, theta)", "fisher(mdp, theta)"),
+        ("rho.sum(axis=1).astype(int)", "rho.sum(axis=1).astype(int)"),
+    ],
+)
+def test_a_long_call_is_rather_broken_after_its_bracket(call, broken):
+    found = code.INLINE.sub(code.unbroken, f'<code class="docutils literal notranslate">{call}</code>')
+    assert broken in found
+
+
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_code_on_a_page_is_the_notebooks_to_the_letter(soup, name):
     cells = soup(name).select(".cell_input pre")

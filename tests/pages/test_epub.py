@@ -11,6 +11,7 @@ import pytest
 from bs4 import BeautifulSoup
 from filelock import FileLock
 
+from book.articles import STILL
 from book.tools.browser import apt_install, is_debian_root
 from tests.conftest import one_for_all
 from tests.sources import CHAPTERS, NAMES, ROOT
@@ -95,6 +96,10 @@ def test_its_links_and_pictures_are_in_it(epub, documents):
                 assert not fragment or fragment in ids[target], (name, element[attribute])
                 count += 1
     assert count > 500
+
+
+def test_it_says_that_its_pictures_are_where_lessons_begin(documents):
+    assert sum(STILL in page.get_text() for page in documents.values()) == 1
 
 
 def test_nothing_in_it_asks_for_a_screen(documents):

@@ -10,6 +10,8 @@ import pytest
 from filelock import FileLock
 from pypdf import PdfReader
 
+from book import pdf as printing
+from book.articles import STILL, articles
 from tests.conftest import one_for_all
 from tests.sources import NAMES, ROOT
 
@@ -113,6 +115,21 @@ def test_the_widgets_pictures_are_there_and_the_widgets_are_not(texts, soup, sit
         assert all(squeezed(word) in whole for word in words), words
     assert said > 60
     assert "ResetLink" not in whole
+
+
+def test_a_rule_for_a_place_by_its_id_holds_for_it_in_the_whole_book():
+    bodies = articles()
+    css = printing.sheet(bodies)
+    ids = {element["id"] for element in bodies["book/notation"].select("[id]")}
+    assert "book-notation--notation" in ids
+    assert '[id$="--notation"] td' in css
+    assert "#notation" not in css
+
+
+def test_it_says_once_that_its_pictures_are_where_lessons_begin(texts):
+    whole = squeezed("".join(texts))
+    assert whole.count(squeezed(STILL)) == 1
+    assert whole.count(squeezed(", as it begins.")) > 25
 
 
 def test_every_solution_is_unfolded(texts, soup):

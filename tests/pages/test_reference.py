@@ -349,3 +349,4 @@ def test_a_constants_value_is_one_line_as_its_source_could_have_it_or_is_left_ou
     assert api.shown({"one": 1}) == "{'one': 1}"
     assert api.shown({"one": api.shown}) == api.shown({"one": "a" * 200}) == "{'one': …}"
     assert api.shown("a" * 200) == api.shown((api.shown,)) == ""
+    assert api.shown(tuple(range(100))) == "(0, 1, 2, 3, …)"

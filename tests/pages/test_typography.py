@@ -49,10 +49,10 @@ def test_what_stands_at_a_short_formula_stays_on_its_line():
         (r"E\big[a\,\big|\,s\big]\big[b\,\big|\,t=1\big]", r"E\big[a\,\big|\,s\big]\big[{b\,\big|\,t=1}\big]"),
         (r"\bigl(a+b\bigr)c", r"\bigl({a+b}\bigr)c"),
         (r"\big(a+b\big)\left(a+b\right)", r"\big({a+b}\big)\left(a+b\right)"),
-        ("(a+b+c+d+e+f+g+h+i+j+k+l+m+n)", "(a+b+c+d+e+f+g+h+i+j+k+l+m+n)"),
+        ("(a+b+c+d+e+f+g+h+i+j+k+l+m+n+o+p)", "(a+b+c+d+e+f+g+h+i+j+k+l+m+n+o+p)"),
         (r"\frac{(a+b}{c)}", r"\frac{(a+b}{c)}"),
         (r"[0,1)\cup(2,3]", r"[0,1)\cup(2,3]"),
-        ("E[a+b+c+d+e+f+g+h+i+j+k|s=t]M", "E[a+b+c+d+e+f+g+h+i+j+k|{s=t}]M"),
+        ("E[a+b+c+d+e+f+g+h+i+j+k+l+m+n|s=t]M", "E[a+b+c+d+e+f+g+h+i+j+k+l+m+n|{s=t}]M"),
     ],
 )
 def test_no_line_ends_inside_short_brackets(latex, kept):
