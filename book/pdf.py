@@ -92,7 +92,7 @@ def sheet(bodies):
     """The pages' stylesheet, whose rules for a place by its id hold for the id that it has in the whole book."""
     ids = {element["id"].partition("--")[2] for body in bodies.values() for element in body.select("[id]")} - {""}
     css = (LEAN / "lean.css").read_text(encoding="utf-8")
-    return re.sub(r"#([a-z][\w-]*)", lambda id: f'[id$="--{id[1]}"]' if id[1] in ids else id[0], css)
+    return re.sub(r"#([a-z][\w-]*)", lambda match: f'[id$="--{match[1]}"]' if match[1] in ids else match[0], css)
 
 
 def starts(file):

