@@ -236,10 +236,11 @@ class AverageGrid(MapWidget):
 
     def _marks(self):
         tints = BY_SIGN if self.quantity == "reward" else "The tint grows with the number."
+        tints += " A 0 is not written."
         is_first = "episode" not in self.panels
         average, exact = f"{letters(self.rows)} {tints}" if is_first else "", ""
         if self.shade == "error":
-            off = "In the average the tint is the error: blue is too much, vermilion too little."
+            off = "In the average the tint is the error: blue is too much, vermilion too little. A 0 is not written."
             average = f"{letters(self.rows)} {off}" if is_first else off
             exact = f"In the exact map {tints[0].lower()}{tints[1:]}"
         return {

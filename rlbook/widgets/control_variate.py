@@ -264,7 +264,11 @@ class ControlVariate(PresetWidget):
         curve = " The thin black curve is the mean of f for each g." if self.bend and self.corr**2 < 1 else ""
         over = "" if self.c else ", which at c = 0 lies over the vermilion one"
         bent = f" Here β = {self.bend:g}." if self.bend else ""
-        bias = " The black line is the bias of the fit on the same samples." if self.bias.same else ""
+        bias = (
+            " The black line is the bias of the fit on the same samples."
+            if self.bias.same
+            else " That fit has no bias here."
+        )
         return {
             "samples": f"Orange dots are samples. The green line is what c takes off{left}; the dashed one is the best "
             f"line.{curve}",

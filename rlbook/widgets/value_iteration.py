@@ -160,6 +160,8 @@ class ValueIteration(Swept, MapWidget):
         if self.operator == "optimal":
             ties = self.sweeps.greedy(self.Q).all(axis=1) & ~self.sweeps.absorbing
             marks += ["A ring stands where all four actions are alike."] if ties.any() else []
+            several = self.sweeps.greedy(self.Q).sum(axis=1)
+            marks += ["Several arrows are equally good."] if ((several > 1) & (several < 4)).any() else []
             marks += [] if self.sweeps.right(self.Q).all() else ["Hollow and vermilion is not optimal."]
         marks += [letters(self.rows), BY_SIGN]
         if self._is_settled:

@@ -198,10 +198,12 @@ class VarianceReduction(Widget):
         of = "of one episode" if self.batch == 1 else f"that {self.batch} episodes give together"
         settings = self._settings_in_words
         is_full = self.kappa == 1 and not self.beta
+        is_flat = np.linalg.eigvalsh(self.covariance)[0] < 1e-9 * self.variance
         return {
             "cloud": f"Each orange dot is the gradient {of}, the cross their exact mean. Two standard deviations "
             f"around it lie the ellipses: black for {settings}, "
-            + ("over the vermilion one of the full return." if is_full else "vermilion for the full return, κ = 1."),
+            + ("over the vermilion one of the full return." if is_full else "vermilion for the full return, κ = 1.")
+            + (" One without width is a line or a point." if is_flat else ""),
             "bowl": f"The black dot is at β = {self.beta:g}; green ones mark 0 and 1, unless it covers them.",
             "horizon": f"The thick line is for {settings}, the dot for this horizon too; the full return is vermilion"
             + (", under it" if is_full else "")
