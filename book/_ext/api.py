@@ -73,8 +73,7 @@ class Api(SphinxDirective):
             if kind == "data":
                 owner, _, short = name.rpartition(".")
                 value = shown(getattr(import_module(owner), short))
-                kind_of = type(getattr(import_module(owner), short)).__name__
-                lines += [f".. py:data:: {name}", f"   :value: {value}" if value else f"   :type: {kind_of}", ""]
+                lines += [f".. py:data:: {name}", *([f"   :value: {value}"] if value else []), ""]
             else:
                 lines += [f".. auto{kind}:: {name}", *(["   :members:"] if kind == "class" else []), ""]
         box = nodes.container(classes=["api"])
