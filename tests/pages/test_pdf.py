@@ -117,7 +117,7 @@ def test_the_widgets_pictures_are_there_and_the_widgets_are_not(texts, soup, sit
     assert "ResetLink" not in whole
 
 
-def test_a_rule_for_a_place_by_its_id_holds_for_it_in_the_whole_book():
+def test_a_rule_for_a_place_by_its_id_holds_for_it_in_the_whole_book(site):
     bodies = articles()
     css = printing.sheet(bodies)
     ids = {element["id"] for element in bodies["book/notation"].select("[id]")}
