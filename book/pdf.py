@@ -117,18 +117,20 @@ def build():
     bodies = articles(".katex-mathml")  # which only a program reads
     source, numbers = FILE.with_suffix(".print.html"), {}
     SHEET.write_text(sheet(bodies), encoding="utf-8")
-    with sync_playwright() as playwright:
-        browser = launch(playwright)
-        page = browser.new_page()
-        for _ in range(2):
-            source.write_text(combined(bodies, numbers), encoding="utf-8")
-            page.goto(source.as_uri(), wait_until="load")
-            page.pdf(path=FILE, prefer_css_page_size=True, print_background=True)
-            numbers = starts(FILE)
-        browser.close()
+    try:
+        with sync_playwright() as playwright:
+            browser = launch(playwright)
+            page = browser.new_page()
+            for _ in range(2):
+                source.write_text(combined(bodies, numbers), encoding="utf-8")
+                page.goto(source.as_uri(), wait_until="load")
+                page.pdf(path=FILE, prefer_css_page_size=True, print_background=True)
+                numbers = starts(FILE)
+            browser.close()
+    finally:  # neither belongs to the pages that are put on a server
+        SHEET.unlink()
+        source.unlink(missing_ok=True)
     bookmark(FILE, bodies, numbers)
-    source.unlink()
-    SHEET.unlink()
     offer(HTML)
     print(f"The book is printed, {len(PdfReader(FILE).pages)} pages. Open {FILE.as_uri()}")
 

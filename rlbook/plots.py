@@ -14,6 +14,7 @@ from urllib.parse import quote
 import matplotlib.style
 import numpy as np
 from IPython import get_ipython
+from IPython.core.pylabtools import print_figure
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
@@ -38,8 +39,21 @@ BOUND = "#767676"  # bounds, drawn dashed
 def use() -> None:
     """Make the book's style the session's style, and a notebook's figures SVG; a chapter's first cell calls it."""
     matplotlib.style.use(STYLE)
-    if get_ipython() is not None:
-        set_matplotlib_formats("svg", metadata={"Date": None})  # the same file whenever it is drawn
+    shell = get_ipython()
+    if shell is not None:
+        set_matplotlib_formats("svg")
+        shell.display_formatter.formatters["image/svg+xml"].for_type(Figure, _shown)
+
+
+def _shown(fig) -> str | None:
+    """A notebook's figure as SVG, the same file whenever it is drawn; None for a figure without axes."""
+    svg = print_figure(fig, "svg", metadata={"Date": None})
+    return svg and _rounded(svg)
+
+
+def _rounded(svg) -> str:
+    """The drawing with its coordinates to a hundredth of a point, a quarter of its weight less."""
+    return re.sub(r"-?\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), svg)
 
 
 def style() -> AbstractContextManager[None]:
@@ -61,8 +75,7 @@ def to_svg(fig) -> str:
     svg = out.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.DOTALL)
-    svg = re.sub(r"-?\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), svg)
-    return re.sub(r"\s*\n\s*", " ", svg)
+    return re.sub(r"\s*\n\s*", " ", _rounded(svg))
 
 
 def to_uri(fig) -> str:

@@ -192,11 +192,6 @@ def thin(page):
     return LENGTH.sub(lambda found: f"{found[1]}:{float(found[2]):.2f}em", page)
 
 
-def drawn_coarser(svg):
-    """A drawing with its coordinates to a hundredth of a point, a quarter of its weight less."""
-    return re.sub(r"-?\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), svg)
-
-
 def vocabulary(pages, scripts):
     """Every tag, class and id of the pages, and every word of the scripts, any of which may become one."""
     words = set()
@@ -376,8 +371,6 @@ def finish(app, exception):
     if find_spec("brotli") is None:
         raise ExtensionError("lean: cutting web fonts needs brotli: pip install brotli")
     outdir = Path(app.outdir)
-    for path in sorted((outdir / "_images").glob("*.svg")):
-        path.write_text(drawn_coarser(path.read_text(encoding="utf-8")), encoding="utf-8")
     pages = {}
     for path in sorted(outdir.rglob("*.html")):
         page = path.read_text(encoding="utf-8")

@@ -291,11 +291,6 @@ def test_where_the_themes_styles_have_changed_the_build_stops(folder):
         build(folder)
 
 
-def test_a_drawing_is_no_finer_than_a_hundredth_of_a_point():
-    drawn = '<svg width="275.687672pt"><path d="M -0.0012 137.99952 L 3 1.5"/></svg>'
-    assert lean.drawn_coarser(drawn) == '<svg width="275.69pt"><path d="M -0 138 L 3 1.5"/></svg>'
-
-
 def test_scripts_come_without_the_lines_that_only_explain_them():
     script = "// Why.\nconst a = 1; // one\n  // How.\n  b(`http://c`);\n"
     assert lean.without_comments(script) == "const a = 1; // one\n  b(`http://c`);\n"

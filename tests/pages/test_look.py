@@ -94,6 +94,13 @@ def test_what_checks_a_statement_opens_to_the_tests_names(browser, address):
         assert note.locator("summary").bounding_box()["height"] >= 24
 
 
+def test_a_drawing_is_no_finer_than_a_hundredth_of_a_point(site):
+    drawings = sorted((site / "_images").glob("*.svg"))
+    assert len(drawings) > 20
+    for file in drawings:
+        assert not re.findall(r"\d\.\d{3,}", file.read_text(encoding="utf-8")), file
+
+
 def test_the_faces_licence_stands_beside_it():
     folder = ROOT / "book/_static/text"
     assert "SIL Open Font License" in (folder / "LICENSE").read_text(encoding="utf-8")
