@@ -235,7 +235,8 @@ function layOut({ model, el, link }, build) {
       const high = Math.max(LOW.least, screenHeight() - LOW.rest);
       return Object.fromEntries(step.panels.map((name) => [name, [wide, high]]));
     }
-    const [columns, column] = common.columnsIn(inside, step.panels.length > 1 && inside >= 640 ? 2 : 1);
+    const across = document.fullscreenElement === root ? inside : Math.min(inside, 736); // 46rem in style.css
+    const [columns, column] = common.columnsIn(across, step.panels.length > 1 && inside >= 640 ? 2 : 1);
     const rows = Math.ceil(step.panels.length / columns);
     const narrow = rows > 1 ? FRAME.below + (step.guess ? 0 : FRAME.unaskedBelow) : FRAME.narrow;
     const single = FRAME.one + (step.guess ? 0 : FRAME.unasked);
