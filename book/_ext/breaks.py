@@ -45,6 +45,8 @@ def in_braces(latex):
     kept += [(start + 1, end) for start, end in ends if to_keep(start + 1, end, "side")]
     if relations and 0 < len(tokens) - relations[-1] - 1 <= SHORT["end"]:
         tokens[relations[-1]] += r"\nobreak "  # for "= 0" alone on a line is worse than a line that is short
+    if tokens and known[0] in RELATIONS:
+        tokens[0] += r"\nobreak "  # a line of a derivation, which goes on from the one above
     for i, token in enumerate(tokens):
         closed, opened = sum(end == i for _, end in kept), sum(start == i for start, _ in kept)
         tokens[i] = "}" * closed + "{" * opened + token

@@ -1,5 +1,8 @@
 """The page of larger studies says what its file of results holds, and no more."""
 
+import ast
+import importlib
+import inspect
 import json
 import re
 
@@ -65,3 +68,32 @@ def test_the_tables_count_as_by_hand(soup):
 )
 def test_what_is_said_of_two_methods(a, b, sentence):
     assert studies.said({"a": np.array(a), "b": np.array(b)}).startswith(sentence)
+
+
+def test_the_study_of_your_own_runs_as_it_is_written():
+    """With fewer seeds, batches and episodes."""
+    pytest.importorskip("torch")
+    page = (ROOT / "book" / "larger-studies.md").read_text(encoding="utf-8")
+    code = re.findall(r"```python\n(.*?)```", page, re.DOTALL)[-1]
+    for long, short in {"batches=30": "batches=1", "range(10)": "range(2)", ": 64": ": 4", ": 512": ": 8"}.items():
+        assert code.count(long) == 1
+        code = code.replace(long, short)
+    names = {}
+    exec(code, names)
+    assert {name: len(of_seeds) for name, of_seeds in names["measured"].items()} == {"small": 2, "large": 2}
+
+
+@pytest.mark.parametrize("page", [file.name for file in sorted((ROOT / "book").glob("*.md"))])
+def test_what_code_of_the_text_takes_from_rlbook_is_there_and_takes_what_it_is_given(page):
+    for code in re.findall(r"```python\n(.*?)```", (ROOT / "book" / page).read_text(encoding="utf-8"), re.DOTALL):
+        tree, known = ast.parse(code), {}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module.startswith("rlbook"):
+                if node.module.startswith("rlbook.neural"):
+                    pytest.importorskip("torch")
+                module = importlib.import_module(node.module)
+                known |= {alias.asname or alias.name: getattr(module, alias.name) for alias in node.names}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in known:
+                given = {keyword.arg: None for keyword in node.keywords}
+                inspect.signature(known[node.func.id]).bind(*node.args, **given)

@@ -66,6 +66,7 @@ def test_no_line_ends_inside_short_brackets(latex, kept):
         (r"\mathbb{E}[a+b+c+d+e+f+g+h]=0", r"\mathbb{E}[{a+b+c+d+e+f+g+h}]=\nobreak 0"),
         (r"a+b+c+d+e+f+g\le bc", r"{a+b+c+d+e+f+g}\le \nobreak bc"),
         ("aaaaaaaaaa=bbbbbbbbbb", "aaaaaaaaaa=bbbbbbbbbb"),
+        (r"\displaystyle =\sum_ka_kb_kc_kd_kefghijk", r"\displaystyle =\nobreak \sum_ka_kb_kc_kd_kefghijk"),
     ],
 )
 def test_what_a_short_last_side_is_equal_to_stands_on_its_line(latex, kept):
