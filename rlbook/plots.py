@@ -216,9 +216,9 @@ def _check_colors(colors, named, what):
 
 def draw_cloud(ax, dots, mean, ellipses, half_widths, labels) -> None:
     """The cloud of ĝ: (M, 2) dots, the exact mean (2,), (name, colour, (K, 2) outline) of each ellipse."""
-    ax.plot(*np.transpose(dots), "o", ms=3, color=SAMPLES, alpha=0.5, mew=0)
     for _, colour, outline in ellipses:
         ax.plot(*np.transpose([*outline, outline[0]]), color=colour, lw=1.3)
+    ax.plot(*np.transpose(dots), "o", ms=3 if len(np.unique(dots, axis=0)) > 8 else 5, color=SAMPLES, alpha=0.5, mew=0)
     ax.plot(*mean, "+", color=INK, ms=11, mew=1.8)
     ax.set(
         title="The cloud of ĝ",

@@ -17,7 +17,8 @@ def summary(result) -> str:
 
     >>> import numpy as np
     >>> from rlbook import gridworld, sample_trajectories
-    >>> sample_trajectories(gridworld(["S..G"], gamma=0.9), [1, 1, 1, 0], 5, 6, np.random.default_rng(0))
+    >>> line, rng = gridworld(["S..G"], gamma=0.9), np.random.default_rng(0)
+    >>> sample_trajectories(line, [1, 1, 1, 0], 5, 6, rng)
     Trajectories
       states   (5, 6), 0 to 3
       actions  (5, 6), 0 to 1

@@ -49,7 +49,7 @@ def soft_operator(mdp, Q, alpha) -> np.ndarray:
 
     >>> from rlbook import gridworld, soft_operator
     >>> corridor = gridworld(["S..G"], gamma=0.9)
-    >>> soft_operator(corridor, Q=[[0] * 4] * 4, alpha=1.0)[0].round(3)  # 0.9 log 4: what choosing freely is worth
+    >>> soft_operator(corridor, Q=[[0] * 4] * 4, alpha=1.0)[0].round(3)  # 0.9 log 4
     array([1.248, 1.248, 1.248, 1.248])
     """
     Q = checks.table("Q", mdp, Q)

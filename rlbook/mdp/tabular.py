@@ -57,7 +57,8 @@ class TabularMDP:
         The message names the first bad entry. Under γ = 1 no episodes are summed, even if all of them end.
 
     >>> from rlbook import TabularMDP
-    >>> stay_or_go = TabularMDP(P=[[[1, 0], [0, 1]], [[0, 1], [1, 0]]], r=[[0, 1], [2, 0]], gamma=0.5, rho0=[1, 0])
+    >>> P = [[[1, 0], [0, 1]], [[0, 1], [1, 0]]]
+    >>> stay_or_go = TabularMDP(P, r=[[0, 1], [2, 0]], gamma=0.5, rho0=[1, 0])
     >>> stay_or_go.expect([10, 20])
     array([[10., 20.],
            [20., 10.]])
@@ -202,7 +203,8 @@ class TabularMDP:
             names the row, or the state and the action.
 
         >>> from rlbook import TabularMDP, solve
-        >>> rows = [(0, 0, 1.0, 0, 1.0, False), (0, 1, 0.5, 0, 0.0, False), (0, 1, 0.5, 1, 9.0, True)]
+        >>> stay = [(0, 0, 1.0, 0, 1.0, False)]
+        >>> rows = [*stay, (0, 1, 0.5, 0, 0.0, False), (0, 1, 0.5, 1, 9.0, True)]
         >>> machine = TabularMDP.from_transitions(rows, gamma=0.5, rho0=[1, 0])
         >>> machine.terminal, solve(machine).V.round(6)
         (array([False,  True]), array([6., 0.]))

@@ -22,7 +22,8 @@ def fisher(mdp, theta, *, features=None) -> np.ndarray:
 
     >>> import numpy as np
     >>> from rlbook import fisher, gridworld
-    >>> fisher(gridworld(["SG"], gamma=0.5), theta=np.zeros((2, 4))).diagonal().round(3)  # none at the goal
+    >>> here = gridworld(["SG"], gamma=0.5)
+    >>> fisher(here, theta=np.zeros((2, 4))).diagonal().round(3)  # none at the goal
     array([0.15, 0.15, 0.15, 0.15, 0.  , 0.  , 0.  , 0.  ])
     """
     root = score_root(mdp, policy_of(mdp, theta, features=features), features)

@@ -29,10 +29,10 @@ def softmax_path(theta, r, step_size, steps, *, natural) -> np.ndarray:
 def plateau_time(start, end, reward_gap, *, natural=False) -> float:
     """The time in which the gradient flow takes one logit θ from `start` to `end` (prop-plateau).
 
-    Two actions with π₁ = 1/(1+e^{−θ}) and rewards `reward_gap` Δ = r₁ − r₂ apart: θ̇ = Δπ₁π₂, so 2θ + 2 sinh θ = Δt + C;
-    natural, θ̇ = Δ. With a logit for each action, as in `softmax_path`, θ = θ₁−θ₂ moves twice as fast under the plain
-    gradient, the same under the natural one. Negative where the flow goes the other way. Raises `ValueError` for a
-    reward_gap of 0.
+    Two actions with π₁ = 1/(1+e^{−θ}) and rewards `reward_gap` Δ = r₁ − r₂ apart: dθ/dt = Δπ₁π₂, so 2θ + 2 sinh θ =
+    Δt + C; natural, dθ/dt = Δ. With a logit for each action, as in `softmax_path`, θ = θ₁−θ₂ moves twice as fast
+    under the plain gradient, the same under the natural one. Negative where the flow goes the other way. Raises
+    `ValueError` for a reward_gap of 0.
     """
     named = {"start": start, "end": end, "reward_gap": reward_gap}
     start, end, reward_gap = (checks.number(name, x) for name, x in named.items())

@@ -177,7 +177,8 @@ def expected_return(mdp, pi) -> float:
     """The objective η(π) = E Σ γᵗ r_t = Σ_{s,a} ρ_π(s,a) r(s,a) (thm-return).
 
     >>> from rlbook import expected_return, gridworld
-    >>> round(expected_return(gridworld(["S..G"], gamma=0.9), [[0, 1, 0, 0]] * 4), 6)
+    >>> corridor = gridworld(["S..G"], gamma=0.9)
+    >>> round(expected_return(corridor, [[0, 1, 0, 0]] * 4), 6)
     0.81
     """
     return float((occupancy(mdp, pi) * mdp.r).sum())

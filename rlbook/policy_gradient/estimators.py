@@ -37,7 +37,7 @@ def exact_gradient(mdp, theta, *, features=None, horizon=None) -> np.ndarray:
     >>> import numpy as np
     >>> from rlbook import exact_gradient, gridworld
     >>> corridor = gridworld(["S..G"], gamma=0.9)
-    >>> exact_gradient(corridor, theta=np.zeros((4, 4))).round(3)[2]  # beside the goal the step to the right gains
+    >>> exact_gradient(corridor, theta=np.zeros((4, 4))).round(3)[2]  # beside the goal
     array([-0.014,  0.095, -0.014, -0.068])
     """
     pi = policy_of(mdp, theta, features=features)

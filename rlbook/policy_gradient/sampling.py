@@ -41,7 +41,8 @@ def sample_trajectories(mdp, pi, n, horizon, rng) -> Trajectories:
     >>> import numpy as np
     >>> from rlbook import gridworld, sample_trajectories
     >>> corridor = gridworld(["S..G"], gamma=0.9)
-    >>> sample_trajectories(corridor, [[0, 1, 0, 0]] * 4, n=1, horizon=5, rng=np.random.default_rng(0)).states
+    >>> right, rng = [[0, 1, 0, 0]] * 4, np.random.default_rng(0)
+    >>> sample_trajectories(corridor, right, n=1, horizon=5, rng=rng).states
     array([[0, 1, 2, 3, 3]], dtype=int32)
     """
     pi = checks.policy(mdp, pi)

@@ -68,8 +68,8 @@ LESSON = (
 class AverageGrid(MapWidget):
     """Episodes of a policy on a map leave γᵗr in its cells; their average beside what it tends to, ρ_π(s,a) r(s,a).
 
-    `AverageGrid()` shows the first preset, `AverageGrid("endless")` another, `AverageGrid(rows=["S..G"])` a map of
-    your own.
+    `AverageGrid()` shows its lesson, `AverageGrid("endless")` everything, for that preset, and
+    `AverageGrid(rows=["S..G"])` a map of your own.
 
     Settings
     --------

@@ -117,7 +117,7 @@ def estimate_variances(pair, n, c) -> Estimates:
 class ControlVariate(PresetWidget):
     """Samples of f and a control g, the variance of f + cg, and estimates with c fixed, fitted and cross-fitted.
 
-    `ControlVariate()` shows the first preset, `ControlVariate("same-samples")` another, and
+    `ControlVariate()` shows its lesson, `ControlVariate("same-samples")` everything, for that preset, and
     `ControlVariate(corr=0.5, c=-1)` settings of your own.
 
     Settings
@@ -223,9 +223,9 @@ class ControlVariate(PresetWidget):
         ax.set(title="Var(f + cg)", xlabel="c", ylabel="variance", xlim=self.limits("c"), ylim=(0, 3))
 
     def _draw_estimates(self, ax):
-        names = ("f alone", f"c = {self.c:g}".replace("-", "−"), "same\nsamples", "cross-\nfitted")
+        names = ("f alone", f"c = {self.c:g}".replace("-", "−"), "same\nsamples", "other\nhalf")
         means = 1 + np.array(self.bias)
-        looks = plots.PLAIN, *(plots.PLAIN if bias else plots.BASELINE for bias in self.bias[1:])
+        looks = plots.PLAIN, plots.PLAIN if self.bias.fixed else plots.BASELINE, plots.BASELINE, plots.BASELINE
         rows = list(zip(names, self.estimates, means, self.sd, looks, strict=True))
         draw_estimates(ax, [rows[i] for i in self._shown], 1.0)
         half = 3 / np.sqrt(self.n) + abs(self.bias.fixed)
@@ -276,7 +276,7 @@ class ControlVariate(PresetWidget):
             "vermilion line is f alone, the dashed grey one the least variance.",
             "estimates": marks_of_estimates(any(self.bias[i] for i in self._shown)) + bent,
             "growth": "The standard deviation of f alone is vermilion, the others are green: c fixed, a line"
-            f"{over}; fitted on the same samples, dashed; cross-fitted, dotted.{bias}",
+            f"{over}; fitted on the same samples, dashed; fitted on the other half, dotted.{bias}",
         }
 
 

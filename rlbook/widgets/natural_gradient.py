@@ -82,7 +82,7 @@ def _both(function):
 class NaturalGradient(PresetWidget):
     """Euclidean and natural gradient steps of a Gaussian policy in coordinates that bend, and of a softmax policy.
 
-    `NaturalGradient()` shows the first preset, `NaturalGradient("plateau")` another,
+    `NaturalGradient()` shows its lesson, `NaturalGradient("plateau")` everything, for that preset,
     `NaturalGradient(mu=-1, sigma=0.3)` a policy of your own.
 
     Settings
@@ -287,8 +287,9 @@ class NaturalGradient(PresetWidget):
             + ("." if self.step == EXPLORE else "; the thin paths are for k = 1, that is σ, and for k = 0, log σ.")
         )
         plane = (
-            f"{start} Vermilion is the Euclidean circle, blue is Fisher’s ellipse, and black is the contour of the KL "
-            "divergence. Pale rings are contours of the return, and the triangle is the best action."
+            f"{start} Vermilion is the circle of Euclidean steps{'' if self.bend == 1 else ' in (μ, u)'}, blue is "
+            "Fisher’s ellipse, and black is the contour of the KL divergence. Pale rings are contours of the return, "
+            "and the triangle is the best action."
         ) + (paths if self.steps else "")
         return {
             "plane": plane,

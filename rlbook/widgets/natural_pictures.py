@@ -37,14 +37,15 @@ def draw_gaussian(widget, ax, log) -> None:
     ax.plot(*place(_outline(kl_ellipse(mu, sigma, delta, 60, widget.bend))), color=plots.IMPROVED, lw=1)
     for bend, name in ((0, "log σ"), (1, "σ")) if widget.step != EXPLORE else ():
         for natural in (False, True):
-            points = place(widget.path(natural=natural, bend=bend)[:: 1 + widget.steps // 20])
+            points = place(widget.path(natural=natural, bend=bend))
             ax.plot(*points, color=COLOURS[natural], lw=0.7, alpha=0.6)
             if not natural and widget.steps:
                 middle = np.transpose(points)[2 * len(points[0]) // 3]
                 ax.annotate(name, middle, (2, 2), textcoords="offset points", color=COLOURS[natural], size=6)
     for natural, name, away in ((False, "Euclidean", (-5, -9)), (True, "natural", (5, 5))):
-        points = widget.path(natural=natural)[:: 1 + widget.steps // 40]
-        ax.plot(*place(points), ".-", color=COLOURS[natural], ms=3, lw=1.3)
+        points = widget.path(natural=natural)
+        every = 1 + widget.steps // 40
+        ax.plot(*place(points), ".-", color=COLOURS[natural], ms=3, lw=1.3, markevery=every)
         if len(points) > 1:
             path = np.transpose(place(points))
             middle = path[abs(path[:, 0] - (path[0, 0] + path[-1, 0]) / 2).argmin()]  # of the way, not of the steps

@@ -92,8 +92,8 @@ LESSON = (
 class Occupancy(PresetWidget):
     """Two states, two actions: the policies as a square, their occupancies as a polygon, and the return on both.
 
-    `Occupancy()` shows the first preset, `Occupancy("mixing")` another, `Occupancy(gamma=0.5, pi=[0, 1])` settings of
-    your own, and `Occupancy.of(mdp)` any MDP of this size.
+    `Occupancy()` shows its lesson, `Occupancy("mixing")` everything, for that preset,
+    `Occupancy(gamma=0.5, pi=[0, 1])` settings of your own, and `Occupancy.of(mdp)` any MDP of this size.
 
     Settings
     --------

@@ -70,7 +70,7 @@ LESSON = (
 class PerformanceDifference(MapWidget):
     """From π to π' along (1−α)π + απ': η, its surrogate and bounds, and the terms of the difference on a map.
 
-    `PerformanceDifference()` shows the first preset, `PerformanceDifference("misleads")` another,
+    `PerformanceDifference()` shows its lesson, `PerformanceDifference("misleads")` everything, for that preset,
     `PerformanceDifference(rows=["S..G"], other=[">>>."])` a map of your own.
 
     Settings
@@ -232,12 +232,13 @@ class PerformanceDifference(MapWidget):
             "largest change dashed and dotted.",
         }[self.band]
         signs = "" if "terms" in self.panels else f" {BY_SIGN}"
-        arrows = f"Arrows are the policies, π black and π′ purple; numbers are V of π. {letters(self.rows)}{signs}"
+        arrows = "Arrows are the policies, π black and π′ purple, and the numbers beside them V of π. "
+        arrows += f"{letters(self.rows)}{signs}"
         if self.view != "two" and any((pi == pi[:, :1]).all(axis=1).any() for pi in (self.pi, self.pi_new)):
             arrows += " A star of arrows takes all four actions alike."
         return {
             "curves": f"The black line is the return η, its dot at this α; blue is the surrogate L.{bounds}",
-            "terms": f"A number is a state’s term. {BY_SIGN}",
+            "terms": f"A number in a cell without arrows is a state’s term. {BY_SIGN}",
             "policies": "" if self.view == "two" else arrows,
         }
 

@@ -91,7 +91,8 @@ class Rules(NamedTuple):
 class QProp(PresetWidget):
     """A Gaussian policy in one state, the line that a critic takes from its advantages, and the gradient's variance.
 
-    `QProp()` shows the first preset, `QProp("noise-floor")` another, `QProp(q=0.5, weight=1)` settings of your own.
+    `QProp()` shows its lesson, `QProp("noise-floor")` everything, for that preset, and
+    `QProp(q=0.5, weight=1)` settings of your own.
 
     Settings
     --------

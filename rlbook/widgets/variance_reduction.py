@@ -68,7 +68,7 @@ LESSON = (
 class VarianceReduction(Widget):
     """The cloud of ĝ(κ, βb), the bowl of its variance, and its growth with the horizon.
 
-    `VarianceReduction()` shows the first preset, `VarianceReduction("two-arms")` another, and
+    `VarianceReduction()` shows its lesson, `VarianceReduction("two-arms")` everything, for that preset, and
     `VarianceReduction.of(mdp, theta, horizon=4)` a problem of your own.
 
     Settings
@@ -139,12 +139,15 @@ class VarianceReduction(Widget):
         """Total variance tr Cov ĝ of one trajectory; a batch of N divides it by N."""
         return self._moments().variance(kappa=self.kappa, beta=self.beta)
 
+    def _dots(self):
+        """The cloud, (M, 1 or 2): each the mean of ĝ over a batch of trajectories."""
+        gradients = self.problem.gradients(self.kappa, self.beta * np.array(self.baseline))
+        return gradients[self.problem.draws[:, : self.batch]].mean(axis=1)
+
     def _draw_cloud(self, ax):
         problem, batch = self.problem, self.batch
-        b = self.beta * np.array(self.baseline)
         two = len(problem.coordinates) == 2
-        gradients = problem.gradients(self.kappa, b)
-        dots = gradients[problem.draws[:, :batch]].mean(axis=1)
+        dots = self._dots()
         half, axes = problem.half_widths(), [f"ĝ, {axis}" for axis in problem.axes]
         if not two:
             dots = np.column_stack([dots, np.linspace(-0.6, 0.6, DOTS) * half[0]])
@@ -198,12 +201,16 @@ class VarianceReduction(Widget):
         of = "of one episode" if self.batch == 1 else f"that {self.batch} episodes give together"
         settings = self._settings_in_words
         is_full = self.kappa == 1 and not self.beta
+        shown = list(self.problem.coordinates)
+        outside = int((abs(self._dots() - self.mean[shown]) > self.problem.half_widths()).any(axis=1).sum())
         is_flat = np.linalg.eigvalsh(self.covariance)[0] < 1e-9 * self.variance
         return {
             "cloud": f"Each orange dot is the gradient {of}, the cross their exact mean. Two standard deviations "
             f"around it lie the ellipses: black for {settings}, "
             + ("over the vermilion one of the full return." if is_full else "vermilion for the full return, κ = 1.")
-            + (" One without width is a line or a point." if is_flat else ""),
+            + (" One without width is a line or a point." if is_flat else "")
+            + (f" {outside} of the dots lie outside the frame." if outside > 1 else "")
+            + (" One of the dots lies outside the frame." if outside == 1 else ""),
             "bowl": f"The black dot is at β = {self.beta:g}; green ones mark 0 and 1, unless it covers them.",
             "horizon": f"The thick line is for {settings}, the dot for this horizon too; the full return is vermilion"
             + (", under it" if is_full else "")

@@ -50,7 +50,7 @@ function sentence({ c, corr, bend, n, step, shown }, { variance, best, floor, bi
   const mean = bias.fixed ? `the mean moves to ${format(1 + bias.fixed)}, by c·E g` : "the mean stays at 1";
   const first = `With c = ${format(c)} the variance of f + cg is ${format(variance)}, ${compared}; ${mean}.`;
   if (step && shown.includes("same"))
-    return `At n = ${n} the bias is ${rounded(bias.same)}, the standard deviation ${format(sd.same)}; fitted on the other half there is no bias.`;
+    return `At n = ${n} and ρ = ${format(corr)} the bias is ${rounded(bias.same)}, the standard deviation ${format(sd.same)}; fitted on the other half there is no bias.`;
   if (step && shown.length) return `The variance of f + cg is ${format(variance)}; ${mean}.`;
   if (step)
     return `The threads’ variance, of f + cg, is ${format(variance)}; on the best line, of slope ρ = ${format(corr)}, it is ${format(floor)}.`;
@@ -143,7 +143,7 @@ export const render = lesson((model, { set, read }) => {
       ["f alone", "rl-plain", "rl-plain", "rl-spot-plain"],
       ["c as set", "rl-control rl-heavy", "rl-baseline", "rl-spot-control"],
       ["same samples", "rl-control rl-dashed", "rl-baseline", "rl-spot-control"],
-      ["cross-fitted", "rl-control rl-dotted", "rl-baseline", "rl-spot-control"],
+      ["other half", "rl-control rl-dotted", "rl-baseline", "rl-spot-control"],
       ["−bias, same", "rl-exact rl-heavy", "", "rl-spot-exact"],
     ],
     seek: moving("n"),
@@ -196,7 +196,7 @@ export const render = lesson((model, { set, read }) => {
       crossed: "c from the other half",
     };
     const looks = { plain: "", fixed: "", same: "rl-dashed", crossed: "rl-dotted" };
-    const colour = (kind) => (kind === "plain" || bias[kind] ? "rl-plain" : "rl-control"); // that of no control, if biased
+    const colour = (kind) => (kind === "plain" || (kind === "fixed" && bias.fixed) ? "rl-plain" : "rl-control");
     drawHeaps(sizes.estimates, {
       domain: [0, 2],
       truth: 1,

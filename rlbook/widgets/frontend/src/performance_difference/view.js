@@ -229,7 +229,7 @@ export const render = lesson((model, { set, read, request }) => {
     const pairs = names.map((_, a) => names.length * s + a);
     const lines = pairs.map((i, a) =>
       line(
-        `${names[a]}: A_π = ${scientific(advantage[i])}, taken by π with ${format(pi[i])}, by π′ with ${format(piNew[i])}, by π_α with ${format(mixed(i))}`,
+        `${names[a]}: advantage ${scientific(advantage[i])}, taken by π with ${format(pi[i])}, by π′ with ${format(piNew[i])}, by π_α with ${format(mixed(i))}`,
       ),
     );
     const mean = difference.meanAdvantage(known, share, actions)[s];

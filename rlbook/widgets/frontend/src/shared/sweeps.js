@@ -163,10 +163,10 @@ export function sweeping(model, { letter, sweep, restarted = {}, labels = {}, ch
 const CURVES = [
   ["prior", "rl-bound rl-long", (x) => `a-priori bound, γᵏ/(1−γ)·‖${x}₁ − ${x}₀‖`],
   ["envelope", "rl-bound", (x, limit) => `envelope γᵏ‖${x}₀ − ${limit}‖`],
-  ["posterior", "rl-bound rl-dotted", () => "a-posteriori bound, γ/(1−γ)·‖Δ‖"],
+  ["posterior", "rl-bound rl-dotted", (x) => `a-posteriori bound, γ/(1−γ)·‖${x}ₖ − ${x}ₖ₋₁‖`],
   ["distance", "rl-rival rl-long", () => "distance of the two runs"],
   ["otherError", "rl-rival", () => "error from the second start"],
-  ["bracket", "rl-sharp", () => "bracket, γ/(1−γ)·(max Δ−min Δ)"],
+  ["bracket", "rl-sharp", () => "bracket, γ/(1−γ)·(M − m)"],
   ["error", "rl-exact rl-heavy", (x, limit) => `error ‖${x}ₖ − ${limit}‖`],
 ];
 
@@ -188,7 +188,7 @@ function makeErrors(holder, seek) {
       const future = make(node(layer, "g", { class: "rl-ahead" }));
       const cursor = node(layer, "path", { class: "rl-pole" });
       const past = make(layer);
-      const point = node(layer, "circle", { class: "rl-handle", r: 6 });
+      const point = node(svg, "circle", { class: "rl-handle", r: 6 }); // whole at k = 0 too
       const strip = node(svg, "path", { class: "rl-strip" });
       const done = node(svg, "path", { class: "rl-strip rl-strip-done" });
       const flag = node(svg, "path", { class: "rl-pole" });

@@ -72,11 +72,12 @@ export function makeCloud(holder) {
         x: { domain: [meanX - halfX, meanX + halfX], ticks: ticksIn(size[0] / 2), label: across, grid: true },
         y: { domain: [meanY - halfY, meanY + halfY], label: plane && `ĝ, ${problem.axes[1]}` },
       });
+      const lines = makePaths(base.layer, { ghost: "rl-plain", spread: "rl-exact" });
       const circles = Array.from({ length: draws.length / problem.width }, () =>
-        node(base.layer, "circle", { r: 3, class: "rl-sample" }),
+        node(base.layer, "circle", { r: atoms.length > 16 ? 3 : 5, class: "rl-sample" }),
       );
-      const lines = makePaths(base.layer, { ghost: "rl-plain", spread: "rl-exact", cross: "rl-exact rl-heavy" });
-      lines.cross.setAttribute("d", `M${base.x(meanX) - 7},${base.y(meanY)}h14m-7,-7v14`);
+      const d = `M${base.x(meanX) - 7},${base.y(meanY)}h14m-7,-7v14`;
+      node(base.layer, "path", { d, class: "rl-exact rl-heavy" });
       return { ...base, lines, circles };
     });
     const gradients = atoms.map(([s, a]) => numerics.trajectoryGradient(problem, s, a, kappa, beta, baseline));
@@ -86,6 +87,10 @@ export function makeCloud(holder) {
       const up = plane ? v : ((m * 0.618034) % 1) - 0.5;
       put(circles[m], { cx: x(u).toFixed(2), cy: y(up).toFixed(2) });
     });
+    const [halfX, halfY] = problem.halfWidths;
+    const outside = dots.filter(
+      ([u, v]) => Math.abs(u - meanX) > halfX || (plane && Math.abs(v - meanY) > halfY),
+    ).length;
     const outline = (covariance, height) => {
       if (plane) {
         const points = numerics.ellipse(problem.mean, covariance, 2, batch, 72);
@@ -95,7 +100,7 @@ export function makeCloud(holder) {
       return `M${x(meanX - reach)},${y(height) - 6}v12m0,-6H${x(meanX + reach)}m0,-6v12`;
     };
     drawPaths(lines, { ghost: outline(fullReturn, -0.8), spread: outline(packed, 0.8) });
-    return svg;
+    return { svg, outside };
   };
 }
 
@@ -226,7 +231,7 @@ export function makeHorizon(holder) {
         marginTop: 10,
         marginRight: 84,
         x: { type: "log", domain: [1, horizons.at(-1)], ticks: LENGTHS, tickFormat: String, label: "horizon T, steps" },
-        y: { ...scale, ticks, tickFormat: format, label: "total variance" },
+        y: { ...scale, ticks, tickFormat: format, label: `total variance, below ${format(low)} to scale` },
       });
       const here = `M${base.x(problem.V.length)},${base.top}V${base.foot}`;
       node(base.layer, "path", { d: here, class: "rl-bound rl-dotted" });

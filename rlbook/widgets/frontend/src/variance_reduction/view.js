@@ -166,9 +166,6 @@ export const render = lesson((model, { set }) => {
     value.rename(selected ? pictures.valueName(problem, ...selected) : "b, one value: choose it above");
     if (selected) value.limit(...pictures.valueRange(problem, ...selected));
     value.show(selected ? baseline[selected[0]][selected[1]] : NaN);
-    const sampled = problem.enumerated ? "" : ", from a sample of 256";
-    tell(ofDots, `${now.batch > 1 ? `mean of ĝ over ${now.batch} trajectories` : "ĝ of one trajectory"}${sampled}`);
-
     const hint = how.step ? "Drag along the bowl" : `Variance ${format(variance)}: drag to the bottom`;
     tell(bowl.title, how.open ? "The variance of ĝ" : hint);
 
@@ -179,7 +176,15 @@ export const render = lesson((model, { set }) => {
       bowl: `The bowl: total variance ${format(variance)} against ${name}.`,
       horizon: `Total variance against the horizon from 1 to ${problem.horizons.at(-1)} steps, for the full return, reward-to-go, reward-to-go minus V, and now.`,
     };
-    if (sizes.cloud) label(drawCloud(now, packed, sizes.cloud), about.cloud);
+    if (sizes.cloud) {
+      const { svg, outside } = drawCloud(now, packed, sizes.cloud);
+      label(svg, about.cloud);
+      const dot = now.batch > 1 ? `mean of ĝ over ${now.batch} trajectories` : "ĝ of one trajectory";
+      tell(
+        ofDots,
+        `${dot}${problem.enumerated ? "" : ", from a sample of 256"}${outside ? `; ${outside} outside` : ""}`,
+      );
+    }
     if (sizes.bowl) label(drawBowl(now, variance, sizes.bowl), about.bowl);
     if (sizes.horizon) label(drawHorizon(now, variance, sizes.horizon), about.horizon);
     const lowest = numerics.bottom(numerics.parabolaInBeta(problem, now.kappa, baseline));
