@@ -9,6 +9,7 @@ it would have to be given each piece of a section escaped, and has no place wher
 import ast
 import re
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 
 from docutils import nodes
@@ -74,11 +75,22 @@ class Api(SphinxDirective):
                 owner, _, short = name.rpartition(".")
                 value = shown(getattr(import_module(owner), short))
                 lines += [f".. py:data:: {name}", *([f"   :value: {value}"] if value else []), ""]
+                lines += [f"   {marked_up(said_of(module)[short])}", ""]
             else:
                 lines += [f".. auto{kind}:: {name}", *(["   :members:"] if kind == "class" else []), ""]
         box = nodes.container(classes=["api"])
         self.state.nested_parse(StringList([*lines, "```"], source=module), self.content_offset, box)
         return [box]
+
+
+def said_of(module):
+    """The sentence below each constant of a module's source, {name: sentence}."""
+    body = ast.parse(Path(import_module(module).__file__).read_text(encoding="utf-8")).body
+    return {
+        ast.unparse(node.targets[0]): below.value.value
+        for node, below in pairwise(body)
+        if isinstance(node, ast.Assign) and isinstance(below, ast.Expr)
+    }
 
 
 def shown(value, most=90):

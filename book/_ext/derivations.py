@@ -95,12 +95,12 @@ def add_values(app, doctree):
 
 
 def numbers(derivation, number, line, slip):
-    """As written, and as it should be, in the derivation's first world."""
+    """What a slip comes to, and what the line does, in the derivation's first world."""
     title = derivation.title.replace("'", "’")  # nobody has set it as the page's text is set
     home = nodes.reference("", title, refuri=f"{PAGE}.html#line-{derivation.name}", internal=True)
     wrong, right = (f"({value})" if ", " in value else value for value in (shown(slip.value), shown_line(line)))
-    values = f": as written {wrong}, as it should be {right}."
-    return nodes.paragraph("", "", home, nodes.Text(f", line {number}{values}"), classes=["rl-numbers"])
+    where, what = nodes.Text(f", line {number}: "), nodes.Text(f" comes to {wrong}, the line to {right}.")
+    return nodes.paragraph("", "", home, where, nodes.math("", slip.latex), what, classes=["rl-numbers"])
 
 
 def dress_page(app, pagename, templatename, context, doctree):

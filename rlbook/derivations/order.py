@@ -26,3 +26,4 @@ ROOMS = (  # in the book's order; each declares its own
     *(control_variates, q_prop, weights),
 )
 NAMES = tuple(name for room in ROOMS for name, recipe in RECIPES.items() if recipe.function.__module__ == room.__name__)
+"""The names of all derivations, in the order of the book; `derive` takes them."""

@@ -8,7 +8,8 @@ import scipy  # its subpackages load when first used, which keeps `import rlbook
 from rlbook import checks
 from rlbook.mdp.tabular import SPARSE_FROM, TabularMDP
 
-MOVES = ((-1, 0), (0, 1), (1, 0), (0, -1))  # up, right, down, left as (row, column) steps
+MOVES = ((-1, 0), (0, 1), (1, 0), (0, -1))
+"""The moves of a gridworld, up, right, down and left, as (row, column) steps."""
 
 
 def gridworld(

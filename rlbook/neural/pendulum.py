@@ -54,4 +54,5 @@ class Pendulums(VectorEnv):
 
 
 PENDULUM = copy.deepcopy(gym.spec("Pendulum-v1"))
+"""Gymnasium's specification of Pendulum-v1, with `Pendulums` for many at once; what takes an `env` takes it."""
 PENDULUM.vector_entry_point = Pendulums

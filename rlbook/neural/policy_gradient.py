@@ -30,6 +30,7 @@ from rlbook.policy_gradient import estimate_moments, returns
 from rlbook.studies import study
 
 VARIANTS = ("full", "to-go", "baseline")
+"""What an action is credited with: the full return, the reward-to-go, or this less a value baseline."""
 
 
 class GradientVariance(NamedTuple):

@@ -263,6 +263,7 @@ DEEP_Q_VARIANTS = {
     "no target network": {"target_every": 1},
     "soft": {"alpha": 0.1},
 }
+"""The settings of `train_deep_q` by which the variants of `compare_deep_q` differ."""
 
 
 def compare_deep_q(

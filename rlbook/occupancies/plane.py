@@ -39,11 +39,12 @@ def from_plane(mdp, second) -> np.ndarray:
     return rho
 
 
-TWO_BY_TWO = {  # (the probability that each pair leads to state 1, r, γ, ρ₀), by name
+TWO_BY_TWO = {
     "usual": (((0.1, 0.8), (0.7, 0.2)), ((0.0, 0.2), (1.0, 0.5)), 0.8, (0.6, 0.4)),
     "unreachable": (((0.0, 0.8), (0.7, 0.2)), ((0.0, 0.2), (1.0, 0.5)), 0.8, (1.0, 0.0)),
     "detour": (((0.0, 1.0), (1.0, 0.0)), ((0.2, 0.0), (1.0, 0.0)), 0.9, (1.0, 0.0)),
 }
+"""Worlds of two states and two actions by name: the probability that each pair leads to state 1, r, γ and ρ₀."""
 
 
 def two_by_two(name="usual", *, r=None, gamma=None, rho0=None) -> TabularMDP:

@@ -6,7 +6,6 @@ import numpy as np
 
 from rlbook import checks
 
-# How the weight κ(s) is chosen; K = E[ÂĀ|s] and W = Var(Ā|s).
 RULES = {
     "none": lambda K, W: np.zeros_like(K),
     "full": lambda K, W: np.ones_like(K),
@@ -14,7 +13,9 @@ RULES = {
     "aggressive": lambda K, W: np.sign(K),
     "adaptive": lambda K, W: np.divide(K, W, out=np.zeros_like(K), where=W > 0),
 }
+"""How the weight κ(s) is chosen from K = E[ÂĀ|s] and W = Var(Ā|s), by name."""
 SINGLE_SAMPLE_RULES = ("conservative", "aggressive")
+"""The rules that may also look at the single sample they are used on, and are then biased (prop-single-sample)."""
 
 
 def rule_weight(K, W, rule) -> np.ndarray:

@@ -19,6 +19,7 @@ from rlbook.neural.distributions import actions_for, kl, log_prob, metric
 from rlbook.neural.networks import check_tensor, data, flat, shares, size, unflat
 
 PRODUCTS = ("double vjp", "jvp and vjp", "Hessian of the KL")
+"""Three ways to multiply a vector by F."""
 
 
 def log_density(policy, observations, actions) -> torch.Tensor:

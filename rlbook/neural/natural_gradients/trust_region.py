@@ -15,6 +15,7 @@ from rlbook.neural.natural_gradients.fisher import fisher_vector_product
 from rlbook.neural.networks import check_tensor, data, flat, moved, shares
 
 METHODS = ("gradient", "natural", "trust-region")
+"""How a step is chosen: along the gradient, along the natural gradient, or so within a trust region (TRPO)."""
 
 
 class LocalModel(NamedTuple):

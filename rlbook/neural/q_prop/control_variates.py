@@ -26,7 +26,9 @@ from rlbook.neural.q_prop.critics import action_slope
 
 ONE_SAMPLE = ", one sample"
 RULES = tuple(q_prop.RULES)
+"""The rules of `rlbook.q_prop`, by name."""
 SINGLE_SAMPLE_RULES = tuple(f"{rule}{ONE_SAMPLE}" for rule in q_prop.SINGLE_SAMPLE_RULES)
+"""Those that look at one sample (prop-single-sample), by name."""
 
 
 @dataclass(frozen=True)

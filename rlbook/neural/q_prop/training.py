@@ -142,6 +142,7 @@ Q_PROP_VARIANTS = {
     "Q-Prop": {"rule": "full"},
     "one sample": {"rule": "conservative, one sample"},
 }
+"""The settings of `train_q_prop` by which the variants of `compare_q_prop` differ."""
 
 
 def compare_q_prop(
