@@ -135,7 +135,7 @@ def draw():
         axis = "gradient steps" if name in LAST else "batch"
         with plots.style():
             ax = plots.lines(study["at"], study["curves"], colors=colors, xlabel=axis, ylabel="mean return")
-            ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+            ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
             (DATA / f"{name}.svg").write_text(plots.to_svg(ax.figure) + "\n", encoding="utf-8")
             plt.close(ax.figure)
         (DATA / f"{name}.md").write_text(fragment(name, study), encoding="utf-8")

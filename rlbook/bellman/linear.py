@@ -35,8 +35,8 @@ def td_direction(problem, w, method="semi") -> np.ndarray:
     """The mean update of w, (n,): E over s ~ d and s' ~ P(·|s), with δ = r + γ v_w(s') − v_w(s), of
 
         semi     δ φ(s)                        the target held fixed: TD(0) (eq-semi-gradient)
-        residual E[δ|s] (φ(s) − γ E[φ(s')|s])  minus the gradient of ½ E_d (E[δ|s])² (eq-residual)
-        naive    δ (φ(s) − γ φ(s'))            minus the gradient of ½ E δ², from single samples (prop-double-sampling)
+        residual E[δ|s] (φ(s) − γ E[φ(s')|s])  −∇ ½ E_d (E[δ|s])² (eq-residual)
+        naive    δ (φ(s) − γ φ(s'))            −∇ ½ E δ², from single samples (prop-double-sampling)
 
     Raises `ValueError` for another method or weights that do not fit. Source: Baird (1995).
     """

@@ -58,7 +58,7 @@ def world_of(derivation) -> str:
 def world_in_html(derivation) -> str:
     """The same, with letters that are symbols set as those in formulas are; a lone "a" is one in (s, a) alone."""
     text = re.sub(r"(?<![\w’'])([b-zB-HJ-Zα-ω])(?![^\W₁])", r"<i>\1</i>", escape(world_of(derivation), quote=False))
-    return text.replace("(<i>s</i>, a)", "(<i>s</i>, <i>a</i>)")
+    return text.replace("(<i>s</i>, a)", "(<i>s</i>,\u00a0<i>a</i>)").replace("</i>'", "</i>′").replace("'", "’")
 
 
 def values(derivation) -> list:

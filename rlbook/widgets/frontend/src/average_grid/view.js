@@ -309,7 +309,7 @@ export const render = lesson((model, { set, read, request }) => {
     const stepTitles = {
       episode: "The last episode, and what it leaves",
       average: n ? `Average of ${n}${errs ? ": blue too high, vermilion too low" : ""}` : empty,
-      exact: `Exact, ${truth}`,
+      exact: `Exact, ${truth}: blue above 0, vermilion below`,
     };
     const titles = {
       episode: begun

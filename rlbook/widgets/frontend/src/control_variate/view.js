@@ -100,7 +100,7 @@ export const render = lesson((model, { set, read }) => {
     ["rl-heap rl-dots", "samples, estimates"],
     ["rl-exact", "exact: the mean 1; E[f|g] where f bends"],
     ["rl-exact rl-dashed", "the best line, of slope ρ"],
-    ["rl-control rl-heavy", "1 − cg; what it leaves: bars are 2 sd"],
+    ["rl-control rl-heavy", "1 − cg; what it leaves: bars are ±2 sd"],
     ["rl-plain", "f alone"],
     ["rl-bound", "1 − ρ²"],
     ["", "Drag both lines, the point, and n."],

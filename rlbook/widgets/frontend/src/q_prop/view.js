@@ -135,7 +135,7 @@ export const render = lesson((model, { set, read, request }) => {
   const legend = keys(
     ["rl-heap rl-dots", "samples, estimates"],
     ["rl-exact", "exact: E[Â|a], the mean c₁/σ"],
-    ["rl-control rl-heavy", "κĀ; what it leaves: bars are 2 sd"],
+    ["rl-control rl-heavy", "κĀ; what it leaves: bars are ±2 sd"],
     ["rl-control rl-dotted", "Ā = q(a − μ)"],
     ["rl-plain", "no control"],
     ["rl-bound", "lowest"],

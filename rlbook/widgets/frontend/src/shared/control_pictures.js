@@ -292,7 +292,7 @@ export function makeHeaps(holder, { label: acrossLabel }) {
       put(row.name, { y: y(i) + 13 });
       outside += beyond;
       const text = `${name}: sd ${format(sd)}${bias ? `, bias ${rounded(bias)}` : ""}`;
-      tell(row.name, beyond ? `${text}; ${beyond} outside` : text);
+      tell(row.name, beyond ? `${text}; ${beyond} outside the frame` : text);
     });
     describe(svg, outside ? `${label} ${outside} of the estimates lie outside the frame.` : label);
   };

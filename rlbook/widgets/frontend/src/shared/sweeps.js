@@ -163,7 +163,7 @@ export function sweeping(model, { letter, sweep, restarted = {}, labels = {}, ch
 const CURVES = [
   ["prior", "rl-bound rl-long", (x) => `a-priori bound, γᵏ/(1−γ)·‖${x}₁ − ${x}₀‖`],
   ["envelope", "rl-bound", (x, limit) => `envelope γᵏ‖${x}₀ − ${limit}‖`],
-  ["posterior", "rl-bound rl-dotted", (x) => `a-posteriori bound, γ/(1−γ)·‖${x}ₖ − ${x}ₖ₋₁‖`],
+  ["posterior", "rl-bound rl-dotted", () => "a-posteriori, γ/(1−γ)·‖move‖"],
   ["distance", "rl-rival rl-long", () => "distance of the two runs"],
   ["otherError", "rl-rival", () => "error from the second start"],
   ["bracket", "rl-sharp", () => "bracket, γ/(1−γ)·(M − m)"],

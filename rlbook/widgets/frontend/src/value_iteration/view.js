@@ -270,6 +270,7 @@ export const render = lesson((model, { set, read, request, say }) => {
     const free = sizes.map[1] - (how.step ? arrowKeys.offsetHeight + goal.offsetHeight : 0);
     const room = how.step ? Math.max(free, rows.length * Math.min(CELL, sizes.map[0] / rows[0].length)) : free;
     map.choose(offers("goal") ? "G" : tool);
+    const untouched = at.join() === firstCell(rows).join(); // then it is marked only beside its equation
     const tells = (s) => {
       const best = ARROWS.filter((_, a) => weights[4 * s + a] > 0.3).join(" ") || "all directions";
       return `value ${brief(V[s])}${process.absorbing[s] ? "" : `, ${best}`}`;
@@ -285,7 +286,7 @@ export const render = lesson((model, { set, read, request, say }) => {
           ["rl-wrong", weights, wrong],
         ],
         trail: way ?? [],
-        at,
+        at: untouched && how.step && !time.equation.checkVisibility() ? null : at,
         tells,
         largest: how.step ? Number.POSITIVE_INFINITY : 72,
       },

@@ -182,7 +182,7 @@ export const render = lesson((model, { set }) => {
       const dot = now.batch > 1 ? `mean of ĝ over ${now.batch} trajectories` : "ĝ of one trajectory";
       tell(
         ofDots,
-        `${dot}${problem.enumerated ? "" : ", from a sample of 256"}${outside ? `; ${outside} outside` : ""}`,
+        `${dot}${problem.enumerated ? "" : ", from a sample of 256"}${outside ? `; ${outside} outside the frame` : ""}`,
       );
     }
     if (sizes.bowl) label(drawBowl(now, variance, sizes.bowl), about.bowl);
