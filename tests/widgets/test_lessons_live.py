@@ -71,6 +71,13 @@ def test_in_a_wide_place_pictures_are_as_wide_as_they_were_made(visit, kind, ste
     )
     assert made
     assert seen == pytest.approx(made, abs=1)
+    ends = page.evaluate(
+        """() => [".rl-head", ".rl-guess", ".rl-picture > svg"].map((parts) => {
+          const all = [...document.querySelectorAll(parts)].filter((at) => at.checkVisibility());
+          return Math.max(0, ...all.map((at) => at.getBoundingClientRect().right));
+        })"""
+    )
+    assert max(ends) <= ends[0] + 1, "no guess and no picture goes on beyond the head"
 
 
 @pytest.mark.parametrize("screen", ROOM)

@@ -1,5 +1,7 @@
 """VarianceReduction's lesson in Chromium: each step's gesture by mouse, touch and keyboard, and what it shows."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -34,6 +36,16 @@ def test_kappa_leaves_the_mean_and_shrinks_the_ellipse(visit, hand):
     assert float(after["variance"]) == pytest.approx(VarianceReduction(step=1, kappa=0).variance)
     assert float(after["variance"]) < 0.8 * float(before["variance"])
     assert (spread(page) < 0.9 * then).all()
+
+
+def test_the_legend_says_how_many_dots_lie_outside_the_frame_and_so_does_the_pictures_key(visit):
+    widget = VarianceReduction(step=1)
+    legend = visit(widget).locator(".rl-keys").first.inner_text()
+    told = re.search(r"(\d+) outside the frame", legend)[1], re.search(r"(\d+) of the dots", widget.key())[1]
+    problem = widget.problem
+    dots = problem.gradients(0.6, np.zeros(2))[problem.draws[:, 0]]
+    reach = abs(dots - widget.mean[list(problem.coordinates)]) / problem.half_widths()
+    assert told == (str((reach > 1).any(axis=1).sum()),) * 2
 
 
 @pytest.mark.parametrize("hand", HANDS)
