@@ -162,7 +162,7 @@ def test_your_turn_is_answered_by_the_numbers(opened):
         line, before = made.lines[number - 1], made.lines[number - 2]
         options = box.locator(".rl-choices button")
         typed = options.locator("annotation").all_text_contents()
-        sources = [text.removeprefix(r"\displaystyle = ") for text in typed]
+        sources = [text.removeprefix(r"\displaystyle =\nobreak ").strip() for text in typed]
         assert sorted(sources) == sorted([line.latex, line.slips[0].latex])
         looks = options.evaluate_all("(all) => all.map((b) => [b.className, b.disabled, b.title, { ...b.dataset }])")
         assert looks[0] == looks[1], "one of them gives itself away"

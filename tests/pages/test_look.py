@@ -157,6 +157,9 @@ def test_on_a_telephone_a_wide_formula_begins_with_its_beginning_and_what_is_pri
     with Visit(browser, f"{address}/{name}", viewport=PHONE) as visit:
         begins = """(all) => all.filter((at) => at.checkVisibility() && at.scrollWidth > at.clientWidth + 1).map((at) =>
           at.querySelector(".base").getBoundingClientRect().left - at.getBoundingClientRect().left)"""
+        blocks = f'for (const block of document.querySelectorAll("{BLOCKS}")) block.classList.add("is-laid-out")'
+        visit.page.evaluate(f"() => {{ {blocks} }}")
+        settled(visit.page)
         starts = visit.page.locator("article div.math").evaluate_all(begins)
         assert len(starts) > 3
         assert all(-1 <= start < 120 for start in starts)
