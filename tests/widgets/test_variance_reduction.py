@@ -117,6 +117,15 @@ def test_two_rooms_puts_the_estimators_in_their_order():
     assert per_step > 1.03 * best
 
 
+def test_in_two_rooms_a_multiple_of_v_saves_a_tenth_of_what_v_leaves_and_the_best_baseline_nearly_two_thirds():
+    """What chapter 1 says before "Take it in hand", the past gone."""
+    problem = VarianceReduction("two-rooms").problem
+    left, best = (variance(problem, 0, b) for b in (problem.V, problem.optimal))
+    multiple = min(variance(problem, 0, beta * problem.V) for beta in np.linspace(0, 2, 401))
+    assert 1 - multiple / left == pytest.approx(0.1, abs=0.015)
+    assert 0.6 < 1 - best / left < 2 / 3
+
+
 def test_ten_then_ten_needs_its_past():
     problem = VarianceReduction("ten-then-ten").problem
     none = np.zeros_like(problem.V)
