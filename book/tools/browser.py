@@ -1,9 +1,9 @@
 """Finding, installing and starting browsers, for the tests, the benchmark of the page and the printed book.
 
-`python -m book.tools.browser` sees to it that there is a Chromium: an installed Chromium or Chrome, else Playwright's
-own, else, as root on Debian, the package `chromium`. Without one it fails. It also tries to have a Firefox and a
-WebKit, for `tests.engines`: as root on Debian the distribution's, elsewhere Playwright's own. Where that cannot be,
-their tests are skipped.
+`python -m book.tools.browser` sees to it that there is a Chromium: as root on Debian the package
+`chromium-headless-shell`, elsewhere an installed Chromium or Chrome, else Playwright's own. Without one it fails. It
+also tries to have a Firefox and a WebKit, for `tests.engines`: as root on Debian the distribution's, elsewhere
+Playwright's own. Where that cannot be, their tests are skipped.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# Chromium without windows of its own: what the tests ask of it, it does in half the time. Playwright's own is one too.
+SHELL = "chromium-headless-shell"
+NAMES = (SHELL, "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PACKAGES = {"firefox": ("firefox-esr",), "webkit": ("webkit2gtk-driver", "xvfb")}  # Debian's
 
 # A page with one widget on it.
@@ -38,7 +40,7 @@ PAGE = """<!doctype html>
 
 
 def find_chromium():
-    """The path of an installed Chromium or Chrome: $CHROMIUM, else one on the PATH; None if there is none."""
+    """The path of an installed Chromium or Chrome: $CHROMIUM, else the first of NAMES; None if there is none."""
     named = os.environ.get("CHROMIUM")
     if named:
         return named
@@ -95,14 +97,13 @@ def playwrights_own():
 def install():
     """Make sure that `launch` will find a browser, or exit with a word of advice; try to have the other engines."""
     own = playwrights_own()
+    if is_debian_root() and "CHROMIUM" not in os.environ and not shutil.which(SHELL):
+        print(f"Installing Debian's package {SHELL}.", flush=True)
+        apt_install(SHELL)
     if not find_chromium() and "chromium" not in own:
         print("No Chromium or Chrome is installed; asking Playwright for its own.", flush=True)
         if not playwright_install("chromium"):
-            if is_debian_root():
-                print("That failed; installing Debian's package chromium.", flush=True)
-                apt_install("chromium")
-            if not find_chromium():
-                sys.exit("The browser tests need Chromium or Chrome: install one, or name its path in $CHROMIUM.")
+            sys.exit("The browser tests need Chromium or Chrome: install one, or name its path in $CHROMIUM.")
 
     finders = {"firefox": find_firefox, "webkit": find_minibrowser}
     missing = [name for name, find in finders.items() if name not in own and not find()]
