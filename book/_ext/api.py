@@ -14,6 +14,7 @@ from pathlib import Path
 
 from docutils import nodes
 from docutils.statemachine import StringList
+from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
 from rlbook.statements import LABEL, NAMES
@@ -75,7 +76,7 @@ class Api(SphinxDirective):
                 owner, _, short = name.rpartition(".")
                 value = shown(getattr(import_module(owner), short))
                 lines += [f".. py:data:: {name}", *([f"   :value: {value}"] if value else []), ""]
-                lines += [f"   {marked_up(said_of(module)[short])}", ""]
+                lines += [f"   {marked_up(said_of(module, short))}", ""]
             else:
                 lines += [f".. auto{kind}:: {name}", *(["   :members:"] if kind == "class" else []), ""]
         box = nodes.container(classes=["api"])
@@ -83,14 +84,13 @@ class Api(SphinxDirective):
         return [box]
 
 
-def said_of(module):
-    """The sentence below each constant of a module's source, {name: sentence}."""
+def said_of(module, constant):
+    """The sentence below a public constant of a module's source; one without stops the build."""
     body = ast.parse(Path(import_module(module).__file__).read_text(encoding="utf-8")).body
-    return {
-        ast.unparse(node.targets[0]): below.value.value
-        for node, below in pairwise(body)
-        if isinstance(node, ast.Assign) and isinstance(below, ast.Expr)
-    }
+    for node, below in pairwise(body):
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == constant and isinstance(below, ast.Expr):
+            return below.value.value
+    raise ExtensionError(f"api: {module} says nothing of its public constant {constant} in a docstring below it")
 
 
 def shown(value, most=90):

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from bs4 import BeautifulSoup
 from pybtex.database import parse_file
+from sphinx.errors import ExtensionError
 
 import rlbook
 from book._ext import api, arrows, results
@@ -350,3 +351,9 @@ def test_a_constants_value_is_one_line_as_its_source_could_have_it_or_is_left_ou
     assert api.shown({"one": api.shown}) == api.shown({"one": "a" * 200}) == "{'one': …}"
     assert api.shown("a" * 200) == api.shown((api.shown,)) == ""
     assert api.shown(tuple(range(100))) == "(0, 1, 2, 3, …)"
+
+
+def test_a_public_constant_of_which_nothing_is_said_is_named():
+    assert api.said_of("rlbook.neural.q_learning", "DEEP_Q_VARIANTS").startswith("The settings of")
+    with pytest.raises(ExtensionError, match=r"rlbook\.checks\.scalars says nothing of .* constant FINITE"):
+        api.said_of("rlbook.checks.scalars", "FINITE")
