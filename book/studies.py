@@ -48,7 +48,7 @@ COLORS = {  # as in the chapters
     "reinforce": ["PLAIN", "IMPROVED", "BASELINE"],
     "q-learning": ["IMPROVED", "PLAIN", "OTHER"],
     "natural-gradient": ["PLAIN", "IMPROVED", "OTHER"],
-    "q-prop": ["PLAIN", "BASELINE", "IMPROVED"],
+    "q-prop": ["BASELINE", "IMPROVED", "PLAIN"],
 }
 WHERE = {name: "CartPole" for name in COLORS} | {"q-prop": "Pendulum"}
 LAST = {"q-learning": 3}  # evaluations that are averaged for what a run ends with; five batches elsewhere

@@ -1,7 +1,8 @@
 """Small things of type that Sphinx and its extensions leave undone.
 
 * A comma after a formula becomes part of it, or browsers may begin the next line with it; a parenthesis before it and
-  a ’s after it stay on its line. What is short in a formula is not broken (breaks.py).
+  a ’s after it stay on its line. What is short in a formula is not broken, and a display is
+  where a line may begin (breaks.py).
 * A short reference ("Theorem 1.3", "chapter 4") is not broken, nor a number of per cent.
 * A page's title is broken after its colon, and after a comma rather than elsewhere, if it has to be.
 * The word that opens a proof is set in italics, and its box has a class, "argument", that a statement's has not.
@@ -15,7 +16,7 @@ import re
 from docutils import nodes
 from sphinx_proof.nodes import proof_node
 
-from book._ext.breaks import unbroken
+from book._ext.breaks import displayed, unbroken
 
 CLINGING = re.compile(r"[.,;:!?)]+")
 SHORT = 20  # characters of the source of a formula that no narrow screen has to break
@@ -29,6 +30,8 @@ def keep_together(doctree):
     for formula in doctree.findall(nodes.math):
         formula["is_short"] = len(formula.astext()) <= SHORT
         formula.children = [nodes.Text(unbroken(formula.astext()))]
+    for formula in doctree.findall(nodes.math_block):
+        formula.children = [nodes.Text(displayed(formula.astext()))]
     for formula in doctree.findall(nodes.math):
         follower = formula.next_node(descend=False, siblings=True)
         marks = CLINGING.match(follower) if isinstance(follower, nodes.Text) else None

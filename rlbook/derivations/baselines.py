@@ -208,10 +208,9 @@ def optimal_baseline(w):
 
     yield first(
         r"\operatorname{tr}\operatorname{Cov}\hat g(0,b)",
-        r"The total variance of $\sum_t\gamma^t(G_t-b_t(s_t))\,\psi_t$; here each $b_t(s)$ misses the best, "
-        r"$b^*_t(s)$ (below), by what $V_t(s)$ misses it by times a random number, smaller or larger than 1. ($V$ is "
-        r"the "
-        r"mean of what comes, $\mathbb{E}[G_t|s_t=s]$.)",
+        r"The total variance of $\sum_t\gamma^t(G_t-b_t(s_t))\,\psi_t$, the member $\kappa=0$ of a family. Here "
+        r"$b_t(s)=b^*_t(s)+c\,(V_t(s)-b^*_t(s))$ with a random $c$ in each state; $b^*$ is the best (below), and $V$ "
+        r"the mean of what comes, $\mathbb{E}[G_t|s_t=s]$.",
         lambda: total(sum(gamma**t * (w.to_go(t) - w.b[t]) * psi[t] for t in times)),
     )
     yield equals(

@@ -105,8 +105,8 @@ def optimality_contraction(w):
         ),
         slip(
             r"\gamma\,\Big|\mathbb{E}\Big[\sum_{a'}\pi^*(a'|s')\,(Q-Q')(s',a')\Big]\Big|",
-            r"“$T^*$ is $T^\pi$ at $\pi=\pi^*$.” The policy that $T^*$ takes is greedy for the table at hand, and is "
-            r"$\pi^*$ only at the end.",
+            r"“$T^*$ is $T^\pi$ at $\pi=\pi^*$, the best policy.” The policy that $T^*$ takes is greedy for the table "
+            r"at hand, and is $\pi^*$ only at the end.",
             lambda: w.gamma * abs(np.einsum("x,xb,xb", w.next, best(w), w.Q1 - w.Q2)),
             mends=17,
         ),

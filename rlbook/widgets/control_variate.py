@@ -33,8 +33,8 @@ BATCHES = 160
 LESSON = (
     Step(
         "The coefficient",
-        "Each dot of the piles is a mean of samples: of f alone, or of f with c times a control g added. Drag the "
-        "point down its bowl, and watch the second pile and its mean.",
+        "Each dot of the piles is a mean of samples: of f alone, or of f with c times a control g added, whose "
+        "correlation with f is ρ. Drag the point down its bowl, and watch the second pile and its mean.",
         panels=("bowl", "estimates"),
         controls=("c",),
         preset="correlated",

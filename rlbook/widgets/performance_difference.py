@@ -56,8 +56,7 @@ LESSON = (
     ),
     Step(
         "How wrong it can be",
-        "L touches η where α begins, and the grey band is as far as η can ever be from L. Drag α: the gap grows like "
-        "α² at first, and stays in the band.",
+        "L touches η where α begins. Drag α: the gap grows like α² at first, and η never leaves the grey band.",
         panels=("curves",),
         controls=("alpha",),
         preset="two-states",

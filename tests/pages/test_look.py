@@ -107,6 +107,15 @@ def test_the_faces_licence_stands_beside_it():
 
 
 PHONE = {"width": 360, "height": 740}
+LINES = """(at) => {
+  const begins = [...at.querySelectorAll(".katex-display > .katex > .katex-html > .base")]
+    .map((piece) => piece.getBoundingClientRect().left);
+  return begins.filter((left, i) => !i || left < begins[i - 1]).length;
+}"""  # of a display
+TOO_LONG = """(at) => {
+  at.querySelector(".katex").style.whiteSpace = "nowrap";
+  return at.scrollWidth > at.clientWidth;
+}"""  # for one line
 WIDE = "(all) => all.filter((at) => at.scrollWidth > at.clientWidth + 1).length"  # how many scroll sideways
 # How large the smallest words of a figure are on the screen, in px, by its file.
 SMALLEST = """() => [...document.querySelectorAll("article figure img")].map((img) => [
@@ -137,32 +146,35 @@ def test_on_a_telephone_code_of_other_pages_stays_within_it_too(browser, address
 
 
 def test_on_a_telephone_a_formula_and_its_number_do_not_cover_each_other_and_both_are_in_sight(browser, address):
-    wide = 0
+    broken = 0
     for name in CHAPTERS:
         with Visit(browser, f"{address}/{name}", viewport=PHONE) as visit:
             for formula in visit.page.locator("div.math.numbered:not(details:not([open]) *)").all():
-                wide += formula.evaluate(f"(at) => ({WIDE})([at])")
+                broken += formula.evaluate(LINES) > 1
                 box, tag = formula.bounding_box(), formula.locator(".eqno").bounding_box()
                 assert box["x"] <= tag["x"]
                 assert tag["x"] + tag["width"] <= box["x"] + box["width"] + 1
                 shown = formula.locator(".katex-display").bounding_box()
                 assert tag["y"] >= shown["y"] + shown["height"] - 1
-    assert wide > 5
+    assert broken > 5
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
-def test_on_a_telephone_a_wide_formula_begins_with_its_beginning_and_what_is_printed_keeps_its_columns(
-    browser, address, name
-):
+def test_on_a_telephone_a_formula_goes_on_below_and_what_is_printed_keeps_its_columns(browser, address, name):
     with Visit(browser, f"{address}/{name}", viewport=PHONE) as visit:
-        begins = """(all) => all.filter((at) => at.checkVisibility() && at.scrollWidth > at.clientWidth + 1).map((at) =>
-          at.querySelector(".base").getBoundingClientRect().left - at.getBoundingClientRect().left)"""
+        scrolled = """(all) => all.filter((at) => at.scrollWidth > at.clientWidth + 1).map((at) => [
+          at.querySelector(".base").getBoundingClientRect().left - at.getBoundingClientRect().left,
+          at.scrollWidth - at.clientWidth])"""
         blocks = f'for (const block of document.querySelectorAll("{BLOCKS}")) block.classList.add("is-laid-out")'
         visit.page.evaluate(f"() => {{ {blocks} }}")
+        visit.page.locator("details").evaluate_all("(all) => { for (const at of all) at.open = true; }")
         settled(visit.page)
-        starts = visit.page.locator("article div.math").evaluate_all(begins)
-        assert len(starts) > 3
-        assert all(-1 <= start < 120 for start in starts)
+        formulas = visit.page.locator("article div.math")
+        lines = [formula.evaluate(LINES) for formula in formulas.all()]
+        assert sum(count > 1 for count in lines) >= 5
+        scrolling = formulas.evaluate_all(scrolled)
+        assert len(scrolling) <= 1, "but for a fraction or brackets that cannot be broken"
+        assert all(-1 <= begins < 120 and over <= 60 for begins, over in scrolling)
         kept = visit.page.locator(".cell_output div.highlight pre")
         assert set(kept.evaluate_all("(all) => all.map((at) => getComputedStyle(at).whiteSpace)")) == {"pre"}
 
@@ -225,17 +237,38 @@ def test_on_a_laptop_the_values_of_a_derivation_stand_in_one_column(browser, add
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
-def test_on_a_laptop_no_formula_is_cut_off(browser, address, name):
+@pytest.mark.parametrize("width", [768, 1366])
+def test_what_has_a_frame_or_a_tint_ends_together(browser, address, name, width):
+    boxes = ["div.proof:not(.argument)", "div.exercise", "div.admonition", ".rl-derivation", ".cell_input .highlight"]
+    with Visit(browser, f"{address}/{name}", scroll=False, viewport={"width": width, "height": 900}) as visit:
+        visit.page.evaluate(
+            f"""async () => {{
+              for (const block of document.querySelectorAll("{BLOCKS}")) block.classList.add("is-laid-out");
+              await document.fonts.ready;
+            }}"""
+        )
+        ends = """(boxes) => boxes.map((kind) => [...document.querySelectorAll(kind)]
+          .filter((at) => at.checkVisibility() && !at.closest("details, li") && !at.matches(".slip, .argument"))
+          .map((at) => at.getBoundingClientRect().right))"""
+        ends = dict(zip(boxes, visit.page.evaluate(ends, boxes), strict=True))
+    every = [end for kind in ends.values() for end in kind]
+    assert min(map(len, ends.values())) > 0
+    assert max(every) - min(every) <= 1.5, {kind: sorted(set(map(round, found))) for kind, found in ends.items()}
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_on_a_laptop_no_formula_is_cut_off_and_none_broken_that_has_room(browser, address, name):
     with Visit(browser, f"{address}/{name}", scroll=False, viewport=LAPTOP) as visit:
         cut = visit.page.evaluate(
             f"""async () => {{
               for (const fold of document.querySelectorAll("article details")) fold.open = true;
               for (const block of document.querySelectorAll("{BLOCKS}")) block.classList.add("is-laid-out");
               await document.fonts.ready;
-              return ({WIDE})([...document.querySelectorAll("article div.math")]);
+              const all = [...document.querySelectorAll("article div.math")];
+              return [({WIDE})(all), all.filter((at) => ({LINES})(at) > 1 && !({TOO_LONG})(at)).length];
             }}"""
         )
-        assert cut == 0
+        assert cut == [0, 0]
 
 
 def test_the_notation_has_the_figures_own_colours():

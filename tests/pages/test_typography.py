@@ -1,4 +1,4 @@
-"""The extension that keeps a formula and the mark after it on one line."""
+"""The extension that keeps a formula and the mark after it on one line, and says where one is broken."""
 
 import pytest
 from docutils import nodes
@@ -96,6 +96,35 @@ def test_no_line_ends_inside_a_short_formula(latex):
 @pytest.mark.parametrize("latex", ["V(s)", r"\gamma", "a+b+c+d+e+f+g+h+i"])
 def test_one_without_a_place_to_break_or_not_short_stays_as_it_is(latex):
     assert breaks.unbroken(latex) == latex
+
+
+# A break may stand where "/" does, and nowhere where "~" does; without these KaTeX would have one after each sign.
+@pytest.mark.parametrize(
+    ("latex", "lines"),
+    [
+        ("a=b+c", "a/=~{b+c}"),
+        ("a=bbbbbbbbbbbbbbb+c", "a/=~bbbbbbbbbbbbbbb/+~c"),
+        ("-a-bbbbbbbbbbbbbbb", "-a/-~bbbbbbbbbbbbbbb"),
+        (r"|-a|\le-b\cdot bbbbbbbbbbbbbbb", r"{|{-a}|}/\le~-b\cdot ~bbbbbbbbbbbbbbb"),
+        (r"V(s)=\sum_a\pi(a|s)", r"V(s)/=~\sum_a\pi(a|s)"),
+        (r"x\in D", r"x\in ~D"),
+        (r"\begin{aligned}a&=b\end{aligned}", r"\begin{aligned}a&=b\end{aligned}"),
+        # what is short between brackets is kept, and what is long is not
+        (r"a=\gamma\gamma\gamma\gamma(1-\lambda)bbbbbb", r"a/=~\gamma\gamma\gamma\gamma({1-\lambda})bbbbbb"),
+        ("(aaaaaaaaaaa+bbbbbbbbbbb+c)", "(aaaaaaaaaaa/+~bbbbbbbbbbb/+~c)"),
+        # a second formula begins a line, whole, or with what it speaks of
+        (r"a=b,\qquad c=d.", r"{a=b,}\qquad/{c=d.}"),
+        (r"a=b,\qquad c=ddddddddddddddddddddddddddddddd+e", r"{a=b,}\qquad/c=~ddddddddddddddddddddddddddddddd/+~e"),
+        # a long product is broken at a sum, but not soon after it has begun
+        (
+            r"p=aaaaaaaaa\prod_tbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb\mathbb{E}[x]",
+            r"p/=~aaaaaaaaa/\prod_tbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb/\mathbb{E}[x]",
+        ),
+        (r"p=a\sum_tbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb", r"p/=~a\sum_tbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"),
+    ],
+)
+def test_a_line_of_a_display_begins_with_what_joins_it(latex, lines):
+    assert breaks.displayed(latex) == lines.replace("/", r"\allowbreak ").replace("~", r"\nobreak ")
 
 
 def test_a_chapter_and_its_number_stay_on_one_line_and_a_number_of_per_cent():

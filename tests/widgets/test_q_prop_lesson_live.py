@@ -110,7 +110,7 @@ def test_the_bias_of_fitting_falls_faster_than_the_spread_and_goes_with_the_bend
     shares = [numbers(at["bias"])[2] / numbers(at["sd"])[2] for at in (before, after)]
     assert numbers(after["bias"])[2] == pytest.approx(numbers(before["bias"])[2] / 8)
     assert abs(shares[1]) < 0.6 * abs(shares[0])
-    slide(page, "β, bend of f in g", hand)
+    slide(page, "bend of f in g, as a share", hand)
     assert numbers(data(page)["bias"])[2] == pytest.approx(0, abs=1e-3)
 
 

@@ -12,7 +12,7 @@ LABELS = {
     ControlVariate: {
         "c": "c, coefficient of the control",
         "corr": "ρ, correlation of f and g",
-        "bend": "β, bend of f in g",
+        "bend": "bend of f in g, as a share",
         "mean_g": "E g, mean of the control",
         "n": "n, samples in a batch",
     },

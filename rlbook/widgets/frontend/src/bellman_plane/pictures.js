@@ -64,7 +64,7 @@ export function makePlane(holder, move, rest) {
       const spot = node(layer, "circle", { class: "rl-spot rl-spot-natural", r: 4.5 });
       const current = node(layer, "circle", { class: "rl-handle", r: 5 });
       const start = makeHandle(layer, "V₀, where it starts", round("", 9));
-      const name = node(layer, "text", { class: "rl-label" }, "V₀");
+      const name = node(layer, "text", { class: "rl-label rl-clear" }, "V₀");
       const nextName = node(layer, "text", { class: "rl-label rl-improved" });
       const corner = { x: base.left + 6, y: base.top + 16, "text-anchor": "start" };
       const grown = node(layer, "text", { class: "rl-label", ...corner });

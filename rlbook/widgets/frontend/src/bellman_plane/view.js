@@ -4,7 +4,7 @@ import { format, keys, line, nodeOf, panel, raised, subscript } from "../shared/
 import { remember } from "../shared/grid_links.js";
 import * as numerics from "../shared/grid_numerics.js";
 import { lesson } from "../shared/lesson.js";
-import { backupOf, extend, howOf, OPERATOR, sweeping } from "../shared/sweeps.js";
+import { backupOf, extend, howOf, sweeping } from "../shared/sweeps.js";
 import { makePlane } from "./pictures.js";
 
 const PROBLEM = ["gamma", "operator", "alpha", "V0"];
@@ -42,12 +42,12 @@ function explain({ operator, k, gamma }, { process, operator: T }, V) {
 }
 
 // The sentence of a step: where V is, and what the sweep makes of its square.
-function shortly({ operator, k, gamma }, { limit, operator: T, process, next }, V, { error }) {
+function shortly({ k, gamma }, { limit, operator: T, process, next }, V, { error }) {
   const radius = error[k];
   const image = numerics.planeImage(process, T, numerics.square(limit, radius, 48));
   const furthest = Math.max(...image.map((point) => numerics.distance(point, limit)));
   const [now, then] = [format(radius), format(numerics.distance(next(V), limit))];
-  const held = `what ${OPERATOR[operator]} makes of the square reaches ${format(furthest)} far, γ = ${format(gamma)} times as far`;
+  const held = `what T makes of the square reaches ${format(furthest)} from it, γ = ${format(gamma)} times as far as the square`;
   return `V${subscript(k)} is ${now} from the fixed point, V${subscript(k + 1)} ${then}; ${held}.`;
 }
 

@@ -80,7 +80,7 @@ export const render = lesson((model, { set, read }) => {
   const sliders = common.settingSliders(model, {
     c: "c, coefficient of the control",
     corr: "ρ, correlation of f and g",
-    bend: "β, bend of f in g",
+    bend: "bend of f in g, as a share",
     mean_g: "E g, mean of the control",
     n: "n, samples in a batch",
   });

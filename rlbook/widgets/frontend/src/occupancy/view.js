@@ -162,11 +162,13 @@ function sentence(now, state) {
 const PROBABILITIES = ["π(1|0)", "π(1|1)", "ρ(0,0)", "ρ(0,1)", "ρ(1,0)", "ρ(1,1)"];
 const ROWS = [...PROBABILITIES, "sum", "flow residual", "η = Σρr", "H(ρ), nats"];
 const CORNER = ["", "Corner ab: action a in state 0, b in state 1."];
+const MESH = ["rl-mesh", "one state’s probability is ¼, ½ or ¾"];
 const LEGENDS = {
   reward: [
     ["rl-dots", "π and its ρ"],
     ["rl-pole", "equal η"],
     ["rl-of-natural", "best corner"],
+    MESH,
     CORNER,
     ["", "Drag the dot in either picture, and the arrow."],
   ],
@@ -175,6 +177,7 @@ const LEGENDS = {
     ["rl-rival rl-dots", "π′"],
     ["rl-exact rl-heavy", "policies mixed"],
     ["rl-mixed", "occupancies mixed"],
+    MESH,
     CORNER,
     ["", "Drag both dots in either picture."],
   ],
@@ -182,6 +185,7 @@ const LEGENDS = {
     ["rl-dots", "π and its ρ"],
     ["rl-of-natural", "best with entropy, at every α"],
     ["rl-pole", "equal η"],
+    MESH,
     CORNER,
   ],
 };

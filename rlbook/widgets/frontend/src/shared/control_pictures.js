@@ -109,7 +109,7 @@ export function makeMarks({ layer, left, right, top }, count) {
   const marks = Array.from({ length: count }, () => {
     const groups = [svgElement("g"), svgElement("g")];
     const pole = node(groups[0], "path", { class: "rl-pole" });
-    const name = node(groups[1], "text", { class: "rl-label" });
+    const name = node(groups[1], "text", { class: "rl-label rl-clear" });
     const spot = node(groups[0], "circle", { class: "rl-mark", r: 3.5 });
     const show = (kind, px, py, row, text) => {
       for (const group of groups) group.style.display = kind ? "" : "none";
@@ -239,7 +239,7 @@ export function makeHeaps(holder, { label: acrossLabel }) {
       heap: node(base.layer, "path", { class: "rl-heap" }),
       bar: node(base.layer, "path"),
       shift: node(base.layer, "path", { class: "rl-exact rl-stroke" }),
-      name: node(base.svg, "text", { class: "rl-label", x: base.left + 2, "text-anchor": "start" }),
+      name: node(base.svg, "text", { class: "rl-label rl-clear", x: base.left + 2, "text-anchor": "start" }),
     }));
     return { ...base, truth, rows };
   }

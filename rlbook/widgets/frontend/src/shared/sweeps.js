@@ -10,7 +10,7 @@ const DONE = 1e-9; // running stops when the a-posteriori bound is below this
 const RANGES = [120, 240, 480]; // how far the plot reaches, in sweeps, before all of them
 const RANGES_IN_STEPS = [20, 40, 80, 160, 320];
 export const LIMIT = { policy: "^π", optimal: "*", soft: "_α" };
-export const OPERATOR = { policy: "T^π", optimal: "T*", soft: "T_α" };
+const OPERATOR = { policy: "T^π", optimal: "T*", soft: "T_α" };
 
 // Runs ---------------------------------------------------------------------------------------------------------------
 

@@ -231,7 +231,7 @@ export function makeHorizon(holder) {
         marginTop: 10,
         marginRight: 84,
         x: { type: "log", domain: [1, horizons.at(-1)], ticks: LENGTHS, tickFormat: String, label: "horizon T, steps" },
-        y: { ...scale, ticks, tickFormat: format, label: "total variance, log scale" },
+        y: { ...scale, ticks, tickFormat: format, label: "total variance, log-like scale with 0" },
       });
       const here = `M${base.x(problem.V.length)},${base.top}V${base.foot}`;
       node(base.layer, "path", { d: here, class: "rl-bound rl-dotted" });

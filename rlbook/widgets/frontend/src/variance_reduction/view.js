@@ -72,13 +72,13 @@ function sentence({ problem, kappa, beta, baseline, batch, step }, variance) {
   };
   const reference = Math.abs(full - toGo) < 1e-9 ? "that without a baseline" : "the full return’s";
   let compared = "";
-  if (variance < 1e-9) compared = ": every trajectory gives the same ĝ";
+  if (variance < 1e-9) compared = ": every episode gives the same ĝ";
   else if (beta === 0 && kappa < 1 && problem.pp[3] < 1e-12) compared = ", whatever κ is";
   else if (kappa === 1 && beta === 0) compared = ": this is REINFORCE with the full return";
   else if (full > 1e-9) compared = `, ${share(full)} ${reference}, ${format(full)}`;
   else if (beta > 0 || kappa > 0) compared = `, ${share(toGo)} reward-to-go’s, ${format(toGo)}; the full return’s is 0`;
   else compared = "; the full return’s is 0";
-  const averaged = batch > 1 ? ` Averaged over N = ${batch} trajectories it is ${format(variance / batch)}.` : "";
+  const averaged = batch > 1 ? ` Averaged over N = ${batch} episodes it is ${format(variance / batch)}.` : "";
   const mean = plane ? `(${problem.mean.map(format).join(", ")})` : format(problem.mean[0]);
   const rest = `${averaged} The mean stays at ${mean}.`;
   if (step && full > 1e-9) return `The variance is ${format(variance)}, ${share(full)} ${reference}.${rest}`;
@@ -111,7 +111,7 @@ export const render = lesson((model, { set }) => {
   const kappa = common.settingSlider(model, "kappa", "κ, weight of the past");
   const beta = common.settingSlider(model, "beta", "β, weight of the baseline");
   const batch = slider({
-    label: "N, trajectories a dot averages",
+    label: "N, episodes a dot averages",
     min: 1,
     max: most,
     step: 1,
@@ -179,7 +179,7 @@ export const render = lesson((model, { set }) => {
     if (sizes.cloud) {
       const { svg, outside } = drawCloud(now, packed, sizes.cloud);
       label(svg, about.cloud);
-      const dot = now.batch > 1 ? `mean of ĝ over ${now.batch} trajectories` : "ĝ of one trajectory";
+      const dot = now.batch > 1 ? `mean of ĝ over ${now.batch} episodes` : "ĝ of one episode";
       tell(
         ofDots,
         `${dot}${problem.enumerated ? "" : ", from a sample of 256"}${outside ? `; ${outside} outside the frame` : ""}`,
