@@ -258,14 +258,13 @@ def test_the_mean_of_a_control_is_to_be_moved_where_it_moves_something(visit):
 @pytest.mark.parametrize("q", [-1.2, 0.3, 1.0])
 def test_no_name_over_the_parabola_covers_another(visit, q):
     page = visit(QProp("two-optima", q=q), "phone")
+    page.add_style_tag(content=".rl-flag { stroke: none !important; }")  # their letters are measured, not their grounds
     boxes = [box for flag in page.locator(".rl-flag:visible").all() if (box := flag.bounding_box())]
     assert len(boxes) > 2
     for i, one in enumerate(boxes):
         for other in boxes[:i]:
             apart_x = max(one["x"], other["x"]) > min(one["x"] + one["width"], other["x"] + other["width"]) - 1
-            apart_y = (
-                max(one["y"], other["y"]) > min(one["y"] + one["height"], other["y"] + other["height"]) - 7
-            )  # rows are 14 apart
+            apart_y = max(one["y"], other["y"]) > min(one["y"] + one["height"], other["y"] + other["height"]) - 2
             assert apart_x or apart_y
 
 
