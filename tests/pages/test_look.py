@@ -107,7 +107,7 @@ def test_the_faces_licence_stands_beside_it():
 
 
 PHONE = {"width": 360, "height": 740}
-LINES = """(at) => {
+ROWS = """(at) => {
   const begins = [...at.querySelectorAll(".katex-display > .katex > .katex-html > .base")]
     .map((piece) => piece.getBoundingClientRect().left);
   return begins.filter((left, i) => !i || left < begins[i - 1]).length;
@@ -150,7 +150,7 @@ def test_on_a_telephone_a_formula_and_its_number_do_not_cover_each_other_and_bot
     for name in CHAPTERS:
         with Visit(browser, f"{address}/{name}", viewport=PHONE) as visit:
             for formula in visit.page.locator("div.math.numbered:not(details:not([open]) *)").all():
-                broken += formula.evaluate(LINES) > 1
+                broken += formula.evaluate(ROWS) > 1
                 box, tag = formula.bounding_box(), formula.locator(".eqno").bounding_box()
                 assert box["x"] <= tag["x"]
                 assert tag["x"] + tag["width"] <= box["x"] + box["width"] + 1
@@ -170,7 +170,7 @@ def test_on_a_telephone_a_formula_goes_on_below_and_what_is_printed_keeps_its_co
         visit.page.locator("details").evaluate_all("(all) => { for (const at of all) at.open = true; }")
         settled(visit.page)
         formulas = visit.page.locator("article div.math")
-        lines = [formula.evaluate(LINES) for formula in formulas.all()]
+        lines = [formula.evaluate(ROWS) for formula in formulas.all()]
         assert sum(count > 1 for count in lines) >= 5
         scrolling = formulas.evaluate_all(scrolled)
         assert len(scrolling) <= 1, "but for a fraction or brackets that cannot be broken"
@@ -265,7 +265,7 @@ def test_on_a_laptop_no_formula_is_cut_off_and_none_broken_that_has_room(browser
               for (const block of document.querySelectorAll("{BLOCKS}")) block.classList.add("is-laid-out");
               await document.fonts.ready;
               const all = [...document.querySelectorAll("article div.math")];
-              return [({WIDE})(all), all.filter((at) => ({LINES})(at) > 1 && !({TOO_LONG})(at)).length];
+              return [({WIDE})(all), all.filter((at) => ({ROWS})(at) > 1 && !({TOO_LONG})(at)).length];
             }}"""
         )
         assert cut == [0, 0]
