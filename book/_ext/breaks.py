@@ -55,7 +55,7 @@ def displayed(latex):
     made = []
     for start, end in zip([-1, *spaces], [*spaces, len(tokens)], strict=True):
         formula = tokens[start + 1 : end]
-        if spaces and len(formula) <= IN_DISPLAY["formula"]:
+        if spaces and 0 < len(formula) <= IN_DISPLAY["formula"]:
             made.append(in_braces(formula, [(0, len(formula))]))
         else:
             made.append(in_lines(formula, is_first=not made))

@@ -1,7 +1,7 @@
 """Small things of type that Sphinx and its extensions leave undone.
 
 * A comma after a formula becomes part of it, or browsers may begin the next line with it; a parenthesis before it and
-  a ’s after it stay on its line. What is short in a formula is not broken, and a display is
+  a ’s after it stay on its line. What is short in a formula is not broken, and a display only
   where a line may begin (breaks.py).
 * A short reference ("Theorem 1.3", "chapter 4") is not broken, nor a number of per cent.
 * A page's title is broken after its colon, and after a comma rather than elsewhere, if it has to be.

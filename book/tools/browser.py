@@ -102,7 +102,9 @@ def install():
         apt_install(SHELL)
     if not find_chromium() and "chromium" not in own:
         print("No Chromium or Chrome is installed; asking Playwright for its own.", flush=True)
-        if not playwright_install("chromium"):
+        if not playwright_install("chromium") and is_debian_root():  # one without the package above
+            apt_install("chromium")
+        if not find_chromium() and "chromium" not in playwrights_own():
             sys.exit("The browser tests need Chromium or Chrome: install one, or name its path in $CHROMIUM.")
 
     finders = {"firefox": find_firefox, "webkit": find_minibrowser}

@@ -114,6 +114,7 @@ def test_one_without_a_place_to_break_or_not_short_stays_as_it_is(latex):
         ("(aaaaaaaaaaa+bbbbbbbbbbb+c)", "(aaaaaaaaaaa/+~bbbbbbbbbbb/+~c)"),
         # a second formula begins a line, whole, or with what it speaks of
         (r"a=b,\qquad c=d.", r"{a=b,}\qquad/{c=d.}"),
+        (r"\quad a=b\quad", r"\quad/{a=b}\quad/"),
         (r"a=b,\qquad c=ddddddddddddddddddddddddddddddd+e", r"{a=b,}\qquad/c=~ddddddddddddddddddddddddddddddd/+~e"),
         # a long product is broken at a sum, but not soon after it has begun
         (
