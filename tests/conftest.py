@@ -115,6 +115,9 @@ def pytest_sessionfinish(session):
 
 
 def pytest_terminal_summary(terminalreporter, config):
+    for report in terminalreporter.stats.get("rerun", []):
+        crash = getattr(report.longrepr, "reprcrash", None)
+        terminalreporter.write_line(f"{report.nodeid} began again: {crash.message if crash else report.longreprtext}")
     if (count := begun_again(config)) > AGAIN_AT_MOST:
         terminalreporter.write_line(f"{count} tests began again, more than {AGAIN_AT_MOST}: that is a fault.", red=True)
 
