@@ -120,7 +120,8 @@ def build():
     SHEET.write_text(sheet(bodies), encoding="utf-8")
     try:
         with sync_playwright() as playwright:
-            browser = launch(playwright)
+            # Or each letter would begin at a whole pixel of a screen, and words stand now closer, now wider apart.
+            browser = launch(playwright, "--font-render-hinting=none")
             page = browser.new_page()
             for _ in range(2):
                 source.write_text(combined(bodies, numbers), encoding="utf-8")

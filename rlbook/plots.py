@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from contextlib import AbstractContextManager
 from io import StringIO
+from itertools import cycle
 from pathlib import Path
 from urllib.parse import quote
 
@@ -61,10 +62,10 @@ def style() -> AbstractContextManager[None]:
     return matplotlib.style.context(STYLE)
 
 
-def row(columns, *, width=7.6, height=2.7) -> tuple[Figure, np.ndarray]:
-    """A figure with a row of axes, outside pyplot's registry: (Figure, array of Axes)."""
-    fig = Figure(figsize=(width, height))
-    return fig, fig.subplots(1, columns, squeeze=False)[0]
+def row(columns, *, rows=1, width=7.6, height=2.7) -> tuple[Figure, np.ndarray]:
+    """A figure with a row of axes, or several so high, outside pyplot's registry: (Figure, array of Axes)."""
+    fig = Figure(figsize=(width, rows * height))
+    return fig, fig.subplots(rows, columns, squeeze=False).ravel()
 
 
 def to_svg(fig) -> str:
@@ -97,16 +98,19 @@ def lines(x, curves, *, colors, xlabel, ylabel, log="") -> Axes:
     }
     _check_colors(colors, curves, "curves")
     _, ax = plt.subplots()
+    dashes = cycle(("--", ":", "-."))  # of bounds, so that each can be followed where they cross
     backwards = {}  # each curve, from its end
     for (name, values), color in zip(curves.items(), colors, strict=True):
         values = np.atleast_2d(values)
         if len(values) > 1:
-            ax.plot(x, values.T, color=color, lw=0.7, alpha=0.5)
+            ax.plot(x, values.T, color=color, lw=0.7, alpha=0.7)
         mean = values.mean(axis=0)
-        ax.plot(x, mean, color=color, lw=2, ls="--" if color == BOUND else "-")
+        ax.plot(x, mean, color=color, lw=2, ls=next(dashes) if color == BOUND else "-")
         backwards[name] = mean[np.isfinite(mean)][::-1], color
     ax.set(**{f"{axis}scale": "log" for axis in log})
     ax.set(xlabel=xlabel, ylabel=ylabel)
+    if "x" not in log and x.max() >= 10_000:
+        ax.xaxis.set_major_formatter("{x:,g}")  # as numbers stand in the text
     ax.margins(x=0)
     ax.autoscale_view()  # now, since the names' places depend on the limits
     for axis in (getattr(ax, f"{name}axis") for name in log):
@@ -306,9 +310,9 @@ def draw_map(ax, rows, cells, V, pi, path=(), wrong=None) -> None:
 def draw_errors(ax, curves, k) -> None:
     """Error and bounds against the number of sweeps on a logarithmic axis, and the present k."""
     for name, label, colour, dashes in (
-        ("prior", "a-priori bound", BOUND, "--"),
+        ("prior", "by the first move", BOUND, "--"),
         ("envelope", "γᵏ × first error", BOUND, ":"),
-        ("posterior", "a-posteriori bound", BOUND, "-."),
+        ("posterior", "by the latest move", BOUND, "-."),
         ("bracket", "width of the bracket", IMPROVED, "-"),
         ("error", "error", INK, "-"),
     ):

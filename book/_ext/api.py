@@ -25,6 +25,10 @@ WHOLE = ("rlbook.widgets.base", "rlbook.widgets.lesson")
 NUMBERED = re.compile(r"\b(?:Theorem|Lemma|Proposition|Definition|Equation) \d+\.\d+\b(?!\.\d)")
 LABELS = {name: label for label, name in NAMES.items()}
 HEADINGS = ("Parameters", "Settings", "Raises", "Returns")
+# What is set below or above in a formula, as Σ_{s,a}, ρ_π'(s) or max_a, and not a name such as pi_new; and a prime.
+INDEX = r"[_^](?:\{[^{}]+\}|\([^()]+\)|(?:[a-zA-Z]{1,2}(?![a-zA-Z0-9_])|[^\W_a-zA-Z])'?)"
+INDEXED = re.compile(rf"((?<![^\W\d_])[^\W\d_]\u0302?'?|\b(?:max|min|mean|lse|argmax)|[∇‖)²])((?:{INDEX})+)")
+PRIME = re.compile(r"(?<![a-zA-Z])([^\W\d_])'(?!\w)")
 
 
 def public_names(module):
@@ -109,13 +113,18 @@ def shown(value, most=90):
 # Docstrings ---------------------------------------------------------------------------------------------------------
 
 
-def marked_up(text):
-    """A line of plain text as reStructuredText: names as code, labels as links, all else as it stands."""
+def marked_up(text, plain=None):
+    """A line of plain text as reStructuredText: names as code, labels as links, formulas set, all else as it stands.
+
+    `plain` makes of the rest what is shown, by default `formulas`.
+    """
     parts = re.split(r"(`+[^`]+`+)", text)
-    return "".join(f"``{part.strip('`')}``" if i % 2 else linked(part) for i, part in enumerate(parts))
+    return "".join(
+        f"``{part.strip('`')}``" if i % 2 else linked(part, plain or formulas) for i, part in enumerate(parts)
+    )
 
 
-def linked(text):
+def linked(text, plain):
     done, end = [], 0
     for match in LABEL.finditer(text):
         begin, stop = match.span()
@@ -124,9 +133,22 @@ def linked(text):
             role = "eq"
             if text[begin - 1 : begin] == "(" and text[stop : stop + 1] == ")":
                 begin, stop = begin - 1, stop + 1
-        done += [escaped(text[end:begin]), f"\\ :{role}:`{match[0]}`\\ "]
+        done += [plain(text[end:begin]), f"\\ :{role}:`{match[0]}`\\ "]
         end = stop
-    return "".join([*done, escaped(text[end:])])
+    return "".join([*done, plain(text[end:])])
+
+
+def formulas(text):
+    """Plain text in which what is below or above is set so, and primes are primes."""
+    done, end = [], 0
+    for match in INDEXED.finditer(text):
+        done.append(escaped(PRIME.sub(r"\1′", text[end : match.start()] + match[1])))
+        for index in re.findall(INDEX, match[2]):
+            role = "sub" if index[0] == "_" else "sup"
+            inner = index[2:-1] if index[1] in "{(" else index[1:]
+            done.append(f"\\ :{role}:`{escaped(inner.replace(chr(39), '′'))}`\\ ")
+        end = match.end()
+    return "".join([*done, escaped(PRIME.sub(r"\1′", text[end:]))])
 
 
 def escaped(text):
@@ -157,7 +179,13 @@ def to_rst(lines):
                 i += 1
             while not block[-1]:
                 block.pop()
-            out += ["", ".. parsed-literal::", "", *(f"   {marked_up(part)}" if part else "" for part in block), ""]
+            out += [
+                "",
+                ".. parsed-literal::",
+                "",
+                *(f"   {marked_up(part, escaped)}" if part else "" for part in block),
+                "",
+            ]
         elif line.startswith(">>> "):
             end = next((k for k in range(i, len(lines)) if not lines[k].strip()), len(lines))
             out += ["", ".. code-block:: pycon", "", *(f"   {part}" for part in lines[i:end]), ""]

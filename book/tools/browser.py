@@ -68,9 +68,9 @@ def is_debian_root():
     return system == "debian" and os.geteuid() == 0 and shutil.which("apt-get") is not None
 
 
-def launch(playwright, **options):
+def launch(playwright, *flags, **options):
     """A headless Chromium; with none installed, the one that `playwright install chromium` brought."""
-    return playwright.chromium.launch(executable_path=find_chromium(), args=list(FLAGS), **options)
+    return playwright.chromium.launch(executable_path=find_chromium(), args=[*FLAGS, *flags], **options)
 
 
 def apt_install(*packages):

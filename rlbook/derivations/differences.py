@@ -206,7 +206,7 @@ def performance_difference(w):
     )
     yield equals(
         r"\mathbb{E}_{\pi'}\Big[\sum_t\gamma^t\big(\mathbb{E}_{\pi'}[r_t+\gamma V^\pi(s_{t+1})|H_t,a_t]"
-        r"-V^\pi(s_t)\big)\Big]",
+        r"\allowbreak{\,-\,}V^\pi(s_t)\big)\Big]",
         r"The tower property: first the mean given the history and the action, then that of the rest. (The advantage "
         r"is $A^\pi=Q^\pi-V^\pi$.)",
         lambda: w.mean(

@@ -84,7 +84,7 @@ def reinforce(w):
     yield equals(
         r"\mathbb{E}_\theta\big[R(\tau)\,\nabla\log p_\theta(\tau)\big]",
         r"The score-function identity: $\nabla p=p\,\nabla\log p$. (Of the world, $P(s'|s,a)$ is the answer to an "
-        r"action, and $p_\theta(s'|s)=\sum_a\pi_\theta(a|s)\,P(s'|s,a)$ that to a policy.)",
+        r"action, and $P_\pi(s'|s)=\sum_a\pi_\theta(a|s)\,P(s'|s,a)$ that to a policy.)",
         lambda: w.mean(w.R * w.gradient(lambda w: np.log(w.p))),
     )
     yield equals(
@@ -100,8 +100,8 @@ def reinforce(w):
         ),
         slip(
             r"\mathbb{E}_\theta\Big[R\,\nabla\Big(\log\rho_0(s_0)+\sum_t\log\pi_\theta(a_t|s_t)"
-            r"+\sum_t\log p_\theta(s_{t+1}|s_t)\Big)\Big]",
-            r"The world answers the action. The marginal $p_\theta(s'|s)$ depends on $\theta$, so its term does not "
+            r"+\sum_t\log P_\pi(s_{t+1}|s_t)\Big)\Big]",
+            r"The world answers the action. The marginal $P_\pi(s'|s)$ depends on $\theta$, so its term does not "
             "vanish.",
             lambda: w.mean(
                 w.R

@@ -26,8 +26,8 @@ SHADES = ("value", "error")
 LESSON = (
     Step(
         "One grid an episode",
-        "At step t an episode leaves γᵗr in its cell, r being what its action earns on average; the second map is the "
-        "average of all episodes. Press Play, or hold Pour: what does its sum settle to?",
+        "At step t an episode adds γᵗr to its cell, with γ = 0.9 and r what its action earns on average; the second "
+        "map is the average of all episodes. Press Play, or hold Pour: what does its sum settle to?",
         panels=("episode", "average"),
         controls=("play", "pour"),
         preset="goal-and-pit",
@@ -227,12 +227,17 @@ class AverageGrid(MapWidget):
             if self.episodes
             else "is empty"
         )
-        return f"What {what} leaves in each of {len(self.rows)} by {len(self.rows[0])} cells", {
-            "episode": "in one episode",
-            "average": f"in the average of {self.episodes} episodes, which {found}",
-            "exact": f"exactly, which sums to {self.total:.3g}",
-            "gaps": f"and the errors of all cells against the number of episodes, {self.gap:.3g} now",
-        }
+        cells = f"{len(self.rows)} by {len(self.rows[0])} cells"
+        alone = self.panels == ("gaps",)
+        return (
+            f"{what} in {cells}, added up episode by episode" if alone else f"What {what} leaves in each of {cells}",
+            {
+                "episode": "in one episode",
+                "average": f"in the average of {self.episodes} episodes, which {found}",
+                "exact": f"exactly, which sums to {self.total:.3g}",
+                "gaps": f"and the errors of all cells against the number of episodes, {self.gap:.3g} now",
+            },
+        )
 
     def _marks(self):
         tints = BY_SIGN if self.quantity == "reward" else "The tint grows with the number."

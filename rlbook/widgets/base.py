@@ -225,7 +225,8 @@ class Widget(anywidget.AnyWidget):
             return self._draw(panels)
 
     def _draw(self, panels):
-        fig, axes = plots.row(len(panels), width=2.6 * len(panels) if len(panels) > 2 else 7.6)
+        columns, rows = (2, 2) if len(panels) == 4 else (len(panels), 1)  # else letters would be small on paper
+        fig, axes = plots.row(columns, rows=rows, width=7.8 if columns == 3 else 7.6)
         for ax, name in zip(axes, panels, strict=True):
             getattr(self, f"_draw_{name}")(ax)
         return fig

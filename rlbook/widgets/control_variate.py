@@ -263,7 +263,7 @@ class ControlVariate(PresetWidget):
         left = "" if self.step == EXPLORE else ", and thin ones are what it leaves"
         curve = " The thin black curve is the mean of f for each g." if self.bend and self.corr**2 < 1 else ""
         over = "" if self.c else ", which at c = 0 lies over the vermilion one"
-        bent = f" Here β = {self.bend:g}." if self.bend else ""
+        bent = f" The bend of f, as a share, is {self.bend:g}." if self.bend else ""
         bias = (
             " The black line is the bias of the fit on the same samples."
             if self.bias.same
@@ -308,7 +308,7 @@ def draw_estimates(ax, rows, truth) -> None:
 # Each is (title, its world, what to look at, the settings that are not the defaults).
 
 LINE = "f is a line in g and independent noise; E g = 0, sd f = sd g = 1."
-BENT = "f is a line in g plus a remainder: noise at β = 0, a bend in g at β = 1; E g = 0, sd f = sd g = 1."
+BENT = "f is a line in g plus a remainder: noise at share 0, a bend in g at share 1; E g = 0, sd f = sd g = 1."
 DEFAULTS = {"c": 0.0, "corr": 0.9, "bend": 0.0, "mean_g": 0.0, "control": "centred", "n": 16, "seed": 1}
 PRESETS = {
     "correlated": (

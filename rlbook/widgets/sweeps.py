@@ -24,10 +24,7 @@ from rlbook.mdp import MOVES, TabularMDP
 from rlbook.widgets.maps import make_map, map_shape, read_policy
 
 OPERATORS = {"policy": "T^π", "optimal": "T*", "soft": "T_α"}
-NOW = (
-    "Beside it, the dot is at the present sweep. The a-priori bound is by the first move, the a-posteriori one by the "
-    "latest; of curves that are equal one lies over the other."
-)
+NOW = "Beside it, the dot is at the present sweep. Of curves that are equal one lies over the other."
 TOLERANCE = 1e-13  # of a fixed point, in units of reward; iteration ends before where rounding does not allow it
 GOLDEN = 0.6180339887498949
 TWO_STATES = {  # the first action mostly stays, the second stirs; what pays best differs between the states

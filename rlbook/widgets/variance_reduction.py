@@ -209,8 +209,7 @@ class VarianceReduction(Widget):
             f"around it lie the ellipses: black for {settings}, "
             + ("over the vermilion one of the full return." if is_full else "vermilion for the full return, κ = 1.")
             + (" One without width is a line or a point." if is_flat else "")
-            + (f" {outside} of the dots lie outside the frame." if outside > 1 else "")
-            + (" One of the dots lies outside the frame." if outside == 1 else ""),
+            + (f" Outside the frame {'lies' if outside == 1 else 'lie'} {outside} of the dots." if outside else ""),
             "bowl": f"The black dot is at β = {self.beta:g}; green ones mark 0 and 1, unless it covers them.",
             "horizon": f"The thick line is for {settings}, the dot for this horizon too; the full return is vermilion"
             + (", under it" if is_full else "")

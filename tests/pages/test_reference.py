@@ -117,7 +117,10 @@ def test_labels_in_docstrings_are_links(soup):
     ("line", "rst"),
     [
         ("π(a|s) ∝ exp θ(s,a), `theta` is (S, A)", r"π(a\|s) ∝ exp θ(s,a), ``theta`` is (S, A)"),
-        ("V* and V_k", r"V\* and V\_k"),
+        ("V* and V_k", "V\\* and V\\ :sub:`k`\\ "),
+        ("Σ_{s,a} ρ_π'(s)", "Σ\\ :sub:`s,a`\\  ρ\\ :sub:`π′`\\ (s)"),
+        ("max_a Q^π, ‖d‖_F", "max\\ :sub:`a`\\  Q\\ :sup:`π`\\ , ‖d‖\\ :sub:`F`\\ "),
+        ("policies' s' and pi_new, step_size", "policies' s′ and pi\\_new, step\\_size"),
         ("the bowl (eq-bowl)", "the bowl \\ :eq:`eq-bowl`\\ "),
         ("(thm-banach): γ", "(\\ :prf:ref:`thm-banach`\\ )\\: γ"),
     ],

@@ -59,7 +59,7 @@ def test_threads_go_from_each_sample_to_the_line_and_the_best_line_is_dashed_and
     dashed = shown.locator("path.rl-exact.rl-dashed")
     assert dashed.evaluate("(node) => getComputedStyle(node).strokeDasharray") != "none"
     assert not shown.locator("path.rl-exact:not(.rl-dashed)").get_attribute("d"), "no other line lies over it"
-    assert {"what c takes off", "ρ = 0.9"} <= set(shown.locator("text.rl-label").all_text_contents())
+    assert {"c = −0.3", "ρ = 0.9"} <= set(shown.locator("text.rl-label").all_text_contents())
     assert "slope ρ = 0.9" in page.locator(".rl-sentence").text_content()
 
 

@@ -308,7 +308,7 @@ export const render = lesson((model, { set, read, request }) => {
     const empty = "Average: still empty";
     const stepTitles = {
       episode: "The last episode, and what it leaves",
-      average: n ? `Average of ${n}${errs ? ": blue too high, vermilion too low" : ""}` : empty,
+      average: n ? `Average of ${n}${errs ? ": blue high, vermilion low" : ""}` : empty,
       exact: `Exact, ${truth}: blue above 0, vermilion below`,
     };
     const titles = {

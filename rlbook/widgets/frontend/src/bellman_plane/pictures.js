@@ -94,8 +94,9 @@ export function makePlane(holder, move, rest) {
     parts.start.style.display = zoom > 1 ? "none" : "";
     for (const circle of parts.start.children) put(circle, centred(first));
     put(parts.start, { "aria-valuenow": V0[0], "aria-valuetext": `(${V0.map(format).join(", ")})` });
-    const right = first[0] > parts.right - 40;
-    const side = right ? { x: first[0] - 14, "text-anchor": "end" } : { x: first[0] + 13, "text-anchor": "start" };
+    // Its name stands away from the fixed point, where none of the squares within its own is.
+    const toLeft = first[0] < x ? first[0] > parts.left + 40 : first[0] > parts.right - 40;
+    const side = toLeft ? { x: first[0] - 14, "text-anchor": "end" } : { x: first[0] + 13, "text-anchor": "start" };
     put(parts.name, { ...side, y: first[1] + 4 });
     put(parts.spot, centred(next));
     put(parts.nextName, { x: next[0] + 8, y: next[1] + (next[1] > now[1] ? 14 : -6) });

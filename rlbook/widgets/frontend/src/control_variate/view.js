@@ -38,7 +38,7 @@ export const { restore } = common;
 
 // Words ------------------------------------------------------------------------------------------------------------
 
-function sentence({ c, corr, bend, n, step, shown }, { variance, best, floor, bias, sd }) {
+function sentence({ c, corr, bend, n, mean_g, control, step, shown }, { variance, best, floor, bias, sd }) {
   const compared =
     c === 0
       ? "that of f alone"
@@ -47,11 +47,12 @@ function sentence({ c, corr, bend, n, step, shown }, { variance, best, floor, bi
         : variance < 1.005
           ? `${Math.round(100 * variance)} % of that of f alone`
           : `${format(variance)} times that of f alone`;
-  const mean = bias.fixed ? `the mean moves to ${format(1 + bias.fixed)}, by c·E g` : "the mean stays at 1";
-  const first = `With c = ${format(c)} the variance of f + cg is ${format(variance)}, ${compared}; ${mean}.`;
+  const mean = bias.fixed ? `the mean moves to ${format(1 + bias.fixed)}, by c·E g` : "the mean is 1";
+  const sum = mean_g && control === "centred" ? "f + c(g − E g)" : "f + cg";
+  const first = `With c = ${format(c)} the variance of ${sum} is ${format(variance)}, ${compared}; ${mean}.`;
   if (step && shown.includes("same"))
     return `At n = ${n} and ρ = ${format(corr)} the bias is ${rounded(bias.same)}, the standard deviation ${format(sd.same)}; fitted on the other half there is no bias.`;
-  if (step && shown.length) return `The variance of f + cg is ${format(variance)}; ${mean}.`;
+  if (step && shown.length) return `The variance of ${sum} is ${format(variance)}; ${mean}.`;
   if (step)
     return `The threads’ variance, of f + cg, is ${format(variance)}; on the best line, of slope ρ = ${format(corr)}, it is ${format(floor)}.`;
   const second =
@@ -167,7 +168,7 @@ export const render = lesson((model, { set, read }) => {
       slopes: [-c, corr],
       reach: 2.2,
       texts: [
-        [c, `c = ${format(c)}`, ...(how.step ? ["what c takes off"] : [])],
+        [c, `c = ${format(c)}`],
         [corr, `ρ = ${format(corr)}`],
       ],
       label: `${many} samples of g and f with the correlation ${format(corr)}, and through their mean the line 1 − cg with c = ${format(c)}.`,
@@ -192,8 +193,8 @@ export const render = lesson((model, { set, read }) => {
     const names = {
       plain: "f alone",
       fixed: `${now.control === "raw" && now.mean_g ? "raw g, " : ""}c = ${format(c)}`,
-      same: "c from the same samples",
-      crossed: "c from the other half",
+      same: "same samples",
+      crossed: "other half",
     };
     const looks = { plain: "", fixed: "", same: "rl-dashed", crossed: "rl-dotted" };
     const colour = (kind) => (kind === "plain" || (kind === "fixed" && bias.fixed) ? "rl-plain" : "rl-control");

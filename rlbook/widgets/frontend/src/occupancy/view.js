@@ -105,7 +105,7 @@ const residualOf = (now, residual) => {
   return most <= 1e-13 * numerics.mass(now) ? "0" : scientific(most);
 };
 
-function rewardWords(_, { angle, returns, jumps, names, places }) {
+function rewardWords({ gamma }, { angle, returns, jumps, names, places }) {
   const top = format(Math.max(...returns));
   if (Number.isNaN(angle)) return `The reward has no direction: every policy has η = ${top}.`;
   if (places.length > 1)
@@ -115,7 +115,7 @@ function rewardWords(_, { angle, returns, jumps, names, places }) {
   const ahead = jumps.map(([degrees, from, to]) => ({ turn: (((degrees - angle) % 360) + 360) % 360, from, to }));
   ahead.sort((a, b) => a.turn - b.turn);
   const [next, last] = [ahead[0], ahead.at(-1)];
-  return `The corner ${places[0]} is best with η = ${top}. The best jumps to ${called(next.to)} when the reward turns ${format(next.turn)}° anticlockwise, and to ${called(last.from)} when it turns ${format(360 - last.turn)}° clockwise.`;
+  return `The corner ${places[0]} is best with η = ${top} at γ = ${format(gamma)}. The best jumps to ${called(next.to)} when the reward turns ${format(next.turn)}° anticlockwise, and to ${called(last.from)} when it turns ${format(360 - last.turn)}° clockwise.`;
 }
 
 function mixingWords({ share, pi, pi_new: other }, { eta, etaNew, mixture, mixtureEtas: [one, two] }) {
@@ -137,9 +137,7 @@ function shortly(now, state, { open, offers }) {
   if (offers("angle")) return rewardWords(now, state);
   const empty = emptyIn(state.rho);
   if (!offers("share")) {
-    const same =
-      empty === undefined ? "" : ` π never comes to state ${empty}: whatever it would do there, ρ is the same.`;
-    return `The return η is ${format(state.eta)}.${same}`;
+    return `The return η is ${format(state.eta)}.${empty === undefined ? "" : ` π never comes to state ${empty}.`}`;
   }
   const [one, two] = state.mixtureEtas.map(format);
   const alone = `π alone earns ${format(state.eta)}, π′ ${format(state.etaNew)}`;
@@ -160,7 +158,7 @@ function sentence(now, state) {
 // The view ---------------------------------------------------------------------------------------------------------
 
 const PROBABILITIES = ["π(1|0)", "π(1|1)", "ρ(0,0)", "ρ(0,1)", "ρ(1,0)", "ρ(1,1)"];
-const ROWS = [...PROBABILITIES, "sum", "flow residual", "η = Σρr", "H(ρ), nats"];
+const ROWS = [...PROBABILITIES, "sum", "flow residual", "η = Σρr", "Σν·H(π), nats"];
 const CORNER = ["", "Corner ab: action a in state 0, b in state 1."];
 const MESH = ["rl-mesh", "one state’s probability is ¼, ½ or ¾"];
 const LEGENDS = {

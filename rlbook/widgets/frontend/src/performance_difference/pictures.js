@@ -86,13 +86,15 @@ export function makeCurves(holder, seek) {
       cursor: `M${x(now.alpha)},${head}V${foot}`,
       off: told ? `M${x(now.alpha)},${y(now.eta)}V${y(now.surrogate)}` : "",
     });
-    // The names stand at the curves' ends, above the one that is higher and below the other.
+    // The names stand at the curves' ends, above the one that is higher and below the other; within a band, whose edges
+    // are close by there, between the two if there is room.
     const last = curves.at(-1);
+    const between = now.band !== "none" && Math.abs(y(last.surrogate) - y(last.eta)) > 50;
     for (const [i, of] of [surrogate, eta].entries()) {
       parts.spots[i].toggleAttribute("hidden", i === 1 && !told);
       put(parts.spots[i], { cx: x(now.alpha), cy: y(of(now)) });
       parts.names[i].toggleAttribute("hidden", i === 1 && open);
-      const above = (i === 0) === last.surrogate > last.eta;
+      const above = ((i === 0) === last.surrogate > last.eta) !== between;
       const beside = y(of(last)) + (above ? -9 : 18);
       put(parts.names[i], { x: right - 6, y: Math.min(foot - 5, Math.max(head + 12, beside)) });
     }

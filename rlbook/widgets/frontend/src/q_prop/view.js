@@ -69,14 +69,14 @@ function sentence(now, { fixed, truth, variance, plain, floor, noise, moments: [
   const share = ratio < 0.995 ? `${Math.round(100 * ratio)} % of` : ratio > 1.005 ? `${format(ratio)} times` : "about";
   const compared = weight === 0 ? "that of no control" : `${share} that of no control, ${format(plain)}`;
   const first = fixed
-    ? `With κ = ${format(weight)} the variance of one ĝ is ${format(variance)}, ${compared}; the mean stays at c₁/σ = ${format(truth)}.`
+    ? `With κ = ${format(weight)} the variance of one ĝ is ${format(variance)}, ${compared}; the mean is c₁/σ = ${format(truth)}.`
     : `The rule ${SINGLE[rule]} looks at the sample, and so at the action: the mean is ${format(truth + bias)} instead of ${format(truth)}, a bias of ${rounded(bias)} that no number of samples takes away; the variance of one ĝ is ${format(variance)}.`;
   if (step && !fixed)
     return `The mean is ${format(truth + bias)} instead of ${format(truth)}; of ${common.count(n, "sample")} the standard deviation is ${format(Math.sqrt(variance / n))}.`;
   if (step)
     return now.offers("q")
-      ? `The variance is ${format(variance)}, ${compared}; the mean stays.`
-      : `With the critic’s slope q = ${format(q)} the variance is ${format(variance)}, ${compared}; the mean stays at ${format(truth)}.`;
+      ? `The variance is ${format(variance)}, ${compared}.`
+      : `With the critic’s slope q = ${format(q)} the variance is ${format(variance)}, ${compared}; the mean is ${format(truth)}.`;
   const second =
     q === 0
       ? "A critic of slope 0 is no control."
@@ -207,7 +207,7 @@ export const render = lesson((model, { set, read, request }) => {
       slopes: [q, offers("weight") ? control : [control].flat()],
       reach: Math.min(2 * sigma, 3.5),
       texts: [
-        [q, `q = ${format(q)}`, ...(how.step ? ["the critic’s Ā"] : [])],
+        [q, `q = ${format(q)}`],
         [weight, `κ = ${format(weight)}`],
       ],
       label: `Advantages of ${SHOWN} sampled actions around their exact mean, the critic’s line of slope q = ${format(q)}, and what is taken off, ${fixed ? `a line of slope κq = ${format(weight * q)}` : "a line that each sample chooses"}.`,

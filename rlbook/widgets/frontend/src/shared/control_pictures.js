@@ -85,17 +85,18 @@ export function makeScatter(holder, { x: across, y: up, centre, lines, pieces })
       const there = Number.isFinite(slope);
       handle.style.display = there ? "" : "none";
       put(handle, { tabindex: there ? 0 : -1 });
-      name.textContent = there ? texts[k].at(-1) : "";
+      name.textContent = there ? texts[k][1] : "";
       if (!there) return;
       const [px, py] = grip(side, slope);
       const [value, text] = texts[k];
       moveHandle(handle, [px, py], value, text);
-      // The name keeps off its line: on the side where that falls or rises away, or, at the frame's edge, beside it.
+      // The name keeps off its line: towards the middle, on the side from which the line falls or rises away there, or, at
+      // the frame's edge, beside it.
       const above = side * slope > 0;
       const edge = above ? py - 24 < parts.top : py + 26 > parts.foot;
       const anchor = side > 0 ? "end" : "start";
       const lower = edge ? (above ? 1 : 7) : above ? -13 : 22;
-      put(name, { x: px + (edge ? -14 : 6) * side, y: py + lower, "text-anchor": anchor });
+      put(name, { x: px - (edge ? 14 : 8) * side, y: py + lower, "text-anchor": anchor });
     });
     describe(parts.svg, label);
   };
@@ -103,31 +104,72 @@ export function makeScatter(holder, { x: across, y: up, centre, lines, pieces })
 
 // The bowl ---------------------------------------------------------------------------------------------------------
 
-// Marks of a bowl, each a pole from its name, in a row above the frame, to a spot on the curve; no pole crosses a name.
-// show(class, px, py, row, text) draws one, and show() none.
-export function makeMarks({ layer, left, right, top }, count) {
+// Where the names of marks stand in the rows above a frame, [px, text] of each given: beside its pole, or, where it has no
+// room there, over it, in the highest row in which it covers no other and no pole runs through a name. Where there is no
+// such place for all, the last have none. Gives { row, x, anchor, begin }, where the pole begins.
+function seats(names, rows, [left, right]) {
+  const seat = ([px, text], row, anchor) => {
+    const long = 6.2 * text.length;
+    const [start, end] = [Math.min(px + 4, right + 14 - long), Math.max(px - 4, long)];
+    const from = anchor === "start" ? start : end - long;
+    const beside = anchor === "start" ? start > px : end < px;
+    const begin = ROW * row + (beside ? 4 : ROW);
+    return { row, x: anchor === "start" ? start : end, anchor, begin, px, from, to: from + long, beside };
+  };
+  const through = (pole, name) => pole.row < name.row && pole.px > name.from - 3 && pole.px < name.to + 3;
+  const over = (one, other) => one.row === other.row && one.from < other.to + 8 && one.to > other.from - 8;
+  const clash = (one, other) => over(one, other) || through(one, other) || through(other, one);
+  function place(count, seated = []) {
+    if (seated.length === count) return seated;
+    const name = names[seated.length];
+    const sides = name[0] < (left + right) / 2 ? ["start", "end"] : ["end", "start"];
+    for (let row = 0; row < rows; row++) {
+      const both = sides.map((side) => seat(name, row, side));
+      const open = both.filter(({ beside }) => beside);
+      for (const one of open.length ? open : both) {
+        const found = !seated.some((other) => clash(one, other)) && place(count, [...seated, one]);
+        if (found) return found;
+      }
+    }
+    return null;
+  }
+  let count = names.length;
+  let seated = place(count);
+  while (!seated) seated = place(--count);
+  return seated;
+}
+
+// Marks of a bowl, each a pole from its name, in one of the rows above the frame, to a spot on the curve. show draws
+// those given, at most `count`: [{ kind, px, py, text }].
+export function makeMarks({ layer, left, right, top }, count, rows) {
   const marks = Array.from({ length: count }, () => {
     const groups = [svgElement("g"), svgElement("g")];
     const pole = node(groups[0], "path", { class: "rl-pole" });
     const name = node(groups[1], "text", { class: "rl-label rl-clear" });
     const spot = node(groups[0], "circle", { class: "rl-mark", r: 3.5 });
-    const show = (kind, px, py, row, text) => {
-      for (const group of groups) group.style.display = kind ? "" : "none";
-      if (!kind) return;
-      for (const group of groups) put(group, { class: kind });
-      const after = px < (left + right) / 2;
-      put(pole, { d: `M${px},${ROW * row + 4}V${Math.max(top, py)}` });
-      const long = 5.8 * text.length; // a name that has no room beside its pole stays in the picture
-      const beside = after ? Math.min(px + 4, right + 14 - long) : Math.max(px - 4, long);
-      put(name, { x: beside, y: ROW * row + ROW - 2, "text-anchor": after ? "start" : "end" });
-      name.textContent = text;
-      put(spot, { cx: px, cy: py });
-      spot.style.display = py < top - 1 ? "none" : "";
-    };
-    return { groups, name, show };
+    return { groups, pole, name, spot };
   });
   for (const i of [0, 1]) layer.before(...marks.map(({ groups }) => groups[i]));
-  return marks;
+  function show(given) {
+    const seated = seats(
+      given.map(({ px, text }) => [px, text]),
+      rows,
+      [left, right],
+    );
+    marks.forEach(({ groups, pole, name, spot }, i) => {
+      for (const group of groups) group.style.display = given[i] ? "" : "none";
+      if (!given[i]) return;
+      const { kind, px, py, text } = given[i];
+      const { row = 0, x = px, anchor = "start", begin = top } = seated[i] ?? {};
+      for (const group of groups) put(group, { class: kind });
+      put(pole, { d: `M${px},${begin}V${Math.max(top, py)}` });
+      put(name, { x, y: ROW * row + ROW - 2, "text-anchor": anchor });
+      name.textContent = seated[i] ? text : ""; // no name is put over another
+      put(spot, { cx: px, cy: py });
+      spot.style.display = py < top - 1 ? "none" : "";
+    });
+  }
+  return { names: marks.map(({ name }) => name), show };
 }
 
 // A variance against a weight, with a point on it to drag. `flags` is how many marks there are at most, and `rows` how
@@ -143,17 +185,17 @@ export function makeBowl(holder, { x: across, y: up, flags: count, rows = count,
     const bandName = node(layer, "text", { class: "rl-label rl-side" });
     const paths = makePaths(layer, { plain: "rl-plain rl-hair", floor: "rl-bound", curve: "rl-control rl-heavy" });
     const floorName = node(svg, "text", { class: "rl-label" });
-    const marks = makeMarks(base, count);
-    for (const [i, { name }] of marks.entries()) {
+    const marks = makeMarks(base, count, rows);
+    for (const [i, name] of marks.names.entries()) {
       name.classList.add("rl-flag");
       name.addEventListener("pointerdown", (event) => {
         event.stopPropagation();
-        point.move(state.marks[i][1]);
+        point.move(parts.seen[i][1]);
       });
     }
     const handle = makeHandle(svg, `${point.name}: left and right arrow keys move it`, round(), across.domain);
     const beyond = node(handle, "text", { class: "rl-label", y: 4 });
-    return { ...base, paths, band, bandName, floorName, marks, handle, beyond };
+    return { ...base, paths, band, bandName, floorName, marks, handle, beyond, seen: [] };
   }
   const height = (value) => Math.max(parts.top, parts.y(value));
   const grip = {
@@ -191,23 +233,13 @@ export function makeBowl(holder, { x: across, y: up, flags: count, rows = count,
     put(parts.floorName, { ...sides[aside ? 0 : 1], y: between(parts.top + 10, foot - 4, y(floor) - 5) });
     const shared = band && rise < LOW && Math.abs(y(floor) - y(band.at)) < LOW;
     parts.floorName.textContent = shared ? `${state.floorName} (${band.name})` : state.floorName;
-    // Each name in the highest row that has room for it beside its pole.
-    const taken = Array.from({ length: rows }, () => /** @type {number[][]} */ ([]));
-    parts.marks.forEach((mark, i) => {
-      const [name, where, kind] = marks[i] ?? ["", NaN, ""];
-      const px = x(where);
-      if (!(px >= left - 1 && px <= right + 1)) {
-        mark.show();
-        return;
-      }
-      const text = valued ? `${name}: ${format(variance(where))}` : name;
-      const wide = 7 * text.length + 8;
-      const [from, to] = px < (left + right) / 2 ? [px - 4, px + wide] : [px - wide, px + 4];
-      const free = taken.findIndex((row) => row.every(([start, end]) => to < start || from > end));
-      const row = Math.max(free, 0);
-      if (free >= 0) taken[row].push([from, to]);
-      mark.show(kind, px, y(variance(where)), row, free < 0 ? "" : text); // no name is put over another
-    });
+    parts.seen = marks.filter(([, where]) => x(where) >= left - 1 && x(where) <= right + 1);
+    parts.marks.show(
+      parts.seen.map(([name, where, kind]) => {
+        const height = variance(where);
+        return { kind, px: x(where), py: y(height), text: valued ? `${name}: ${format(height)}` : name };
+      }),
+    );
     const there = Number.isFinite(at);
     parts.handle.style.display = there ? "" : "none";
     if (there) {

@@ -217,8 +217,9 @@ export function readout(rows) {
   const parts = mapped(rows, ([marked, ...text]) => {
     const [kind, form] = [marked].flat();
     const [term, value] = [element("span", {}, ...text), element("dd")];
-    node.append(element("div", {}, element("dt", {}, mark(kind, 26, form), term), value));
-    return { term, value };
+    const row = element("div", {}, element("dt", {}, mark(kind, 26, form), term), value);
+    node.append(row);
+    return { row, term, value };
   });
   return { node, parts };
 }

@@ -6,7 +6,7 @@ import * as numerics from "./grid_numerics.js";
 import { node, put } from "./handles.js";
 
 const FLOOR = 1e-12; // the bottom of the logarithmic axis: below it there is only rounding
-const DONE = 1e-9; // running stops when the a-posteriori bound is below this
+const DONE = 1e-9; // running stops when the bound by the latest move is below this
 const RANGES = [120, 240, 480]; // how far the plot reaches, in sweeps, before all of them
 const RANGES_IN_STEPS = [20, 40, 80, 160, 320];
 export const LIMIT = { policy: "^π", optimal: "*", soft: "_α" };
@@ -43,7 +43,7 @@ function makeCurves({ process, runs, limit, best, ahead }, range) {
   };
 }
 
-// The first k at which the a-posteriori bound promises `DONE`.
+// The first k at which the bound by the latest move promises `DONE`.
 function endOf(swept, most) {
   const { gamma } = swept.process;
   for (let k = 1; k < most; k++) {
@@ -66,7 +66,7 @@ function sentence({ operator, k, alpha }, { process, values }, curves, range) {
   const done = `After ${common.count(k, "sweep")} of ${OPERATOR[operator]}${soft} (γ = ${format(process.gamma)}) `;
   const { error, posterior, bracket, wrong, live, from } = curves;
   const bound = k
-    ? `the a-posteriori bound says at most ${scientific(posterior[k])}, and the bracket is ${scientific(bracket[k])} wide`
+    ? `by the latest move it is at most ${scientific(posterior[k])}, and the bracket is ${scientific(bracket[k])} wide`
     : "no sweep has bounded it yet";
   const right = live - wrong[k];
   const since = right === live && from !== null && from <= k ? `, since k = ${from}` : "";
@@ -145,7 +145,10 @@ export function sweeping(model, { letter, sweep, restarted = {}, labels = {}, ch
         for (const [name, , called] of CURVES)
           numbers.parts[name].term.replaceChildren(...raised(called(letter, `${letter}${LIMIT[operator]}`)));
       });
-      for (const [name] of CURVES) tell(numbers.parts[name].value, scientific(curves[name]?.[k]));
+      for (const [name] of CURVES) {
+        numbers.parts[name].row.hidden = !curves[name]; // where there is one run
+        tell(numbers.parts[name].value, scientific(curves[name]?.[k]));
+      }
       tell(numbers.parts.right.value, `${right} of ${curves.live}`);
     }
     const data = Object.fromEntries(
@@ -161,9 +164,9 @@ export function sweeping(model, { letter, sweep, restarted = {}, labels = {}, ch
 // Their classes, and what they are called where the iterates are x_0, x_1, … and tend to a limit.
 /** @type {[string, string, (x: string, limit: string) => string][]} */
 const CURVES = [
-  ["prior", "rl-bound rl-long", (x) => `a-priori bound, γᵏ/(1−γ)·‖${x}₁ − ${x}₀‖`],
-  ["envelope", "rl-bound", (x, limit) => `envelope γᵏ‖${x}₀ − ${limit}‖`],
-  ["posterior", "rl-bound rl-dotted", () => "a-posteriori, γ/(1−γ)·‖move‖"],
+  ["prior", "rl-bound rl-long", (x) => `first move, γᵏ/(1−γ)·‖${x}₁ − ${x}₀‖`],
+  ["envelope", "rl-bound", (x, limit) => `contraction, γᵏ‖${x}₀ − ${limit}‖`],
+  ["posterior", "rl-bound rl-dotted", () => "latest move, γ/(1−γ)·‖move‖"],
   ["distance", "rl-rival rl-long", () => "distance of the two runs"],
   ["otherError", "rl-rival", () => "error from the second start"],
   ["bracket", "rl-sharp", () => "bracket, γ/(1−γ)·(M − m)"],

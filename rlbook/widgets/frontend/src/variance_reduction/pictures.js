@@ -176,7 +176,7 @@ export function makeBowl(holder, drag) {
       const { layer, svg } = base;
       const lines = makePaths(layer, { curve: "rl-exact rl-heavy", floor: "rl-bound" });
       const floorName = node(layer, "text", { class: "rl-label", "text-anchor": "end", x: base.right - 2 });
-      const flags = makeMarks(base, marks.length);
+      const flags = makeMarks(base, marks.length, marks.length);
       const point = node(svg, "circle", { class: "rl-handle", r: 8 });
       dragAlong(base, (x) => drag(Number(x.toFixed(3))));
       return { ...base, ...lines, floorName, point, flags };
@@ -184,12 +184,14 @@ export function makeBowl(holder, drag) {
     const { x, y, left, right, foot, top, curve, floor, floorName, point, flags, svg } = parts;
     const xs = Array.from({ length: 61 }, (_, i) => range[0] + ((range[1] - range[0]) * i) / 60);
     curve.setAttribute("d", open ? "" : path(values(xs).map((v, i) => [x(xs[i]), y(v)])));
-    marks.forEach(([name, where, kind], row) => {
-      const [px, value] = [x(where), values([where])[0]];
-      const told = open && row === marks.length - 1; // where it is lowest is being asked
-      const seen = px >= left - 1 && px <= right + 1 && !told;
-      flags[row].show(seen && kind, px, y(value), row, `${name}: ${format(value)}`);
-    });
+    const asked = open ? marks.slice(0, -1) : marks; // where it is lowest
+    flags.show(
+      asked.flatMap(([name, where, kind]) => {
+        const [px, value] = [x(where), values([where])[0]];
+        const seen = px >= left - 1 && px <= right + 1;
+        return seen ? [{ kind, px, py: y(value), text: `${name}: ${format(value)}` }] : [];
+      }),
+    );
     // What no state baseline can go below, at this κ.
     const best = numerics.totalVariance(problem, kappa, 1, numerics.optimalBaseline(problem, kappa));
     const py = y(best);

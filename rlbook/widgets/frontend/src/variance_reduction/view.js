@@ -57,7 +57,7 @@ function linked({ preset, kappa, beta, baseline, selected, batch, problem }) {
 
 // The sentence -----------------------------------------------------------------------------------------------------
 
-function sentence({ problem, kappa, beta, baseline, batch, step }, variance) {
+function sentence({ problem, kappa, beta, baseline, batch, step, open }, variance) {
   const { full, toGo, plane } = pictures.prepare(problem);
   const name = pictures.baselineName(problem, kappa, baseline);
   const what =
@@ -72,7 +72,9 @@ function sentence({ problem, kappa, beta, baseline, batch, step }, variance) {
   };
   const reference = Math.abs(full - toGo) < 1e-9 ? "that without a baseline" : "the full return’s";
   let compared = "";
-  if (variance < 1e-9) compared = ": every episode gives the same ĝ";
+  if (open && full < 1e-9)
+    compared = ""; // what the past does is being asked
+  else if (variance < 1e-9) compared = ": every episode gives the same ĝ";
   else if (beta === 0 && kappa < 1 && problem.pp[3] < 1e-12) compared = ", whatever κ is";
   else if (kappa === 1 && beta === 0) compared = ": this is REINFORCE with the full return";
   else if (full > 1e-9) compared = `, ${share(full)} ${reference}, ${format(full)}`;
@@ -80,7 +82,7 @@ function sentence({ problem, kappa, beta, baseline, batch, step }, variance) {
   else compared = "; the full return’s is 0";
   const averaged = batch > 1 ? ` Averaged over N = ${batch} episodes it is ${format(variance / batch)}.` : "";
   const mean = plane ? `(${problem.mean.map(format).join(", ")})` : format(problem.mean[0]);
-  const rest = `${averaged} The mean stays at ${mean}.`;
+  const rest = `${averaged} The mean is ${mean}.`;
   if (step && full > 1e-9) return `The variance is ${format(variance)}, ${share(full)} ${reference}.${rest}`;
   return `With ${what} the variance is ${format(variance)}${compared}.${rest}`;
 }
