@@ -85,7 +85,7 @@ REPLACED = (
     ),
     ("", r'(<button class="btn search-button-field\b[^>]*aria-label="Search)"', r'\1 Ctrl+K"'),
     # What docutils has said before the themes say it.
-    ("", r'<meta name="viewport" content="width=device-width, initial-scale=1" ?/>', ""),
+    ("initial-scale=1.0", r'<meta name="viewport" content="width=device-width, initial-scale=1" ?/>', ""),
     (r'class="component-author"', r"(?<=\n)By The ", "By the "),
     (r'class="citation"', r' role="doc-biblioentry"', ' role="listitem"'),
     # KaTeX counts a function's name and the sign that it is applied as two, where one has to be, as in r_max.

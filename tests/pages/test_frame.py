@@ -30,6 +30,12 @@ def described(monkeypatch, **environment):
     return context
 
 
+def test_each_page_says_once_how_wide_it_is(site):
+    for name in NAMES:
+        metas = (site / name).read_text(encoding="utf-8").count('<meta name="viewport" content="width=device-width')
+        assert metas == 1, name
+
+
 def test_a_description_is_the_first_sentences_cut_at_a_word(monkeypatch):
     tags = described(monkeypatch)["metatags"]
     text = tags.partition('content="')[2].partition('"')[0]
