@@ -311,8 +311,8 @@ def draw_errors(ax, curves, k) -> None:
     """Error and bounds against the number of sweeps on a logarithmic axis, and the present k."""
     for name, label, colour, dashes in (
         ("prior", "by the first move", BOUND, "--"),
-        ("envelope", "γᵏ × first error", BOUND, ":"),
-        ("posterior", "by the latest move", BOUND, "-."),
+        ("envelope", "γᵏ × first error", BOUND, "-."),
+        ("posterior", "by the latest move", BOUND, ":"),
         ("bracket", "width of the bracket", IMPROVED, "-"),
         ("error", "error", INK, "-"),
     ):

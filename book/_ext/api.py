@@ -12,6 +12,7 @@ from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.errors import ExtensionError
@@ -102,7 +103,7 @@ def shown(value, most=90):
 
     Of a dictionary that cannot be shown its keys are, of a list its beginning.
     """
-    text = " ".join(repr(value).split())
+    text = " ".join(repr(value.item() if isinstance(value, np.generic) else value).split())
     if isinstance(value, tuple) and len(text) > most and "<" not in text:
         text = f"({', '.join(map(repr, value[:4]))}, …)"
     if isinstance(value, dict) and (len(text) > most or "<" in text):

@@ -9,6 +9,7 @@ import re
 
 PLAIN = ("n", "nn", "p", "w")  # Pygments' classes that the page's styles give the text's own colour
 LONG = 36  # letters of a line that a telephone has room for
+LONG_EXAMPLE = 28  # and of one in a docstring's example, which stands further in
 SHORT = 30  # letters of code in a sentence that is not broken
 LONG_NAME = 18  # letters of a call in a sentence or a table that may be broken after its bracket
 INDENTS = (0, 4, 8, 12)  # that book.css knows
@@ -24,10 +25,10 @@ INLINE = re.compile(r'<code class="docutils literal notranslate">(.*?)</code>')
 PRINTED = ("myst-ansi", "none")  # which keeps its columns, and scrolls
 
 
-def hung(line):
+def hung(line, long=LONG):
     text = html.unescape(re.sub(r"<[^>]*>", "", line)).rstrip("\n")
     begins = len(text) - len(text.lstrip(" "))
-    if len(text) <= LONG:
+    if len(text) <= long:
         return line
     pieces = re.split(r"(<[^>]*>|&[^;]*;)", line)
     pieces[::2] = [PLACE.sub("<wbr/>", piece) for piece in pieces[::2]]
@@ -46,7 +47,10 @@ def lighten_code(app, pagename, templatename, context, doctree):
 
     def lighter(block):
         code = SAME.sub(r"\1", block[3])
-        return block[1] + (code if block[2] in PRINTED else LINE.sub(lambda line: hung(line[0]), code))
+        if block[2] in PRINTED:
+            return block[1] + code
+        long = LONG_EXAMPLE if block[2] == "pycon" else LONG
+        return block[1] + LINE.sub(lambda line: hung(line[0], long), code)
 
     context["body"] = INLINE.sub(unbroken, BLOCK.sub(lighter, context["body"]))
 

@@ -163,7 +163,10 @@ def sections_that_use(notebooks, page):
         _, of_path, headings = read(path, page)
         for use in (use for use in of_path if not use.imported):
             heading = headings[use.cell]
-            place = f"{path.stem[:2].lstrip('0')} · {heading}", f"{path.stem}.html#{nodes.make_id(heading)}"
+            place = (
+                f"{path.stem[:2].lstrip('0')}\N{NO-BREAK SPACE}·\N{NO-BREAK SPACE}{heading}",
+                f"{path.stem}.html#{nodes.make_id(heading)}",
+            )
             if place not in found.setdefault(use.name, []):
                 found[use.name].append(place)
     return found

@@ -6,6 +6,7 @@
 * A short reference ("Theorem 1.3", "chapter 4") is not broken, nor a number of per cent.
 * A page's title is broken after its colon, and after a comma rather than elsewhere, if it has to be.
 * The word that opens a proof is set in italics, and its box has a class, "argument", that a statement's has not.
+* Formulas beside each other in one display are blocks, of which each goes on below itself.
 * A numbered formula has the class "numbered".
 * sphinx-proof gives every statement's body the id "proof-content" and every proof the id "proof"; an id must be
   unique on its page, and nothing needs these once Sphinx has numbered the sections.
@@ -17,12 +18,19 @@ from docutils import nodes
 from sphinx_proof.nodes import proof_node
 
 from book._ext.breaks import displayed, unbroken
+from book._ext.previews import element
 
 CLINGING = re.compile(r"[.,;:!?)]+")
 SHORT = 20  # characters of the source of a formula that no narrow screen has to break
 AFTER = re.compile(r"’s\b|-\w+")
 OPENING = "Proof. "
 JOINT = re.compile(r"(?<=[Cc]hapter) (?=\d)|(?<=[Cc]hapters) (?=\d)|(?<=\d) (?=%)")
+# A formula as it is seen, and the space that ends the last piece of one where another follows in its display.
+SHOWN = '<span class="katex-html" aria-hidden="true">'
+GAP = re.compile(
+    r'<span class="mspace" style="margin-right:[12]em;"></span><span class="mspace allowbreak"></span>'
+    r'(?:<span class="mspace" style="margin-right:[\d.]+em;"></span>)?</span>'  # what a comma brings
+)
 REFERENCE = re.compile(r"[A-Za-z.]+ \(?[\dA-Z][\d.]*\)?")  # by its kind and number
 
 
@@ -102,6 +110,20 @@ def free_ids(doctree):
             node["ids"] = []
 
 
+def part_formulas(app, pagename, templatename, context, doctree):
+    """Several formulas of one display, each a block: one goes on below itself, the next begins a line."""
+    body, done, at = context.get("body", ""), [], 0
+    while gap := GAP.search(body, at):
+        start = body.rindex(SHOWN, 0, gap.start())
+        shown = element(body, start)
+        *before, last = GAP.split(shown[len(SHOWN) : -len("</span>")])
+        formulas = [*(f"{formula}</span>" for formula in before), last]  # the gap ends the last piece of its formula
+        done += [body[at:start], SHOWN, " ".join(f'<span class="formula">{one}</span>' for one in formulas), "</span>"]
+        at = start + len(shown)
+    if done:
+        context["body"] = "".join([*done, body[at:]])
+
+
 def set_type(app, doctree, docname):
     keep_joints(doctree)
     keep_together(doctree)
@@ -114,4 +136,5 @@ def set_type(app, doctree, docname):
 
 def setup(app):
     app.connect("doctree-resolved", set_type)
+    app.connect("html-page-context", part_formulas)
     return {"version": "1", "parallel_read_safe": True}

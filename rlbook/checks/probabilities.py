@@ -9,7 +9,7 @@ from rlbook.checks.arrays import array, at, integers, real_array
 from rlbook.checks.objects import tabular
 
 EPS = np.finfo(float).eps
-"""The rounding unit of float64."""
+"""From 1 to the next larger float64."""
 # A softmax in single precision misses 1 by some 1e-7, and still does when its numbers are handed on in float64: those
 # are told by fitting float32 exactly.
 TOLERANCE = {"float64": 1e-8, "float32": 1e-6, "float16": 1e-3}

@@ -26,8 +26,8 @@ SHADES = ("value", "error")
 LESSON = (
     Step(
         "One grid an episode",
-        "At step t an episode adds γᵗr to its cell, with γ = 0.9 and r what its action earns on average; the second "
-        "map is the average of all episodes. Press Play, or hold Pour: what does its sum settle to?",
+        "At step t an episode adds γᵗr to its cell, r being what its action earns on average; the second map is the "
+        "average of all episodes. Press Play, or hold Pour: what does its sum settle to?",
         panels=("episode", "average"),
         controls=("play", "pour"),
         preset="goal-and-pit",
@@ -227,7 +227,7 @@ class AverageGrid(MapWidget):
             if self.episodes
             else "is empty"
         )
-        cells = f"{len(self.rows)} by {len(self.rows[0])} cells"
+        cells = f"{len(self.rows)} by {len(self.rows[0])} cells, γ = {self.gamma:g}"
         alone = self.panels == ("gaps",)
         return (
             f"{what} in {cells}, added up episode by episode" if alone else f"What {what} leaves in each of {cells}",

@@ -125,7 +125,7 @@ class ControlVariate(PresetWidget):
     preset : one of {presets}; setting it resets the others to that preset's
     c : the coefficient c of f + c(g − E g), from −2 to 2
     corr : the correlation of f and g, from −1 to 1
-    bend : β, the share of f's remainder that is curved in g, from 0 to 1; at 0 (f, g) is jointly Gaussian
+    bend : β, the share of f's remainder that is curved in g, from 0 to 1; at 0 (f, g) is jointly normal
     mean_g : E g, the mean of the control, from −1 to 1
     control : where c is fixed, "centred" adds c(g − E g) and "raw" c·g as it is, which moves the mean by c·E g
     n : samples in a batch, an even number from 8 to 64
@@ -353,7 +353,7 @@ PRESETS = {
         {"corr": 0.8, "c": -0.8, "bend": 0.8, "n": 8},
     ),
     "gaussian": (
-        "jointly Gaussian",
+        "jointly normal",
         LINE,
         "Where f is a line in g and independent noise, even ĉ from the same samples leaves no bias; it costs a little "
         "variance. Bend f and watch the mean go.",

@@ -35,13 +35,15 @@ def draw_gaussian(widget, ax, log) -> None:
     ax.plot(*place(_outline(kl_contour(mu, sigma, delta, 60))), color=plots.INK, lw=1.2)
     ax.plot(*place(circle), color=plots.PLAIN, lw=1)
     ax.plot(*place(_outline(kl_ellipse(mu, sigma, delta, 60, widget.bend))), color=plots.IMPROVED, lw=1)
-    for bend, name in ((0, "log σ"), (1, "σ")) if widget.step != EXPLORE else ():
+    for bend, name, share, away in (
+        ((0, "log σ", 2 / 3, (2, 2)), (1, "σ", 1 / 4, (-7, -8))) if widget.step != EXPLORE else ()
+    ):
         for natural in (False, True):
             points = place(widget.path(natural=natural, bend=bend))
             ax.plot(*points, color=COLOURS[natural], lw=0.7, alpha=0.6)
             if not natural and widget.steps:
-                middle = np.transpose(points)[2 * len(points[0]) // 3]
-                ax.annotate(name, middle, (2, 2), textcoords="offset points", color=COLOURS[natural], size=6)
+                middle = np.transpose(points)[int(share * len(points[0]))]
+                ax.annotate(name, middle, away, textcoords="offset points", color=COLOURS[natural], size=6)
     for natural, name, away in ((False, "Euclidean", (-5, -9)), (True, "natural", (5, 5))):
         points = widget.path(natural=natural)
         every = 1 + widget.steps // 40

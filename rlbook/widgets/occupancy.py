@@ -257,7 +257,7 @@ class Occupancy(PresetWidget):
                 f"({self.soft.pi[0, 1]:.3g}, {self.soft.pi[1, 1]:.3g}), on a curve that ends in the best corner, {best}"
             ),
         }[self.view]()
-        return f"π takes action 1 with π(1|0) = {self.pi[0]:g} and π(1|1) = {self.pi[1]:g}", {
+        return f"π takes action 1 with π(1|0) = {self.pi[0]:g} and π(1|1) = {self.pi[1]:g}; γ = {self.gamma:g}", {
             "square": "its point in the square of policies",
             "polygon": f"its point in the polygon of occupancies, with ρ(0,1) = {rho[0, 1]:.3g} and ρ(1,1) = "
             f"{rho[1, 1]:.3g} of 1/(1−γ) = {mass:.3g} in all, and η = {self.eta:.3g}",

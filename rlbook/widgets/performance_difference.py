@@ -56,7 +56,8 @@ LESSON = (
     ),
     Step(
         "How wrong it can be",
-        "L touches η where α begins. Drag α: the gap grows like α² at first, and η never leaves the grey band.",
+        "π stays in s₁ and leaves s₂, π′ the other way round. L touches η where α begins. Drag α: the gap grows like "
+        "α² at first, and η never leaves the grey band.",
         panels=("curves",),
         controls=("alpha",),
         preset="two-states",
@@ -216,7 +217,7 @@ class PerformanceDifference(MapWidget):
     def _words(self):
         bounds = ", ".join(f"{value:.3g}" for value in self.bounds.values())
         what = "two states" if self.view == "two" else f"a map of {len(self.rows)} by {len(self.rows[0])} cells"
-        return f"From π to π′ on {what}, at α = {self.alpha:g}", {
+        return f"From π to π′ on {what}, γ = {self.gamma:g}, at α = {self.alpha:g}", {
             "curves": f"η goes from {self.start:.3g} to {self.eta:.3g}, the surrogate to {self.surrogate:.3g}, with "
             f"bounds of {bounds} (mean change, mixture, largest change) around it",
             "terms": f"each state’s term, which sum to {self.terms.sum():.3g}",

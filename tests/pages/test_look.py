@@ -108,7 +108,7 @@ def test_the_faces_licence_stands_beside_it():
 
 PHONE = {"width": 360, "height": 740}
 ROWS = """(at) => {
-  const begins = [...at.querySelectorAll(".katex-display > .katex > .katex-html > .base")]
+  const begins = [...at.querySelectorAll(".katex-display > .katex > .katex-html .base")]
     .map((piece) => piece.getBoundingClientRect().left);
   return begins.filter((left, i) => !i || left < begins[i - 1]).length;
 }"""  # of a display

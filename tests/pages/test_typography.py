@@ -5,6 +5,7 @@ from docutils import nodes
 from docutils.utils import new_document
 
 from book._ext import breaks, typography
+from tests.live import Visit
 
 
 def test_marks_move_into_the_formula_before_them_and_nowhere_else():
@@ -159,3 +160,39 @@ def test_and_after_a_comma_rather_than_elsewhere():
     assert parts == ["take this,", "give it"]
     assert first.astext() == "Two: take this, give it"
     assert second.astext() == "a, b"
+
+
+def test_formulas_of_one_display_are_blocks_of_their_own():
+    def shown(*pieces):
+        return f"<p>{typography.SHOWN}{''.join(pieces)}</span></p>"
+
+    space, gap = (f'<span class="mspace{more}"></span>' for more in ('" style="margin-right:2em;', " allowbreak"))
+    comma = '<span class="mspace" style="margin-right:0.1667em;"></span>'
+    begins, ends = '<span class="base">a', "b</span>"
+    context = {
+        "body": shown(begins, ends)
+        + shown(begins, space, gap, "</span>", begins, ends, begins, space, gap, comma, "</span>", begins, ends)
+    }
+    typography.part_formulas(None, "page", "page.html", context, None)
+    first = f'<span class="formula">{begins}</span></span>'
+    second = f'<span class="formula">{begins}{ends}{begins}</span></span>'
+    third = f'<span class="formula">{begins}{ends}</span>'
+    assert context["body"] == shown(begins, ends) + shown(" ".join([first, second, third]))
+
+
+def test_a_second_formula_begins_a_line_at_the_left_and_goes_on_further_in(browser, address):
+    """On a telephone, in the definition of the occupancies: two formulas, of which the second goes on below."""
+    with Visit(browser, f"{address}/book/04-occupancy.html", viewport={"width": 360, "height": 740}) as visit:
+        formulas = visit.page.locator("#def-occupancy div.math .formula")
+        pieces = formulas.evaluate_all(
+            """(all) => all.map((at) => [...at.querySelectorAll(".base")].map((piece) => {
+              const { left, bottom } = piece.getBoundingClientRect();
+              return [left, bottom];
+            }))"""
+        )
+    first, second = (formula[0] for formula in pieces)
+    assert second[0] == pytest.approx(first[0], abs=1)
+    assert second[1] > first[1]
+    left, bottom = pieces[1][-1]
+    assert left > second[0] + 10
+    assert bottom > second[1]

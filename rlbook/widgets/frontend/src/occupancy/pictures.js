@@ -199,19 +199,34 @@ function makePanel(holder, { names, labels, of, back, move, turn }) {
       });
     });
 
-    const place = (mark, there, pi) => {
+    // Beside a dot, on the side that turns away from the other one, and is in the frame.
+    const outwards = (/** @type {number[]} */ [px, py], /** @type {number[]} */ [ox, oy]) => {
+      const sides = [
+        { turn: oy - py, y: -12, in: py > 24 },
+        { turn: px - ox, x: 15, y: 4, in: px < parts.right - 8 },
+        { turn: ox - px, x: -15, y: 4, in: px > parts.left + 24 },
+        { turn: py - oy, y: 21, in: py < parts.foot - 24 },
+      ];
+      const { x = 0, y } = sides.filter((side) => side.in).reduce((a, b) => (b.turn > a.turn ? b : a));
+      return { x, y };
+    };
+    const place = (mark, there, pi, facing) => {
       mark.style.display = there ? "" : "none";
       if (!there) return;
       const [px, py] = at(pi);
       mark.setAttribute("transform", `translate(${px},${py})`);
-      const name = mark.querySelector("text"); // inwards, where no corner's name is, or, below, over that
-      if (name) put(name, { x: px < middle[0] ? 14 : -14, y: py < middle[1] ? 18 : aims() ? -22 : -10 });
+      const name = mark.querySelector("text");
+      if (!name) return;
+      // Alone it is named inwards, where no corner's name is, or, below, over that; where corners have no names, where no
+      // edge is that a policy may be on.
+      const inwards = { x: px < middle[0] ? 14 : -14, y: py < middle[1] ? 18 : -22 };
+      put(name, facing ? outwards([px, py], at(facing)) : aims() ? inwards : { x: -11, y: -9 });
     };
     place(marks.policies, told, state.mixture?.mixed);
     place(marks.occupancies, mixing, state.mixture?.policy);
     place(marks.soft, cooling, state.soft?.pi);
-    place(parts.other, mixing, now.pi_new);
-    place(parts.policy, mixing || !aims() || !how.step, now.pi);
+    place(parts.other, mixing, now.pi_new, now.pi);
+    place(parts.policy, mixing || !aims() || !how.step, now.pi, mixing && now.pi_new);
     const spoken = (pi) => {
       const rho = numerics.plane(numerics.occupancy(now, pi));
       return turn

@@ -105,7 +105,7 @@ const residualOf = (now, residual) => {
   return most <= 1e-13 * numerics.mass(now) ? "0" : scientific(most);
 };
 
-function rewardWords({ gamma }, { angle, returns, jumps, names, places }) {
+function rewardWords(_, { angle, returns, jumps, names, places }) {
   const top = format(Math.max(...returns));
   if (Number.isNaN(angle)) return `The reward has no direction: every policy has η = ${top}.`;
   if (places.length > 1)
@@ -115,7 +115,7 @@ function rewardWords({ gamma }, { angle, returns, jumps, names, places }) {
   const ahead = jumps.map(([degrees, from, to]) => ({ turn: (((degrees - angle) % 360) + 360) % 360, from, to }));
   ahead.sort((a, b) => a.turn - b.turn);
   const [next, last] = [ahead[0], ahead.at(-1)];
-  return `The corner ${places[0]} is best with η = ${top} at γ = ${format(gamma)}. The best jumps to ${called(next.to)} when the reward turns ${format(next.turn)}° anticlockwise, and to ${called(last.from)} when it turns ${format(360 - last.turn)}° clockwise.`;
+  return `The corner ${places[0]} is best with η = ${top}. The best jumps to ${called(next.to)} when the reward turns ${format(next.turn)}° anticlockwise, and to ${called(last.from)} when it turns ${format(360 - last.turn)}° clockwise.`;
 }
 
 function mixingWords({ share, pi, pi_new: other }, { eta, etaNew, mixture, mixtureEtas: [one, two] }) {

@@ -132,11 +132,14 @@ function layOut({ model, el, link }, build) {
   );
   const presets = model.get("_presets");
   const told = Object.values(presets).some((preset) => preset.about);
-  const [about, note] = ["about", "note"].map((what) =>
-    stack(
-      "rl-about",
-      mapped(presets, (preset) => element("p", {}, preset[what] ?? "")),
-    ),
+  const discounts = mapped(presets, () => element("span")); // which a reader may change
+  const about = stack(
+    "rl-about",
+    mapped(presets, (preset, name) => element("p", {}, preset.about ?? "", discounts[name])),
+  );
+  const note = stack(
+    "rl-about",
+    mapped(presets, (preset) => element("p", {}, preset.note ?? "")),
   );
 
   // The questions of all steps, one seen at a time. A guess is made once: then comes what is to be seen, and beside the
@@ -204,6 +207,8 @@ function layOut({ model, el, link }, build) {
     const preset = model.get("preset");
     choosePreset.show(preset);
     for (const text of [about, note]) text.show(preset);
+    const { gamma } = common.read(model);
+    if (gamma !== undefined && told) tell(discounts[preset], ` γ\u00a0=\u00a0${format(gamma)}.`);
     about.node.classList.toggle("rl-off", !told || !stepOf(model));
     note.node.classList.toggle("rl-off", !told || Boolean(stepOf(model)));
     const how = {
