@@ -275,7 +275,7 @@ DEFAULTS = {
     "reach": 1.0,
     "band": "all",
 }
-BRIDGE_WORLD = "A goal (+1), and between pits (−1) a bridge to it, or the long way round; steps are free, none slips."
+BRIDGE_WORLD = "A goal (+1), a bridge to it between pits (−1), and a long way round; steps are free and sure."
 BRIDGE = {  # a way round, and a bridge between pits
     "rows": ["......", ".PPPP.", "S....G", ".PPPP."],
     "slip": 0.0,
