@@ -50,6 +50,23 @@ def test_runs_are_thin_lines_with_a_thick_mean():
     np.testing.assert_allclose(thick.get_ydata(), runs.mean(axis=0))
 
 
+def test_bounds_differ_in_their_dashes_and_large_numbers_are_written_as_in_the_text():
+    colors = [plots.INK, plots.BOUND, plots.BOUND, plots.BOUND]
+    with plots.style():
+        ax = plots.lines(
+            np.arange(20_001),
+            {name: np.full(20_001, at) for at, name in enumerate("abcd")},
+            colors=colors,
+            xlabel="x",
+            ylabel="y",
+        )
+        ax.figure.canvas.draw()
+    dashes = [line.get_linestyle() for line in ax.lines[:4]]
+    assert len(set(dashes)) == 4
+    assert dashes[0] == "-"
+    assert "10,000" in [label.get_text() for label in ax.get_xticklabels()]
+
+
 @pytest.mark.parametrize(("shape", "below"), [((2, 3), False), ((2, 6), True)])
 def test_maps_write_their_numbers_into_the_cells_on_one_scale(shape, below):
     values = np.arange(float(np.prod(shape)))

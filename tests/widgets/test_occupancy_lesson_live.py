@@ -32,6 +32,32 @@ def at(page, panel):
     return np.array([box["x"] + box["width"] / 2, box["y"] + box["height"] / 2])
 
 
+def test_beside_its_world_a_step_says_the_discount_also_when_it_is_changed(visit):
+    page = visit(Occupancy(step=1))
+    world = page.locator(".rl-about > p:not(.rl-away)").first
+    assert world.text_content().endswith(" γ\u00a0=\u00a00.8.")
+    page.locator(".rl-button", has_text="More").click()
+    page.get_by_label("γ, discount").first.fill("0.5")
+    settled(page)
+    assert world.text_content().endswith(" γ\u00a0=\u00a00.5.")
+
+
+def test_names_of_two_policies_turn_away_from_the_chord_between_them(visit):
+    page = visit(Occupancy(step=3))
+    data(page)
+    named = page.locator(".rl-panel:visible").first.locator("svg g:has(> text:text('π'))")
+    dots = named.evaluate_all(
+        """(all) => all.map((at) => {
+          const name = at.querySelector("text");
+          const [x, y] = at.getAttribute("transform").match(/-?[\\d.]+/g);
+          return [x, y, name.getAttribute("x"), name.getAttribute("y")].map(Number);
+        })"""
+    )
+    assert len(dots) == 2
+    for (x, y, dx, dy), (ox, oy, *_) in zip(dots, dots[::-1], strict=True):
+        assert dx * (ox - x) + dy * (oy - y) < 0
+
+
 @pytest.mark.proves("thm-lp", "prop-vertices")
 @pytest.mark.parametrize("hand", HANDS)
 def test_the_best_corner_jumps_as_the_arrow_turns(visit, hand):

@@ -98,6 +98,11 @@ def test_a_mean_that_is_left_in_moves_the_pile(visit, hand):
     assert numbers(data(page)["bias"])[1] == pytest.approx(-1, abs=0.02)
 
 
+def test_a_control_whose_mean_is_taken_out_is_called_so(visit):
+    page = visit(ControlVariate(step=3))
+    assert "f + c(g − E g)" in page.locator(".rl-sentence").text_content()
+
+
 @pytest.mark.parametrize("hand", HANDS)
 def test_the_bias_of_fitting_falls_faster_than_the_spread_and_goes_with_the_bend(visit, hand):
     page = opened(visit, ControlVariate(step=4), hand)

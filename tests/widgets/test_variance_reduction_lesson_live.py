@@ -48,6 +48,14 @@ def test_the_legend_says_how_many_dots_lie_outside_the_frame_and_so_does_the_pic
     assert told == (str((reach > 1).any(axis=1).sum()),) * 2
 
 
+def test_what_the_past_does_is_not_said_while_it_is_asked(visit):
+    page = visit(VarianceReduction(step=3))
+    said = page.locator(".rl-sentence")
+    assert "full return" not in said.text_content()
+    answer(page)
+    assert "every episode gives the same" in said.text_content() or "full return" in said.text_content()
+
+
 @pytest.mark.parametrize("hand", HANDS)
 def test_the_bowl_has_its_bottom_inside_and_the_mean_stands(visit, hand):
     page = opened(visit, VarianceReduction(step=2), hand)
