@@ -87,8 +87,9 @@ def to_uri(fig) -> str:
 def lines(x, curves, *, colors, xlabel, ylabel, log="") -> Axes:
     """Curves over x with their names at their right ends, on new axes, which are returned.
 
-    `curves` maps a name to (X,) values, or to (runs, X) values, drawn as thin lines with a thick mean.
-    `log` names the logarithmic axes: "", "y" or "xy". A curve may be nan where there is nothing to draw.
+    `curves` maps a name to (X,) values, or to (runs, X) values, drawn as thin lines with a thick mean. Those in `BOUND`
+    are broken, each with dashes of its own. `log` names the logarithmic axes: "", "y" or "xy". A curve may be nan where
+    there is nothing to draw.
     Raises `ValueError` for values that do not fit x, or another number of colours than of curves.
     """
     x, log = checks.array("x", x, ("X",)), checks.choice("log", log, ("", "y", "xy"))

@@ -68,9 +68,9 @@ def fitted_on_same(f, g, mean_g) -> np.ndarray:
 class CorrelatedPair:
     """A quantity f and a control g of correlation `corr`, whose E[f|g] is a line or a parabola.
 
-    With z, u independent N(0,1), ρ = corr and β = bend,
+    With z, u independent N(0,1), ρ = corr and b = bend,
 
-        g = sd_g·z,    f = mean_f + sd_f·[ρz + √(1−ρ²)·(β(z²−1)/√2 + √(1−β²)·u)].
+        g = sd_g·z,    f = mean_f + sd_f·[ρz + √(1−ρ²)·(b(z²−1)/√2 + √(1−b²)·u)].
 
     E g = 0 and E f = mean_f; sd_f and sd_g are the standard deviations. bend = 0 makes (f, g) Gaussian, bend = 1 makes
     f a function of g. Raises `ValueError` for standard deviations that are not positive, corr outside [−1, 1] or bend

@@ -1,12 +1,12 @@
 """Chapter 5's first widget: a control variate, the bowl of its variance, and what fitting its coefficient costs.
 
-    f = 1 + ρg + √(1−ρ²) [√(1−β²) u + β (g²−1)/√2],      g and u independent and standard normal
+    f = 1 + ρg + √(1−ρ²) [√(1−b²) u + b (g²−1)/√2],      g and u independent and standard normal
 
-has mean 1, variance 1 and the correlation ρ with g, whatever the bend β is (`CorrelatedPair`); E g = 0 is known. The
-mean of f + cg over n samples is an estimate of E f for every c that is fixed before them. Fitted on the same samples,
-ĉ and ḡ hang together where f bends, and the estimate is biased by −√2 β√(1−ρ²)/n (prop-same-sample); fitted on one
-half for the other it is not (prop-cross-fit). A control of the mean E g = m may be added as it is, without taking m
-out again: then the estimate is off by cm.
+has mean 1, variance 1 and the correlation ρ with g, whatever the bend b is, from 0 to 1 (`CorrelatedPair`); E g = 0 is
+known. The mean of f + cg over n samples is an estimate of E f for every c that is fixed before them. Fitted on the same
+samples, ĉ and ḡ hang together where f bends, and the estimate is biased by −√2 b√(1−ρ²)/n (prop-same-sample); fitted
+on one half for the other it is not (prop-cross-fit). A control of the mean E g = m may be added as it is, without
+taking m out again: then the estimate is off by cm.
 
 The numbers are those of `rlbook.q_prop`; the browser has a copy of these closed forms
 (frontend/src/control_variate/numerics.js), held to it by tests.
@@ -125,7 +125,7 @@ class ControlVariate(PresetWidget):
     preset : one of {presets}; setting it resets the others to that preset's
     c : the coefficient c of f + c(g − E g), from −2 to 2
     corr : the correlation of f and g, from −1 to 1
-    bend : β, the share of f's remainder that is curved in g, from 0 to 1; at 0 (f, g) is jointly normal
+    bend : the share of f's remainder that is curved in g, from 0 to 1; at 0 (f, g) is jointly normal
     mean_g : E g, the mean of the control, from −1 to 1
     control : where c is fixed, "centred" adds c(g − E g) and "raw" c·g as it is, which moves the mean by c·E g
     n : samples in a batch, an even number from 8 to 64

@@ -219,7 +219,12 @@ class VarianceReduction(Widget):
     @tr.default("_presets")
     def _tables_of_presets(self):
         return {
-            name: {"title": title, "about": about, "problem": problem.tables, "settings": settings}
+            name: {
+                "title": title,
+                "about": about and f"{about} γ\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{problem.mdp.gamma:g}.",
+                "problem": problem.tables,
+                "settings": settings,
+            }
             for name, (title, about, problem, settings) in self._shown.items()
         }
 

@@ -53,6 +53,29 @@ def test_a_line_of_62_characters_of_code_fits(browser, address):
         assert wide <= 0
 
 
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_on_a_laptop_no_code_goes_on_beyond_its_box_and_numbers_of_formulas_end_together(browser, address, name):
+    with Visit(browser, f"{address}/{name}", scroll=False, viewport=LAPTOP) as visit:
+        visit.page.evaluate(
+            f"""() => {{
+              for (const block of document.querySelectorAll("{BLOCKS}")) block.classList.add("is-laid-out");
+              for (const fold of document.querySelectorAll("article details")) fold.open = true;
+            }}"""
+        )
+        settled(visit.page)
+        code, ends = visit.page.evaluate(
+            """() => [
+              [...document.querySelectorAll("article div.highlight pre")]
+                .filter((at) => !at.closest(".cell_output"))
+                .filter((at) => at.scrollWidth > at.clientWidth).map((at) => at.textContent),
+              [...document.querySelectorAll("article section > div.math > .eqno")]
+                .map((at) => at.getBoundingClientRect().right)]"""
+        )
+        assert not code
+        assert len(ends) >= 2
+        assert max(ends) - min(ends) <= 1
+
+
 def test_the_text_is_in_its_own_face_and_a_readers_own_serif_takes_as_much_room(browser, address):
     """The heading, the text and its italics are as long in the fall-back as in the face, to within 3 in a hundred."""
     with Visit(browser, f"{address}/{CHAPTERS[0]}", scroll=False, viewport=LAPTOP) as visit:

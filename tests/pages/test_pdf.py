@@ -147,3 +147,13 @@ def test_it_is_of_a_sensible_size(pdf):
     assert FILE.stat().st_size < 15_000_000
     assert 100 < len(pdf.pages) < 400
     assert len({tuple(page.mediabox) for page in pdf.pages}) == 1
+
+
+def test_letters_stand_where_the_font_puts_them_and_not_on_the_pixels_of_a_screen(pdf):
+    """Some begin at a whole pixel, as a line does; on a screen's grid nearly all would."""
+    places = []
+    for page in pdf.pages[10:20]:
+        page.extract_text(visitor_operand_before=lambda op, _, cm, tm: places.append(tm[4]) if op == b"Tj" else None)
+    whole = [x for x in places if abs(x - round(x)) < 1e-3]
+    assert len(places) > 5000
+    assert len(whole) < len(places) / 4

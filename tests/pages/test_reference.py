@@ -18,6 +18,7 @@ import rlbook
 from book._ext import api, arrows, results
 from book._ext.claims import labels_in, text_of
 from rlbook import statements
+from tests.live import BLOCKS, Visit, settled
 from tests.numbers import called
 from tests.sources import CHAPTERS, ROOT, pages
 
@@ -102,6 +103,37 @@ def test_help_calls_a_statement_what_its_page_calls_it(site):
     files = [path for path in (ROOT / "rlbook").rglob("*.py") if path.name != "statements.py"]
     sources = "".join(path.read_text(encoding="utf-8") for path in files)
     assert not [name for name in api.NUMBERED.findall(sources) if name in api.LABELS]
+
+
+@pytest.mark.parametrize("width", [360, 768, 1366])
+def test_the_link_to_the_source_is_over_no_word(browser, address, width):
+    with Visit(browser, f"{address}/book/api.html", scroll=False, viewport={"width": width, "height": 740}) as visit:
+        visit.page.evaluate(
+            f"""() => {{
+              for (const block of document.querySelectorAll("{BLOCKS}")) block.classList.add("is-laid-out");
+            }}"""
+        )
+        settled(visit.page)
+        over = visit.page.evaluate(
+            """() => {
+              const boxes = (node) => {
+                const range = document.createRange();
+                range.selectNodeContents(node);
+                return [...range.getClientRects()];
+              };
+              const apart = (a, b) => a.right <= b.left || b.right <= a.left || a.bottom <= b.top || b.bottom <= a.top;
+              return [...document.querySelectorAll(".api dt.sig")].filter((sig) => {
+                const link = sig.querySelector(":scope > a.reference:has(.viewcode-link)");
+                if (!link) return false;
+                const words = [...sig.children].filter((at) => at !== link && !at.matches(".headerlink"));
+                const first = sig.nextElementSibling?.querySelector("p");
+                return boxes(link.querySelector(".viewcode-link .pre")).some((own) =>
+                  [...words, ...(first ? [first] : [])].flatMap(boxes).some((box) => box.width && !apart(own, box)));
+              }).map((sig) => sig.id);
+            }"""
+        )
+        assert visit.page.locator(".api dt.sig .viewcode-link").count() > 100
+    assert not over
 
 
 def test_labels_in_docstrings_are_links(soup):

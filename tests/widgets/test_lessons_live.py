@@ -139,6 +139,20 @@ def test_a_guess_is_made_by_keyboard_and_answered_once(visit, kind, step):
     assert not told.is_visible()
 
 
+@pytest.mark.parametrize(("kind", "step"), [at for at in STEPS if at.values[0].lesson[at.values[1] - 1].guess])
+def test_what_is_said_while_a_guess_is_open_does_not_answer_it(visit, kind, step):
+    """Neither the number that is asked for, nor that something stays, which most questions are about."""
+    guess = kind.lesson[step - 1].guess
+    page = visit(kind(step=step))
+    said = page.locator(".rl-sentence").text_content()
+    assert not re.search(r"\b(stays?|never|the same|whatever)\b", said), said
+    if guess.between:
+        truth = float(data(page)[guess.number])
+        numbers = [float(number.replace("−", "-")) for number in re.findall(r"−?\d+(?:\.\d+)?", said)]
+        asked = [float(number.replace("−", "-")) for number in re.findall(r"−?\d+(?:\.\d+)?", guess.question)]
+        assert not [x for x in numbers if x not in asked and x == pytest.approx(truth, rel=6e-3)], said
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_dots_lead_through_the_steps_by_mouse_and_keyboard_and_nothing_jumps(visit, kind):
     page = visit(kind())

@@ -94,7 +94,7 @@ export function makePlane(holder, move, rest) {
     parts.start.style.display = zoom > 1 ? "none" : "";
     for (const circle of parts.start.children) put(circle, centred(first));
     put(parts.start, { "aria-valuenow": V0[0], "aria-valuetext": `(${V0.map(format).join(", ")})` });
-    // Its name stands away from the fixed point, where none of the squares within its own is.
+    // Its name stands on the side away from the fixed point, outside its square, which holds the others.
     const toLeft = first[0] < x ? first[0] > parts.left + 40 : first[0] > parts.right - 40;
     const side = toLeft ? { x: first[0] - 14, "text-anchor": "end" } : { x: first[0] + 13, "text-anchor": "start" };
     put(parts.name, { ...side, y: first[1] + 4 });
