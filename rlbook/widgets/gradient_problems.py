@@ -218,7 +218,7 @@ def two_rooms() -> tuple[str, str, Problem, dict]:
     problem = Problem(mdp, [1.25, 1.5], horizon=4, features=_one_logit_a_state(2, 2), states="AB", axes=axes)
     return (
         "two rooms",
-        "Two rooms: staying costs in A and pays in B, and the door from A sticks; four steps.",
+        "Two rooms: staying costs in A, pays in B; A’s door sticks; four steps.",
         problem,
         FULL_RETURN,
     )
