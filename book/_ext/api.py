@@ -29,6 +29,7 @@ HEADINGS = ("Parameters", "Settings", "Raises", "Returns")
 # What is set below or above in a formula, as Σ_{s,a}, ρ_π'(s) or max_a, and not a name such as pi_new; and a prime.
 INDEX = r"[_^](?:\{[^{}]+\}|\([^()]+\)|(?:[a-zA-Z]{1,2}(?![a-zA-Z0-9_])|[^\W_a-zA-Z])'?)"
 INDEXED = re.compile(rf"((?<![^\W\d_])[^\W\d_]\u0302?'?|\b(?:max|min|mean|lse|argmax)|[∇‖)²])((?:{INDEX})+)")
+POWER = re.compile(r"(?<=\de)-(?=\d)")  # of ten, at which no line ends
 PRIME = re.compile(r"(?<![a-zA-Z])([^\W\d_])'(?!\w)")
 
 
@@ -141,6 +142,7 @@ def linked(text, plain):
 
 def formulas(text):
     """Plain text in which what is below or above is set so, and primes are primes."""
+    text = POWER.sub("\u2060-\u2060", text)
     done, end = [], 0
     for match in INDEXED.finditer(text):
         done.append(escaped(PRIME.sub(r"\1′", text[end : match.start()] + match[1])))

@@ -42,6 +42,10 @@ def in_text(latex):
         tokens[parts.relations[-1]] += r"\nobreak "  # for "= 0" alone on a line is worse than a line that is short
     if tokens and known[0] in RELATIONS:
         tokens[0] += r"\nobreak "  # a line of a derivation, which goes on from the one above
+        if len(tokens) > IN_DISPLAY["formula"]:
+            for i in parts.outside - parts.within:
+                if i > IN_DISPLAY["stub"] and begins_a_factor(known, i):
+                    tokens[i] = rf"\allowbreak {tokens[i]}"
     return in_braces(tokens, parts.kept)
 
 

@@ -19,10 +19,11 @@ CALL = re.compile(r"[\w.]+\([^()]+\)")
 LINE = re.compile(r"[^\n]+\n?")
 SAME = re.compile(rf'<span class="(?:{"|".join(PLAIN)})">([^<]*)</span>')
 BLOCK = re.compile(
-    r'(<div class="highlight-([\w+-]+) notranslate"[^>]*><div class="highlight"><pre>)(.*?)(?=</pre>)', re.S
+    r'(<div class="(?:output \w+ )?highlight-([\w+-]+) notranslate"[^>]*><div class="highlight"><pre>)(.*?)(?=</pre>)',
+    re.S,
 )
 INLINE = re.compile(r'<code class="docutils literal notranslate">(.*?)</code>')
-PRINTED = ("myst-ansi", "none")  # which keeps its columns, and scrolls
+PRINTED = ("myst-ansi", "none")  # which keeps its columns: its letters are smaller, or it scrolls
 
 
 def hung(line, long=LONG):
@@ -41,6 +42,11 @@ def unbroken(code):
     return name.replace('notranslate"', 'notranslate whole"', 1) if " " in text and len(text) <= SHORT else name
 
 
+def longest(code):
+    """Letters in the longest line, by which book.css makes what is printed fit a telephone."""
+    return max(len(line.rstrip()) for line in html.unescape(re.sub(r"<[^>]*>", "", code)).split("\n"))
+
+
 def lighten_code(app, pagename, templatename, context, doctree):
     if "body" not in context:
         return
@@ -48,7 +54,7 @@ def lighten_code(app, pagename, templatename, context, doctree):
     def lighter(block):
         code = SAME.sub(r"\1", block[3])
         if block[2] in PRINTED:
-            return block[1] + code
+            return block[1][:-1] + f' style="--letters: {longest(code)}">' + code
         long = LONG_EXAMPLE if block[2] == "pycon" else LONG
         return block[1] + LINE.sub(lambda line: hung(line[0], long), code)
 

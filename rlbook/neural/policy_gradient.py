@@ -50,8 +50,8 @@ class GradientVariance(NamedTuple):
 
     def __str__(self):
         rows = zip(self.names, self.total, self.standard_error, self.bias, strict=True)
-        table = (f"{name:17s} {total:12.0f} ± {error:<10.0f} {bias:10.1f}" for name, total, error, bias in rows)
-        return "\n".join([f"{'':17s} {'total variance':>18s}   {'mean, from baseline’s':>17s}", *table])
+        table = (f"{name:16s} {total:8.0f} ± {error:<6.0f} {bias:8.1f}" for name, total, error, bias in rows)
+        return "\n".join([f"{'':16s} {'total variance':>17s} {'mean off':>8s}", *table])
 
 
 # Advantages ---------------------------------------------------------------------------------------------

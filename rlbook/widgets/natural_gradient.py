@@ -40,7 +40,7 @@ LESSON = (
     ),
     Step(
         "Circle and ellipse",
-        "A vermilion step of fixed length ends on the circle, a blue one on the ellipse: nearly the third curve, of "
+        "A vermilion step of fixed length ends on the circle, a blue one on the ellipse: nearly the colourless curve, of "
         "equal KL. Answer; then drag σ down yourself.",
         panels=("plane",),
         controls=("sigma",),

@@ -295,9 +295,9 @@ PRESETS = {
     ),
     "news": (
         "a new goal",
-        "An empty room, its values known, and a second goal, of which they know nothing yet.",
+        "An empty room, one step in five slips aside, none costs; a second goal, of which the values know nothing yet.",
         {"rows": NEWS, "Q0": _known(EMPTY)},
     ),
-    "empty": ("empty", "An empty room with one goal; one step in five slips aside.", {"rows": EMPTY}),
+    "empty": ("empty", "An empty room with one goal; one step in five slips aside, none costs.", {"rows": EMPTY}),
 }
 ValueIteration.take_presets(PRESETS, DEFAULTS)

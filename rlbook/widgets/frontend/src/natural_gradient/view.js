@@ -151,7 +151,7 @@ function gaussianSentence({ alpha, delta, bend, steps, step }, { reach, kl, apar
   const kl2 = (x) => (Number.isNaN(x) ? "no policy at all" : `a KL of ${scientific(x)}`);
   if (step && !steps) return `To its edge the circle has ${kl2(reach.euclidean)}, the ellipse ${kl2(reach.natural)}.`;
   if (step)
-    return `Both are taken in ${coordinate(bend)}. In σ and in log σ the Euclidean paths come ${scientific(pathsApart.euclidean)} apart, the natural ones ${scientific(pathsApart.natural)}.`;
+    return `Both are taken in ${coordinate(bend)}. In σ and in log σ the Euclidean paths come up to ${scientific(pathsApart.euclidean)} apart, the natural ones ${scientific(pathsApart.natural)}.`;
   const gone = Number.isNaN(kl.euclidean);
   const first = gone
     ? `A Euclidean step of α = ${format(alpha)} in ${coordinate(bend)} leaves σ > 0, where the policies are.`
@@ -218,7 +218,7 @@ const VIEWS = {
       apart: ["gap σ to log σ, one step", policy],
       halved: ["… with half of α", policy],
       ratio: ["… which divides by", scientific],
-      pathsApart: ["gap σ to log σ, n steps", policy],
+      pathsApart: ["… at most, in n steps", policy],
     },
   },
   softmax: {

@@ -1,7 +1,7 @@
 // The pictures of Occupancy: the square of policies, the polygon of their occupancies, and what η or the optimum does
 // as the view's one number changes.
 import { format, label, tell } from "../shared/controls.js";
-import { between, chart, dragAlong, keeper, path } from "../shared/frame.js";
+import { between, chart, clearest, dragAlong, keeper, path } from "../shared/frame.js";
 import {
   arrow,
   dragging,
@@ -190,26 +190,21 @@ function makePanel(holder, { names, labels, of, back, move, turn }) {
       const room = 7 * texts[k].length; // about as wide as it is
       const inFrame = leftwards ? px - 4 - room > 16 : px + 9 + room < parts.right + 8;
       const beside = inFrame ? px + (leftwards ? -4 : 9) : leftwards ? 16 : parts.right + 8;
-      // Below are the axis's numbers: there the names stand inside.
+      // Below are the axis's numbers: there the names stand inside, off the edges.
       const inside = py > middle[1];
-      put(corner, {
-        x: inside ? px + (leftwards ? 5 : -9) : beside,
-        y: py - 7,
-        "text-anchor": leftwards === (inside === inFrame) ? "start" : "end",
-      });
+      const spots = [5, 10, 15, 20, 25].map((off) => [px + (leftwards ? off : -off - room), py - 7]);
+      const [start] = inside ? clearest(spots, room, { lines: [[...corners, corners[0]]], frame: parts }) : [beside];
+      const anchor = leftwards === inFrame ? "start" : "end";
+      put(corner, { x: start, y: py - 7, "text-anchor": inside ? "start" : anchor });
     });
 
-    // Beside a dot, on the side that turns away from the other one, and is in the frame.
-    const outwards = (/** @type {number[]} */ [px, py], /** @type {number[]} */ [ox, oy]) => {
-      const sides = [
-        { turn: oy - py, y: -12, in: py > 24 },
-        { turn: px - ox, x: 15, y: 4, in: px < parts.right - 8 },
-        { turn: ox - px, x: -15, y: 4, in: px > parts.left + 24 },
-        { turn: py - oy, y: 21, in: py < parts.foot - 24 },
-      ];
-      const { x = 0, y } = sides.filter((side) => side.in).reduce((a, b) => (b.turn > a.turn ? b : a));
-      return { x, y };
-    };
+    // Beside a dot, on the side that turns away from the other one, or, alone, inwards, where no corner's name is; and
+    // off lines and names.
+    const drawn = [[...corners, corners[0]]];
+    if (moves("policy"))
+      drawn.push(...[0, 1].map((k) => [0, 1].map((end) => at(k ? [end, now.pi[1]] : [now.pi[0], end]))));
+    if (mixing) drawn.push([at(now.pi), at(now.pi_new)]);
+    const named = corners.filter((_, k) => aims() && texts[k]);
     const place = (mark, there, pi, facing) => {
       mark.style.display = there ? "" : "none";
       if (!there) return;
@@ -217,10 +212,15 @@ function makePanel(holder, { names, labels, of, back, move, turn }) {
       mark.setAttribute("transform", `translate(${px},${py})`);
       const name = mark.querySelector("text");
       if (!name) return;
-      // Alone it is named inwards, where no corner's name is, or, below, over that; where corners have no names, where no
-      // edge is that a policy may be on.
-      const inwards = { x: px < middle[0] ? 14 : -14, y: py < middle[1] ? 18 : -22 };
-      put(name, facing ? outwards([px, py], at(facing)) : aims() ? inwards : { x: -11, y: -9 });
+      const [ox, oy] = facing ? at(facing).map((end, i) => end - [px, py][i]) : [px - middle[0], py - middle[1]];
+      const sides = [0, 45, 90, 135, 180, 225, 270, 315].map((turn) => {
+        const angle = (turn * Math.PI) / 180;
+        return [16 * Math.cos(angle), 16 * Math.sin(angle)];
+      });
+      const facingAway = sides.sort(([a, b], [c, d]) => a * ox + b * oy - c * ox - d * oy);
+      const spots = facingAway.map(([dx, dy]) => [px + dx - 4, py + dy + 4]);
+      const [left, base] = clearest(spots, 8, { lines: drawn, marks: named, frame: parts });
+      put(name, { x: left + 4 - px, y: base - py });
     };
     place(marks.policies, told, state.mixture?.mixed);
     place(marks.occupancies, mixing, state.mixture?.policy);
@@ -352,21 +352,27 @@ function drawReward({ x, y, paths, name, left, right, top, foot }, _, state) {
   return { at, heights, says };
 }
 
-function drawMixing({ x, y, paths, name, top, foot }, now, { mixed, mixtureEtas: heights }, open) {
+function drawMixing({ x, y, paths, name, left, right, top, foot }, now, { mixed, mixtureEtas: heights }, open) {
   const kinds = ["policies", "occupancies"];
   const eta = (of, kind) => numerics.expectedReturn(now, of[kind]);
   const last = mixed.length - 1;
-  const curve = (kind) => path(mixed.map((one, i) => [x(i / last), y(eta(one, kind))]));
-  drawPaths(paths, { policies: open ? "" : curve("policies"), occupancies: curve("occupancies") });
-  // Each name beside its own curve at λ = 1/2, away from the other.
-  const middles = kinds.map((kind) => y(eta(mixed[last / 2], kind)));
+  const points = (kind) => mixed.map((one, i) => [x(i / last), y(eta(one, kind))]);
+  drawPaths(paths, { policies: open ? "" : path(points("policies")), occupancies: path(points("occupancies")) });
+  // Each name over or under its own curve, off the other and off the line of λ.
+  const frame = { left, right, top, foot };
+  const shown = kinds.filter((kind) => !open || kind === "occupancies");
+  const marks = shown.map((kind) => [x(now.share), y(heights[kinds.indexOf(kind)])]);
+  const lines = [...shown.map(points), [top, foot].map((py) => [x(now.share), py])];
   kinds.forEach((kind, i) => {
-    const under = (i === 0) === middles[0] >= middles[1];
-    const [before, after] = [20, 40].map((k) => y(eta(mixed[k], kind)));
-    const rise = before - after; // in pixels, upwards
-    const anchor = Math.abs(rise) < 8 ? "middle" : rise > 0 === under ? "start" : "end";
-    const py = between(top + 12, foot - 6, middles[i] + (under ? 20 : -10));
-    name(i, open && !i ? "" : `${kind} mixed`, x(0.5), py, { anchor, kind: i ? "rl-other" : "" });
+    const text = shown.includes(kind) ? `${kind} mixed` : "";
+    const wide = 6.2 * text.length;
+    const spots = [30, 20, 40, 12, 48].flatMap((k) => {
+      const [px, py] = points(kind)[k];
+      const start = between(left + 2, right - wide - 2, px - wide / 2);
+      return [-10, 20, -18, 28].map((down) => [start, py + down]);
+    });
+    const [px, py] = clearest(spots, wide, { lines, marks, frame });
+    name(i, text, px, py, { kind: i ? "rl-other" : "" });
   });
   const says = `η against λ: ${open ? "" : `a curve for mixed policies, at ${format(heights[0])}, and `}a straight line for mixed occupancies, at ${format(heights[1])}.`;
   return { at: now.share, heights, says };

@@ -3,7 +3,7 @@
 // samples. Where there is no room for a picture it is not drawn.
 import { fit, limits } from "./common.js";
 import { label as describe, format, svgElement, tell } from "./controls.js";
-import { between, chart, dots, dragAlong, keeper, path } from "./frame.js";
+import { between, chart, clearest, dots, dragAlong, keeper, path } from "./frame.js";
 import { arrow, dragging, drawPaths, handled, makeHandle, makePaths, moveHandle, node, put, round } from "./handles.js";
 
 export const ROW = 14; // height of one row of marks' names above a bowl, in pixels
@@ -69,14 +69,22 @@ export function makeScatter(holder, { x: across, y: up, centre, lines, pieces })
     const { points, curve, domain, slopes, texts, label } = state;
     parts = kept([...size, ...domain], () => build(domain, size));
     const { x, y } = parts;
+    const marked = points.map(([u, v]) => [x(u), y(v)]);
     const thread = ([u, v]) => `M${x(u).toFixed(1)},${y(v).toFixed(1)}V${y(along(slopes[0], u)).toFixed(1)}`;
     const [low, high] = across.domain;
     const us = Array.from({ length: curve ? pieces + 1 : 0 }, (_, i) => low + ((high - low) * i) / pieces);
+    const bent = us.map((u) => [x(u), between(-2e3, 2e3, y(curve(u)))]);
     drawPaths(parts.paths, {
       rest: state.rests ? points.map(thread).join("") : "",
-      points: dots(points.map(([u, v]) => [x(u), y(v)])),
-      curve: path(us.map((u) => [x(u), between(-2e3, 2e3, y(curve(u)))])),
+      points: dots(marked),
+      curve: path(bent),
     });
+    const ends = slopes.flat().flatMap((one) => {
+      return Number.isFinite(one) ? [across.domain.map((u) => [x(u), y(along(one, u))])] : [];
+    });
+    const marks = lines.flatMap(({ side }, k) => (Number.isFinite(slopes[k]) ? [grip(side, slopes[k])] : []));
+    const halves = state.rests ? points.map(([u, v]) => [x(u), y((v + along(slopes[0], u)) / 2)]) : []; // of threads
+    const covered = { lines: curve ? [...ends, bent] : ends, marks, dots: [...marked, ...halves], frame: parts };
     lines.forEach(({ side }, k) => {
       const [handle, name, slope] = [parts.handles[k], parts.names[k], slopes[k]];
       const drawn = [slope].flat().filter(Number.isFinite);
@@ -90,13 +98,11 @@ export function makeScatter(holder, { x: across, y: up, centre, lines, pieces })
       const [px, py] = grip(side, slope);
       const [value, text] = texts[k];
       moveHandle(handle, [px, py], value, text);
-      // The name keeps off its line: towards the middle, on the side from which the line falls or rises away there, or, at
-      // the frame's edge, beside it.
-      const above = side * slope > 0;
-      const edge = above ? py - 24 < parts.top : py + 26 > parts.foot;
-      const anchor = side > 0 ? "end" : "start";
-      const lower = edge ? (above ? 1 : 7) : above ? -13 : 22;
-      put(name, { x: px - (edge ? 14 : 8) * side, y: py + lower, "text-anchor": anchor });
+      const wide = 6.4 * text.length;
+      const asides = [-wide - 8, 8, -wide / 2];
+      const spots = [-13, 22].flatMap((down) => asides.map((aside) => [px + aside, py + down]));
+      const [left, foot] = clearest(spots, wide, covered);
+      put(name, { x: left, y: foot, "text-anchor": "start" });
     });
     describe(parts.svg, label);
   };
@@ -116,7 +122,7 @@ function seats(names, rows, [left, right]) {
     const begin = ROW * row + (beside ? 4 : ROW);
     return { row, x: anchor === "start" ? start : end, anchor, begin, px, from, to: from + long, beside };
   };
-  const through = (pole, name) => pole.row < name.row && pole.px > name.from - 3 && pole.px < name.to + 3;
+  const through = (pole, name) => pole.row < name.row && pole.px > name.from - 6 && pole.px < name.to + 6;
   const over = (one, other) => one.row === other.row && one.from < other.to + 8 && one.to > other.from - 8;
   const clash = (one, other) => over(one, other) || through(one, other) || through(other, one);
   function place(count, seated = []) {
@@ -140,7 +146,7 @@ function seats(names, rows, [left, right]) {
 }
 
 // Marks of a bowl, each a pole from its name, in one of the rows above the frame, to a spot on the curve. show draws
-// those given, at most `count`: [{ kind, px, py, text }].
+// those given, at most `count`: [{ kind, px, py, text, short }], where not all have room in short.
 export function makeMarks({ layer, left, right, top }, count, rows) {
   const marks = Array.from({ length: count }, () => {
     const groups = [svgElement("g"), svgElement("g")];
@@ -151,20 +157,24 @@ export function makeMarks({ layer, left, right, top }, count, rows) {
   });
   for (const i of [0, 1]) layer.before(...marks.map(({ groups }) => groups[i]));
   function show(given) {
-    const seated = seats(
-      given.map(({ px, text }) => [px, text]),
-      rows,
-      [left, right],
-    );
+    const seatedAs = (/** @type {string} */ called) =>
+      seats(
+        given.map((mark) => [mark.px, mark[called]]),
+        rows,
+        [left, right],
+      );
+    const whole = seatedAs("text");
+    const called = whole.length === given.length ? "text" : "short";
+    const seated = called === "text" ? whole : seatedAs(called);
     marks.forEach(({ groups, pole, name, spot }, i) => {
       for (const group of groups) group.style.display = given[i] ? "" : "none";
       if (!given[i]) return;
-      const { kind, px, py, text } = given[i];
+      const { kind, px, py } = given[i];
       const { row = 0, x = px, anchor = "start", begin = top } = seated[i] ?? {};
       for (const group of groups) put(group, { class: kind });
       put(pole, { d: `M${px},${begin}V${Math.max(top, py)}` });
       put(name, { x, y: ROW * row + ROW - 2, "text-anchor": anchor });
-      name.textContent = seated[i] ? text : ""; // no name is put over another
+      name.textContent = seated[i] ? given[i][called] : ""; // no name is put over another
       put(spot, { cx: px, cy: py });
       spot.style.display = py < top - 1 ? "none" : "";
     });
@@ -230,14 +240,15 @@ export function makeBowl(holder, { x: across, y: up, flags: count, rows = count,
     parts.bandName.style.display = rise >= LOW ? "" : "none";
     put(parts.bandName, { ...sides[aside ? 1 : 0], y: Math.min(foot - 3, foot - rise + 13) });
     parts.bandName.textContent = band ? `${band.name}: out of reach` : "";
-    put(parts.floorName, { ...sides[aside ? 0 : 1], y: between(parts.top + 10, foot - 4, y(floor) - 5) });
+    put(parts.floorName, { ...sides[aside ? 0 : 1], y: between(parts.top + 10, foot - 4, y(floor) - 8) });
     const shared = band && rise < LOW && Math.abs(y(floor) - y(band.at)) < LOW;
     parts.floorName.textContent = shared ? `${state.floorName} (${band.name})` : state.floorName;
     parts.seen = marks.filter(([, where]) => x(where) >= left - 1 && x(where) <= right + 1);
     parts.marks.show(
       parts.seen.map(([name, where, kind]) => {
         const height = variance(where);
-        return { kind, px: x(where), py: y(height), text: valued ? `${name}: ${format(height)}` : name };
+        const text = valued ? `${name}: ${format(height)}` : name;
+        return { kind, px: x(where), py: y(height), text, short: name };
       }),
     );
     const there = Number.isFinite(at);
@@ -271,7 +282,7 @@ export function makeHeaps(holder, { label: acrossLabel }) {
       heap: node(base.layer, "path", { class: "rl-heap" }),
       bar: node(base.layer, "path"),
       shift: node(base.layer, "path", { class: "rl-exact rl-stroke" }),
-      name: node(base.svg, "text", { class: "rl-label rl-clear", x: base.left + 2, "text-anchor": "start" }),
+      name: node(base.svg, "text", { class: "rl-label rl-clear", x: base.left + 6, "text-anchor": "start" }),
     }));
     return { ...base, truth, rows };
   }
@@ -279,8 +290,7 @@ export function makeHeaps(holder, { label: acrossLabel }) {
   return function draw(size, { domain, truth, rows, label }) {
     if (!size) return;
     const parts = kept([...size, ...domain, rows.length], () => build(domain, size, rows.length));
-    const { x, y, left, right, top, foot, svg } = parts;
-    put(parts.truth, { d: `M${x(truth)},${top}V${foot}` });
+    const { x, y, left, right, svg } = parts;
     // Dots in columns so wide: [where, how many lie below], and the most in a column.
     const piled = (values, wide) => {
       const piles = new Map();
@@ -326,6 +336,9 @@ export function makeHeaps(holder, { label: acrossLabel }) {
       const text = `${name}: sd ${format(sd)}${bias ? `, bias ${rounded(bias)}` : ""}`;
       tell(row.name, beyond ? `${text}; ${beyond} outside the frame` : text);
     });
+    // The truth's line begins below a name that it would go through.
+    const across = rows.map((_, i) => parts.rows[i].name.textContent.length * 6.2 + left + 8 > x(truth));
+    put(parts.truth, { d: across.map((over, i) => `M${x(truth)},${y(i) + (over ? 19 : 0)}V${y(i + 1)}`).join("") });
     describe(svg, outside ? `${label} ${outside} of the estimates lie outside the frame.` : label);
   };
 }

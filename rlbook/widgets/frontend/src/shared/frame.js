@@ -8,6 +8,47 @@ export const between = (low, high, x) => Math.min(high, Math.max(low, x));
 
 export const dots = (points) => points.map(([x, y]) => `M${x.toFixed(1)},${y.toFixed(1)}h0`).join("");
 
+// Whether a straight piece comes into a box.
+function meets([x0, y0], [x1, y1], { left, right, top, foot }) {
+  let [from, to] = [0, 1];
+  for (const [start, way, low, high] of [
+    [x0, x1 - x0, left, right],
+    [y0, y1 - y0, top, foot],
+  ]) {
+    if (!way && (start < low || start > high)) return false;
+    const [one, other] = way ? [(low - start) / way, (high - start) / way] : [0, 1];
+    from = Math.max(from, Math.min(one, other));
+    to = Math.min(to, Math.max(one, other));
+  }
+  return from <= to;
+}
+
+// Of the spots where a name may stand, [x of its left end, y of its line], the first that keeps best within the frame,
+// then off marks and lines, each a list of points, then off dots.
+/**
+ * @param {any[]} spots @param {number} wide
+ * @param {{ lines: any[], marks?: any[], dots?: any[], frame: any }} covered
+ */
+export function clearest(spots, wide, { lines, marks = [], dots = [], frame }) {
+  const cost = ([left, base]) => {
+    const box = (room) => ({
+      left: left - room,
+      right: left + wide + room,
+      top: base - 10 - room,
+      foot: base + 3 + room,
+    });
+    const [near, close, far] = [box(1), box(2), box(9)];
+    const covers = ([x, y], { left, right, top, foot }) => x > left && x < right && y > top && y < foot;
+    const crossed = lines.filter((points) => points.some((at, i) => i && meets(points[i - 1], at, close)));
+    const touched = marks.filter((at) => covers(at, far));
+    const { left: start, right: end, top, foot } = box(0);
+    const framed = start > frame.left && end < frame.right && top > frame.top && foot < frame.foot;
+    return (framed ? 0 : 1e3) + 60 * (crossed.length + touched.length) + dots.filter((at) => covers(at, near)).length;
+  };
+  const costs = spots.map(cost);
+  return spots[costs.indexOf(Math.min(...costs))];
+}
+
 // Drawing a frame anew is slow: kept(values, make) gives what make() made, until the values, on which it depends, are
 // others.
 export function keeper() {

@@ -166,10 +166,10 @@ export function sweeping(model, { letter, sweep, restarted = {}, labels = {}, ch
 const CURVES = [
   ["prior", "rl-bound rl-long", (x) => `first move, γᵏ/(1−γ)·‖${x}₁ − ${x}₀‖`],
   ["envelope", "rl-bound", (x, limit) => `contraction, γᵏ‖${x}₀ − ${limit}‖`],
-  ["posterior", "rl-bound rl-dotted", () => "latest move, γ/(1−γ)·‖move‖"],
-  ["distance", "rl-rival rl-long", () => "distance of the two runs"],
   ["otherError", "rl-rival", () => "error from the second start"],
+  ["distance", "rl-rival rl-long", () => "distance of the two runs"],
   ["bracket", "rl-sharp", () => "bracket, γ/(1−γ)·(M − m)"],
+  ["posterior", "rl-bound rl-dotted", () => "latest move, γ/(1−γ)·‖move‖"],
   ["error", "rl-exact rl-heavy", (x, limit) => `error ‖${x}ₖ − ${limit}‖`],
 ];
 

@@ -189,7 +189,7 @@ export function makeBowl(holder, drag) {
       asked.flatMap(([name, where, kind]) => {
         const [px, value] = [x(where), values([where])[0]];
         const seen = px >= left - 1 && px <= right + 1;
-        return seen ? [{ kind, px, py: y(value), text: `${name}: ${format(value)}` }] : [];
+        return seen ? [{ kind, px, py: y(value), text: `${name}: ${format(value)}`, short: name }] : [];
       }),
     );
     // What no state baseline can go below, at this κ.
