@@ -40,8 +40,8 @@ LESSON = (
     ),
     Step(
         "Circle and ellipse",
-        "A vermilion step of fixed length ends on the circle, a blue one on the ellipse: nearly the colourless curve, of "
-        "equal KL. Answer; then drag σ down yourself.",
+        "A vermilion step of fixed length ends on the circle, a blue one on the ellipse: nearly the colourless curve, "
+        "of equal KL. Answer; then drag σ down yourself.",
         panels=("plane",),
         controls=("sigma",),
         preset="two-coordinates",

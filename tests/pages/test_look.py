@@ -198,7 +198,13 @@ def test_on_a_telephone_a_formula_goes_on_below_and_what_is_printed_keeps_its_co
         scrolling = formulas.evaluate_all(scrolled)
         assert len(scrolling) <= 1, "but for a fraction or brackets that cannot be broken"
         assert all(-1 <= begins < 120 and over <= 60 for begins, over in scrolling)
+        beyond = "(all) => all.map((at) => at.scrollWidth - at.clientWidth).filter((wide) => wide > 3)"
+        assert not visit.page.locator("article .rl-derivation li .math").evaluate_all(beyond)
         kept = visit.page.locator(".cell_output div.highlight pre")
+        wide = kept.evaluate_all(beyond)
+        assert len(wide) <= 1, "but for a table of two spreads"
+        assert all(over <= 80 for over in wide)
+        assert min(kept.evaluate_all("(all) => all.map((at) => parseFloat(getComputedStyle(at).fontSize))")) >= 10
         assert set(kept.evaluate_all("(all) => all.map((at) => getComputedStyle(at).whiteSpace)")) == {"pre"}
 
 
