@@ -120,22 +120,23 @@ def lines(x, curves, *, colors, xlabel, ylabel, log="") -> Axes:
             axis.set_major_locator(LogLocator(subs=(1, 3) if axis is ax.xaxis else (1, 2, 5)))  # numbers side by side
             axis.set_major_formatter("{x:,g}")
         axis.set_minor_formatter(NullFormatter())
-    # Names go beside the ends, from the lowest up, each moved up as far as the one below it needs, then with a line.
-    # Of curves that end together the one comes first that is lower where they part.
+    # Names go beside the ends, from the lowest up, each moved up as far as the one below it needs. Where one is moved,
+    # lines lead to all. Of curves that end together the one comes first that is lower where they part.
     place = ax.transData + ax.transAxes.inverted()
     heights = {
         name: place.transform(np.column_stack([np.full(len(values), x[-1]), values]))[:, 1]
         for name, (values, _) in backwards.items()
         if len(values)
     }
-    below = -np.inf
+    below, stands = -np.inf, {}
     for name in sorted(heights, key=lambda name: heights[name].round(2).tolist()):
-        end, color = heights[name][0], backwards[name][1]
-        below = max(end, below + 0.08)
-        is_moved = below > end + 0.02
-        if is_moved:
-            ax.plot([1, 1.04], [end, below], color=color, lw=0.7, transform=ax.transAxes, clip_on=False)
-        ax.text(1.05 if is_moved else 1.01, below, name, color=_legible(color), va="center", transform=ax.transAxes)
+        stands[name] = below = max(heights[name][0], below + 0.08)
+    are_led_to = any(at > heights[name][0] + 0.02 for name, at in stands.items())
+    for name, at in stands.items():
+        color = backwards[name][1]
+        if are_led_to:
+            ax.plot([1, 1.04], [heights[name][0], at], color=color, lw=0.7, transform=ax.transAxes, clip_on=False)
+        ax.text(1.05 if are_led_to else 1.01, at, name, color=_legible(color), va="center", transform=ax.transAxes)
     return ax
 
 

@@ -44,7 +44,7 @@ def in_text(latex):
         tokens[0] += r"\nobreak "  # a line of a derivation, which goes on from the one above
         if len(tokens) > IN_DISPLAY["formula"]:
             for i in parts.outside - parts.within:
-                if i > IN_DISPLAY["stub"] and begins_a_factor(known, i):
+                if i > IN_DISPLAY["stub"] and known[i] in FACTORS and known[i - 1] not in OPERATORS:
                     tokens[i] = rf"\allowbreak {tokens[i]}"
     return in_braces(tokens, parts.kept)
 
