@@ -50,8 +50,8 @@ class GradientVariance(NamedTuple):
 
     def __str__(self):
         rows = zip(self.names, self.total, self.standard_error, self.bias, strict=True)
-        table = (f"{name:16s} {total:8.0f} ± {error:<6.0f} {bias:10.1f}" for name, total, error, bias in rows)
-        return "\n".join([f"{'':16s} {'total variance':>17s} {'mean off':>10s}", *table])
+        table = (f"{name:16s} {total:7.0f} ± {error:<6.0f} {bias:10.1f}" for name, total, error, bias in rows)
+        return "\n".join([f"{'':16s} {'total variance':>16s} {'mean off':>10s}", *table])
 
 
 # Advantages ---------------------------------------------------------------------------------------------
