@@ -41,7 +41,9 @@ export function makeScatter(holder, { x: across, y: up, centre, lines, pieces })
     const handles = lines.map(({ name, limits, look }) =>
       makeHandle(base.svg, `${name}: up and down arrow keys turn it`, round(look), limits),
     );
-    const names = lines.map(() => node(base.svg, "text", { class: "rl-label" }));
+    const names = lines.map(({ kind }) =>
+      node(base.svg, "text", { class: `rl-label ${kind.includes("rl-control") ? "rl-baseline" : ""}` }),
+    );
     return { ...base, paths, names, strokes, handles };
   }
   const along = (slope, u) => centre[1] + slope * (u - centre[0]);
@@ -337,7 +339,7 @@ export function makeHeaps(holder, { label: acrossLabel }) {
       tell(row.name, beyond ? `${text}; ${beyond} outside the frame` : text);
     });
     // The truth's line begins below a name that it would go through.
-    const across = rows.map((_, i) => parts.rows[i].name.textContent.length * 6.2 + left + 8 > x(truth));
+    const across = rows.map((_, i) => parts.rows[i].name.textContent.length * 6.4 + left + 14 > x(truth));
     put(parts.truth, { d: across.map((over, i) => `M${x(truth)},${y(i) + (over ? 19 : 0)}V${y(i + 1)}`).join("") });
     describe(svg, outside ? `${label} ${outside} of the estimates lie outside the frame.` : label);
   };

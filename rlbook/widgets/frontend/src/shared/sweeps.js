@@ -74,7 +74,7 @@ function sentence({ operator, k, alpha }, { process, values }, curves, range) {
   const close =
     near >= 0 ? `within 0.01 ${near <= k ? "since" : "only from"} k = ${near}` : `within 0.01 not before k = ${range}`;
   const largest = numerics.largest(values);
-  return `${done}the largest error is ${scientific(error[k])}, beside values up to ${format(largest)}; ${bound}. The greedy policy is optimal in ${right} of ${live} states${since}; every value is ${close}.`;
+  return `${done}the largest error is ${scientific(error[k])}, beside values up to ${format(largest)}; ${bound}. The greedy policy is optimal in ${right} of ${live} states${since}; the error is ${close}.`;
 }
 
 // Time and errors ----------------------------------------------------------------------------------------------------
