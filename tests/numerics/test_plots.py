@@ -41,6 +41,15 @@ def test_names_stand_beside_their_curves_and_never_on_each_other(log):
     assert ax.get_window_extent().width > 0.6 * ax.figure.bbox.width
 
 
+def test_where_a_name_is_moved_lines_lead_to_all_and_run_through_none():
+    ax = draw({"before": np.array([3.0, 2, 1, 0, 0]), "after": np.array([0.0, 1, 2, 1, 0.01])})
+    boxes = [text.get_window_extent() for text in ax.texts]
+    leaders = [line.get_window_extent() for line in ax.lines if line.get_transform() == ax.transAxes]
+    assert len(leaders) == 2
+    assert all(leader.x1 <= box.x0 for leader in leaders for box in boxes)
+    assert len(draw({"low": np.zeros(5), "high": np.full(5, 9.0)}).lines) == 2, "else none is needed"
+
+
 def test_runs_are_thin_lines_with_a_thick_mean():
     runs = np.arange(10.0).reshape(2, 5)
     ax = draw({"runs": runs})

@@ -42,7 +42,7 @@ class QPropVariance(NamedTuple):
     mean: np.ndarray
 
     def __str__(self):
-        head = f"{'':32s} {'variance':>15s}   {'bias':>13s}"
+        head = f"{'':32s} {'variance / V’s':>15s}   {'bias':>13s}"
         row = "{:32s} {:7.3f} ± {:.3f}   {:.3f} ± {:.3f}".format
         columns = (self.names, self.relative, self.relative_error, self.bias, self.bias_error)
         return "\n".join([head, *(row(*entries) for entries in zip(*columns, strict=True))])

@@ -102,7 +102,8 @@ export function makeScatter(holder, { x: across, y: up, centre, lines, pieces })
       moveHandle(handle, [px, py], value, text);
       const wide = 6.4 * text.length;
       const asides = [-wide - 8, 8, -wide / 2];
-      const spots = [-13, 22].flatMap((down) => asides.map((aside) => [px + aside, py + down]));
+      const around = [-13, 22].flatMap((down) => asides.map((aside) => [px + aside, py + down]));
+      const spots = [...around, [px + 14, py + 4], [px - wide - 14, py + 4]];
       const [left, foot] = clearest(spots, wide, covered);
       put(name, { x: left, y: foot, "text-anchor": "start" });
     });
