@@ -65,7 +65,7 @@ def test_no_line_runs_through_the_name_of_a_handle(visit, given, width):
     page.wait_for_timeout(300)
     seen, crossed = page.evaluate(
         """([names, lines]) => {
-          const svg = [...document.querySelectorAll("svg")].find((one) => one.querySelector("[role=slider], .rl-region"));
+          const svg = [...document.querySelectorAll("svg")].find((at) => at.querySelector("[role=slider], .rl-region"));
           const seen = [...svg.querySelectorAll(names)].filter((name) => name.textContent && name.checkVisibility());
           const boxes = seen.map((name) => name.getBoundingClientRect());
           const crossed = new Set();
